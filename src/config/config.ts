@@ -1,0 +1,202 @@
+/** What operators declare in `meridian.yaml`, after the strict parser (`config/parse.ts`) has checked it. */
+
+import type { IpAddress } from "../wire/address.ts";
+import type { Name } from "../wire/name.ts";
+import type { Policy } from "./policy.ts";
+
+declare const brand: unique symbol;
+/** Names that must not be mixed; only the config parser makes them. */
+export type RegionId = string & { readonly [brand]: "RegionId" };
+export type VantageId = string & { readonly [brand]: "VantageId" };
+export type CheckId = string & { readonly [brand]: "CheckId" };
+export type PoolId = string & { readonly [brand]: "PoolId" };
+/** `pool/member`, unique in a config. */
+export type MemberId = string & { readonly [brand]: "MemberId" };
+/** `pool/member/ipv4` or `pool/member/ipv6`: one address we may answer with, as that member. */
+export type VipId = string & { readonly [brand]: "VipId" };
+
+/** Degrees; south and west are negative. */
+export interface Coordinates {
+  readonly latitude: number;
+  readonly longitude: number;
+}
+
+/** Where VIPs stand. */
+export interface Region {
+  readonly id: RegionId;
+  readonly coordinates: Coordinates;
+}
+
+/** Where an agent looks from. */
+export interface Vantage {
+  readonly id: VantageId;
+  readonly coordinates: Coordinates;
+}
+
+/** How many fresh vantages must agree. */
+export type Quorum =
+  | { readonly kind: "majority" }
+  | { readonly kind: "any" }
+  | { readonly kind: "all" }
+  | { readonly kind: "percent"; readonly percent: number };
+
+/** How a member is probed, and when it is judged. All times in milliseconds. */
+export interface Check {
+  readonly id: CheckId;
+  readonly probe: ProbeSpec;
+  readonly intervalMs: number;
+  /** A probe not answered by then has failed; at most `intervalMs`. */
+  readonly timeoutMs: number;
+  /** Consecutive successes before a vantage calls a VIP healthy again. */
+  readonly rise: number;
+  /** Consecutive failures before a vantage calls a VIP unhealthy. */
+  readonly fall: number;
+  /** After a failure the next probe starts this long after the failed one, until the state is settled. */
+  readonly recheckMs: number;
+  /** At most this much is added to an interval at random, so that probes do not come in bursts. */
+  readonly jitterMs: number;
+  readonly quorum: Quorum;
+  /** With fewer fresh vantages verdicts are held as they are. */
+  readonly minVantages: number;
+  /** A VIP that comes back takes its full share only after this long; 0: at once. */
+  readonly slowStartMs: number;
+}
+
+/** What one probe does. */
+export type ProbeSpec = HttpProbeSpec | TcpProbeSpec;
+
+export interface HttpProbeSpec {
+  readonly kind: "http";
+  readonly tls: boolean;
+  readonly port: number;
+  readonly method: "GET" | "HEAD";
+  readonly path: string;
+  /** Host header, and with TLS the SNI and the name the certificate must carry; null: the VIP itself. */
+  readonly host: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly expect: {
+    /** Inclusive ranges of status codes that count as success. */
+    readonly codes: readonly (readonly [number, number])[];
+    /** A text the body must contain (first 64 KiB); null: any body. */
+    readonly body: string | null;
+  };
+  /** With TLS: accept any certificate. */
+  readonly insecure: boolean;
+}
+
+export interface TcpProbeSpec {
+  readonly kind: "tcp";
+  readonly port: number;
+}
+
+/** VIPs that serve the same thing. */
+export interface Pool {
+  readonly id: PoolId;
+  /** null: not probed, always up. */
+  readonly check: CheckId | null;
+  readonly members: readonly Member[];
+}
+
+/** A VIP pair's place in a pool: at least one of `ipv4` and `ipv6` is there. */
+export interface Member {
+  readonly id: MemberId;
+  readonly pool: PoolId;
+  readonly region: RegionId;
+  readonly ipv4: Vip | null;
+  readonly ipv6: Vip | null;
+  /** Share of answers among the pool's members; 0: only when nothing else is up. */
+  readonly weight: number;
+}
+
+/** An address we may answer with. */
+export interface Vip {
+  readonly id: VipId;
+  readonly address: IpAddress;
+  /** The VIP whose probes decide for this one: itself, or the member's other family. */
+  readonly judgedBy: VipId;
+  /** Port to probe instead of the check's; null: the check's. */
+  readonly port: number | null;
+}
+
+/** What a service answers when its whole policy is down. */
+export type WhenDown =
+  | { readonly kind: "all" }
+  | { readonly kind: "nodata" }
+  | { readonly kind: "servfail" }
+  | { readonly kind: "fallback"; readonly pool: PoolId };
+
+/** The parameters of the HTTPS RR of a service (RFC 9460); hints come from the pick. */
+export interface HttpsParameters {
+  readonly alpn: readonly string[];
+  /** null: the default port 443. */
+  readonly port: number | null;
+}
+
+/** A steered name. */
+export interface Service {
+  readonly name: Name;
+  /** The name as the operator wrote it, without a final dot, for messages. */
+  readonly label: string;
+  readonly ttlSeconds: number;
+  /** The recovery-time objective; null: not promised. */
+  readonly failoverWithinMs: number | null;
+  readonly policy: Policy;
+  readonly whenDown: WhenDown;
+  /** null: the service has no HTTPS RR. */
+  readonly https: HttpsParameters | null;
+  /** Where it is declared, for problems found later. */
+  readonly place: { readonly file: string; readonly line: number; readonly column: number };
+}
+
+/** How this machine serves; a change of it needs a restart. */
+export interface NodeConfig {
+  readonly name: string;
+  /** Addresses and ports for DNS, UDP and TCP. */
+  readonly listen: readonly Endpoint[];
+  /** Worker threads for each UDP address. */
+  readonly workers: number;
+  /** How UDP is read: system calls in batches, `node:dgram`, or batches where they work. */
+  readonly udp: "auto" | "batch" | "datagram";
+  readonly tcp: {
+    readonly maxConnections: number;
+    readonly maxConnectionsPerClient: number;
+    readonly idleTimeoutMs: number;
+  };
+  readonly api: Endpoint;
+  /** Certificate and key of the API (PEM files); null: plain HTTP. */
+  readonly apiTls: { readonly certificate: string; readonly key: string } | null;
+  /** Folder for the book, the store and tokens. */
+  readonly stateFolder: string;
+  /** Terms of the failover bound: how long a report may travel, and a patch may take to be adopted. */
+  readonly reportMs: number;
+  readonly publishMs: number;
+}
+
+export interface Endpoint {
+  readonly address: IpAddress;
+  readonly port: number;
+}
+
+export interface GeoConfig {
+  /** Path of an MMDB; null: the built-in country database. */
+  readonly database: string | null;
+  /** CSV files of operator prefixes: `prefix,label`. */
+  readonly labels: readonly string[];
+}
+
+/** A whole `meridian.yaml`. Relative paths are already resolved against its folder. */
+export interface Config {
+  readonly file: string;
+  readonly node: NodeConfig;
+  readonly geo: GeoConfig;
+  /** Master files, one per zone. */
+  readonly zones: readonly string[];
+  readonly regions: ReadonlyMap<RegionId, Region>;
+  readonly vantages: ReadonlyMap<VantageId, Vantage>;
+  readonly checks: ReadonlyMap<CheckId, Check>;
+  readonly pools: ReadonlyMap<PoolId, Pool>;
+  readonly members: ReadonlyMap<MemberId, Member>;
+  /** Named policies, by name; references to them are already resolved inside `Service.policy`. */
+  readonly policies: ReadonlyMap<string, Policy>;
+  readonly services: readonly Service[];
+}

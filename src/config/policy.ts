@@ -1,0 +1,83 @@
+/** The tree of an operator's steering rule, with every reference resolved. */
+
+import type { MemberId, PoolId, RegionId } from "./config.ts";
+
+/**
+ * A policy. Leaves are pools and members. A named policy that is used stands here with its `name` set, so that
+ * traces and overrides can speak of it; loops were refused by the parser.
+ */
+export type Policy = PoolLeaf | MemberLeaf | Geo | Nearest | Latency | Weighted | Failover;
+
+interface Named {
+  /** The name under `policies:`, or null for a policy written in place. */
+  readonly name: string | null;
+  /** The least share of children (by weight where there are weights) that must be up; 0: any one of them. */
+  readonly minUp: number;
+}
+
+/** A pool: its members by weight. */
+export interface PoolLeaf {
+  readonly kind: "pool";
+  readonly pool: PoolId;
+}
+
+/** One member of a pool. */
+export interface MemberLeaf {
+  readonly kind: "member";
+  readonly member: MemberId;
+}
+
+/** The most specific case that matches the client's location and is up; `default` matches every location. */
+export interface Geo extends Named {
+  readonly kind: "geo";
+  readonly cases: readonly GeoCase[];
+  readonly default: Policy | null;
+}
+
+/** One case, matched by exactly one property of a location. */
+export interface GeoCase {
+  readonly match: GeoMatch;
+  readonly use: Policy;
+}
+
+/** Specificity falls from top to bottom; among prefixes the longest, among labels the longest prefix's, wins. */
+export type GeoMatch =
+  | { readonly by: "prefix"; readonly prefix: string }
+  | { readonly by: "label"; readonly label: string }
+  | { readonly by: "asn"; readonly asn: number }
+  | { readonly by: "subdivision"; readonly subdivision: string }
+  | { readonly by: "country"; readonly country: string }
+  | { readonly by: "continent"; readonly continent: string };
+
+/** The members of `of` whose region is nearest to the client; the next nearest when that is down. */
+export interface Nearest extends Named {
+  readonly kind: "nearest";
+  readonly of: Policy;
+  /** Kilometres taken off a region's distance, to draw more clients to it (or fewer, when negative). */
+  readonly biasKm: ReadonlyMap<RegionId, number>;
+}
+
+/** The members of `of` whose region has the lowest round-trip time to the client; the next when that is down. */
+export interface Latency extends Named {
+  readonly kind: "latency";
+  readonly of: Policy;
+}
+
+/** Shares of answers. */
+export interface Weighted extends Named {
+  readonly kind: "weighted";
+  readonly choices: readonly WeightedChoice[];
+}
+
+export interface WeightedChoice {
+  /** For overrides and traces: the key in the config, unique among the choices. */
+  readonly key: string;
+  readonly weight: number;
+  readonly use: Policy;
+}
+
+/** The first that is up. */
+export interface Failover extends Named {
+  readonly kind: "failover";
+  readonly order: readonly Policy[];
+}

@@ -1,0 +1,42 @@
+/** What an agent says of one probe. */
+
+import type { VantageId, VipId } from "../config/config.ts";
+
+/** Why a probe failed; a closed list, because metrics and logs are grouped by it. */
+export type ErrorClass =
+  | "refused"
+  | "unreachable"
+  | "timeout"
+  | "reset"
+  | "tls"
+  | "certificate"
+  | "status"
+  | "body"
+  | "protocol";
+
+/** One probe of one VIP from one vantage. */
+export interface Report {
+  readonly vantage: VantageId;
+  readonly vip: VipId;
+  /** When the probe ended, in milliseconds of the receiving node's clock. */
+  readonly atMs: number;
+  readonly outcome: Outcome;
+}
+
+/** What the probe saw. Times in milliseconds from the probe's start; null: that phase was not reached. */
+export type Outcome =
+  | { readonly kind: "success"; readonly timings: Timings }
+  | {
+      readonly kind: "failure";
+      readonly error: ErrorClass;
+      /** What exactly, for people: `expected 200, got 503`. */
+      readonly detail: string;
+      readonly timings: Timings;
+    };
+
+export interface Timings {
+  /** TCP handshake: one round trip. */
+  readonly connectMs: number | null;
+  readonly tlsMs: number | null;
+  readonly firstByteMs: number | null;
+}

@@ -1,0 +1,37 @@
+/** The judgement of a VIP after thresholds, quorum and overrides. */
+
+import type { VantageId, VipId } from "../config/config.ts";
+import type { ErrorClass } from "./report.ts";
+
+/** What one vantage thinks of one VIP after its thresholds. */
+export type Opinion = "unknown" | "healthy" | "degraded" | "unhealthy";
+
+/** One vantage's part in a verdict. */
+export interface Vote {
+  readonly vantage: VantageId;
+  readonly opinion: Opinion;
+  /** False: stale or isolated, so it does not count. */
+  readonly counts: boolean;
+  /** The last failure's class and words, when the last probe failed. */
+  readonly error: { readonly class: ErrorClass; readonly detail: string } | null;
+  /** When it last reported; null: never. */
+  readonly reportedAtMs: number | null;
+}
+
+/** Up or down for a VIP. */
+export interface Verdict {
+  readonly vip: VipId;
+  readonly up: boolean;
+  /**
+   * judged: by a quorum. held: too few fresh vantages, so it stays as it was. assumed: nobody has reported since
+   * it was declared, and a new VIP counts as up. unchecked: its pool has no check. forced: by an override.
+   */
+  readonly basis: "judged" | "held" | "assumed" | "unchecked" | "forced";
+  /** One clause for people: `2 of 3 vantages: timeout`. */
+  readonly reason: string;
+  readonly votes: readonly Vote[];
+  /** Since when it has been up, or down. */
+  readonly sinceMs: number;
+  /** True while it comes back after having been down: slow start applies from `sinceMs`. */
+  readonly recovering: boolean;
+}

@@ -1,0 +1,24 @@
+/** What is wrong in something an operator wrote, and where. */
+
+/** One mistake: its place and, in one sentence without a full stop, what was found and what would be right. */
+export interface Problem {
+  /** The file as the operator named it, or "request" for an API body. */
+  readonly file: string;
+  /** 1-based; 0 where the whole file is meant. */
+  readonly line: number;
+  /** 1-based; 0 where the whole line is meant. */
+  readonly column: number;
+  readonly message: string;
+}
+
+/** A parsed input with all its problems. The value is null when it cannot be used at all. */
+export interface Checked<T> {
+  readonly value: T | null;
+  readonly problems: readonly Problem[];
+}
+
+/** `file:line:column: message`, the form editors can jump to. */
+export function formatProblem(problem: Problem): string {
+  const place = [problem.file, problem.line, problem.column].filter((part) => part !== 0).join(":");
+  return `${place}: ${problem.message}`;
+}

@@ -1,0 +1,34 @@
+/** All that changes by itself, and what operators override: the second input of every plan. */
+
+import type { MemberId, RegionId, VipId } from "../config/config.ts";
+import type { Verdict } from "../health/verdict.ts";
+
+/** A frozen view of the world at `nowMs`. */
+export interface Facts {
+  readonly nowMs: number;
+  readonly verdicts: ReadonlyMap<VipId, Verdict>;
+  /** The share, 0 to 1, that a VIP takes of what it would be given: slow start; absent: 1. */
+  readonly takes: ReadonlyMap<VipId, number>;
+  /** Overridden weights of pool members. */
+  readonly memberWeights: ReadonlyMap<MemberId, number>;
+  /** Overridden weights of a named policy's choices, by `policy/choice`. */
+  readonly choiceWeights: ReadonlyMap<string, number>;
+  /** Members that are drained: used only when nothing else is up. */
+  readonly drained: ReadonlySet<MemberId>;
+  readonly latency: LatencyView;
+}
+
+/** Round-trip times as locations see regions. */
+export interface LatencyView {
+  /**
+   * The regions asked for, best first, for clients in a cell (`steering/cell.ts`); hysteresis is already applied.
+   * A region that nobody has measured stands by its estimate from distance.
+   */
+  ranking(cell: string, regions: readonly RegionId[]): readonly RankedRegion[];
+}
+
+export interface RankedRegion {
+  readonly region: RegionId;
+  readonly rttMs: number;
+  readonly source: "vantages" | "distance";
+}

@@ -1,0 +1,56 @@
+/**
+ * Reads and writes integers in network byte order, and words of shared memory.
+ *
+ * The one place with `!`: callers check the bounds once per packet or block, so a read past the end is our
+ * own mistake, and a check per byte would cost more than the parse.
+ */
+
+/** The octet at `at`. */
+export function u8(bytes: Uint8Array, at: number): number {
+  return bytes[at]!;
+}
+
+/** The 16-bit integer at `at`. */
+export function u16(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!;
+}
+
+/** The unsigned 32-bit integer at `at`. */
+export function u32(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+}
+
+/** Writes a 16-bit integer at `at`. */
+export function putU16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 8;
+  bytes[at + 1] = value;
+}
+
+/** Writes a 32-bit integer at `at`. */
+export function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+/** Copies `length` octets; a loop, because `set(subarray())` makes an object for each call. */
+export function copyBytes(
+  source: Uint8Array,
+  from: number,
+  target: Uint8Array,
+  to: number,
+  length: number,
+): void {
+  for (let i = 0; i < length; i += 1) target[to + i] = source[from + i]!;
+}
+
+/** The word at index `at`. */
+export function word(words: Uint32Array, at: number): number {
+  return words[at]!;
+}
+
+/** Folds an ASCII capital letter to lower case (RFC 4343 §3); every other octet stays. */
+export function fold(octet: number): number {
+  return octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet;
+}
