@@ -1,6 +1,7 @@
 /** All that changes by itself, and what operators override: the second input of every plan. */
 
-import type { MemberId, RegionId, VipId } from "../config/config.ts";
+import type { MemberId, VipId } from "../config/config.ts";
+import type { LatencyView } from "../health/rtt.ts";
 import type { Verdict } from "../health/verdict.ts";
 
 /** A frozen view of the world at `nowMs`. */
@@ -16,19 +17,4 @@ export interface Facts {
   /** Members that are drained: used only when nothing else is up. */
   readonly drained: ReadonlySet<MemberId>;
   readonly latency: LatencyView;
-}
-
-/** Round-trip times as locations see regions. */
-export interface LatencyView {
-  /**
-   * The regions asked for, best first, for clients in a cell (`steering/cell.ts`); hysteresis is already applied.
-   * A region that nobody has measured stands by its estimate from distance.
-   */
-  ranking(cell: string, regions: readonly RegionId[]): readonly RankedRegion[];
-}
-
-export interface RankedRegion {
-  readonly region: RegionId;
-  readonly rttMs: number;
-  readonly source: "vantages" | "distance";
 }
