@@ -1,0 +1,187 @@
+/** Gives books and plan patches to dns, and keeps the book on disk fresh for a cold start. */
+
+import { open, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type BookContent, type CompiledBook, sealBook } from "../book/compile.ts";
+import type { ToControl, ToDns } from "../book/messages.ts";
+import { applyPatch, type PlanPatch } from "../book/patch.ts";
+
+/** The book on disk lags behind the plans in force by at most this. */
+const REWRITE_MS = 5_000;
+
+/** How dns took a book. */
+export type PublishOutcome =
+  | { readonly kind: "adopted" }
+  | { readonly kind: "refused"; readonly reason: string };
+
+export interface PublisherOptions {
+  /** The state folder; the book is the file `book` in it. */
+  readonly folder: string;
+  /** Sends to dns. */
+  readonly send: (message: ToDns) => void;
+  /** Told when the book cannot be rewritten; answers are not affected. */
+  readonly onError: (error: unknown) => void;
+  readonly rewriteMs?: number;
+}
+
+interface Waiting {
+  readonly version: number;
+  readonly settle: (outcome: PublishOutcome) => void;
+}
+
+/** Where books and patches leave control. One book is on its way at a time. */
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #path: string;
+  readonly #counters = new Map<number, (values: readonly number[]) => void>();
+  #requests = 0;
+  #waiting: Waiting | null = null;
+  #adopted: { readonly version: number; readonly words: Uint32Array } | null = null;
+  #versionSeen = 0;
+  #versionServed = 0;
+  #rewriteTimer: NodeJS.Timeout | null = null;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+    this.#path = join(options.folder, "book");
+  }
+
+  /** The highest version that dns has spoken of; a new one must be above it. */
+  get versionSeen(): number {
+    return this.#versionSeen;
+  }
+
+  /** The version of the book that dns serves; 0: none. */
+  get versionServed(): number {
+    return this.#versionServed;
+  }
+
+  /** Takes a message from dns. */
+  receive(message: ToControl): void {
+    switch (message.kind) {
+      case "hello":
+        this.#served(message.version);
+        break;
+      case "adopted":
+        this.#served(message.version);
+        this.#settle(message.version, { kind: "adopted" });
+        break;
+      case "refused":
+        this.#settle(message.version, { kind: "refused", reason: message.reason });
+        break;
+      case "counters":
+        this.#counters.get(message.request)?.(message.values);
+        this.#counters.delete(message.request);
+        break;
+    }
+  }
+
+  /**
+   * Offers dns a book, and waits for its word. Until it is adopted, the book in force and its file stay as they are,
+   * so a book that dns refuses cannot be what a cold start finds.
+   */
+  async publish(version: number, compiled: CompiledBook): Promise<PublishOutcome> {
+    if (version <= this.#versionSeen) {
+      return { kind: "refused", reason: `version ${version} is not above ${this.#versionSeen}` };
+    }
+    const offered = `${this.#path}.next`;
+    await this.#write(offered, compiled.bytes);
+    const outcome = await new Promise<PublishOutcome>((settle) => {
+      this.#waiting = { version, settle };
+      this.#options.send({ kind: "adopt", version, path: offered });
+    });
+    if (outcome.kind === "refused") return outcome;
+    const { buffer, byteOffset, byteLength } = compiled.bytes;
+    this.#adopted = { version, words: new Uint32Array(buffer, byteOffset, byteLength / 4) };
+    await this.#inTurn(() => rename(offered, this.#path));
+    return outcome;
+  }
+
+  /** Sends new plans for the adopted book; dns answers by them at once, the disk follows. */
+  patch(patches: readonly PlanPatch[]): void {
+    if (this.#adopted === null || patches.length === 0) return;
+    const { version, words } = this.#adopted;
+    this.#options.send({ kind: "patch", version, patches });
+    for (const patch of patches) applyPatch(words, patch);
+    this.#rewriteTimer ??= setTimeout(() => this.#rewrite(), this.#options.rewriteMs ?? REWRITE_MS);
+  }
+
+  /** Sums over all dns threads, in the order of `COUNTER_NAMES`, then one for each region number. */
+  counters(): Promise<readonly number[]> {
+    this.#requests += 1;
+    const request = this.#requests;
+    return new Promise((resolve) => {
+      this.#counters.set(request, resolve);
+      this.#options.send({ kind: "counters", request });
+    });
+  }
+
+  /** Brings the disk up to date and stops. */
+  async close(): Promise<void> {
+    if (this.#rewriteTimer !== null) this.#rewrite();
+    await this.#writing;
+  }
+
+  #served(version: number): void {
+    this.#versionServed = version;
+    this.#versionSeen = Math.max(this.#versionSeen, version);
+  }
+
+  #settle(version: number, outcome: PublishOutcome): void {
+    if (this.#waiting?.version !== version) return;
+    const { settle } = this.#waiting;
+    this.#waiting = null;
+    settle(outcome);
+  }
+
+  #rewrite(): void {
+    if (this.#rewriteTimer !== null) clearTimeout(this.#rewriteTimer);
+    this.#rewriteTimer = null;
+    if (this.#adopted === null) return;
+    // A copy, because more patches may come in while it is written, and the checksum must fit what is on disk.
+    const bytes = new Uint8Array(this.#adopted.words.slice().buffer);
+    sealBook(bytes);
+    this.#write(this.#path, bytes).catch(this.#options.onError);
+  }
+
+  /** Replaces a file as a whole: a crash leaves the old content or the new. */
+  #write(path: string, bytes: Uint8Array): Promise<void> {
+    return this.#inTurn(async () => {
+      const aside = `${path}.tmp`;
+      const file = await open(aside, "w");
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(aside, path);
+      await syncFolder(dirname(path));
+    });
+  }
+
+  /** One file operation after the other, so that an old book cannot overtake a new one. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#writing.then(work);
+    this.#writing = done.catch(() => undefined);
+    return done;
+  }
+}
+
+/** What would make a book an empty one; null: nothing. Control never publishes emptiness. */
+export function emptiness(content: BookContent): string | null {
+  if (content.zones.length === 0) return "there is no zone";
+  const without = content.services.find(({ plans }) => plans.length === 0);
+  return without === undefined ? null : `service ${without.service.label} has no plan`;
+}
+
+/** Makes a rename in a folder durable. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,66 @@
+/** The tables of the SQLite store, and how an older file is brought up to them. */
+
+import type { DatabaseSync } from "node:sqlite";
+
+/**
+ * Each step brings the tables from its index to the next `user_version`. A step that has been released is never
+ * edited: a new one is added.
+ */
+const STEPS: readonly string[] = [
+  `CREATE TABLE counter (version INTEGER NOT NULL) STRICT;
+   INSERT INTO counter (version) VALUES (0);
+
+   CREATE TABLE overrides (
+     id TEXT PRIMARY KEY,
+     kind TEXT NOT NULL CHECK (kind IN ('weight', 'drain', 'force')),
+     target_by TEXT NOT NULL CHECK (target_by IN ('member', 'region', 'choice', 'vip')),
+     target_id TEXT NOT NULL,
+     weight REAL CHECK ((weight IS NOT NULL) = (kind = 'weight')),
+     verdict TEXT CHECK (verdict IN ('up', 'down') AND (verdict IS NOT NULL) = (kind = 'force')),
+     author TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     created_ms INTEGER NOT NULL,
+     until_ms INTEGER
+   ) STRICT;
+
+   CREATE TABLE audit (
+     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+     version INTEGER NOT NULL,
+     at_ms INTEGER NOT NULL,
+     author TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     event TEXT NOT NULL,
+     detail TEXT NOT NULL
+   ) STRICT;
+
+   CREATE TABLE tokens (
+     name TEXT PRIMARY KEY,
+     hash TEXT NOT NULL UNIQUE,
+     role TEXT NOT NULL CHECK (role IN ('admin', 'reader', 'agent')),
+     vantage TEXT CHECK ((vantage IS NOT NULL) = (role = 'agent')),
+     created_ms INTEGER NOT NULL
+   ) STRICT;
+
+   CREATE TABLE verdicts (
+     vip TEXT PRIMARY KEY,
+     up INTEGER NOT NULL,
+     reason TEXT NOT NULL,
+     since_ms INTEGER NOT NULL,
+     recovering INTEGER NOT NULL
+   ) STRICT;`,
+];
+
+/** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */
+export function migrate(database: DatabaseSync, path: string): void {
+  database.exec("BEGIN IMMEDIATE");
+  const found = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
+  if (found > STEPS.length) {
+    database.exec("ROLLBACK");
+    throw new Error(
+      `${path} has schema ${found}: expected at most ${STEPS.length}, so a newer release wrote it`,
+    );
+  }
+  for (const step of STEPS.slice(found)) database.exec(step);
+  database.exec(`PRAGMA user_version = ${STEPS.length}`);
+  database.exec("COMMIT");
+}

@@ -1,0 +1,289 @@
+/** The store of one machine: a SQLite file in the state folder. */
+
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import type { Action, Override } from "./override.ts";
+import { migrate } from "./schema.ts";
+import type {
+  AuditEntry,
+  AuditEvent,
+  CommitOutcome,
+  NewAuditEntry,
+  Store,
+  StoredChange,
+  StoredVerdict,
+  TokenGrant,
+  TokenRecord,
+} from "./store.ts";
+
+type Row = Record<string, SQLOutputValue>;
+
+/**
+ * Opens or makes the file at `path`. Throws when it is no store, or one of a newer release.
+ *
+ * Write-ahead logging lets the command line add a token while control runs; a commit is on disk when it returns.
+ */
+export function openSqliteStore(path: string): Store {
+  const database = new DatabaseSync(path, { timeout: 5_000 });
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  migrate(database, path);
+  return new SqliteStore(database);
+}
+
+class SqliteStore implements Store {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  version(): number {
+    const row = this.#one("SELECT version FROM counter");
+    return row === null ? 0 : integer(row, "version");
+  }
+
+  overrides(): readonly Override[] {
+    return this.#all("SELECT * FROM overrides ORDER BY id").map(readOverride);
+  }
+
+  audit(limit: number, before: number | null): readonly AuditEntry[] {
+    const from = before ?? Number.MAX_SAFE_INTEGER;
+    const rows = this.#all(
+      "SELECT * FROM audit WHERE sequence < ? ORDER BY sequence DESC LIMIT ?",
+      from,
+      limit,
+    );
+    return rows.map(readAuditEntry);
+  }
+
+  commit(change: StoredChange): CommitOutcome {
+    return this.#transaction(() => {
+      const current = this.version();
+      if (change.version <= current) return { kind: "conflict", current };
+      this.#run("UPDATE counter SET version = ?", change.version);
+      for (const id of change.ended) this.#run("DELETE FROM overrides WHERE id = ?", id);
+      for (const override of change.set) this.#putOverride(override);
+      for (const entry of change.audit) this.#append(entry);
+      return { kind: "stored" };
+    });
+  }
+
+  verdicts(): readonly StoredVerdict[] {
+    return this.#all("SELECT * FROM verdicts ORDER BY vip").map(readVerdict);
+  }
+
+  saveVerdicts(verdicts: readonly StoredVerdict[]): void {
+    this.#transaction(() => {
+      for (const { vip, up, reason, sinceMs, recovering } of verdicts) {
+        this.#run(
+          "REPLACE INTO verdicts (vip, up, reason, since_ms, recovering) VALUES (?, ?, ?, ?, ?)",
+          vip,
+          Number(up),
+          reason,
+          sinceMs,
+          Number(recovering),
+        );
+      }
+    });
+  }
+
+  keepVerdicts(vips: ReadonlySet<string>): void {
+    this.#transaction(() => {
+      for (const { vip } of this.verdicts()) {
+        if (!vips.has(vip)) this.#run("DELETE FROM verdicts WHERE vip = ?", vip);
+      }
+    });
+  }
+
+  tokens(): readonly TokenRecord[] {
+    return this.#all("SELECT * FROM tokens ORDER BY name").map(readToken);
+  }
+
+  findToken(hash: string): TokenRecord | null {
+    const row = this.#one("SELECT * FROM tokens WHERE hash = ?", hash);
+    return row === null ? null : readToken(row);
+  }
+
+  addToken(token: TokenRecord, hash: string, author: string): boolean {
+    const { name, grant, createdMs } = token;
+    const vantage = grant.role === "agent" ? grant.vantage : null;
+    return this.#transaction(() => {
+      const added = this.#run(
+        "INSERT INTO tokens (name, hash, role, vantage, created_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+        name,
+        hash,
+        grant.role,
+        vantage,
+        createdMs,
+      );
+      const detail = vantage === null ? `${name} (${grant.role})` : `${name} (agent of ${vantage})`;
+      if (added) this.#append(this.#tokenEntry("token-added", detail, author, createdMs));
+      return added;
+    });
+  }
+
+  removeToken(name: string, author: string, atMs: number): boolean {
+    return this.#transaction(() => {
+      const removed = this.#run("DELETE FROM tokens WHERE name = ?", name);
+      if (removed) this.#append(this.#tokenEntry("token-removed", name, author, atMs));
+      return removed;
+    });
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #putOverride({ id, action, author, reason, createdMs, untilMs }: Override): void {
+    this.#run(
+      `REPLACE INTO overrides (id, kind, target_by, target_id, weight, verdict, author, reason, created_ms, until_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      action.kind,
+      action.target.by,
+      action.target.id,
+      action.kind === "weight" ? action.weight : null,
+      action.kind === "force" ? action.verdict : null,
+      author,
+      reason,
+      createdMs,
+      untilMs,
+    );
+  }
+
+  #append({ version, atMs, author, reason, event, detail }: NewAuditEntry): void {
+    this.#run(
+      "INSERT INTO audit (version, at_ms, author, reason, event, detail) VALUES (?, ?, ?, ?, ?, ?)",
+      version,
+      atMs,
+      author,
+      reason,
+      event,
+      detail,
+    );
+  }
+
+  #tokenEntry(event: AuditEvent, detail: string, author: string, atMs: number): NewAuditEntry {
+    return { version: this.version(), atMs, author, reason: "", event, detail };
+  }
+
+  /** IMMEDIATE: the version is read and written under one lock, so two processes cannot make the same one. */
+  #transaction<T>(work: () => T): T {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.#database.exec("COMMIT");
+      return result;
+    } catch (error) {
+      this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #all(sql: string, ...values: (string | number)[]): readonly Row[] {
+    return this.#statement(sql).all(...values);
+  }
+
+  #one(sql: string, ...values: (string | number)[]): Row | null {
+    return this.#statement(sql).get(...values) ?? null;
+  }
+
+  /** True when a row was written. */
+  #run(sql: string, ...values: (string | number | null)[]): boolean {
+    return Number(this.#statement(sql).run(...values).changes) > 0;
+  }
+
+  #statement(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const made = this.#database.prepare(sql);
+    this.#statements.set(sql, made);
+    return made;
+  }
+}
+
+function readOverride(row: Row): Override {
+  return {
+    id: text(row, "id"),
+    action: readAction(row),
+    author: text(row, "author"),
+    reason: text(row, "reason"),
+    createdMs: integer(row, "created_ms"),
+    untilMs: row["until_ms"] === null ? null : integer(row, "until_ms"),
+  };
+}
+
+/** The CHECK constraints of the table say the same; here they become types. */
+function readAction(row: Row): Action {
+  const kind = oneOf(row, "kind", ["weight", "drain", "force"]);
+  const id = text(row, "target_id");
+  switch (kind) {
+    case "weight": {
+      const by = oneOf(row, "target_by", ["member", "region", "choice"]);
+      return { kind, target: { by, id }, weight: Number(row["weight"]) };
+    }
+    case "drain":
+      return { kind, target: { by: oneOf(row, "target_by", ["member", "region"]), id } };
+    case "force": {
+      const by = oneOf(row, "target_by", ["member", "region", "vip"]);
+      return { kind, target: { by, id }, verdict: oneOf(row, "verdict", ["up", "down"]) };
+    }
+  }
+}
+
+function readAuditEntry(row: Row): AuditEntry {
+  return {
+    sequence: integer(row, "sequence"),
+    version: integer(row, "version"),
+    atMs: integer(row, "at_ms"),
+    author: text(row, "author"),
+    reason: text(row, "reason"),
+    event: oneOf(row, "event", AUDIT_EVENTS),
+    detail: text(row, "detail"),
+  };
+}
+
+const AUDIT_EVENTS = [
+  "override-set",
+  "override-replaced",
+  "override-ended",
+  "override-expired",
+  "files-loaded",
+  "token-added",
+  "token-removed",
+] as const satisfies readonly AuditEvent[];
+
+function readVerdict(row: Row): StoredVerdict {
+  return {
+    vip: text(row, "vip"),
+    up: row["up"] === 1,
+    reason: text(row, "reason"),
+    sinceMs: integer(row, "since_ms"),
+    recovering: row["recovering"] === 1,
+  };
+}
+
+function readToken(row: Row): TokenRecord {
+  const role = oneOf(row, "role", ["admin", "reader", "agent"]);
+  const grant: TokenGrant = role === "agent" ? { role, vantage: text(row, "vantage") } : { role };
+  return { name: text(row, "name"), grant, createdMs: integer(row, "created_ms") };
+}
+
+function text(row: Row, column: string): string {
+  const value = row[column];
+  if (typeof value !== "string") throw new Error(`column ${column}: expected text, got ${value}`);
+  return value;
+}
+
+function integer(row: Row, column: string): number {
+  const value = row[column];
+  if (typeof value !== "number") throw new Error(`column ${column}: expected an integer, got ${value}`);
+  return value;
+}
+
+function oneOf<const T extends string>(row: Row, column: string, allowed: readonly T[]): T {
+  const value = row[column];
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) throw new Error(`column ${column}: expected ${allowed.join(", ")}, got ${value}`);
+  return found;
+}

@@ -1,0 +1,102 @@
+/** What control keeps across restarts: the interface that every store fulfils. */
+
+import type { Override } from "./override.ts";
+
+/**
+ * The memory of a node. Calls are synchronous and durable when they return.
+ *
+ * 1. The version only grows, whoever else writes to the same store.
+ * 2. What one `commit` or one call writes is there as a whole after a crash, or not at all.
+ */
+export interface Store {
+  /** The version of the last change; 0 in a new store. */
+  version(): number;
+  /** All overrides that were not ended, by id. */
+  overrides(): readonly Override[];
+  /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
+  audit(limit: number, before: number | null): readonly AuditEntry[];
+  /** Writes one change. A version that is not above the stored one is a conflict, and nothing is written. */
+  commit(change: StoredChange): CommitOutcome;
+  /** The last verdicts, so that a restart does not forget who is down. */
+  verdicts(): readonly StoredVerdict[];
+  /** Replaces the verdicts of these VIPs. */
+  saveVerdicts(verdicts: readonly StoredVerdict[]): void;
+  /** Forgets the verdicts of all VIPs but these. */
+  keepVerdicts(vips: ReadonlySet<string>): void;
+  /** All tokens, by name. */
+  tokens(): readonly TokenRecord[];
+  /** The token with this hash (`hashToken`); null: there is none. */
+  findToken(hash: string): TokenRecord | null;
+  /** Adds a token, and says so in the audit list. False when its name is taken. */
+  addToken(token: TokenRecord, hash: string, author: string): boolean;
+  /** Removes a token, and says so in the audit list. False when there is none of this name. */
+  removeToken(name: string, author: string, atMs: number): boolean;
+  close(): void;
+}
+
+/** What one change writes. */
+export interface StoredChange {
+  /** The version that the change makes. */
+  readonly version: number;
+  /** Overrides that are new or replace the one of the same id. */
+  readonly set: readonly Override[];
+  /** Ids of overrides that end. */
+  readonly ended: readonly string[];
+  readonly audit: readonly NewAuditEntry[];
+}
+
+/** Whether a change was written. */
+export type CommitOutcome =
+  | { readonly kind: "stored" }
+  | { readonly kind: "conflict"; readonly current: number };
+
+/** What happened, for the audit list. */
+export type AuditEvent =
+  | "override-set"
+  | "override-replaced"
+  | "override-ended"
+  | "override-expired"
+  | "files-loaded"
+  | "token-added"
+  | "token-removed";
+
+/** One line of the audit list before it has its place in it. */
+export interface NewAuditEntry {
+  /** The version that the change made; for tokens, which are no part of a version, the one of that moment. */
+  readonly version: number;
+  readonly atMs: number;
+  readonly author: string;
+  readonly reason: string;
+  readonly event: AuditEvent;
+  /** What exactly, in a clause: `drain region eu-west until 2026-01-01T00:00:00.000Z`. */
+  readonly detail: string;
+}
+
+/** One line of the audit list. */
+export interface AuditEntry extends NewAuditEntry {
+  /** Rises with each entry. */
+  readonly sequence: number;
+}
+
+/** The part of a verdict that outlives a restart. */
+export interface StoredVerdict {
+  /** A VIP id; its config may have gone. */
+  readonly vip: string;
+  readonly up: boolean;
+  readonly reason: string;
+  readonly sinceMs: number;
+  readonly recovering: boolean;
+}
+
+/** What a token allows. */
+export type TokenGrant =
+  | { readonly role: "admin" | "reader" }
+  /** An agent may only open a report stream, as this vantage. */
+  | { readonly role: "agent"; readonly vantage: string };
+
+/** A token without its secret, which nobody keeps. */
+export interface TokenRecord {
+  readonly name: string;
+  readonly grant: TokenGrant;
+  readonly createdMs: number;
+}

@@ -1,0 +1,167 @@
+/** Every store keeps the same promises; see STYLE.md, Tests 4. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Action, type Override, overrideId } from "../../src/control/override.ts";
+import { openSqliteStore } from "../../src/control/sqlite-store.ts";
+import type { NewAuditEntry, Store } from "../../src/control/store.ts";
+import { hashToken, makeSecret } from "../../src/control/token.ts";
+
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "meridian-store-"));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+conformance("SQLite", () => openSqliteStore(join(folder, "meridian.db")));
+
+/** What any store must do. `open` gives a new handle on the same store each time. */
+function conformance(name: string, open: () => Store): void {
+  describe(`the ${name} store`, () => {
+    let store: Store;
+    beforeEach(() => {
+      store = open();
+    });
+    afterEach(() => {
+      store.close();
+    });
+
+    test("a new store has version 0 and nothing in it", () => {
+      expect(store.version()).toBe(0);
+      expect(store.overrides()).toEqual([]);
+      expect(store.audit(10, null)).toEqual([]);
+      expect(store.verdicts()).toEqual([]);
+      expect(store.tokens()).toEqual([]);
+    });
+
+    test("overrides of every kind come back as they were, also after a restart", () => {
+      const overrides = actions.map((action) => override(action));
+      expect(store.commit({ version: 1, set: overrides, ended: [], audit: [] })).toEqual({ kind: "stored" });
+      const sorted = overrides.sort((a, b) => (a.id < b.id ? -1 : 1));
+      expect(store.overrides()).toEqual(sorted);
+      store.close();
+      store = open();
+      expect(store.overrides()).toEqual(sorted);
+      expect(store.version()).toBe(1);
+    });
+
+    test("an override replaces the one of the same id, and an ended one is gone", () => {
+      const before = override({ kind: "drain", target: { by: "region", id: "eu-west" } });
+      store.commit({ version: 1, set: [before], ended: [], audit: [] });
+      const after = { ...before, reason: "still", untilMs: 9_000 };
+      store.commit({ version: 2, set: [after], ended: [], audit: [] });
+      expect(store.overrides()).toEqual([after]);
+      store.commit({ version: 3, set: [], ended: [after.id], audit: [] });
+      expect(store.overrides()).toEqual([]);
+    });
+
+    test.each([1, 4, 5])("version %i after version 5 is a conflict and writes nothing", (version) => {
+      store.commit({ version: 5, set: [], ended: [], audit: [entry(5)] });
+      const late = override({ kind: "drain", target: { by: "region", id: "eu-west" } });
+      const outcome = store.commit({ version, set: [late], ended: [], audit: [entry(version)] });
+      expect(outcome).toEqual({ kind: "conflict", current: 5 });
+      expect(store.overrides()).toEqual([]);
+      expect(store.audit(10, null)).toHaveLength(1);
+    });
+
+    test("two handles on one store see each other's version, so neither makes it twice", () => {
+      const other = open();
+      expect(store.commit({ version: 1, set: [], ended: [], audit: [] }).kind).toBe("stored");
+      expect(other.commit({ version: 1, set: [], ended: [], audit: [] })).toEqual({
+        kind: "conflict",
+        current: 1,
+      });
+      expect(other.version()).toBe(1);
+      other.close();
+    });
+
+    test("the audit list is read from the newest entry, page by page", () => {
+      for (let version = 1; version <= 5; version += 1) {
+        store.commit({ version, set: [], ended: [], audit: [entry(version)] });
+      }
+      const first = store.audit(2, null);
+      expect(first.map((found) => found.version)).toEqual([5, 4]);
+      const second = store.audit(2, first[1]!.sequence);
+      expect(second.map((found) => found.version)).toEqual([3, 2]);
+      const { sequence: _, ...content } = second[0]!;
+      expect(content).toEqual(entry(3));
+    });
+
+    test("verdicts are replaced by VIP, and those of other VIPs can be forgotten", () => {
+      const down = { vip: "web/eu/ipv4", up: false, reason: "timeout", sinceMs: 5, recovering: false };
+      const up = { vip: "web/us/ipv4", up: true, reason: "", sinceMs: 6, recovering: true };
+      store.saveVerdicts([down, up]);
+      store.saveVerdicts([{ ...down, sinceMs: 7 }]);
+      expect(store.verdicts()).toEqual([{ ...down, sinceMs: 7 }, up]);
+      store.keepVerdicts(new Set([up.vip]));
+      expect(store.verdicts()).toEqual([up]);
+    });
+
+    test("a token is found by the hash of its secret only", () => {
+      const secret = makeSecret();
+      const token = { name: "ci", grant: { role: "admin" as const }, createdMs: 7 };
+      expect(store.addToken(token, hashToken(secret), "meridian")).toBe(true);
+      expect(store.findToken(hashToken(secret))).toEqual(token);
+      expect(store.findToken(secret)).toBeNull();
+      expect(store.findToken(hashToken(makeSecret()))).toBeNull();
+    });
+
+    test("an agent's token carries its vantage", () => {
+      const token = { name: "dublin", grant: { role: "agent" as const, vantage: "dublin" }, createdMs: 7 };
+      store.addToken(token, "hash", "meridian");
+      expect(store.tokens()).toEqual([token]);
+    });
+
+    test("a token's name is taken once, and both ends of its life are in the audit list", () => {
+      const token = { name: "ci", grant: { role: "reader" as const }, createdMs: 7 };
+      store.addToken(token, "one", "anna");
+      expect(store.addToken(token, "two", "anna")).toBe(false);
+      expect(store.findToken("two")).toBeNull();
+      expect(store.removeToken("ci", "bert", 9)).toBe(true);
+      expect(store.removeToken("ci", "bert", 10)).toBe(false);
+      expect(store.tokens()).toEqual([]);
+      expect(store.audit(10, null).map(({ event, author, atMs }) => [event, author, atMs])).toEqual([
+        ["token-removed", "bert", 9],
+        ["token-added", "anna", 7],
+      ]);
+    });
+  });
+}
+
+test("a store that a newer release wrote is refused", () => {
+  const path = join(folder, "meridian.db");
+  openSqliteStore(path).close();
+  const database = new DatabaseSync(path);
+  database.exec("PRAGMA user_version = 999");
+  database.close();
+  expect(() => openSqliteStore(path)).toThrow(/schema 999/);
+});
+
+test("secrets have 256 bits and do not repeat", () => {
+  const secrets = new Set(Array.from({ length: 100 }, () => makeSecret()));
+  expect(secrets.size).toBe(100);
+  for (const secret of secrets) expect(Buffer.from(secret, "base64url")).toHaveLength(32);
+});
+
+const actions: readonly Action[] = [
+  { kind: "weight", target: { by: "member", id: "web/eu" }, weight: 0.5 },
+  { kind: "weight", target: { by: "choice", id: "canary/new" }, weight: 20 },
+  { kind: "weight", target: { by: "region", id: "eu-west" }, weight: 0 },
+  { kind: "drain", target: { by: "member", id: "web/eu" } },
+  { kind: "force", target: { by: "vip", id: "web/eu/ipv4" }, verdict: "down" },
+  { kind: "force", target: { by: "region", id: "eu-west" }, verdict: "up" },
+];
+
+function override(action: Action): Override {
+  return { id: overrideId(action), action, author: "anna", reason: "test", createdMs: 1, untilMs: null };
+}
+
+function entry(version: number): NewAuditEntry {
+  const what = { event: "files-loaded" as const, detail: "meridian.yaml" };
+  return { version, atMs: version * 10, author: "anna", reason: "because", ...what };
+}
