@@ -38,9 +38,8 @@ export function addressOf(bytes: Uint8Array): IpAddress {
 /** A prefix such as `192.0.2.0/24`; a bare address is a whole one. Null where host bits are set. */
 export function parsePrefix(text: string): Prefix | null {
   const slash = text.indexOf("/");
-  const bytes =
-    parseIpv4(text.slice(0, slash < 0 ? text.length : slash)) ??
-    parseIpv6(slash < 0 ? text : text.slice(0, slash));
+  const addressText = slash < 0 ? text : text.slice(0, slash);
+  const bytes = parseIpv4(addressText) ?? parseIpv6(addressText);
   if (bytes === null) return null;
   const bits = bytes.length * 8;
   const lengthText = slash < 0 ? String(bits) : text.slice(slash + 1);
@@ -66,15 +65,13 @@ export function parseIpv4(text: string): Uint8Array | null {
 
 /** The 16 octets of an IPv6 address (RFC 4291 §2.2), IPv4-mapped or not; null where it is not one. */
 export function parseIpv6(text: string): Uint8Array | null {
-  const halves = text.split("::");
-  if (halves.length > 2) return null;
-  const [headText, tailText] = halves;
-  const head = parseGroups(headText ?? "", tailText === undefined);
-  const tail = parseGroups(tailText ?? "", true);
+  const gap = text.indexOf("::");
+  const head = parseGroups(gap < 0 ? text : text.slice(0, gap), gap < 0);
+  const tail = gap < 0 ? [] : parseGroups(text.slice(gap + 2), true);
   if (head === null || tail === null) return null;
-  const given = head.length + tail.length;
   // "::" stands for at least one group of zeros.
-  if (tailText === undefined ? given !== 16 : given > 14) return null;
+  const given = head.length + tail.length;
+  if (gap < 0 ? given !== 16 : given > 14) return null;
   const bytes = new Uint8Array(16);
   bytes.set(head, 0);
   bytes.set(tail, 16 - tail.length);

@@ -1,0 +1,222 @@
+/**
+ * Reads a query into a `Query` that is refilled for each packet.
+ *
+ * On the hot path: a packet from a stranger gives a code, never an exception, and nothing is allocated.
+ */
+
+import { fold, u8, u16 } from "./bytes.ts";
+import { EdnsOption, Opcode, RRType } from "./codes.ts";
+import { uncompressedLength } from "./name.ts";
+
+/** What a packet turned out to be. */
+export const Parsed = {
+  /** A query to answer. */
+  Query: 0,
+  /** Not a query at all: shorter than a header, or itself a response. Answering could start a loop. */
+  Drop: 1,
+  /** Malformed: answer FORMERR. */
+  FormErr: 2,
+  /** An EDNS version above ours: answer BADVERS (RFC 6891 §6.1.3). */
+  BadVers: 3,
+  /** An opcode other than QUERY: answer NOTIMP with the header alone. */
+  NotImp: 4,
+} as const;
+export type Parsed = (typeof Parsed)[keyof typeof Parsed];
+
+/** Octets of a DNS header; the question starts here (RFC 1035 §4.1.1). */
+export const headerLength: number = 12;
+
+/** The least a requestor can take, with EDNS or without it (RFC 6891 §6.2.3). */
+export const udpPayloadSizeMin: number = 512;
+
+/** A query carries an OPT (RFC 6891 §6.1.1) and a TSIG (RFC 8945 §5.1) at most; twice that is refused. */
+const additionalRRsMax = 4;
+
+/** IANA has assigned fewer EDNS options than this, and no client repeats them (RFC 6891 §6.1.2). */
+const ednsOptionsMax = 32;
+
+/** Octets of an RR between its owner name and its rdata (RFC 1035 §4.1.3). */
+const fixedRRLength = 10;
+
+/** Octets of an EDNS Client Subnet option before its address (RFC 7871 §6). */
+const subnetHeaderLength = 4;
+
+/**
+ * The parts of a query that decide its answer; message id and qname stay in the packet, the qname at offset 12.
+ *
+ * Which fields are of this packet depends on what `parseQuery` returned; the others are left over or empty:
+ *
+ *     Query     all; those named subnet and prefix only if `hasSubnet`
+ *     BadVers   all but `hasSubnet` and what depends on it
+ *     FormErr   flags, opcode, questionEnd; if questionEnd > 12 also qname, qtype, qclass; `hasEdns` and what
+ *               depends on it tell of an OPT that was met before the fault
+ *     NotImp    flags, opcode, questionEnd (12)
+ *     Drop      none
+ */
+export class Query {
+  /** The second 16-bit word of the header: QR, opcode, AA, TC, RD, RA, Z, AD, CD, RCODE. */
+  flags: number = 0;
+  opcode: number = 0;
+  /** Octets of the qname, with the root label: 1 to 255. */
+  qnameLength: number = 0;
+  /** `hashName` of the qname. */
+  qnameHash: number = 0;
+  qtype: number = 0;
+  qclass: number = 0;
+  /** Offset after the question; 12 where the question could not be read, so that a reply echoes none. */
+  questionEnd: number = headerLength;
+  /** Whether there is an OPT; if not, the four fields below it say what its absence means. */
+  hasEdns: boolean = false;
+  ednsVersion: number = 0;
+  /** What the client can take over UDP, at least 512. */
+  udpPayloadSize: number = udpPayloadSizeMin;
+  /** The DO bit (RFC 3225). */
+  dnssecOk: boolean = false;
+  /** Whether there is an EDNS Client Subnet option (RFC 7871). */
+  hasSubnet: boolean = false;
+  /** 1 is IPv4, 2 is IPv6; 0, only with a source prefix length of 0, is a client that withholds its address. */
+  subnetFamily: number = 0;
+  sourcePrefixLength: number = 0;
+  /** IPv4 in the first 4 octets, or IPv6; all bits beyond the source prefix are 0. */
+  readonly subnetAddress: Uint8Array = new Uint8Array(16);
+}
+
+/** Reads the first `length` octets of `packet` into `query`; see `Query` for what it holds afterwards. */
+export function parseQuery(packet: Uint8Array, length: number, query: Query): Parsed {
+  if (length < headerLength) return Parsed.Drop;
+  query.flags = u16(packet, 2);
+  const isResponse = (query.flags & 0x8000) !== 0;
+  if (isResponse) return Parsed.Drop;
+
+  query.opcode = (query.flags >> 11) & 15;
+  query.questionEnd = headerLength;
+  query.hasEdns = false;
+  query.ednsVersion = 0;
+  query.udpPayloadSize = udpPayloadSizeMin;
+  query.dnssecOk = false;
+  query.hasSubnet = false;
+  if (query.opcode !== Opcode.Query) return Parsed.NotImp;
+
+  const questions = u16(packet, 4);
+  const answersAndAuthorities = u16(packet, 6) | u16(packet, 8);
+  // More than one question has no meaning (RFC 9619), and none asks nothing.
+  if (questions !== 1 || !parseQuestion(packet, length, query)) return Parsed.FormErr;
+  if (answersAndAuthorities !== 0) return Parsed.FormErr;
+  if (!parseAdditional(packet, length, query)) return Parsed.FormErr;
+  return query.ednsVersion === 0 ? Parsed.Query : Parsed.BadVers;
+}
+
+/**
+ * The hash by which names are found: FNV-1a, 32 bits, over the `length` octets of an uncompressed name at `at`
+ * with its length octets, folded to lower case. Names that differ only in case have one hash.
+ */
+export function hashName(bytes: Uint8Array, at: number, length: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = at; i < at + length; i += 1) hash = Math.imul(hash ^ fold(u8(bytes, i)), 0x01000193);
+  return hash >>> 0;
+}
+
+function parseQuestion(packet: Uint8Array, length: number, query: Query): boolean {
+  // Nothing stands before the qname that a pointer could point to, so a compressed one is malformed.
+  const qnameLength = uncompressedLength(packet, headerLength, length);
+  const qnameEnd = headerLength + qnameLength;
+  if (qnameLength === 0 || qnameEnd + 4 > length) return false;
+  query.qnameLength = qnameLength;
+  query.qnameHash = hashName(packet, headerLength, qnameLength);
+  query.qtype = u16(packet, qnameEnd);
+  query.qclass = u16(packet, qnameEnd + 2);
+  query.questionEnd = qnameEnd + 4;
+  return true;
+}
+
+/** Reads the OPT and steps over other RRs; false where one is malformed, or octets are left after the last. */
+function parseAdditional(packet: Uint8Array, length: number, query: Query): boolean {
+  const count = u16(packet, 10);
+  if (count > additionalRRsMax) return false;
+  let at = query.questionEnd;
+  for (let i = 0; i < count; i += 1) {
+    const owner = at;
+    at = skipOwner(packet, at, length);
+    if (at === 0 || at + fixedRRLength > length) return false;
+    const rdata = at + fixedRRLength;
+    const end = rdata + u16(packet, at + 8);
+    if (end > length) return false;
+    if (u16(packet, at) === RRType.OPT) {
+      const ownerIsRoot = u8(packet, owner) === 0;
+      if (!ownerIsRoot || query.hasEdns || !parseOpt(packet, at, end, query)) return false;
+    }
+    at = end;
+  }
+  return at === length;
+}
+
+/** The offset after the owner name at `at`, which may end in a compression pointer; 0 where it is malformed. */
+function skipOwner(packet: Uint8Array, at: number, length: number): number {
+  let next = at;
+  while (next < length) {
+    const label = u8(packet, next);
+    if (label === 0) return next + 1;
+    const isPointer = label >= 0xc0;
+    if (isPointer) return next + 2;
+    // The two other label types are reserved (RFC 1035 §4.1.4); 255 octets are the most a name takes (§2.3.4).
+    if (label > 63 || next - at > 255) return 0;
+    next += label + 1;
+  }
+  return 0;
+}
+
+/**
+ * Reads the OPT whose fixed part is at `at` (RFC 6891 §6.1.2, §6.1.3):
+ *
+ *     +0 type 41 | +2 UDP payload size | +4 upper RCODE | +5 version | +6 DO and Z | +8 rdlength | +10 options
+ */
+function parseOpt(packet: Uint8Array, at: number, end: number, query: Query): boolean {
+  query.hasEdns = true;
+  query.udpPayloadSize = Math.max(udpPayloadSizeMin, u16(packet, at + 2));
+  query.ednsVersion = u8(packet, at + 5);
+  query.dnssecOk = (u8(packet, at + 6) & 0x80) !== 0;
+  // Another version may give options another meaning.
+  if (query.ednsVersion !== 0) return true;
+  let option = at + fixedRRLength;
+  for (let i = 0; option < end; i += 1) {
+    if (i === ednsOptionsMax || option + 4 > end) return false;
+    const data = option + 4;
+    const dataEnd = data + u16(packet, option + 2);
+    if (dataEnd > end) return false;
+    if (u16(packet, option) === EdnsOption.ClientSubnet) {
+      // Two would contradict each other, and the reply can echo only one.
+      if (query.hasSubnet || !parseSubnet(packet, data, dataEnd, query)) return false;
+    }
+    option = dataEnd;
+  }
+  return true;
+}
+
+/**
+ * Reads an EDNS Client Subnet option (RFC 7871 §6), and refuses what §6 and §7.1.2 tell to answer with FORMERR:
+ *
+ * 1. a scope prefix length other than 0 in a query;
+ * 2. a family other than IPv4 and IPv6, but for the source prefix length 0: there the client has withheld its
+ *    address, no address needs a family, and 0 names none (`dig +subnet=0` sends this);
+ * 3. a source prefix length beyond the family's;
+ * 4. more or fewer octets of address than the source prefix length needs;
+ * 5. an address bit set beyond the source prefix length.
+ */
+function parseSubnet(packet: Uint8Array, at: number, end: number, query: Query): boolean {
+  if (at + subnetHeaderLength > end) return false;
+  const family = u16(packet, at);
+  const source = u8(packet, at + 2);
+  const scope = u8(packet, at + 3);
+  const sourceMax = family === 1 ? 32 : family === 2 ? 128 : 0;
+  const octets = (source + 7) >> 3;
+  const address = at + subnetHeaderLength;
+  if (scope !== 0 || family > 2 || source > sourceMax || address + octets !== end) return false;
+  const spareBits = octets * 8 - source;
+  if (spareBits !== 0 && (u8(packet, end - 1) & ((1 << spareBits) - 1)) !== 0) return false;
+
+  query.hasSubnet = true;
+  query.subnetFamily = family;
+  query.sourcePrefixLength = source;
+  for (let i = 0; i < 16; i += 1) query.subnetAddress[i] = i < octets ? u8(packet, address + i) : 0;
+  return true;
+}

@@ -1,0 +1,44 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { copyBytes, fold, putU16, putU32, u8, u16, u32, word } from "../../src/wire/bytes.ts";
+
+test("16-bit integers come back as they were written, in network byte order", () => {
+  fc.assert(
+    fc.property(fc.nat(0xffff), (value) => {
+      const bytes = new Uint8Array(4);
+      putU16(bytes, 1, value);
+      expect(u16(bytes, 1)).toBe(value);
+      expect(Buffer.from(bytes).readUInt16BE(1)).toBe(value);
+      expect([u8(bytes, 0), u8(bytes, 3)]).toEqual([0, 0]);
+    }),
+  );
+});
+
+test("32-bit integers come back as they were written, in network byte order", () => {
+  fc.assert(
+    fc.property(fc.nat(0xffffffff), (value) => {
+      const bytes = new Uint8Array(6);
+      putU32(bytes, 1, value);
+      expect(u32(bytes, 1)).toBe(value);
+      expect(Buffer.from(bytes).readUInt32BE(1)).toBe(value);
+      expect([u8(bytes, 0), u8(bytes, 5)]).toEqual([0, 0]);
+    }),
+  );
+});
+
+test("copyBytes copies the range and nothing more", () => {
+  const target = new Uint8Array(6);
+  copyBytes(Uint8Array.of(1, 2, 3, 4), 1, target, 2, 2);
+  expect([...target]).toEqual([0, 0, 2, 3, 0, 0]);
+});
+
+test("word reads one word of shared memory", () => {
+  expect(word(Uint32Array.of(7, 0xffffffff), 1)).toBe(0xffffffff);
+});
+
+test("fold changes ASCII capital letters alone (RFC 4343 §3)", () => {
+  for (let octet = 0; octet < 256; octet += 1) {
+    const isCapital = octet >= 65 && octet <= 90;
+    expect(fold(octet)).toBe(isCapital ? octet + 32 : octet);
+  }
+});
