@@ -1,0 +1,235 @@
+/**
+ * The hot path: a query in a packet becomes its response in the same packet.
+ *
+ * Nothing here throws, waits, allocates or reads a clock; `createResponder` binds it to a thread.
+ */
+
+import type { Book } from "../book/book.ts";
+import {
+  NODE_WORDS,
+  Node,
+  NodeKind,
+  RRSET_WORDS,
+  RRsetRecord,
+  SERVICE_WORDS,
+  ZONE_WORDS,
+  ZoneRecord,
+} from "../book/layout.ts";
+import { Counter, count } from "../telemetry/counters.ts";
+import { word } from "../wire/bytes.ts";
+import { Rcode, RRClass, RRType } from "../wire/codes.ts";
+import { hashName, Parsed, parseQuery, type Query } from "../wire/query.ts";
+import { addCname, addDname, addHinfo } from "./chain.ts";
+import type { Client } from "./client.ts";
+import { findEncloser, findNode } from "./find.ts";
+import { type Reply, Section } from "./reply.ts";
+import { steer } from "./steer.ts";
+
+/** CNAMEs and DNAMEs followed for one query; loops end here (RFC 1034 §3.6.2 asks for a limit). */
+const CHAIN_MAX = 8;
+
+/** What a thread holds ready for its queries. */
+export interface Desk {
+  /** null until the first book is there. */
+  book: Book | null;
+  readonly query: Query;
+  readonly reply: Reply;
+  readonly counters: Float64Array;
+}
+
+/**
+ * Answers the query in the first `length` octets of `packet`, in place. Returns the length of the response; 0: say
+ * nothing. `packet` has room for 1,232 octets, on a stream for 65,535.
+ */
+export function answer(
+  desk: Desk,
+  packet: Uint8Array,
+  length: number,
+  client: Client,
+  isStream: boolean,
+  moment: number,
+): number {
+  const { query, reply, counters } = desk;
+  count(counters, isStream ? Counter.queriesStream : Counter.queriesUdp);
+  const parsed = parseQuery(packet, length, query);
+  if (parsed === Parsed.Drop) {
+    count(counters, Counter.dropped);
+    return 0;
+  }
+  reply.begin(packet, query, isStream);
+  if (parsed === Parsed.Query) resolve(desk, packet, client, moment);
+  else refuse(parsed, query, reply);
+  countReply(reply, query, counters);
+  return reply.finish(query);
+}
+
+/** Follows the qname through the book to its RRs. */
+function resolve(desk: Desk, packet: Uint8Array, client: Client, moment: number): void {
+  const { book, query, reply } = desk;
+  if (book === null) {
+    reply.rcode = Rcode.ServFail;
+    return;
+  }
+  const isTransfer = query.qtype === RRType.AXFR || query.qtype === RRType.IXFR;
+  if (query.qclass !== RRClass.IN || isTransfer) {
+    reply.rcode = Rcode.Refused;
+    return;
+  }
+  let hash = query.qnameHash;
+  for (let links = 0; links <= CHAIN_MAX; links += 1) {
+    const exact = findNode(book, packet, reply.ownerAt, reply.ownerLength, hash);
+    const nearest = exact !== 0 ? exact : findEncloser(book, packet, reply.ownerAt, reply.ownerLength);
+    if (nearest === 0) {
+      // The target of a CNAME may be anybody's; the qname must be ours.
+      if (links === 0) reply.rcode = Rcode.Refused;
+      return;
+    }
+    if (!answerAt(book, exact, nearest, desk, client, moment, links === 0)) return;
+    hash = hashName(packet, reply.ownerAt, reply.ownerLength);
+  }
+}
+
+/** Answers at one owner name; true when a CNAME leads on to another, which `reply` then stands at. */
+function answerAt(
+  book: Book,
+  exact: number,
+  nearest: number,
+  desk: Desk,
+  client: Client,
+  moment: number,
+  isQname: boolean,
+): boolean {
+  const { query, reply, counters } = desk;
+  const { words } = book;
+  const zone = book.zonesAt + word(words, nearest + Node.zone) * ZONE_WORDS;
+  const cut = cutAt(book, exact, nearest, query.qtype);
+  if (cut !== 0 && word(words, cut + Node.kind) === NodeKind.Delegation) {
+    refer(book, cut, zone, reply);
+    return false;
+  }
+  if (isQname) reply.isAuthoritative = true;
+  if (cut !== 0) return addDname(book, cut, rrsetAt(book, cut, RRType.DNAME), zone, query, reply);
+
+  const node = exact !== 0 ? exact : word(words, nearest + Node.wildcard);
+  if (node === 0) {
+    reply.rcode = Rcode.NXDomain;
+    deny(book, zone, reply);
+    return false;
+  }
+  if (query.qtype === RRType.ANY) {
+    addHinfo(reply);
+    return false;
+  }
+  const service = word(words, node + Node.service);
+  if (service !== 0 && isSteered(query.qtype)) {
+    const record = (service - 1) * SERVICE_WORDS;
+    if (!steer(book, record, query, client, moment, reply, counters)) deny(book, zone, reply);
+    return false;
+  }
+  const rrset = rrsetAt(book, node, query.qtype);
+  if (rrset !== 0) {
+    addRRset(book, rrset, zone, reply);
+    return false;
+  }
+  if (word(words, node + Node.kind) === NodeKind.Cname) {
+    return addCname(book, rrsetAt(book, node, RRType.CNAME), zone, reply);
+  }
+  deny(book, zone, reply);
+  return false;
+}
+
+/** The zone cut or DNAME that stands between the apex and the name; 0: none. */
+function cutAt(book: Book, exact: number, nearest: number, qtype: number): number {
+  const above = word(book.words, nearest + Node.cut);
+  if (above !== 0) return above;
+  const kind = word(book.words, nearest + Node.kind);
+  // The parent's side of a cut owns DS (RFC 4035 §3.1.4.1).
+  if (kind === NodeKind.Delegation) return exact !== 0 && qtype === RRType.DS ? 0 : nearest;
+  return kind === NodeKind.Dname && exact === 0 ? nearest : 0;
+}
+
+/** The types that a service answers itself; others at its name come from the zone. */
+function isSteered(qtype: number): boolean {
+  return qtype === RRType.A || qtype === RRType.AAAA || qtype === RRType.HTTPS;
+}
+
+/** Offset of a node's RRset record of a type; 0: none. */
+function rrsetAt(book: Book, node: number, type: number): number {
+  const end = node + NODE_WORDS + word(book.words, node + Node.rrsetCount) * RRSET_WORDS;
+  for (let at = node + NODE_WORDS; at < end; at += RRSET_WORDS) {
+    if (word(book.words, at + RRsetRecord.type) === type) return at;
+  }
+  return 0;
+}
+
+function addRRset(book: Book, rrset: number, zone: number, reply: Reply): void {
+  const apexLength = word(book.words, zone + ZoneRecord.apexLength);
+  const block = word(book.words, rrset + RRsetRecord.block);
+  const additional = word(book.words, rrset + RRsetRecord.additional);
+  if (!reply.addBlock(book, block, Section.Answer, reply.ownerLength, apexLength)) return;
+  if (additional !== 0) reply.addBlockIfRoom(book, additional, reply.ownerLength, apexLength);
+}
+
+/** A referral: the NS RRset of the cut and its glue, which must fit (RFC 9471 §3.1). */
+function refer(book: Book, cut: number, zone: number, reply: Reply): void {
+  const apexLength = word(book.words, zone + ZoneRecord.apexLength);
+  const cutLength = word(book.words, cut + Node.nameLength);
+  const rrset = rrsetAt(book, cut, RRType.NS);
+  const glue = word(book.words, rrset + RRsetRecord.additional);
+  const block = word(book.words, rrset + RRsetRecord.block);
+  if (!reply.addBlock(book, block, Section.Authority, cutLength, apexLength)) return;
+  if (glue !== 0) reply.addBlock(book, glue, Section.Additional, cutLength, apexLength);
+}
+
+/** NODATA or NXDOMAIN: the zone's SOA tells how long to remember it (RFC 2308 §3). */
+function deny(book: Book, zone: number, reply: Reply): void {
+  const apexLength = word(book.words, zone + ZoneRecord.apexLength);
+  reply.addBlock(
+    book,
+    word(book.words, zone + ZoneRecord.negative),
+    Section.Authority,
+    apexLength,
+    apexLength,
+  );
+}
+
+function refuse(parsed: Parsed, query: Query, reply: Reply): void {
+  switch (parsed) {
+    case Parsed.BadVers:
+      reply.rcode = Rcode.BadVers;
+      break;
+    case Parsed.NotImp:
+      reply.rcode = Rcode.NotImp;
+      break;
+    default:
+      reply.rcode = Rcode.FormErr;
+      // What could not be read must not be echoed.
+      query.hasSubnet = false;
+  }
+}
+
+function countReply(reply: Reply, query: Query, counters: Float64Array): void {
+  count(counters, replyCell(reply));
+  if (reply.isTruncated) count(counters, Counter.truncated);
+  if (query.hasSubnet) count(counters, Counter.withSubnet);
+}
+
+function replyCell(reply: Reply): number {
+  switch (reply.rcode) {
+    case Rcode.NoError:
+      if (reply.answers > 0 || reply.isTruncated) return Counter.answered;
+      return reply.isAuthoritative ? Counter.noData : Counter.referrals;
+    case Rcode.NXDomain:
+      return Counter.nxDomain;
+    case Rcode.FormErr:
+      return Counter.formErr;
+    case Rcode.BadVers:
+      return Counter.badVers;
+    case Rcode.NotImp:
+      return Counter.notImp;
+    case Rcode.Refused:
+      return Counter.refused;
+    default:
+      return Counter.servFail;
+  }
+}

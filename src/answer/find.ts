@@ -1,0 +1,43 @@
+/** Finds the node of a name in the book, or what stands in its place. */
+
+import type { Book } from "../book/book.ts";
+import { Node } from "../book/layout.ts";
+import { fold, u8, word } from "../wire/bytes.ts";
+import { hashName } from "../wire/query.ts";
+
+/** The node of exactly that name; 0: none. `hash` is `hashName` of it. */
+export function findNode(book: Book, bytes: Uint8Array, at: number, length: number, hash: number): number {
+  const { words, namesAt, namesMask } = book;
+  for (let slot = hash & namesMask; ; slot = (slot + 1) & namesMask) {
+    const node = word(words, namesAt + 2 * slot + 1);
+    if (node === 0) return 0;
+    if (word(words, namesAt + 2 * slot) === hash && isNamed(book, node, bytes, at, length)) return node;
+  }
+}
+
+/**
+ * The closest encloser (RFC 4592 §3.3.1) of a name that has no node of its own; 0: we have no zone for it. Starts no
+ * deeper than the deepest owner name, so that a qname of 127 labels costs no more than an honest one.
+ */
+export function findEncloser(book: Book, bytes: Uint8Array, at: number, length: number): number {
+  let labels = 0;
+  for (let label = at; u8(bytes, label) !== 0; label += u8(bytes, label) + 1) labels += 1;
+  for (let label = at; u8(bytes, label) !== 0; ) {
+    label += u8(bytes, label) + 1;
+    labels -= 1;
+    if (labels > book.labelsMax) continue;
+    const rest = length - (label - at);
+    const node = findNode(book, bytes, label, rest, hashName(bytes, label, rest));
+    if (node !== 0) return node;
+  }
+  return 0;
+}
+
+function isNamed(book: Book, node: number, bytes: Uint8Array, at: number, length: number): boolean {
+  if (word(book.words, node + Node.nameLength) !== length) return false;
+  const name = book.octetsAt + word(book.words, node + Node.name);
+  for (let i = 0; i < length; i += 1) {
+    if (u8(book.octets, name + i) !== fold(u8(bytes, at + i))) return false;
+  }
+  return true;
+}

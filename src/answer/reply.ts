@@ -1,0 +1,168 @@
+/** A response on its way into the packet that held the query. */
+
+import type { Book } from "../book/book.ts";
+import { BLOCK_HEADER, FIX_APEX } from "../book/layout.ts";
+import { copyBytes, putU16, putU32, u16 } from "../wire/bytes.ts";
+import { EdnsOption, Rcode, RRClass, RRType } from "../wire/codes.ts";
+import { headerLength, type Query } from "../wire/query.ts";
+
+/** Offset of the qname in every message. */
+const QNAME_AT = headerLength;
+/** What we accept and send over UDP: fits one IPv6 packet on any path (RFC 9715, DNS flag day 2020). */
+export const UDP_PAYLOAD_MAX = 1232;
+/** The most a message on a stream can be. */
+const STREAM_MAX = 65_535;
+
+/** Octets of an RR with a compressed owner before its RDATA. */
+export const FIXED_LENGTH = 12;
+
+const QR = 0x8000;
+const AA = 0x0400;
+const TC = 0x0200;
+const RD = 0x0100;
+const OPCODE = 0x7800;
+
+/** Where RRs go. */
+export const Section = { Answer: 0, Authority: 1, Additional: 2 } as const;
+export type Section = (typeof Section)[keyof typeof Section];
+
+/** Refilled for each query; RRs are appended behind the question, then `finish` writes OPT and header. */
+export class Reply {
+  packet: Uint8Array = new Uint8Array(0);
+  /** The offset where the next RR goes. */
+  at = 0;
+  /** RRs must end here, so that the OPT still fits. */
+  end = 0;
+  rcode: number = Rcode.NoError;
+  isAuthoritative = false;
+  isTruncated = false;
+  answers = 0;
+  authorities = 0;
+  additionals = 0;
+  /** ECS scope prefix length: how much of the client's address the answer depends on. */
+  scope = 0;
+  /** Where the name stands that is being answered: the qname, later the target of a CNAME. */
+  ownerAt = 0;
+  ownerLength = 0;
+
+  /** Starts the reply to a query whose question ends at `query.questionEnd`. */
+  begin(packet: Uint8Array, query: Query, isStream: boolean): void {
+    const sizeMax = isStream ? STREAM_MAX : Math.min(query.udpPayloadSize, UDP_PAYLOAD_MAX);
+    this.packet = packet;
+    this.at = query.questionEnd;
+    this.end = sizeMax - optLength(query);
+    this.rcode = Rcode.NoError;
+    this.isAuthoritative = false;
+    this.isTruncated = false;
+    this.answers = 0;
+    this.authorities = 0;
+    this.additionals = 0;
+    this.scope = 0;
+    this.ownerAt = QNAME_AT;
+    this.ownerLength = query.qnameLength;
+  }
+
+  /** Whether `length` more octets fit; where they do not the reply is marked truncated (RFC 2181 §9). */
+  fits(length: number): boolean {
+    if (this.at + length <= this.end) return true;
+    this.isTruncated = true;
+    return false;
+  }
+
+  /**
+   * Appends a block whose owner pointers mean the last `ownerLength` octets of the name being answered, and whose
+   * apex is the last `apexLength` of them.
+   */
+  addBlock(book: Book, block: number, section: Section, ownerLength: number, apexLength: number): boolean {
+    const { octets, octetsAt } = book;
+    const from = octetsAt + block;
+    const length = u16(octets, from + 2);
+    const fixUps = u16(octets, from + 4);
+    if (!this.fits(length)) return false;
+    copyBytes(octets, from + BLOCK_HEADER + 2 * fixUps, this.packet, this.at, length);
+    const nameEnd = this.ownerAt + this.ownerLength;
+    for (let i = 0; i < fixUps; i += 1) {
+      const fixUp = u16(octets, from + BLOCK_HEADER + 2 * i);
+      const suffix = (fixUp & FIX_APEX) === 0 ? ownerLength : apexLength;
+      putU16(this.packet, this.at + (fixUp & ~FIX_APEX), 0xc000 | (nameEnd - suffix));
+    }
+    this.at += length;
+    this.count(section, u16(octets, from));
+    return true;
+  }
+
+  /** Appends a block of addresses that the client could do without, if there is room. */
+  addBlockIfRoom(book: Book, block: number, ownerLength: number, apexLength: number): void {
+    const length = u16(book.octets, book.octetsAt + block + 2);
+    if (this.at + length <= this.end) this.addBlock(book, block, Section.Additional, ownerLength, apexLength);
+  }
+
+  /** Writes an RR's owner pointer, type, class, TTL and RDATA length for the name being answered; returns where RDATA goes. */
+  addFixed(type: number, ttlSeconds: number, rdataLength: number): number {
+    const { packet, at } = this;
+    putU16(packet, at, 0xc000 | this.ownerAt);
+    putU16(packet, at + 2, type);
+    putU16(packet, at + 4, RRClass.IN);
+    putU32(packet, at + 6, ttlSeconds);
+    putU16(packet, at + 10, rdataLength);
+    this.at = at + FIXED_LENGTH + rdataLength;
+    this.answers += 1;
+    return at + FIXED_LENGTH;
+  }
+
+  count(section: Section, rrs: number): void {
+    if (section === Section.Answer) this.answers += rrs;
+    else if (section === Section.Authority) this.authorities += rrs;
+    else this.additionals += rrs;
+  }
+
+  /** Writes OPT and header; returns the length of the response. */
+  finish(query: Query): number {
+    const { packet } = this;
+    if (this.isTruncated) {
+      this.at = query.questionEnd;
+      this.answers = 0;
+      this.authorities = 0;
+      this.additionals = 0;
+    }
+    if (query.hasEdns) this.#writeOpt(query);
+    const flags =
+      QR | (query.flags & (OPCODE | RD)) | (this.isAuthoritative ? AA : 0) | (this.isTruncated ? TC : 0);
+    putU16(packet, 2, flags | (this.rcode & 15));
+    putU16(packet, 4, query.questionEnd > headerLength ? 1 : 0);
+    putU16(packet, 6, this.answers);
+    putU16(packet, 8, this.authorities);
+    putU16(packet, 10, this.additionals);
+    return this.at;
+  }
+
+  /** OPT (RFC 6891 §6.1.2) with the ECS option echoed and its scope filled in (RFC 7871 §7.2.1). */
+  #writeOpt(query: Query): void {
+    const { packet } = this;
+    const at = this.at;
+    packet[at] = 0;
+    putU16(packet, at + 1, RRType.OPT);
+    putU16(packet, at + 3, UDP_PAYLOAD_MAX);
+    packet[at + 5] = this.rcode >> 4;
+    packet[at + 6] = 0;
+    putU16(packet, at + 7, query.dnssecOk ? 0x8000 : 0);
+    const length = optLength(query);
+    putU16(packet, at + 9, length - 11);
+    if (query.hasSubnet) {
+      putU16(packet, at + 11, EdnsOption.ClientSubnet);
+      putU16(packet, at + 13, length - 15);
+      putU16(packet, at + 15, query.subnetFamily);
+      packet[at + 17] = query.sourcePrefixLength;
+      packet[at + 18] = this.scope;
+      copyBytes(query.subnetAddress, 0, packet, at + 19, length - 19);
+    }
+    this.at = at + length;
+    this.additionals += 1;
+  }
+}
+
+/** Octets of the OPT that the reply will carry; 0 when the query had none. */
+function optLength(query: Query): number {
+  if (!query.hasEdns) return 0;
+  return query.hasSubnet ? 19 + ((query.sourcePrefixLength + 7) >> 3) : 11;
+}

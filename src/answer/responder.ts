@@ -1,0 +1,43 @@
+/** Binds the answer to one thread: its book, its buffers, its row of counters. */
+
+import { Book } from "../book/book.ts";
+import { Query } from "../wire/query.ts";
+import { answer, type Desk } from "./answer.ts";
+import type { Client } from "./client.ts";
+import { Reply } from "./reply.ts";
+
+/**
+ * Answers a query in place: `packet` holds it in its first `length` octets, and holds the response afterwards. The
+ * result is the response's length; 0: say nothing. `moment` is the time in seconds: picks of one second agree.
+ */
+export type Answer = (
+  packet: Uint8Array,
+  length: number,
+  client: Client,
+  isStream: boolean,
+  moment: number,
+) => number;
+
+/** One thread's way to answer. */
+export interface Responder {
+  readonly answer: Answer;
+  /** Starts using another book; it was inspected before. */
+  adopt(book: SharedArrayBuffer): void;
+}
+
+/** `book` null: every query gets SERVFAIL until one is adopted. `counters` is this thread's row. */
+export function createResponder(book: SharedArrayBuffer | null, counters: Float64Array): Responder {
+  const desk: Desk = {
+    book: book === null ? null : new Book(book),
+    query: new Query(),
+    reply: new Reply(),
+    counters,
+  };
+  return {
+    answer: (packet, length, client, isStream, moment) =>
+      answer(desk, packet, length, client, isStream, moment),
+    adopt: (next) => {
+      desk.book = new Book(next);
+    },
+  };
+}

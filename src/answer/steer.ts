@@ -1,0 +1,171 @@
+/** Answers for a service: client -> class -> plan -> pick -> RRs. */
+
+import type { Book } from "../book/book.ts";
+import {
+  bufferWords,
+  PLAN_SERVFAIL,
+  ServiceRecord,
+  slotWords,
+  VIP_WORDS,
+  VipRecord,
+} from "../book/layout.ts";
+import { leafClass, leafScope, lookupClass } from "../geo/trie.ts";
+import { Counter, count, PICKS_AT, REGIONS_MAX } from "../telemetry/counters.ts";
+import { copyBytes, putU16, u32, word } from "../wire/bytes.ts";
+import { Rcode, RRType } from "../wire/codes.ts";
+import type { Query } from "../wire/query.ts";
+import type { Client } from "./client.ts";
+import { FIXED_LENGTH, type Reply } from "./reply.ts";
+
+/** How a pick ended when there is no VIP. */
+const NO_VIP = -1;
+const SERVFAIL = -2;
+/** A plan can be patched while it is read; two patches in a row on one slot are rare, five are not seen. */
+const READS_MAX = 5;
+/** RDATA keys of the hints (RFC 9460 §7.3). */
+const IPV4HINT = 4;
+const IPV6HINT = 6;
+
+/**
+ * Appends what service number `service` answers; returns false for NODATA.
+ *
+ * One draw serves A, AAAA and the hints of HTTPS: it depends on the client's address, the qname and the second, so that
+ * the questions a client asks at one moment get one member.
+ */
+export function steer(
+  book: Book,
+  service: number,
+  query: Query,
+  client: Client,
+  moment: number,
+  reply: Reply,
+  counters: Float64Array,
+): boolean {
+  const record = book.servicesAt + service;
+  count(counters, Counter.steered);
+  const usesSubnet = query.hasSubnet && query.sourcePrefixLength > 0;
+  const address = usesSubnet ? query.subnetAddress : client.address;
+  const isIpv6 = usesSubnet ? query.subnetFamily === 2 : client.family === 6;
+  const trie = word(book.words, record + ServiceRecord.trie);
+  let classNumber = 0;
+  if (trie !== 0) {
+    const leaf = lookupClass(book.words, trie, address, 0, isIpv6);
+    classNumber = leafClass(leaf);
+    if (usesSubnet) reply.scope = leafScope(leaf);
+  }
+  const draw = drawFor(address, isIpv6, query.qnameHash, moment);
+  switch (query.qtype) {
+    case RRType.A:
+      return addAddress(book, record, pick(book, record, classNumber, 4, draw), reply, counters);
+    case RRType.AAAA:
+      return addAddress(book, record, pick(book, record, classNumber, 6, draw), reply, counters);
+    default: {
+      const vip4 = pick(book, record, classNumber, 4, draw);
+      const vip6 = pick(book, record, classNumber, 6, draw);
+      return addHttps(book, record, vip4, vip6, reply, counters);
+    }
+  }
+}
+
+/** Offset of the VIP that the draw hits in the plan in force, or NO_VIP, or SERVFAIL. */
+function pick(book: Book, record: number, classNumber: number, family: 4 | 6, draw: number): number {
+  const { words } = book;
+  const capacity4 = word(words, record + ServiceRecord.capacity4);
+  const capacity6 = word(words, record + ServiceRecord.capacity6);
+  const classAt =
+    word(words, record + ServiceRecord.slots) + classNumber * (slotWords(capacity4) + slotWords(capacity6));
+  const slot = family === 4 ? classAt : classAt + slotWords(capacity4);
+  const buffer = bufferWords(family === 4 ? capacity4 : capacity6);
+  let picked = NO_VIP;
+  for (let reads = 0; reads < READS_MAX; reads += 1) {
+    const sequence = Atomics.load(words, slot);
+    const plan = slot + 1 + (sequence & 1) * buffer;
+    picked = pickFrom(words, plan, draw);
+    // A patch that came meanwhile has written the other buffer; the next one would write this one.
+    if (Atomics.load(words, slot) === sequence) break;
+  }
+  return picked < 0 ? picked : book.vipsAt + picked * VIP_WORDS;
+}
+
+function pickFrom(words: Uint32Array, plan: number, draw: number): number {
+  const shares = word(words, plan);
+  if (shares === PLAN_SERVFAIL) return SERVFAIL;
+  for (let at = plan + 1; at <= plan + 2 * shares; at += 2) {
+    if (draw <= word(words, at + 1)) return word(words, at);
+  }
+  return NO_VIP;
+}
+
+function addAddress(book: Book, record: number, vip: number, reply: Reply, counters: Float64Array): boolean {
+  if (vip === NO_VIP) return false;
+  if (vip === SERVFAIL) return fail(reply);
+  const octets = word(book.words, vip + VipRecord.family) === 4 ? 4 : 16;
+  if (!reply.fits(FIXED_LENGTH + octets)) return true;
+  const rdata = reply.addFixed(octets === 4 ? RRType.A : RRType.AAAA, ttlSeconds(book, record), octets);
+  copyBytes(book.octets, 4 * (vip + VipRecord.address), reply.packet, rdata, octets);
+  countPick(book, vip, counters);
+  return true;
+}
+
+/** An HTTPS RR whose hints are the addresses that A and AAAA would give this client now (RFC 9460 §7.3). */
+function addHttps(
+  book: Book,
+  record: number,
+  vip4: number,
+  vip6: number,
+  reply: Reply,
+  counters: Float64Array,
+): boolean {
+  const https = word(book.words, record + ServiceRecord.https);
+  if (https === 0 || (vip4 === NO_VIP && vip6 === NO_VIP)) return false;
+  if (vip4 === SERVFAIL || vip6 === SERVFAIL) return fail(reply);
+  const fixed = word(book.words, record + ServiceRecord.httpsLength);
+  const length = fixed + (vip4 === NO_VIP ? 0 : 8) + (vip6 === NO_VIP ? 0 : 20);
+  if (!reply.fits(FIXED_LENGTH + length)) return true;
+  const rdata = reply.addFixed(RRType.HTTPS, ttlSeconds(book, record), length);
+  copyBytes(book.octets, book.octetsAt + https, reply.packet, rdata, fixed);
+  let at = rdata + fixed;
+  if (vip4 !== NO_VIP) at = addHint(book, vip4, IPV4HINT, 4, at, reply);
+  if (vip6 !== NO_VIP) addHint(book, vip6, IPV6HINT, 16, at, reply);
+  countPick(book, vip4 === NO_VIP ? vip6 : vip4, counters);
+  return true;
+}
+
+function addHint(book: Book, vip: number, key: number, octets: number, at: number, reply: Reply): number {
+  putU16(reply.packet, at, key);
+  putU16(reply.packet, at + 2, octets);
+  copyBytes(book.octets, 4 * (vip + VipRecord.address), reply.packet, at + 4, octets);
+  return at + 4 + octets;
+}
+
+function ttlSeconds(book: Book, record: number): number {
+  return word(book.words, record + ServiceRecord.ttlSeconds);
+}
+
+function fail(reply: Reply): boolean {
+  reply.rcode = Rcode.ServFail;
+  return true;
+}
+
+function countPick(book: Book, vip: number, counters: Float64Array): void {
+  count(counters, PICKS_AT + Math.min(word(book.words, vip + VipRecord.region), REGIONS_MAX - 1));
+}
+
+/** 32 evenly spread bits of who asks for what, and when (finalizer of MurmurHash3). */
+function drawFor(address: Uint8Array, isIpv6: boolean, qnameHash: number, moment: number): number {
+  let hash = mix(qnameHash ^ moment);
+  hash = mix(hash ^ u32(address, 0));
+  if (isIpv6) {
+    hash = mix(hash ^ u32(address, 4));
+    hash = mix(hash ^ u32(address, 8));
+    hash = mix(hash ^ u32(address, 12));
+  }
+  return hash;
+}
+
+function mix(value: number): number {
+  let hash = value;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

@@ -1,0 +1,74 @@
+/** A book as it is read while answering. */
+
+import { crc32 } from "node:zlib";
+import { word } from "../wire/bytes.ts";
+import { FORMAT, HEADER_WORDS, Header, MAGIC } from "./layout.ts";
+
+/** A view on a book's memory, with the offsets that every answer needs. Made once for each book and thread. */
+export class Book {
+  readonly words: Uint32Array;
+  readonly octets: Uint8Array;
+  readonly version: number;
+  readonly octetsAt: number;
+  readonly namesAt: number;
+  readonly namesMask: number;
+  readonly labelsMax: number;
+  readonly zonesAt: number;
+  readonly servicesAt: number;
+  readonly vipsAt: number;
+
+  /** `memory` holds a book that `inspectBook` found sound. */
+  constructor(memory: ArrayBufferLike) {
+    this.words = new Uint32Array(memory);
+    this.octets = new Uint8Array(memory);
+    this.version = versionOf(this.words);
+    this.octetsAt = word(this.words, Header.octetsAt);
+    this.namesAt = word(this.words, Header.namesAt);
+    this.namesMask = word(this.words, Header.namesMask);
+    this.labelsMax = word(this.words, Header.labelsMax);
+    this.zonesAt = word(this.words, Header.zonesAt);
+    this.servicesAt = word(this.words, Header.servicesAt);
+    this.vipsAt = word(this.words, Header.vipsAt);
+  }
+}
+
+/** Whether some bytes are a book that may be served. */
+export type Inspection =
+  | { readonly kind: "sound"; readonly version: number }
+  | { readonly kind: "problem"; readonly message: string };
+
+/** Checks form, length and checksums of a book read from disk. */
+export function inspectBook(bytes: Uint8Array): Inspection {
+  if (bytes.length < HEADER_WORDS * 4) return problem("it is shorter than a header");
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
+  if (words[Header.magic] !== MAGIC)
+    return problem("it is not a book, or one of a machine of another byte order");
+  if (words[Header.format] !== FORMAT)
+    return problem(`its format is ${words[Header.format]}, expected ${FORMAT}`);
+  if (words[Header.length] !== words.length)
+    return problem(`it has ${words.length} words, expected ${words[Header.length]}`);
+  if (word(words, Header.plansAt) > words.length) return problem("its plans lie outside it");
+  const { checksum, plansChecksum } = checksums(bytes);
+  if (checksum !== words[Header.checksum] || plansChecksum !== words[Header.plansChecksum])
+    return problem("its checksum is wrong");
+  if (words[Header.zoneCount] === 0) return problem("it has no zone");
+  return { kind: "sound", version: versionOf(words) };
+}
+
+/** CRC-32 of the fixed part and of the plans. */
+export function checksums(bytes: Uint8Array): { readonly checksum: number; readonly plansChecksum: number } {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
+  const plansAt = word(words, Header.plansAt) * 4;
+  return {
+    checksum: crc32(bytes.subarray(HEADER_WORDS * 4, plansAt)),
+    plansChecksum: crc32(bytes.subarray(plansAt)),
+  };
+}
+
+function versionOf(words: Uint32Array): number {
+  return word(words, Header.versionHigh) * 2 ** 32 + word(words, Header.versionLow);
+}
+
+function problem(message: string): Inspection {
+  return { kind: "problem", message };
+}

@@ -1,0 +1,138 @@
+/**
+ * Where everything stands in a book.
+ *
+ * A book is one block of memory, the same on disk and in a SharedArrayBuffer. Words are 32 bits in the byte order
+ * of the machine (the magic word shows a foreign one); offsets named `…At` count words; offsets of
+ * names, blocks and HTTPS parameters count octets from the start of the octets section.
+ *
+ *   header      20 words
+ *   names       hash table: [hash, node] pairs, open addressing, half empty
+ *   nodes       one record for each owner name, empty non-terminals included
+ *   zones       one record for each zone
+ *   services    one record for each service
+ *   vips        one record for each VIP
+ *   tries       class tries (geo/trie.ts), shared by services whose policies cut the world alike
+ *   octets      names, RR blocks, HTTPS parameters
+ *   plans       the only part that changes while it is served (book/patch.ts)
+ */
+
+/** "MRDN" read as a little-endian word. */
+export const MAGIC = 0x4e44524d;
+/** Grows with every change of this file; a node refuses a book of another format and waits for control's. */
+export const FORMAT = 1;
+
+/** Words of the header. */
+export const Header = {
+  magic: 0,
+  format: 1,
+  versionLow: 2,
+  versionHigh: 3,
+  /** Length of the whole book in words. */
+  length: 4,
+  /** CRC-32 of everything but the header and the plans. */
+  checksum: 5,
+  /** CRC-32 of the plans as they were written; memory is patched later and does not keep it. */
+  plansChecksum: 6,
+  namesAt: 7,
+  /** Number of slots in the hash table, a power of two, less one. */
+  namesMask: 8,
+  zonesAt: 9,
+  zoneCount: 10,
+  servicesAt: 11,
+  serviceCount: 12,
+  vipsAt: 13,
+  plansAt: 14,
+  /** Labels of the longest owner name, so that a search for the closest encloser starts no deeper. */
+  labelsMax: 15,
+  /** Octet offset of the octets section; octet offsets in records count from there. */
+  octetsAt: 16,
+} as const;
+export const HEADER_WORDS = 20;
+
+/** Words of a node, followed by `rrsetCount` RRset records. A node's offset is never 0. */
+export const Node = {
+  /** Octet offset of the owner name in wire form, folded. */
+  name: 0,
+  nameLength: 1,
+  zone: 2,
+  /** The topmost delegation or DNAME above this node, which hides it; 0: none. */
+  cut: 3,
+  /** The node of `*` directly below; 0: none. */
+  wildcard: 4,
+  /** Number of the service that answers A, AAAA and HTTPS here, plus 1; 0: none. */
+  service: 5,
+  /** Is this a zone cut, a DNAME, a CNAME? See NodeKind. */
+  kind: 6,
+  rrsetCount: 7,
+} as const;
+export const NODE_WORDS = 8;
+
+/** What makes a node special; a node is one of these. */
+export const NodeKind = { Plain: 0, Delegation: 1, Dname: 2, Cname: 3 } as const;
+
+/** Words of an RRset record: offsets of blocks in octets. */
+export const RRsetRecord = {
+  type: 0,
+  /** The RRs themselves. */
+  block: 1,
+  /** Addresses that go with them (glue); 0: none. */
+  additional: 2,
+} as const;
+export const RRSET_WORDS = 3;
+
+/** Words of a zone. */
+export const ZoneRecord = {
+  apexLength: 0,
+  /** Block with the SOA as it stands in negative answers (RFC 2308 §3), owned by the apex. */
+  negative: 1,
+} as const;
+export const ZONE_WORDS = 2;
+
+/** Words of a service. */
+export const ServiceRecord = {
+  ttlSeconds: 0,
+  /** Word offset of its class trie; 0: all clients are class 0. */
+  trie: 1,
+  /** Word offset of the IPv4 plan slot of class 0; the classes follow one another. */
+  slots: 2,
+  capacity4: 3,
+  capacity6: 4,
+  /** Octet offset of its HTTPS RDATA without hints; 0: no HTTPS RR. */
+  https: 5,
+  httpsLength: 6,
+} as const;
+export const SERVICE_WORDS = 7;
+
+/** Words of a VIP: family (4 or 6), region number, then up to 16 octets of address. */
+export const VipRecord = { family: 0, region: 1, address: 2 } as const;
+export const VIP_WORDS = 6;
+
+/**
+ * A block of RRs, in octets:
+ *
+ *   RR count (2) | length of the RRs (2) | fix-up count (2) | fix-ups (2 each) | RRs
+ *
+ * Every RR begins with a compression pointer to its owner. As compiled, pointers are right for a query for the
+ * block's own name, which stands at octet 12. Elsewhere (after a CNAME, from a wildcard, for an apex above the
+ * qname) each pointer named by a fix-up is rewritten: the low 15 bits are its offset in the RRs, the high bit is
+ * set for a pointer to the apex and clear for a pointer to the owner name.
+ */
+export const BLOCK_HEADER = 6;
+export const FIX_APEX = 0x8000;
+
+/**
+ * A plan slot: `sequence | buffer 0 | buffer 1`, each buffer `count, (VIP, cumulative share) × capacity`. The
+ * buffer in force is `sequence & 1`. Count 0 means NODATA, PLAN_SERVFAIL means SERVFAIL. Cumulative shares
+ * are of 2^32, the last is 2^32 - 1.
+ */
+export const PLAN_SERVFAIL = 0xffffffff;
+
+/** Words of one buffer of a slot. */
+export function bufferWords(capacity: number): number {
+  return 1 + 2 * capacity;
+}
+
+/** Words of a slot. */
+export function slotWords(capacity: number): number {
+  return 1 + 2 * bufferWords(capacity);
+}

@@ -1,0 +1,20 @@
+/** What dns and control tell each other, over the channel between parent and child process. */
+
+import type { PlanPatch } from "./patch.ts";
+
+/** From control to dns. */
+export type ToDns =
+  /** A whole book lies at `path`. */
+  | { readonly kind: "adopt"; readonly version: number; readonly path: string }
+  /** New plans for the book of that version; dropped when dns serves another. */
+  | { readonly kind: "patch"; readonly version: number; readonly patches: readonly PlanPatch[] }
+  | { readonly kind: "counters"; readonly request: number };
+
+/** From dns to control. */
+export type ToControl =
+  /** First message: the version dns serves already, 0 for none. */
+  | { readonly kind: "hello"; readonly version: number }
+  | { readonly kind: "adopted"; readonly version: number }
+  | { readonly kind: "refused"; readonly version: number; readonly reason: string }
+  /** Sums over all threads, in the order of `COUNTER_NAMES`, then one for each region number. */
+  | { readonly kind: "counters"; readonly request: number; readonly values: readonly number[] };

@@ -1,0 +1,63 @@
+/**
+ * Counters in shared memory: each thread that answers owns a row and adds to it without locks; control reads sums.
+ *
+ * Cells are doubles: exact up to 2^53, and a store of 8 octets is never seen half done.
+ */
+
+/** What is counted, with its cell in a row. */
+export const Counter = {
+  queriesUdp: 0,
+  queriesStream: 1,
+  dropped: 2,
+  formErr: 3,
+  badVers: 4,
+  notImp: 5,
+  refused: 6,
+  servFail: 7,
+  nxDomain: 8,
+  noData: 9,
+  answered: 10,
+  referrals: 11,
+  steered: 12,
+  truncated: 13,
+  withSubnet: 14,
+  receiveErrors: 15,
+  sendErrors: 16,
+  crashes: 17,
+  streamConnections: 18,
+  streamRefused: 19,
+} as const;
+
+/** The names of the counters, in the order of their cells. */
+export const COUNTER_NAMES: readonly string[] = Object.keys(Counter);
+
+/** The first cell of the picks by region number; a row has room for `REGIONS_MAX` of them. */
+export const PICKS_AT: number = COUNTER_NAMES.length;
+/** More regions than this share the last cell. */
+export const REGIONS_MAX = 256;
+/** Cells in a row. */
+export const ROW_CELLS: number = PICKS_AT + REGIONS_MAX;
+
+/** Memory for the rows of `threads` threads. */
+export function newCounters(threads: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(threads * ROW_CELLS * Float64Array.BYTES_PER_ELEMENT);
+}
+
+/** The row of one thread. */
+export function counterRow(counters: SharedArrayBuffer, thread: number): Float64Array {
+  return new Float64Array(counters, thread * ROW_CELLS * Float64Array.BYTES_PER_ELEMENT, ROW_CELLS);
+}
+
+/** Adds one to a cell. */
+export function count(row: Float64Array, cell: number): void {
+  row[cell] = (row[cell] ?? 0) + 1;
+}
+
+/** The sums over all rows. */
+export function sumCounters(counters: SharedArrayBuffer): number[] {
+  const cells = new Float64Array(counters);
+  const sums = new Array<number>(ROW_CELLS).fill(0);
+  for (let i = 0; i < cells.length; i += 1)
+    sums[i % ROW_CELLS] = (sums[i % ROW_CELLS] ?? 0) + (cells[i] ?? 0);
+  return sums;
+}
