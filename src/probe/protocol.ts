@@ -266,7 +266,9 @@ function explain(value: object, validators: Readonly<Record<string, Validator>>)
   const kind = "kind" in value && typeof value.kind === "string" ? value.kind : "";
   const validator = Object.hasOwn(validators, kind) ? validators[kind] : undefined;
   if (validator === undefined) {
-    return problem(`expected a message of kind ${Object.keys(validators).join(" or ")}, got "${kind.slice(0, 40)}"`);
+    return problem(
+      `expected a message of kind ${Object.keys(validators).join(" or ")}, got "${kind.slice(0, 40)}"`,
+    );
   }
   const [first] = validator.Errors(value);
   return problem(first === undefined ? kind : `${kind}${first.instancePath}: ${first.message}`);

@@ -1,0 +1,51 @@
+/** Servers for the probes to look at, on loopback ports of their own. */
+
+import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import { onTestFinished } from "vitest";
+
+/** Serves every connection with `serve` until the test ends, and returns the port. */
+export function listen(serve: (socket: Socket) => void): Promise<number> {
+  return opened(createServer(), "connection", serve);
+}
+
+/** The same behind TLS, with one of the certificates made by `certificates/make.sh`. */
+export function listenTls(certificate: string, serve: (socket: Socket) => void): Promise<number> {
+  const server = createTlsServer({ cert: pem(`${certificate}.pem`), key: pem(`${certificate}.key`) });
+  return opened(server, "secureConnection", serve);
+}
+
+/** A port that nobody listens on. */
+export async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** The text of a certificate or key. */
+export function pem(name: string): string {
+  return readFileSync(new URL(`certificates/${name}`, import.meta.url), "utf8");
+}
+
+async function opened(server: Server, event: string, serve: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+  });
+  server.on("tlsClientError", () => {});
+  server.on(event, (socket: Socket) => {
+    socket.on("error", () => {});
+    serve(socket);
+  });
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  server.listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  return (server.address() as AddressInfo).port;
+}
