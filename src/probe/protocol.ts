@@ -118,6 +118,11 @@ export interface MessageProblem {
   readonly message: string;
 }
 
+/** The hello of an agent, when what its operator gave can stand in one. */
+export function checkHello(hello: Readonly<Record<keyof Hello, string>>): Hello | MessageProblem {
+  return helloValidator.Check(hello) ? hello : explain(hello, { hello: helloValidator });
+}
+
 /** The text of a message. */
 export function formatMessage(message: AgentMessage | NodeMessage): string {
   return JSON.stringify(message);

@@ -1,0 +1,84 @@
+/** The agent process: probes from one vantage, and tells every node what it saw. */
+
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import { processClock } from "./probe/clock.ts";
+import { mergeTargets, type SharedTarget } from "./probe/merge.ts";
+import { probe } from "./probe/probe.ts";
+import { checkHello, type Target } from "./probe/protocol.ts";
+import { Schedule } from "./probe/schedule.ts";
+import { ReportStream } from "./probe/stream.ts";
+
+export interface AgentOptions {
+  /** URLs of the nodes, as in `https://dns1.example:8053`. */
+  readonly nodes: readonly string[];
+  readonly token: string;
+  /** As declared in the nodes' config; a node refuses a vantage that it does not know. */
+  readonly vantage: string;
+  readonly log: Logger;
+}
+
+/** A running agent. */
+export interface Agent {
+  /** Gives up the probes under way, sends the last reports, and returns when every connection is closed. */
+  stop(): Promise<void>;
+}
+
+/** The release that nodes are told of. */
+const VERSION = "0.1.0";
+
+/** Runs an agent until it is stopped; throws when an option cannot be used, but never for what the network does. */
+export async function runAgent(options: AgentOptions): Promise<Agent> {
+  const { nodes, token, log } = options;
+  const hello = checkHello({
+    kind: "hello",
+    vantage: options.vantage,
+    session: randomUUID(),
+    version: VERSION,
+  });
+  if (hello.kind === "problem") throw new Error(`Cannot start an agent: ${hello.message}`);
+
+  const stopping = new AbortController();
+  const asked = new Map<ReportStream, readonly Target[]>();
+  let shared: ReadonlyMap<string, SharedTarget<ReportStream>> = new Map();
+
+  const schedule = new Schedule({
+    clock: processClock,
+    random: Math.random,
+    probe: (target) => probe(target, stopping.signal),
+    onLook: (key, { outcome, endedAtMs, urgent }) => {
+      const share = shared.get(key);
+      if (share === undefined) return;
+      const report = { vip: share.target.vip, endedAtMs, outcome };
+      for (const stream of share.nodes) stream.report(report, urgent);
+    },
+  });
+
+  const streams = [...new Set(nodes)].map((node) => {
+    const stream = new ReportStream({
+      node,
+      token,
+      hello,
+      clock: processClock,
+      random: Math.random,
+      log,
+      onTargets: (targets) => {
+        asked.set(stream, targets);
+        shared = mergeTargets(asked);
+        schedule.replace(shared);
+      },
+    });
+    return stream;
+  });
+  for (const stream of streams) stream.start();
+  log.info({ vantage: hello.vantage, nodes: streams.length }, "agent started");
+
+  return {
+    stop: async () => {
+      schedule.stop();
+      stopping.abort();
+      await Promise.all(streams.map((stream) => stream.stop()));
+      log.info("agent stopped");
+    },
+  };
+}

@@ -1,0 +1,214 @@
+/** The report stream to one node: a connection that is made again forever, and reports that outlive it. */
+
+import type { Logger } from "pino";
+import { WebSocket } from "ws";
+import type { Clock } from "./clock.ts";
+import { Outbox, type TimedReport } from "./outbox.ts";
+import {
+  formatMessage,
+  type Hello,
+  NODE_MESSAGE_LENGTH_MAX,
+  PING_INTERVAL_MS,
+  parseNodeMessage,
+  SILENCE_MS_MAX,
+  STREAM_PATH,
+  type Target,
+  type Targets,
+} from "./protocol.ts";
+
+/** How long news waits for more news; much less than what a report may take by the failover bound. */
+const URGENT_DELAY_MS = 5;
+
+/** How long an expected outcome waits for others. */
+const BATCH_DELAY_MS = 200;
+
+const RECONNECT_MS_MIN = 100;
+const RECONNECT_MS_MAX = 5_000;
+
+/** How long a node may take to say goodbye. */
+const CLOSE_MS_MAX = 500;
+
+export interface StreamOptions {
+  /** The node's URL, as in `https://dns1.example:8053`. */
+  readonly node: string;
+  readonly token: string;
+  readonly hello: Hello;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly log: Logger;
+  /** Called with all that the node wants probed, each time it says so; with nothing when it refuses this agent. */
+  readonly onTargets: (targets: readonly Target[]) => void;
+}
+
+/** Keeps one node informed until it is stopped. */
+export class ReportStream {
+  readonly #options: StreamOptions;
+  readonly #url: URL;
+  readonly #log: Logger;
+  readonly #outbox = new Outbox();
+  /** null: not started. */
+  #socket: WebSocket | null = null;
+  /** True once this connection has brought targets. */
+  #accepted = false;
+  /** Connections in a row that ended before that. */
+  #failures = 0;
+  #refusedFor: string | null = null;
+  /** The next sending of what is loose. */
+  #flush: { readonly atMs: number; readonly cancel: () => void } | null = null;
+  #cancelReconnect = (): void => {};
+  #stopped = false;
+
+  /** Throws when the node's URL is none. */
+  constructor(options: StreamOptions) {
+    this.#options = options;
+    this.#url = streamUrl(options.node);
+    this.#log = options.log.child({ node: options.node });
+  }
+
+  /** Connects, and from then on as often as need be. */
+  start(): void {
+    this.#socket = this.#connect();
+  }
+
+  /** Sends a report: news at once, the rest in company. It is kept until the node has acknowledged it. */
+  report(report: TimedReport, urgent: boolean): void {
+    const { clock } = this.#options;
+    this.#outbox.add(report);
+    const delayMs = urgent ? URGENT_DELAY_MS : BATCH_DELAY_MS;
+    const atMs = clock.now() + delayMs;
+    if (this.#flush !== null && this.#flush.atMs <= atMs) return;
+    this.#flush?.cancel();
+    this.#flush = { atMs, cancel: clock.after(delayMs, () => this.#sendLoose()) };
+  }
+
+  /** Sends what is left and closes. */
+  async stop(): Promise<void> {
+    this.#sendLoose();
+    this.#stopped = true;
+    this.#cancelReconnect();
+    const socket = this.#socket;
+    if (socket === null || socket.readyState === WebSocket.CLOSED) return;
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    const cancel = this.#options.clock.after(CLOSE_MS_MAX, () => socket.terminate());
+    socket.close(1000);
+    await closed;
+    cancel();
+  }
+
+  #connect(): WebSocket {
+    const { clock, hello, token } = this.#options;
+    const socket = new WebSocket(this.#url, {
+      headers: { authorization: `Bearer ${token}` },
+      handshakeTimeout: SILENCE_MS_MAX,
+      maxPayload: NODE_MESSAGE_LENGTH_MAX,
+      perMessageDeflate: false,
+    });
+    let reason = "the node closed the connection";
+    let stopWatching = (): void => {};
+    socket.on("open", () => {
+      stopWatching = watch(socket, clock, () => {
+        reason = `no sign of life for ${SILENCE_MS_MAX} ms`;
+      });
+      socket.send(formatMessage(hello));
+      for (const batch of this.#outbox.resend(clock.now())) socket.send(formatMessage(batch));
+      this.#sendLoose();
+    });
+    socket.on("message", (data) => this.#receive(data.toString()));
+    socket.on("error", (error) => {
+      reason = error.message;
+    });
+    socket.on("close", () => {
+      stopWatching();
+      this.#reconnect(reason);
+    });
+    return socket;
+  }
+
+  #receive(text: string): void {
+    const message = parseNodeMessage(text);
+    switch (message.kind) {
+      case "targets":
+        this.#accept(message);
+        break;
+      case "ack":
+        this.#outbox.acknowledge(message.sequence);
+        break;
+      case "refused":
+        this.#refuse(message.reason);
+        break;
+      case "problem":
+        this.#log.error({ problem: message.message }, "cannot read the node's message");
+        break;
+    }
+  }
+
+  #accept({ version, targets }: Targets): void {
+    const event = this.#accepted ? "targets changed" : "connected to node";
+    this.#log.info({ version, targets: targets.length }, event);
+    this.#accepted = true;
+    this.#failures = 0;
+    this.#refusedFor = null;
+    this.#options.onTargets(targets);
+  }
+
+  #refuse(reason: string): void {
+    if (reason !== this.#refusedFor) this.#log.error({ reason }, "node refuses this agent");
+    this.#refusedFor = reason;
+    this.#options.onTargets([]);
+  }
+
+  /** Doubles the wait with each failure; the random half keeps the agents from returning all at once. */
+  #reconnect(reason: string): void {
+    if (this.#stopped) return;
+    // One line for an outage, however many attempts it takes.
+    if (this.#accepted) this.#log.warn({ reason }, "lost node");
+    else if (this.#failures === 0) this.#log.warn({ reason }, "cannot connect to node");
+    this.#accepted = false;
+    const { clock, random } = this.#options;
+    const waitMs = Math.min(RECONNECT_MS_MAX, RECONNECT_MS_MIN * 2 ** this.#failures);
+    this.#failures += 1;
+    this.#cancelReconnect = clock.after(waitMs * (0.5 + random() / 2), () => this.start());
+  }
+
+  #sendLoose(): void {
+    this.#flush?.cancel();
+    this.#flush = null;
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    for (const batch of this.#outbox.seal(this.#options.clock.now())) this.#socket.send(formatMessage(batch));
+  }
+}
+
+/**
+ * Pings, and ends the connection when nothing at all has come back for `SILENCE_MS_MAX`. It counts pings rather than
+ * time, so that an agent that was itself held up does not blame the node.
+ */
+function watch(socket: WebSocket, clock: Clock, onSilence: () => void): () => void {
+  let unanswered = 0;
+  const alive = (): void => {
+    unanswered = 0;
+  };
+  for (const event of ["message", "ping", "pong"]) socket.on(event, alive);
+  const tick = (): void => {
+    if (unanswered < SILENCE_MS_MAX / PING_INTERVAL_MS) {
+      unanswered += 1;
+      socket.ping();
+      cancel = clock.after(PING_INTERVAL_MS, tick);
+    } else {
+      onSilence();
+      socket.terminate();
+    }
+  };
+  let cancel = clock.after(0, tick);
+  return () => cancel();
+}
+
+/** Where a node takes streams; a path before it, as behind a proxy, is kept. */
+function streamUrl(node: string): URL {
+  const url = URL.parse(node);
+  if (url === null || !/^(https?|wss?):$/.test(url.protocol)) {
+    throw new Error(`Cannot use node "${node}": expected a URL such as https://dns1.example:8053`);
+  }
+  url.pathname = url.pathname.replace(/\/$/, "") + STREAM_PATH;
+  return url;
+}
