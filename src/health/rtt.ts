@@ -1,6 +1,10 @@
 /** Round-trip times from vantages to regions, and which region answers a client soonest. */
 
-import type { RegionId } from "../config/config.ts";
+import type { Config, Coordinates, RegionId, VantageId } from "../config/config.ts";
+import { distanceKm } from "../geo/distance.ts";
+import { Averages, type Measurements } from "./averages.ts";
+import { estimateAnywhere, estimateFrom } from "./estimate.ts";
+import type { Report } from "./report.ts";
 
 /** Round-trip times as locations see regions. */
 export interface LatencyView {
@@ -16,4 +20,154 @@ export interface RankedRegion {
   readonly region: RegionId;
   readonly rttMs: number;
   readonly source: "vantages" | "distance";
+}
+
+/** How often the measurements are frozen anew and the rankings reconsidered. */
+const RERANK_MS = 10_000;
+
+/** How many rankings are remembered; of more, those not asked for longest lose their hysteresis. */
+const RANKINGS_MAX = 10_000;
+
+/** A challenger takes the first place when it is better by both. */
+const BETTER_SHARE = 0.1;
+const BETTER_MS = 5;
+
+/**
+ * The rankings of regions, from the round-trip times in reports.
+ *
+ * 1. What `ranking()` sees is frozen between two reconsiderations in `tick()`, so equal questions get equal answers.
+ *    It remembers the question, to answer it again in `tick()`; that does not show in any answer.
+ * 2. The first of a ranking stays first until a challenger is better by both 10 % and 5 ms. The rest is in order.
+ */
+export class RttTable implements LatencyView {
+  readonly #coordinatesOf: (cell: string) => Coordinates | null;
+  #config: Config;
+  readonly #averages: Averages;
+  #frozen: Measurements = new Map();
+  /** By cell and regions, the longest not asked for first. */
+  readonly #rankings = new Map<string, Ranking>();
+  #rerankedAtMs = Number.NEGATIVE_INFINITY;
+
+  /** `coordinatesOf` gives the middle of a cell; null: the place of its clients is unknown. */
+  constructor(config: Config, coordinatesOf: (cell: string) => Coordinates | null) {
+    this.#coordinatesOf = coordinatesOf;
+    this.#config = config;
+    this.#averages = new Averages(config);
+  }
+
+  /** Follows a new config. Rankings keep their first, and are reconsidered at the next tick. */
+  retarget(config: Config): void {
+    this.#config = config;
+    this.#averages.retarget(config);
+    for (const ranking of this.#rankings.values()) {
+      ranking.view = this.#viewFrom(ranking.cell, ranking.asked);
+      ranking.regions = this.#rank(ranking.view, firstOf(ranking));
+    }
+    this.#rerankedAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Takes the sample of a report, if it is of a success. */
+  report(report: Report): void {
+    this.#averages.add(report);
+  }
+
+  /** Reconsiders the rankings, at most every ten seconds. True when the order of any of them has changed. */
+  tick(nowMs: number): boolean {
+    if (nowMs < this.#rerankedAtMs + RERANK_MS) return false;
+    this.#rerankedAtMs = nowMs;
+    this.#frozen = this.#averages.measurements(nowMs);
+    let changed = false;
+    for (const ranking of this.#rankings.values()) {
+      const regions = this.#rank(ranking.view, firstOf(ranking));
+      changed ||= regions.some(({ region }, i) => region !== ranking.regions[i]?.region);
+      ranking.regions = regions;
+    }
+    return changed;
+  }
+
+  ranking(cell: string, regions: readonly RegionId[]): readonly RankedRegion[] {
+    const asked = regions.toSorted();
+    const key = [cell, ...asked].join("\n");
+    const ranking = this.#rankings.get(key) ?? this.#rankingOf(cell, asked);
+    this.#rankings.delete(key);
+    this.#rankings.set(key, ranking);
+    for (const oldest of this.#rankings.keys()) {
+      if (this.#rankings.size <= RANKINGS_MAX) break;
+      this.#rankings.delete(oldest);
+    }
+    return ranking.regions;
+  }
+
+  #rankingOf(cell: string, asked: readonly RegionId[]): Ranking {
+    const view = this.#viewFrom(cell, asked);
+    return { cell, asked, view, regions: this.#rank(view, null) };
+  }
+
+  #viewFrom(cell: string, asked: readonly RegionId[]): View {
+    const clients = this.#coordinatesOf(cell);
+    const vantages = [...this.#config.vantages.values()];
+    const regions = asked.map((id) => this.#config.regions.get(id)).filter((region) => region !== undefined);
+    const vantageKms = (to: Coordinates): readonly (readonly [VantageId, number])[] =>
+      vantages.map(({ id, coordinates }) => [id, distanceKm(coordinates, to)]);
+    if (clients !== null) {
+      const regionKms = regions.map(({ id, coordinates }) => [id, distanceKm(clients, coordinates)] as const);
+      return { kind: "place", vantageKms: vantageKms(clients), regionKms };
+    }
+    return {
+      kind: "anywhere",
+      regionKms: regions.map(({ id, coordinates }) => [id, vantageKms(coordinates).map(([, km]) => km)]),
+    };
+  }
+
+  #rank(view: View, incumbent: RegionId | null): readonly RankedRegion[] {
+    const ranked = this.#estimates(view).toSorted((a, b) => a.rttMs - b.rttMs);
+    const best = ranked[0];
+    const stays = ranked.find(({ region }) => region === incumbent);
+    if (best === undefined || stays === undefined || isBetter(best, stays)) return ranked;
+    return [stays, ...ranked.filter((region) => region !== stays)];
+  }
+
+  #estimates(view: View): readonly RankedRegion[] {
+    if (view.kind === "anywhere") {
+      return view.regionKms.map(([region, kms]) => {
+        const rttsMs = [...(this.#frozen.get(region)?.values() ?? [])];
+        return { region, ...estimateAnywhere(kms, rttsMs) };
+      });
+    }
+    return view.regionKms.map(([region, regionKm]) => {
+      const measured = this.#frozen.get(region);
+      const measurements = view.vantageKms.flatMap(([vantage, km]) => {
+        const rttMs = measured?.get(vantage);
+        return rttMs === undefined ? [] : [{ km, rttMs }];
+      });
+      return { region, ...estimateFrom(regionKm, measurements) };
+    });
+  }
+}
+
+/** A ranking that has been asked for. */
+interface Ranking {
+  readonly cell: string;
+  readonly asked: readonly RegionId[];
+  view: View;
+  regions: readonly RankedRegion[];
+}
+
+/** How far things are from the clients of a cell, which does not change between two configs. */
+type View =
+  | {
+      readonly kind: "place";
+      readonly vantageKms: readonly (readonly [VantageId, number])[];
+      readonly regionKms: readonly (readonly [RegionId, number])[];
+    }
+  /** The clients' place is unknown; each region has its distances to all vantages. */
+  | { readonly kind: "anywhere"; readonly regionKms: readonly (readonly [RegionId, readonly number[]])[] };
+
+function firstOf(ranking: Ranking): RegionId | null {
+  return ranking.regions[0]?.region ?? null;
+}
+
+function isBetter(challenger: RankedRegion, incumbent: RankedRegion): boolean {
+  const gainMs = incumbent.rttMs - challenger.rttMs;
+  return gainMs >= BETTER_MS && gainMs >= BETTER_SHARE * incumbent.rttMs;
 }

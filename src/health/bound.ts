@@ -1,0 +1,148 @@
+/** The failover bound: the longest time between a VIP's death and the last well-behaved client's new answer. */
+
+import type { Check, CheckId, Config, PoolId, Service } from "../config/config.ts";
+import type { Policy } from "../config/policy.ts";
+import type { Problem } from "../problem.ts";
+
+/** A bound with the terms that add up to it. */
+export interface FailoverBound {
+  readonly totalMs: number;
+  readonly terms: readonly BoundTerm[];
+}
+
+export interface BoundTerm {
+  readonly name: "interval" | "jitter" | "rechecks" | "timeout" | "report" | "publish" | "ttl";
+  readonly ms: number;
+  /** The place in the config, in words: `interval of check web`. */
+  readonly from: string;
+}
+
+/**
+ * The bound of a service; null when its policy reaches no pool that is checked. Of several checks the worst counts.
+ *
+ *     VIP dies                                                   judged down
+ *        |                                                            |
+ *     ok |         fail           fail                  fail, the `fall`th
+ *     |--+---------|----x---------|----x----------------|-----x-------+-----> answers move ------> caches have gone
+ *     '- interval -'--- recheck --'------ recheck ------'- timeout -'- report - publish -'- ttl ----'
+ *        + jitter   \________ (fall - 1) times ________/
+ *
+ * 1. Worst, the VIP dies just after it has answered a probe, and the probe's start and end are one moment. The next
+ *    probe starts `interval + jitter` after that one.
+ * 2. A failure ends at most `timeout` after its start. The next probe starts `recheck` after the *start* of the failed
+ *    one, but not before that has ended: `max(recheck, timeout)` later. With a timeout no longer than the recheck that
+ *    is the recheck. It takes `fall - 1` of these steps to the start of the last probe.
+ * 3. The last probe ends `timeout` later; the report takes `report`, the change of plans `publish`.
+ * 4. A cache that asked just before keeps the old answer for `ttl`.
+ *
+ * Every vantage is through by step 3, so every quorum is reached, and none of them is isolated: whoever would
+ * contradict has seen the same. What the bound supposes: vantages that vote go on reporting. One that falls silent
+ * at the same moment keeps its last vote for three intervals and a timeout, which counts where its vote decides.
+ */
+export function failoverBound(service: Service, config: Config): FailoverBound | null {
+  const bounds = checksOf(service, config).map((check) => boundOf(service, check, config));
+  return bounds.reduce<FailoverBound | null>((worst, bound) => (isWorse(bound, worst) ? bound : worst), null);
+}
+
+/** The services that cannot keep their `failoverWithin`, each as a problem that names the terms to change. */
+export function checkBounds(config: Config): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const service of config.services) {
+    const promisedMs = service.failoverWithinMs;
+    if (promisedMs === null) continue;
+    const bound = failoverBound(service, config);
+    if (bound !== null && bound.totalMs <= promisedMs) continue;
+    const promise = `failoverWithin ${seconds(promisedMs)} of service ${service.label} cannot be kept`;
+    const message =
+      bound === null
+        ? `${promise}: none of its pools has a check; give one a check or remove failoverWithin`
+        : `${promise}: the failover bound is ${seconds(bound.totalMs)}; ${advice(bound, promisedMs)}`;
+    problems.push({ ...service.place, message });
+  }
+  return problems;
+}
+
+/** The bound for people, the sum first and then a line for each term. */
+export function formatBound(bound: FailoverBound): string {
+  const figures = bound.terms.map(({ ms }) => seconds(ms));
+  const nameWidth = Math.max(...bound.terms.map(({ name }) => name.length));
+  const figureWidth = Math.max(...figures.map((figure) => figure.length));
+  const lines = bound.terms.map(
+    ({ name, from }, i) =>
+      `  ${name.padEnd(nameWidth)}  ${(figures[i] ?? "").padStart(figureWidth)}  ${from}`,
+  );
+  return [`failover bound ${seconds(bound.totalMs)}`, ...lines].join("\n");
+}
+
+function boundOf(service: Service, check: Check, config: Config): FailoverBound {
+  const ofCheck = `of check ${check.id}`;
+  const stepMs = Math.max(check.recheckMs, check.timeoutMs);
+  const step = check.recheckMs >= check.timeoutMs ? "recheck" : "timeout";
+  const terms: readonly BoundTerm[] = [
+    { name: "interval", ms: check.intervalMs, from: `interval ${ofCheck}` },
+    { name: "jitter", ms: check.jitterMs, from: `jitter ${ofCheck}` },
+    {
+      name: "rechecks",
+      ms: (check.fall - 1) * stepMs,
+      from: `fall (less 1) times ${step} ${ofCheck}: ${check.fall - 1} x ${seconds(stepMs)}`,
+    },
+    { name: "timeout", ms: check.timeoutMs, from: `timeout ${ofCheck}` },
+    { name: "report", ms: config.node.reportMs, from: "report of node" },
+    { name: "publish", ms: config.node.publishMs, from: "publish of node" },
+    { name: "ttl", ms: service.ttlSeconds * 1_000, from: `ttl of service ${service.label}` },
+  ];
+  return { totalMs: terms.reduce((sum, { ms }) => sum + ms, 0), terms };
+}
+
+/** The checks of all pools that answers may come from. */
+function checksOf(service: Service, config: Config): readonly Check[] {
+  const pools = new Set(poolsOf(service.policy, config));
+  if (service.whenDown.kind === "fallback") pools.add(service.whenDown.pool);
+  const ids = new Set<CheckId>();
+  for (const pool of pools) {
+    const id = config.pools.get(pool)?.check ?? null;
+    if (id !== null) ids.add(id);
+  }
+  return [...ids].map((id) => config.checks.get(id)).filter((check) => check !== undefined);
+}
+
+function poolsOf(policy: Policy, config: Config): readonly PoolId[] {
+  switch (policy.kind) {
+    case "pool":
+      return [policy.pool];
+    case "member":
+      return [config.members.get(policy.member)?.pool].filter((pool) => pool !== undefined);
+    case "geo": {
+      const uses = policy.cases.map(({ use }) => use);
+      return [...uses, ...(policy.default ? [policy.default] : [])].flatMap((use) => poolsOf(use, config));
+    }
+    case "nearest":
+    case "latency":
+      return poolsOf(policy.of, config);
+    case "weighted":
+      return policy.choices.flatMap(({ use }) => poolsOf(use, config));
+    case "failover":
+      return policy.order.flatMap((choice) => poolsOf(choice, config));
+  }
+}
+
+function isWorse(bound: FailoverBound, worst: FailoverBound | null): boolean {
+  return worst === null || bound.totalMs > worst.totalMs;
+}
+
+/** What to change, the largest terms first: as many as are needed to make up for the excess if they were nothing. */
+function advice(bound: FailoverBound, promisedMs: number): string {
+  const largest = bound.terms.filter(({ ms }) => ms > 0).toSorted((a, b) => b.ms - a.ms);
+  const named: string[] = [];
+  let excessMs = bound.totalMs - promisedMs;
+  for (const { from, ms } of largest) {
+    if (named.length >= 2 && excessMs < 0) break;
+    named.push(`${from} (${seconds(ms)})`);
+    excessMs -= ms;
+  }
+  return `lower ${named.join(", ")}, or promise ${seconds(bound.totalMs)}`;
+}
+
+function seconds(ms: number): string {
+  return `${ms / 1_000} s`;
+}

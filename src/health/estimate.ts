@@ -1,0 +1,62 @@
+/** What round-trip time clients would see to a region, judged by what vantages near them see. */
+
+/** A vantage's round-trip time to a region, and how far the vantage is from the clients. */
+export interface Measurement {
+  readonly km: number;
+  readonly rttMs: number;
+}
+
+/** A round-trip time with its source, as in `RankedRegion`. */
+export interface Estimate {
+  readonly rttMs: number;
+  readonly source: "vantages" | "distance";
+}
+
+/** Light in fibre needs 1 ms for 100 km and back. */
+const KM_PER_MS = 100;
+
+/** How many vantages are heard at most. */
+const VANTAGES_MAX = 3;
+
+/** A vantage this much farther than the nearest is not heard: its detour would drown what the nearest measured. */
+const COMPARABLE_KM = 500;
+
+/** A vantage may stand this much farther from the clients than the region and still speak of it: the same city. */
+const DETOUR_KM = 100;
+
+/**
+ * The estimate for clients at a known place, `regionKm` from the region.
+ *
+ * 1. Heard are the measurements by vantages that are no farther from the clients than the region is. The path by a
+ *    vantage beyond it is a detour that says nothing: clients in Sydney must not find Tokyo nearer than Sydney because
+ *    the only vantage is in Tokyo.
+ * 2. Of those, the nearest three, without any that is more than 500 km farther than the nearest of them.
+ * 3. The estimate is the median of their round-trip times, each with the way from the clients to the vantage added.
+ * 4. Where none is heard, it is the distance to the region.
+ */
+export function estimateFrom(regionKm: number, measurements: readonly Measurement[]): Estimate {
+  const heard = measurements.filter(({ km }) => km <= regionKm + DETOUR_KM).sort((a, b) => a.km - b.km);
+  const reachKm = (heard[0]?.km ?? 0) + COMPARABLE_KM;
+  const comparable = heard.slice(0, VANTAGES_MAX).filter(({ km }) => km <= reachKm);
+  const rttMs = median(comparable.map((measurement) => measurement.rttMs + measurement.km / KM_PER_MS));
+  if (rttMs === null) return { rttMs: regionKm / KM_PER_MS, source: "distance" };
+  return { rttMs, source: "vantages" };
+}
+
+/**
+ * The estimate for clients whose place is unknown: they may be where any vantage is. So it is the median of what the
+ * vantages measured; where none did, of their distances to the region; and 0 where there are no vantages.
+ */
+export function estimateAnywhere(vantageKms: readonly number[], rttsMs: readonly number[]): Estimate {
+  const rttMs = median(rttsMs);
+  if (rttMs !== null) return { rttMs, source: "vantages" };
+  return { rttMs: (median(vantageKms) ?? 0) / KM_PER_MS, source: "distance" };
+}
+
+/** The middle value; the mean of the two in the middle of an even number; null: there are no values. */
+export function median(values: readonly number[]): number | null {
+  const sorted = values.toSorted((a, b) => a - b);
+  const upper = sorted[Math.floor(sorted.length / 2)];
+  const lower = sorted[Math.ceil(sorted.length / 2) - 1];
+  return upper === undefined || lower === undefined ? null : (lower + upper) / 2;
+}

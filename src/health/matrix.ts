@@ -1,0 +1,236 @@
+/** What every vantage thinks of every VIP: opinions, their freshness, and who is isolated. */
+
+import type { Check, VantageId, VipId } from "../config/config.ts";
+import { Calendar } from "./calendar.ts";
+import { contradictsUnhealthy, isIsolated } from "./isolation.ts";
+import { afterProbe, type Standing, UNKNOWN } from "./opinion.ts";
+import type { Tally } from "./quorum.ts";
+import type { Report } from "./report.ts";
+import type { Opinion, Vote } from "./verdict.ts";
+
+/** A vantage as the API and the metrics show it. */
+export interface VantageState {
+  readonly vantage: VantageId;
+  /** It has a fresh report on some VIP. */
+  readonly fresh: boolean;
+  /** It sees most VIPs down that the others see up: it has no vote. */
+  readonly isolated: boolean;
+  /** VIPs on which its opinion is fresh and known, and those of them it calls unhealthy against the others. */
+  readonly knownVips: number;
+  readonly contradictedVips: number;
+  /** When it last reported; null: never. */
+  readonly reportedAtMs: number | null;
+}
+
+/** How many intervals a report stays fresh; one timeout is added, for the probe that is under way. */
+const FRESH_INTERVALS = 3;
+
+/**
+ * A row for each probed VIP, a column for each vantage.
+ *
+ * The counts that isolation needs are kept up at each change of an opinion, by taking the row's part out of them and
+ * putting it in again: the cost is one row, and a report that changes no opinion costs one cell.
+ */
+export class Matrix {
+  readonly #rows = new Map<VipId, Row>();
+  readonly #columns = new Map<VantageId, Column>();
+  /** Fresh cells by the time they go stale, each filed once. */
+  readonly #staleness = new Calendar<Cell>();
+
+  constructor(checks: ReadonlyMap<VipId, Check>, vantages: Iterable<VantageId>) {
+    for (const vantage of vantages) this.#columns.set(vantage, emptyColumn(vantage));
+    for (const [vip, check] of checks) {
+      const row: Row = { vip, check, cells: new Map(), contradictsUnhealthy: false };
+      for (const column of this.#columns.values()) row.cells.set(column.vantage, emptyCell(row, column));
+      this.#rows.set(vip, row);
+    }
+  }
+
+  /**
+   * Takes a report and names the VIPs to judge again. Returns null for a report that does not count: of a VIP or
+   * vantage that is not here, or not newer than the last one of this vantage on this VIP.
+   */
+  take(report: Report, nowMs: number): readonly VipId[] | null {
+    const cell = this.#rows.get(report.vip)?.cells.get(report.vantage);
+    if (cell === undefined || (cell.reportedAtMs !== null && report.atMs <= cell.reportedAtMs)) return null;
+    cell.reportedAtMs = report.atMs;
+    cell.column.reportedAtMs = Math.max(cell.column.reportedAtMs ?? report.atMs, report.atMs);
+    const { outcome } = report;
+    cell.error = outcome.kind === "failure" ? { class: outcome.error, detail: outcome.detail } : null;
+    const standing = afterProbe(cell.standing, outcome.kind, cell.row.check);
+    return this.#change(cell, standing, nowMs <= staleAfter(cell, report.atMs));
+  }
+
+  /** Takes the vote from cells whose last report is too old, and names the VIPs to judge again. */
+  expire(nowMs: number): ReadonlySet<VipId> {
+    const changed = new Set<VipId>();
+    for (const cell of this.#staleness.take(nowMs)) {
+      cell.filed = false;
+      const stale = cell.reportedAtMs === null || nowMs > staleAfter(cell, cell.reportedAtMs);
+      for (const vip of this.#change(cell, cell.standing, !stale)) changed.add(vip);
+    }
+    return changed;
+  }
+
+  /** The votes that count on a VIP. */
+  tally(vip: VipId): Tally {
+    let up = 0;
+    let down = 0;
+    for (const cell of this.#rows.get(vip)?.cells.values() ?? []) {
+      if (!hasVote(cell)) continue;
+      if (cell.standing.opinion === "unhealthy") down += 1;
+      else up += 1;
+    }
+    return { up, down };
+  }
+
+  /** Every vantage's part in the verdict on a VIP, in the order of the vantages. */
+  votes(vip: VipId): readonly Vote[] {
+    const cells = this.#rows.get(vip)?.cells.values() ?? [];
+    return Array.from(cells, (cell) => ({
+      vantage: cell.column.vantage,
+      opinion: cell.standing.opinion,
+      counts: hasVote(cell),
+      error: cell.error,
+      reportedAtMs: cell.reportedAtMs,
+    }));
+  }
+
+  /** Every vantage, in order. */
+  vantageStates(): readonly VantageState[] {
+    return Array.from(this.#columns.values(), (column) => ({
+      vantage: column.vantage,
+      fresh: column.freshCells > 0,
+      isolated: column.isolated,
+      knownVips: column.known,
+      contradictedVips: column.contradicted,
+      reportedAtMs: column.reportedAtMs,
+    }));
+  }
+
+  /** Goes on from an earlier matrix: takes over the cells of a VIP, of the vantages that are in both. */
+  inherit(earlier: Matrix, vip: VipId): void {
+    for (const cell of earlier.#rows.get(vip)?.cells.values() ?? []) {
+      const heir = this.#rows.get(vip)?.cells.get(cell.column.vantage);
+      if (heir === undefined) continue;
+      heir.error = cell.error;
+      heir.reportedAtMs = cell.reportedAtMs;
+      heir.column.reportedAtMs = cell.column.reportedAtMs;
+      this.#change(heir, cell.standing, cell.fresh);
+    }
+  }
+
+  /** Sets an opinion from before a restart. It has no vote until the vantage reports, but `rise` and `fall` go on from it. */
+  recall(vip: VipId, vantage: VantageId, opinion: Opinion): void {
+    const cell = this.#rows.get(vip)?.cells.get(vantage);
+    // Failures in a row are not stored, so one that was degraded starts anew as healthy.
+    if (cell?.reportedAtMs === null)
+      cell.standing = { opinion: opinion === "degraded" ? "healthy" : opinion, streak: 0 };
+  }
+
+  /** Changes a cell, and names the VIPs whose counting votes may have changed by that. */
+  #change(cell: Cell, standing: Standing, fresh: boolean): readonly VipId[] {
+    if (fresh && !cell.filed && cell.reportedAtMs !== null) {
+      cell.filed = true;
+      this.#staleness.add(cell, staleAfter(cell, cell.reportedAtMs));
+    }
+    if (standing.opinion === cell.standing.opinion && fresh === cell.fresh) {
+      cell.standing = standing;
+      return [];
+    }
+    const { row } = cell;
+    for (const other of row.cells.values()) count(other, -1);
+    cell.standing = standing;
+    cell.fresh = fresh;
+    row.contradictsUnhealthy = contradictsUnhealthy(opinionsOf(row));
+    for (const other of row.cells.values()) count(other, 1);
+    return [row.vip, ...this.#isolate(row)];
+  }
+
+  /** Works out anew who is isolated among those whose counts have changed, and names the VIPs they speak of. */
+  #isolate(row: Row): readonly VipId[] {
+    const changed: VipId[] = [];
+    for (const { column } of row.cells.values()) {
+      const isolated = isIsolated(column);
+      if (isolated === column.isolated) continue;
+      column.isolated = isolated;
+      for (const { vip, cells } of this.#rows.values()) {
+        const cell = cells.get(column.vantage);
+        if (cell !== undefined && isKnown(cell)) changed.push(vip);
+      }
+    }
+    return changed;
+  }
+}
+
+/** One vantage's look at one VIP. */
+interface Cell {
+  readonly row: Row;
+  readonly column: Column;
+  standing: Standing;
+  error: Vote["error"];
+  reportedAtMs: number | null;
+  fresh: boolean;
+  /** Whether it stands in the calendar; there it may stand under an earlier time than its own. */
+  filed: boolean;
+}
+
+/** A VIP. */
+interface Row {
+  readonly vip: VipId;
+  readonly check: Check;
+  readonly cells: Map<VantageId, Cell>;
+  contradictsUnhealthy: boolean;
+}
+
+/** A vantage, with its testimony (`health/isolation.ts`). */
+interface Column {
+  readonly vantage: VantageId;
+  freshCells: number;
+  known: number;
+  contradicted: number;
+  isolated: boolean;
+  reportedAtMs: number | null;
+}
+
+function emptyColumn(vantage: VantageId): Column {
+  return { vantage, freshCells: 0, known: 0, contradicted: 0, isolated: false, reportedAtMs: null };
+}
+
+function emptyCell(row: Row, column: Column): Cell {
+  return { row, column, standing: UNKNOWN, error: null, reportedAtMs: null, fresh: false, filed: false };
+}
+
+function isKnown(cell: Cell): boolean {
+  return cell.fresh && cell.standing.opinion !== "unknown";
+}
+
+function hasVote(cell: Cell): boolean {
+  return isKnown(cell) && !cell.column.isolated;
+}
+
+/** Puts a cell into its vantage's counts, or with -1 takes it out. */
+function count(cell: Cell, by: 1 | -1): void {
+  const { column, row } = cell;
+  if (cell.fresh) column.freshCells += by;
+  if (!isKnown(cell)) return;
+  column.known += by;
+  if (cell.standing.opinion === "unhealthy" && row.contradictsUnhealthy) column.contradicted += by;
+}
+
+function opinionsOf(row: Row): { readonly known: number; readonly healthy: number } {
+  let known = 0;
+  let healthy = 0;
+  for (const cell of row.cells.values()) {
+    if (!isKnown(cell)) continue;
+    known += 1;
+    if (cell.standing.opinion === "healthy") healthy += 1;
+  }
+  return { known, healthy };
+}
+
+/** The last moment at which a report of `atMs` is fresh. */
+function staleAfter(cell: Cell, atMs: number): number {
+  const { intervalMs, timeoutMs } = cell.row.check;
+  return atMs + FRESH_INTERVALS * intervalMs + timeoutMs;
+}

@@ -1,0 +1,204 @@
+/** From reports to verdicts: a state machine without clock or timers, moved only by `report()` and `tick()`. */
+
+import type { Check, VantageId, VipId } from "../config/config.ts";
+import { Matrix, type VantageState } from "./matrix.ts";
+import type { Report } from "./report.ts";
+import { assumedUp, judgeBy, nextRuling, type Ruling, reasonOf } from "./ruling.ts";
+import type { TrackedVip } from "./tracked.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** What a call changed. A verdict that only got another reason or other votes is in neither list. */
+export interface Changes {
+  /** Verdicts whose `up` changed. */
+  readonly flipped: readonly Verdict[];
+  /** Verdicts as up or down as before, whose `basis` or `recovering` changed. */
+  readonly revised: readonly Verdict[];
+}
+
+/**
+ * The verdicts on all VIPs of a config.
+ *
+ * 1. Reports of different vantages and VIPs may come in any order: opinions, votes, judgements and isolation are the
+ *    same in the end. Of one vantage on one VIP, reports that are not newer than the last are ignored.
+ * 2. What depends on the way there is what remembers: `sinceMs`, `recovering`, and whether a held VIP is up.
+ * 3. Time moves by `tick()` alone and never back. Reports are judged at once; only staleness and the end of slow start
+ *    wait for a tick.
+ * 4. A VIP judged by another has that one's verdict, under its own name.
+ */
+export class Tracker {
+  #nowMs: number;
+  #matrix: Matrix = new Matrix(new Map(), []);
+  /** By every VIP that it speaks for. */
+  #judged: ReadonlyMap<VipId, Judged> = new Map();
+  readonly #recovering = new Set<Judged>();
+  #verdicts: ReadonlyMap<VipId, Verdict> = new Map();
+  /** Those whose verdicts in `#verdicts` have been overtaken: they are written when somebody asks. */
+  readonly #overtaken = new Set<Judged>();
+
+  constructor(vips: readonly TrackedVip[], vantages: Iterable<VantageId>, nowMs: number) {
+    this.#nowMs = nowMs;
+    this.retarget(vips, vantages, nowMs);
+  }
+
+  /** Follows a new config. VIPs that stay where they were keep their history, all others begin as assumed. */
+  retarget(vips: readonly TrackedVip[], vantages: Iterable<VantageId>, nowMs: number): Changes {
+    this.#nowMs = Math.max(this.#nowMs, nowMs);
+    const verdictsBefore = this.verdicts();
+    const before = this.#judged;
+    this.#judged = judgedOf(vips, before, this.#nowMs);
+
+    const leaders = new Map(
+      vips.flatMap(({ vip, judgedBy, check }) => (vip === judgedBy && check ? [[vip, check]] : [])),
+    );
+    const matrix = new Matrix(leaders, vantages);
+    for (const vip of leaders.keys()) {
+      if (addressIn(this.#judged, vip) === addressIn(before, vip)) matrix.inherit(this.#matrix, vip);
+    }
+    this.#matrix = matrix;
+
+    this.#recovering.clear();
+    this.#overtaken.clear();
+    this.#verdicts = new Map();
+    for (const judged of new Set(this.#judged.values())) {
+      this.#rule(judged, this.#nowMs);
+      this.#overtaken.add(judged);
+    }
+    return changesBetween(verdictsBefore, this.verdicts());
+  }
+
+  /**
+   * Takes up what was known before a restart, from the store. Each such VIP is held as it was until vantages report;
+   * their opinions go on from where they were, so that `rise` holds across a restart too.
+   */
+  restore(verdicts: Iterable<Verdict>): void {
+    for (const { vip, up, basis, sinceMs, recovering, votes } of verdicts) {
+      const judged = this.#judged.get(vip);
+      if (judged?.leader !== vip || judged.ruling.basis !== "assumed") continue;
+      // The others say nothing of the VIP itself: an override is put on top of verdicts, not into them.
+      if (basis !== "judged" && basis !== "held") continue;
+      for (const vote of votes) this.#matrix.recall(vip, vote.vantage, vote.opinion);
+      judged.ruling = { up, basis: "held", sinceMs: Math.min(sinceMs, this.#nowMs), recovering };
+      if (recovering) this.#recovering.add(judged);
+      this.#overtaken.add(judged);
+    }
+  }
+
+  /** Takes one report. */
+  report(report: Report): Changes {
+    const affected = this.#matrix.take(report, this.#nowMs);
+    const judged = this.#judged.get(report.vip);
+    if (affected === null || judged === undefined) return NO_CHANGES;
+    this.#overtaken.add(judged);
+    return affected.length === 0 ? NO_CHANGES : this.#judge(affected, Math.max(report.atMs, this.#nowMs));
+  }
+
+  /** Moves time: votes go stale, slow starts end. Made to be called about once a second. */
+  tick(nowMs: number): Changes {
+    this.#nowMs = Math.max(this.#nowMs, nowMs);
+    const affected = new Set(this.#matrix.expire(this.#nowMs));
+    for (const { leader } of this.#recovering) affected.add(leader);
+    return affected.size === 0 ? NO_CHANGES : this.#judge(affected, this.#nowMs);
+  }
+
+  /** The verdicts on all VIPs as they are now. The map is never changed afterwards. */
+  verdicts(): ReadonlyMap<VipId, Verdict> {
+    if (this.#overtaken.size === 0) return this.#verdicts;
+    const verdicts = new Map(this.#verdicts);
+    for (const judged of this.#overtaken) {
+      for (const verdict of this.#verdictsOf(judged)) verdicts.set(verdict.vip, verdict);
+    }
+    this.#overtaken.clear();
+    this.#verdicts = verdicts;
+    return verdicts;
+  }
+
+  /** The vantages, for the API and the metrics. */
+  vantageStates(): readonly VantageState[] {
+    return this.#matrix.vantageStates();
+  }
+
+  #judge(vips: Iterable<VipId>, nowMs: number): Changes {
+    const flipped: Verdict[] = [];
+    const revised: Verdict[] = [];
+    for (const vip of vips) {
+      const judged = this.#judged.get(vip);
+      if (judged === undefined) continue;
+      const before = judged.ruling;
+      this.#rule(judged, nowMs);
+      this.#overtaken.add(judged);
+      if (judged.ruling === before) continue;
+      (judged.ruling.up === before.up ? revised : flipped).push(...this.#verdictsOf(judged));
+    }
+    return { flipped, revised };
+  }
+
+  #rule(judged: Judged, nowMs: number): void {
+    if (judged.check === null) return;
+    const judgement = judgeBy(judged.check, this.#matrix.tally(judged.leader));
+    judged.ruling = nextRuling(judged.ruling, judgement, judged.check, nowMs);
+    if (judged.ruling.recovering) this.#recovering.add(judged);
+    else this.#recovering.delete(judged);
+  }
+
+  #verdictsOf(judged: Judged): readonly Verdict[] {
+    const votes = this.#matrix.votes(judged.leader);
+    const reason = reasonOf(judged.ruling, votes, judged.check);
+    return judged.vips.map(({ vip }) => ({ vip, ...judged.ruling, reason, votes }));
+  }
+}
+
+const NO_CHANGES: Changes = { flipped: [], revised: [] };
+
+/** The VIPs that share one verdict: the one that is probed, and those judged by it. */
+interface Judged {
+  readonly leader: VipId;
+  readonly check: Check | null;
+  readonly vips: TrackedVip[];
+  ruling: Ruling;
+}
+
+/** Groups VIPs under those that judge them, each with the ruling it had, if it is still the same VIP. */
+function judgedOf(
+  vips: readonly TrackedVip[],
+  before: ReadonlyMap<VipId, Judged>,
+  nowMs: number,
+): ReadonlyMap<VipId, Judged> {
+  const judged = new Map<VipId, Judged>();
+  for (const tracked of vips) {
+    const { vip, address, judgedBy, check } = tracked;
+    if (vip !== judgedBy) continue;
+    const earlier = before.get(vip);
+    const stays = addressIn(before, vip) === address && (earlier?.check === null) === (check === null);
+    const fresh = assumedUp(check === null ? "unchecked" : "assumed", nowMs);
+    judged.set(vip, {
+      leader: vip,
+      check,
+      vips: [tracked],
+      ruling: stays && earlier ? earlier.ruling : fresh,
+    });
+  }
+  for (const tracked of vips) {
+    const leader = judged.get(tracked.judgedBy);
+    if (tracked.vip === tracked.judgedBy || leader === undefined) continue;
+    leader.vips.push(tracked);
+    judged.set(tracked.vip, leader);
+  }
+  return judged;
+}
+
+function addressIn(judged: ReadonlyMap<VipId, Judged>, vip: VipId): string | null {
+  return judged.get(vip)?.vips.find((tracked) => tracked.vip === vip)?.address ?? null;
+}
+
+function changesBetween(before: ReadonlyMap<VipId, Verdict>, after: ReadonlyMap<VipId, Verdict>): Changes {
+  const flipped: Verdict[] = [];
+  const revised: Verdict[] = [];
+  for (const [vip, verdict] of after) {
+    const earlier = before.get(vip);
+    if (earlier === undefined) continue;
+    if (earlier.up !== verdict.up) flipped.push(verdict);
+    else if (earlier.basis !== verdict.basis || earlier.recovering !== verdict.recovering)
+      revised.push(verdict);
+  }
+  return { flipped, revised };
+}
