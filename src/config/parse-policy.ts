@@ -1,0 +1,274 @@
+/** Policies, in place or by name: from their texts to trees with every reference resolved. */
+
+import type { Member, MemberId, Pool, PoolId, Region, RegionId } from "./config.ts";
+import { keys } from "./keys.ts";
+import { caseMaps, type ParseMatch } from "./parse-geo-match.ts";
+import { weightRange } from "./parse-pool.ts";
+import type { Failover, Geo, GeoCase, Latency, Nearest, Policy, Weighted, WeightedChoice } from "./policy.ts";
+import type { NamedReader, Reader } from "./read.ts";
+
+/** Policies may stand this deep in each other, in place or by name. */
+const depthMax = 64;
+
+/** What a policy may expand to: a few names that each use the next one twice would stand for billions. */
+const sizeMax = 100_000;
+
+/** Half the way around the earth: no bias beyond it changes anything. */
+const biasRange = { least: -20_000, most: 20_000 };
+
+/** What policies refer to. */
+export interface PolicyContext {
+  readonly regions: ReadonlyMap<RegionId, Region>;
+  readonly pools: ReadonlyMap<PoolId, Pool>;
+  readonly members: ReadonlyMap<MemberId, Member>;
+  /** ISO 3166-1 alpha-2 codes, upper case. */
+  readonly countries: ReadonlySet<string>;
+}
+
+/** How much a policy expands to. */
+interface Extent {
+  readonly size: number;
+  readonly depth: number;
+}
+
+const leafExtent: Extent = { size: 1, depth: 0 };
+
+/**
+ * Parses policies, the named ones on first use:
+ *
+ *     unread --used--> open --its tree is whole--> done
+ *                        |
+ *                        `--used again: a loop
+ */
+export class PolicyParser {
+  readonly #context: PolicyContext;
+  readonly #named: ReadonlyMap<string, Reader>;
+  /** The named policies that are being parsed, outermost first. */
+  readonly #open: string[] = [];
+  /** Null: it has problems, which are collected. */
+  readonly #done = new Map<string, Policy | null>();
+  readonly #extents = new WeakMap<Policy, Extent>();
+  #depth = 0;
+
+  constructor(named: readonly NamedReader[], context: PolicyContext) {
+    this.#context = context;
+    this.#named = new Map(named.map(({ name, value }) => [name, value]));
+    for (const { name, key } of named) {
+      if (context.pools.has(name as PoolId))
+        key.problem(`there is a pool "${name}" too, expected a name of its own`);
+    }
+  }
+
+  /** All named policies. */
+  parseNamed(): ReadonlyMap<string, Policy> {
+    const policies = new Map<string, Policy>();
+    for (const [name, reader] of this.#named) {
+      const policy = this.#parseNamed(name, reader, reader);
+      if (policy !== null) policies.set(name, policy);
+    }
+    return policies;
+  }
+
+  /** The policy that stands here; null where it has problems, which are collected. */
+  parse(reader: Reader): Policy | null {
+    return this.#parse(reader, null);
+  }
+
+  #parse(reader: Reader, name: string | null): Policy | null {
+    if (reader.kind !== "map") return this.#resolve(reader);
+    if (this.#depth >= depthMax) return refuseDepth(reader);
+    this.#depth += 1;
+    const policy = this.#parseInPlace(reader, name);
+    this.#depth -= 1;
+    return policy === null ? null : this.#measure(policy, reader);
+  }
+
+  /** What a word stands for. */
+  #resolve(reader: Reader): Policy | null {
+    const word = reader.text("a policy, or the name of a pool, pool/member or policy");
+    if (word === null) return null;
+    const { pools, members } = this.#context;
+    if (pools.has(word as PoolId)) return { kind: "pool", pool: word as PoolId };
+    if (members.has(word as MemberId)) return { kind: "member", member: word as MemberId };
+    const named = this.#named.get(word);
+    if (named !== undefined) return this.#parseNamed(word, named, reader);
+    const candidates = word.includes("/") ? members.keys() : [...pools.keys(), ...this.#named.keys()];
+    reader.unknown("pool, member or policy", word, candidates);
+    return null;
+  }
+
+  /** `user` reads the place where the name is used. */
+  #parseNamed(name: string, reader: Reader, user: Reader): Policy | null {
+    const done = this.#done.get(name);
+    if (done !== undefined) return done;
+    const start = this.#open.indexOf(name);
+    if (start >= 0) {
+      user.problem(
+        `policies may not use themselves, found ${[...this.#open.slice(start), name].join(" -> ")}`,
+      );
+      return null;
+    }
+    if (this.#open.length >= depthMax) return refuseDepth(user);
+    this.#open.push(name);
+    const policy = this.#parse(reader, name);
+    this.#open.pop();
+    this.#done.set(name, policy);
+    return policy;
+  }
+
+  #parseInPlace(reader: Reader, name: string | null): Policy | null {
+    const fields = reader.fields(keys.policy);
+    const [kind, ...others] = fields.given;
+    if (others.length > 0 || reader.entries().length === 0)
+      reader.problem(`expected exactly one of the keys ${keys.policy.join(", ")}`);
+    const value = kind === undefined ? null : fields.optional(kind);
+    if (kind === undefined || value === null) return null;
+    switch (kind) {
+      case "geo":
+        return this.#parseGeo(value, name);
+      case "nearest":
+        return this.#parseNearest(value, name);
+      case "latency":
+        return this.#parseLatency(value, name);
+      case "weighted":
+        return this.#parseWeighted(value, name);
+      case "failover":
+        return this.#parseFailover(value, name);
+    }
+  }
+
+  #parseGeo(reader: Reader, name: string | null): Geo {
+    const fields = reader.fields(keys["policy.geo"]);
+    if (reader.kind === "map" && fields.given.every((key) => key === "minUp"))
+      reader.problemAtKey('expected at least one case or the key "default"');
+    const cases = caseMaps.flatMap(([key, parseMatch]) => {
+      const map = fields.optional(key);
+      return map === null ? [] : this.#parseCases(map, parseMatch);
+    });
+    const whole = fields.optional("default");
+    return {
+      kind: "geo",
+      name,
+      minUp: parseMinUp(fields.optional("minUp")),
+      cases,
+      default: whole && this.parse(whole),
+    };
+  }
+
+  #parseCases(map: Reader, parseMatch: ParseMatch): readonly GeoCase[] {
+    const seen = new Set<string>();
+    return map.entries().flatMap(({ name, key, value }) => {
+      const match = parseMatch(key, this.#context.countries);
+      const use = this.parse(value);
+      if (match === null || use === null) return [];
+      // Two texts can be one prefix: 2001:DB8::/32 and 2001:db8::/32.
+      const text = JSON.stringify(match);
+      if (seen.has(text)) key.problem(`"${name}" is there already, written differently`);
+      seen.add(text);
+      return [{ match, use }];
+    });
+  }
+
+  #parseNearest(reader: Reader, name: string | null): Nearest | null {
+    const fields = reader.kind === "map" ? reader.fields(keys["policy.nearest"]) : null;
+    const of = this.#parseOf(fields === null ? reader : fields.required("of"));
+    const minUp = parseMinUp(fields?.optional("minUp"));
+    const biasKm = this.#parseBias(fields?.optional("biasKm"));
+    return of === null ? null : { kind: "nearest", name, minUp, of, biasKm };
+  }
+
+  #parseLatency(reader: Reader, name: string | null): Latency | null {
+    const fields = reader.kind === "map" ? reader.fields(keys["policy.latency"]) : null;
+    const of = this.#parseOf(fields === null ? reader : fields.required("of"));
+    const minUp = parseMinUp(fields?.optional("minUp"));
+    return of === null ? null : { kind: "latency", name, minUp, of };
+  }
+
+  #parseOf(reader: Reader | null): Policy | null {
+    return reader === null ? null : this.parse(reader);
+  }
+
+  #parseBias(reader: Reader | null | undefined): ReadonlyMap<RegionId, number> {
+    const { regions } = this.#context;
+    const biasKm = new Map<RegionId, number>();
+    for (const { key, value } of reader?.entries() ?? []) {
+      const region = key.reference("region", regions);
+      const km = value.number(biasRange);
+      if (region !== null) biasKm.set(region, km);
+    }
+    return biasKm;
+  }
+
+  #parseWeighted(reader: Reader, name: string | null): Weighted {
+    const entries = reader.entries();
+    const choices = entries.flatMap((entry) => this.#parseChoice(entry));
+    if (
+      reader.kind === "map" &&
+      choices.length === entries.length &&
+      choices.every(({ weight }) => weight === 0)
+    )
+      reader.problemAtKey("expected at least one choice with a weight above 0");
+    return { kind: "weighted", name, minUp: 0, choices };
+  }
+
+  /** `key: { weight: 80, use: policy }`, or `key: 80` where the key says what to use. */
+  #parseChoice({ name, key, value }: NamedReader): readonly WeightedChoice[] {
+    const fields = value.kind === "map" ? value.fields(keys["policy.weighted.*"]) : null;
+    const weight = (fields === null ? value : fields.required("weight"))?.number(weightRange) ?? Number.NaN;
+    const use = this.#parseOf(fields === null ? key : fields.required("use"));
+    return use === null ? [] : [{ key: name, weight, use }];
+  }
+
+  #parseFailover(reader: Reader, name: string | null): Failover {
+    const fields = reader.kind === "map" ? reader.fields(keys["policy.failover"]) : null;
+    const list = fields === null ? reader : fields.required("order");
+    const items = list?.items("a list of policies") ?? [];
+    if (list?.kind === "list" && items.length === 0) list.expected("at least one policy");
+    const order = items.flatMap((item) => this.parse(item) ?? []);
+    return { kind: "failover", name, minUp: parseMinUp(fields?.optional("minUp")), order };
+  }
+
+  /** Notes how much a policy expands to; null where that is too much. */
+  #measure(policy: Policy, reader: Reader): Policy | null {
+    const extents = childrenOf(policy).map((child) => this.#extents.get(child) ?? leafExtent);
+    const size = extents.reduce((sum, extent) => sum + extent.size, 1);
+    const depth = extents.reduce((deepest, extent) => Math.max(deepest, extent.depth + 1), 1);
+    if (depth > depthMax) return refuseDepth(reader);
+    if (size > sizeMax) {
+      reader.problem(
+        `a policy may expand to at most ${sizeMax} others, a named one counts each time it is used`,
+      );
+      return null;
+    }
+    this.#extents.set(policy, { size, depth });
+    return policy;
+  }
+}
+
+function parseMinUp(reader: Reader | null | undefined): number {
+  return reader?.fraction() ?? 0;
+}
+
+function refuseDepth(reader: Reader): null {
+  reader.problem(`policies may stand at most ${depthMax} deep in each other, in place or by name`);
+  return null;
+}
+
+function childrenOf(policy: Policy): readonly Policy[] {
+  switch (policy.kind) {
+    case "pool":
+    case "member":
+      return [];
+    case "geo": {
+      const cases = policy.cases.map(({ use }) => use);
+      return policy.default === null ? cases : [...cases, policy.default];
+    }
+    case "nearest":
+    case "latency":
+      return [policy.of];
+    case "weighted":
+      return policy.choices.map(({ use }) => use);
+    case "failover":
+      return policy.order;
+  }
+}

@@ -1,0 +1,109 @@
+/** The section `pools`: VIPs that serve the same thing, and their places in it. */
+
+import type {
+  Check,
+  CheckId,
+  Member,
+  MemberId,
+  Pool,
+  PoolId,
+  Region,
+  RegionId,
+  Vip,
+  VipId,
+} from "./config.ts";
+import { keys } from "./keys.ts";
+import type { NamedReader, Reader } from "./read.ts";
+import { portRange, type Range } from "./units.ts";
+
+/** Shares of answers are ratios of weights, so a bound costs nothing and keeps their sums exact. */
+export const weightRange: Range = { least: 0, most: 1_000_000 };
+
+/** What pools refer to. */
+export interface PoolContext {
+  readonly regions: ReadonlyMap<RegionId, Region>;
+  readonly checks: ReadonlyMap<CheckId, Check>;
+}
+
+/** The section `pools`; null where it is not given. */
+export function parsePools(reader: Reader | null, context: PoolContext): ReadonlyMap<PoolId, Pool> {
+  const pools = reader?.named() ?? [];
+  // Once for all, not once for each member.
+  if (pools.length > 0 && context.regions.size === 0)
+    reader?.problemAtKey('members stand in regions, expected at least one in the section "regions"');
+  return new Map(pools.map(({ name, value }) => [name as PoolId, parsePool(name as PoolId, value, context)]));
+}
+
+function parsePool(id: PoolId, reader: Reader, context: PoolContext): Pool {
+  const pool = reader.fields(keys["pools.*"]);
+  const check = pool.optional("check")?.reference("check", context.checks) ?? null;
+  const list = pool.required("members");
+  const entries = list?.named() ?? [];
+  if (list?.kind === "map" && entries.length === 0) list.problemAtKey("expected at least one member");
+  const members = entries.map(({ name, value }) => parseMember(id, name, value, context.regions));
+  refuseSharedAddresses(members, entries);
+  return { id, check, members };
+}
+
+function parseMember(
+  pool: PoolId,
+  name: string,
+  reader: Reader,
+  regions: ReadonlyMap<RegionId, Region>,
+): Member {
+  const id = `${pool}/${name}` as MemberId;
+  const member = reader.fields(keys["pools.*.members.*"]);
+  const port = member.optional("port")?.wholeNumber(portRange) ?? null;
+  const probe = member.optional("probe")?.oneOf(["ipv4", "ipv6", "each"]) ?? "each";
+  if (probe !== "each" && member.optional(probe) === null)
+    member.optional("probe")?.problem(`expected the key "${probe}" beside it, the address to probe`);
+  if (reader.kind === "map" && member.optional("ipv4") === null && member.optional("ipv6") === null)
+    reader.problemAtKey('expected an address, the key "ipv4" or "ipv6" or both');
+
+  const vip = (family: "ipv4" | "ipv6"): Vip | null => {
+    const address = member.optional(family)?.address(family === "ipv4" ? 4 : 6) ?? null;
+    if (address === null) return null;
+    const judge = probe === "each" ? family : probe;
+    return { id: `${id}/${family}` as VipId, address, judgedBy: `${id}/${judge}` as VipId, port };
+  };
+  return {
+    id,
+    pool,
+    region: parseRegion(member.optional("region"), name, reader, regions),
+    ipv4: vip("ipv4"),
+    ipv6: vip("ipv6"),
+    weight: member.optional("weight")?.number(weightRange) ?? 1,
+  };
+}
+
+/** The region that is named, else the one that has the member's own name. */
+function parseRegion(
+  reader: Reader | null,
+  name: string,
+  member: Reader,
+  regions: ReadonlyMap<RegionId, Region>,
+): RegionId {
+  const own = name as RegionId;
+  if (regions.size === 0) return own;
+  if (reader !== null) return reader.reference("region", regions) ?? own;
+  if (!regions.has(own)) {
+    const hint = member.problems.hint(name, regions.keys());
+    member.problemAtKey(`expected the key "region", as there is no region "${name}"${hint}`);
+  }
+  return own;
+}
+
+/** The same address twice in a pool is a slip of copying: one of the regions would never be used. */
+function refuseSharedAddresses(members: readonly Member[], entries: readonly NamedReader[]): void {
+  const owners = new Map<string, string>();
+  for (const [i, { ipv4, ipv6 }] of members.entries()) {
+    const entry = entries[i];
+    for (const vip of [ipv4, ipv6]) {
+      if (vip === null || entry === undefined) continue;
+      const owner = owners.get(vip.address.text);
+      if (owner !== undefined)
+        entry.value.problemAtKey(`${vip.address.text} is the address of member "${owner}" already`);
+      owners.set(vip.address.text, entry.name);
+    }
+  }
+}

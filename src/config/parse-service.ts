@@ -1,0 +1,85 @@
+/** The section `services`: the steered names. */
+
+import { labelCount, type Name, nameKey, parseName, rootName } from "../wire/name.ts";
+import type { HttpsParameters, Pool, PoolId, Service, WhenDown } from "./config.ts";
+import { keys } from "./keys.ts";
+import type { PolicyParser } from "./parse-policy.ts";
+import type { NamedReader, Reader } from "./read.ts";
+import { portRange } from "./units.ts";
+
+const ttlRange = { least: 0, most: 86_400_000 };
+const failoverRange = { least: 1000, most: 86_400_000 };
+
+/** What services refer to. */
+export interface ServiceContext {
+  readonly file: string;
+  readonly pools: ReadonlyMap<PoolId, Pool>;
+  readonly policies: PolicyParser;
+}
+
+/** The section `services`; null where it is not given. */
+export function parseServices(reader: Reader | null, context: ServiceContext): readonly Service[] {
+  const seen = new Set<string>();
+  return (reader?.entries() ?? []).flatMap((entry) => {
+    const name = parseServiceName(entry.key);
+    const service = parseService(entry, name, context);
+    if (name === null) return [];
+    if (seen.has(nameKey(name)))
+      entry.key.problem("this name is there already, and case does not matter in names");
+    seen.add(nameKey(name));
+    return service ?? [];
+  });
+}
+
+/** A name from the root, with or without its final dot. */
+function parseServiceName(key: Reader): Name | null {
+  const text = key.text("a domain name");
+  if (text === null) return null;
+  const parsed = parseName(text, rootName);
+  if (parsed.kind === "problem") {
+    key.problem(`expected a domain name, but ${parsed.message}`);
+    return null;
+  }
+  if (labelCount(parsed.name) > 0) return parsed.name;
+  key.expected("a domain name below the root");
+  return null;
+}
+
+/** `name` is null where it could not be read; the rest is parsed for its problems. */
+function parseService(
+  { name: text, key, value }: NamedReader,
+  name: Name | null,
+  context: ServiceContext,
+): Service | null {
+  const service = value.fields(keys["services.*"]);
+  const policyReader = service.required("policy");
+  const policy = policyReader === null ? null : context.policies.parse(policyReader);
+  const parsed = {
+    label: text.endsWith(".") ? text.slice(0, -1) : text,
+    ttlSeconds: (service.optional("ttl")?.duration(ttlRange, 1000) ?? 30_000) / 1000,
+    failoverWithinMs: service.optional("failoverWithin")?.duration(failoverRange) ?? null,
+    whenDown: parseWhenDown(service.optional("whenDown"), context.pools),
+    https: parseHttps(service.optional("https")),
+    place: { file: context.file, line: key.place.line, column: key.place.column },
+  };
+  return name === null || policy === null ? null : { name, policy, ...parsed };
+}
+
+function parseWhenDown(reader: Reader | null, pools: ReadonlyMap<PoolId, Pool>): WhenDown {
+  if (reader?.kind !== "map")
+    return { kind: reader?.oneOf(["all", "nodata", "servfail"], "{ fallback: pool }") ?? "all" };
+  const pool =
+    reader.fields(keys["services.*.whenDown"]).required("fallback")?.reference("pool", pools) ?? null;
+  return pool === null ? { kind: "all" } : { kind: "fallback", pool };
+}
+
+/** The ALPN identifiers are kept to visible ASCII without the comma, which separates them in a zone (RFC 9460 §7.1). */
+function parseHttps(reader: Reader | null): HttpsParameters | null {
+  if (reader === null) return null;
+  const https = reader.fields(keys["services.*.https"]);
+  const items = https.optional("alpn")?.items("a list of ALPN identifiers such as h2 and h3") ?? [];
+  return {
+    alpn: items.flatMap((item) => item.matching(/^[!-+.-~-]{1,255}$/, "an ALPN identifier such as h2") ?? []),
+    port: https.optional("port")?.wholeNumber(portRange) ?? null,
+  };
+}
