@@ -1,0 +1,235 @@
+/** Weighs a local policy against the facts: which parts are up, and what share of the answers each gets. */
+
+import type { Vip } from "../config/config.ts";
+import type { RankedRegion } from "../health/rtt.ts";
+import type { Verdict } from "../health/verdict.ts";
+import type { Facts } from "./facts.ts";
+import type {
+  LocalChoice,
+  LocalFastest,
+  LocalFirst,
+  LocalMember,
+  LocalPolicy,
+  LocalPool,
+  LocalWeighted,
+  RegionPart,
+} from "./local.ts";
+
+/** Under which conditions a policy is evaluated. */
+export interface Terms {
+  readonly family: 4 | 6;
+  readonly facts: Facts;
+  /** The service's label: its weights written in place are overridden under this name. */
+  readonly service: string;
+  /** Whether members and choices that weigh nothing may be used. */
+  readonly reserves: boolean;
+  /** Whether every VIP counts as up, whatever its verdict. */
+  readonly asIfUp: boolean;
+}
+
+/**
+ * What a node of a policy does with the answers it is offered. It takes the fraction `take` of them and hands that
+ * out to its children by `part`; what it does not take is for its next sibling. A node with `take` 0 is down.
+ *
+ *   member    takes what its VIP takes: 1, or less while it ramps up or sheds load
+ *   weights   a child's part is weight * take. The node takes as much as its best child, because a child at full
+ *             strength takes over what a weaker one beside it declines
+ *   order     the first child takes its fraction, the next its fraction of the rest, and so on. The node takes
+ *             what is not left over at the end; so what nobody wants goes back, in proportion, to those who took
+ *
+ * A member or choice of weight 0 counts as down, unless reserves are called for and nothing beside it that weighs
+ * anything is up: then those that are up weigh the same. A drained member weighs 0.
+ */
+export type Evaluation = MemberEvaluation | BranchEvaluation;
+
+export interface MemberEvaluation {
+  readonly kind: "member";
+  readonly node: LocalMember;
+  /** Whether there is an address of the family at all. */
+  readonly eligible: boolean;
+  readonly take: number;
+  /** null: the member has no address of the family. */
+  readonly vip: Vip | null;
+  /** null: nobody has judged the VIP, so it counts as up. */
+  readonly verdict: Verdict | null;
+  readonly up: boolean;
+  /** Its weight after overrides and drain. */
+  readonly weight: number;
+}
+
+export interface BranchEvaluation {
+  readonly kind: "branch";
+  readonly node: Exclude<LocalPolicy, LocalMember>;
+  readonly eligible: boolean;
+  readonly take: number;
+  readonly children: readonly Child[];
+  /** False: fewer children are up than `minUp` asks for. */
+  readonly enough: boolean;
+  /** The round-trip times that gave the order; null: the order has other reasons. */
+  readonly ranking: readonly RankedRegion[] | null;
+}
+
+export interface Child {
+  readonly evaluation: Evaluation;
+  /** Its share before takes, for weights after overrides; null: children stand in an order. */
+  readonly weight: number | null;
+  /** The fraction of its parent's answers that it gets; all of a node that is up add up to 1. */
+  readonly part: number;
+}
+
+/** What an up VIP takes at the least, so that being up and taking something are the same. */
+const TAKE_MIN = 1e-6;
+
+/** Room for the rounding of sums of weights when they are compared with `minUp`. */
+const ROUNDING = 1e-9;
+
+/** Evaluates a policy under some terms. */
+export function evaluate(local: LocalPolicy, terms: Terms): Evaluation {
+  switch (local.kind) {
+    case "member":
+      return evaluateMember(local, terms);
+    case "pool":
+      return evaluatePool(local, terms);
+    case "weighted":
+      return evaluateWeighted(local, terms);
+    case "first":
+      return evaluateFirst(local, terms);
+    case "fastest":
+      return evaluateFastest(local, terms);
+  }
+}
+
+function evaluateMember(node: LocalMember, terms: Terms): MemberEvaluation {
+  const { member } = node;
+  const { facts } = terms;
+  const weight = facts.drained.has(member.id) ? 0 : (facts.memberWeights.get(member.id) ?? member.weight);
+  const vip = terms.family === 4 ? member.ipv4 : member.ipv6;
+  if (vip === null) {
+    return { kind: "member", node, eligible: false, take: 0, vip, verdict: null, up: false, weight };
+  }
+  const verdict = facts.verdicts.get(vip.id) ?? facts.verdicts.get(vip.judgedBy) ?? null;
+  const up = verdict === null || verdict.up || terms.asIfUp;
+  const take = up && (weight > 0 || terms.reserves) ? takeOf(vip, facts) : 0;
+  return { kind: "member", node, eligible: true, take, vip, verdict, up, weight };
+}
+
+/** The fraction that a VIP takes while it is up. */
+export function takeOf(vip: Vip, facts: Facts): number {
+  const take = facts.takes.get(vip.id) ?? facts.takes.get(vip.judgedBy) ?? 1;
+  return Math.min(1, Math.max(TAKE_MIN, take));
+}
+
+function evaluatePool(node: LocalPool, terms: Terms): BranchEvaluation {
+  const weighed = node.members.map((member) => {
+    const evaluation = evaluateMember(member, terms);
+    return { evaluation, weight: evaluation.weight };
+  });
+  return byWeight(node, weighed, 0, terms);
+}
+
+function evaluateWeighted(node: LocalWeighted, terms: Terms): BranchEvaluation {
+  const { choiceWeights } = terms.facts;
+  const weighed = node.choices.map((choice) => ({
+    evaluation: evaluate(choice.use, terms),
+    weight:
+      choiceWeights.size === 0
+        ? choice.weight
+        : (choiceWeights.get(choiceOf(node, choice, terms.service)) ?? choice.weight),
+  }));
+  return byWeight(node, weighed, node.minUp, terms);
+}
+
+/** `policy/choice`, or `service/choice` for a policy written in place: what overrides call a choice. */
+export function choiceOf(node: LocalWeighted, choice: LocalChoice, service: string): string {
+  return `${node.scope ?? service}/${choice.key}`;
+}
+
+interface Weighed {
+  readonly evaluation: Evaluation;
+  readonly weight: number;
+}
+
+function byWeight(
+  node: LocalPool | LocalWeighted,
+  declared: readonly Weighed[],
+  minUp: number,
+  terms: Terms,
+): BranchEvaluation {
+  const onlyReserves =
+    terms.reserves && !declared.some(({ evaluation, weight }) => evaluation.take * weight > 0);
+  const weighed = onlyReserves ? declared.map(({ evaluation }) => ({ evaluation, weight: 1 })) : declared;
+  let weightInAll = 0;
+  let weightUp = 0;
+  let taken = 0;
+  let take = 0;
+  for (const { evaluation, weight } of weighed) {
+    if (evaluation.eligible) weightInAll += weight;
+    if (evaluation.take === 0 || weight === 0) continue;
+    weightUp += weight;
+    taken += weight * evaluation.take;
+    take = Math.max(take, evaluation.take);
+  }
+  const enough = weightUp >= (minUp - ROUNDING) * weightInAll;
+  return {
+    kind: "branch",
+    node,
+    eligible: weighed.some(({ evaluation }) => evaluation.eligible),
+    take: enough ? take : 0,
+    children: weighed.map(({ evaluation, weight }) => ({
+      evaluation,
+      weight,
+      part: taken === 0 ? 0 : (weight * evaluation.take) / taken,
+    })),
+    enough,
+    ranking: null,
+  };
+}
+
+function evaluateFirst(node: LocalFirst, terms: Terms): BranchEvaluation {
+  const children = node.alternatives.map((alternative) => evaluate(alternative, terms));
+  return inOrder(node, children, null);
+}
+
+function evaluateFastest(node: LocalFastest, terms: Terms): BranchEvaluation {
+  const ranking = terms.facts.latency.ranking(
+    node.cell,
+    node.regions.map(({ region }) => region),
+  );
+  const ranks = new Map(ranking.map(({ region }, i) => [region, i]));
+  const rank = ({ region }: RegionPart): number => ranks.get(region) ?? ranking.length;
+  const children = node.regions.toSorted((a, b) => rank(a) - rank(b)).map(({ use }) => evaluate(use, terms));
+  return inOrder(node, children, ranking);
+}
+
+function inOrder(
+  node: LocalFirst | LocalFastest,
+  children: readonly Evaluation[],
+  ranking: readonly RankedRegion[] | null,
+): BranchEvaluation {
+  let eligible = 0;
+  let up = 0;
+  let rest = 1;
+  let taken = 0;
+  const offered = children.map((evaluation) => {
+    if (evaluation.eligible) eligible += 1;
+    if (evaluation.take > 0) up += 1;
+    const own = rest * evaluation.take;
+    rest *= 1 - evaluation.take;
+    taken += own;
+    return { evaluation, own };
+  });
+  const enough = up >= (node.minUp - ROUNDING) * eligible;
+  return {
+    kind: "branch",
+    node,
+    eligible: eligible > 0,
+    take: enough ? 1 - rest : 0,
+    children: offered.map(({ evaluation, own }) => ({
+      evaluation,
+      weight: null,
+      part: taken === 0 ? 0 : own / taken,
+    })),
+    enough,
+    ranking,
+  };
+}

@@ -1,0 +1,70 @@
+/** A trace as lines of text, for `meridian explain` and for the audit. */
+
+import type { Plan } from "./plan.ts";
+import type { Trace, TraceFact, TraceNode, TraceStage } from "./trace.ts";
+import { formatAge, formatPercent } from "./words.ts";
+
+/** The stages that were tried, each as an indented tree, then the plan. */
+export function formatTrace(trace: Trace): readonly string[] {
+  return [...trace.stages.flatMap(formatStage), formatPlan(trace.plan, trace.family)];
+}
+
+function formatStage(stage: TraceStage): readonly string[] {
+  return [`${stageTitle(stage)}:`, ...formatNode(stage.root, 1)];
+}
+
+function stageTitle({ subject, reserves, asIfUp }: TraceStage): string {
+  const conditions = [
+    ...(reserves ? ["with what is drained or weighs 0"] : []),
+    ...(asIfUp ? ["as if all were up"] : []),
+  ];
+  return [subject === "policy" ? "policy" : "fallback pool", ...conditions].join(", ");
+}
+
+function formatNode(node: TraceNode, depth: number): readonly string[] {
+  const clauses = [standingOf(node), ...weightOf(node), ...node.facts.map(formatFact)];
+  const address = node.kept.length === 1 && node.kind === "member" ? ` ${node.kept[0]?.address}` : "";
+  const line = `${"  ".repeat(depth)}${node.title}${address}: ${clauses.join("; ")}`;
+  return [line, ...node.children.flatMap((child) => formatNode(child, depth + 1))];
+}
+
+function standingOf({ outcome, share, why, take, kind }: TraceNode): string {
+  if (outcome === "no address") return why ?? outcome;
+  if (share > 0) return `${formatPercent(share)} of answers`;
+  if (outcome === "up") return `up, not used: ${why}`;
+  // A member's reason says down itself, or says that it is up and held back.
+  return kind === "member" || take > 0 ? `${why}` : `down: ${why}`;
+}
+
+function weightOf({ weight }: TraceNode): readonly string[] {
+  return weight === null ? [] : [`weight ${weight}`];
+}
+
+function formatFact(fact: TraceFact): string {
+  switch (fact.kind) {
+    case "verdict":
+      return `${fact.up ? "up" : "down"} for ${formatAge(fact.ageMs)}, ${fact.basis}: ${fact.reason}`;
+    case "take":
+      return `takes ${formatPercent(fact.take)} of what it is offered`;
+    case "drained":
+      return "drained";
+    case "weight":
+      return `weight of ${fact.of} overridden from ${fact.declared} to ${fact.overridden}`;
+    case "rtt":
+      return `${fact.region} ${Math.round(fact.rttMs)} ms by ${fact.source}`;
+  }
+}
+
+function formatPlan(plan: Plan, family: 4 | 6): string {
+  const type = family === 4 ? "A" : "AAAA";
+  switch (plan.kind) {
+    case "answer": {
+      const shares = plan.shares.map(({ vip, share }) => `${vip} ${formatPercent(share)}`).join(", ");
+      return `${type}: ${shares}${plan.lastResort ? ", as the last resort" : ""}`;
+    }
+    case "nodata":
+      return `${type}: NODATA${plan.lastResort ? ", as the last resort" : ", because nothing has an address of the family"}`;
+    case "servfail":
+      return `${type}: SERVFAIL, as the last resort`;
+  }
+}

@@ -1,0 +1,240 @@
+/** A policy with the client's location resolved away: what is left to decide depends on facts alone. */
+
+import type { Member, Pool, RegionId } from "../config/config.ts";
+
+/**
+ * What a policy comes to for one location. Built only by the functions below, which keep one normal form, so that
+ * locations whose clients are treated alike get equal keys, and with that are one class:
+ *
+ *   1. What has no member is left out; a policy with nothing left is a `first` of nothing.
+ *   2. A choice among one is that one, unless it has a weight that an override could set to zero.
+ *   3. An order inside an order is written out, unless either needs more than one alternative up (`minUp`).
+ *   4. An order offers each alternative once, where it comes first.
+ */
+export type LocalPolicy = LocalMember | LocalPool | LocalWeighted | LocalFirst | LocalFastest;
+
+interface Traced {
+  /** The operator's rules on the way from the parent to here, outermost first; for traces, never for the key. */
+  readonly via: readonly string[];
+}
+
+/** One member, always with the weight and drain of the member itself. */
+export interface LocalMember extends Traced {
+  readonly kind: "member";
+  readonly member: Member;
+}
+
+/** Members by their own weights. */
+export interface LocalPool extends Traced {
+  readonly kind: "pool";
+  readonly members: readonly LocalMember[];
+}
+
+/** Choices by the weights of a policy. */
+export interface LocalWeighted extends Traced {
+  readonly kind: "weighted";
+  readonly minUp: number;
+  /** The name of the policy, under which its weights are overridden; null: the service's label. */
+  readonly scope: string | null;
+  readonly choices: readonly LocalChoice[];
+}
+
+/** One choice of a weighted policy, by its key in the config. */
+export interface LocalChoice {
+  readonly key: string;
+  readonly weight: number;
+  readonly use: LocalPolicy;
+}
+
+/** The first alternative that is up. */
+export interface LocalFirst extends Traced {
+  readonly kind: "first";
+  /** 0 where one alternative is enough. */
+  readonly minUp: number;
+  readonly alternatives: readonly LocalPolicy[];
+}
+
+/** The region with the lowest round-trip time to the cell; each region's part has members of that region only. */
+export interface LocalFastest extends Traced {
+  readonly kind: "fastest";
+  readonly minUp: number;
+  readonly cell: string;
+  readonly regions: readonly RegionPart[];
+}
+
+/** The part of a policy that stands in one region. */
+export interface RegionPart {
+  readonly region: RegionId;
+  readonly use: LocalPolicy;
+}
+
+/** The canonical form: two locations with equal keys get equal plans, whatever the facts. */
+export function localKey(local: LocalPolicy): string {
+  switch (local.kind) {
+    case "member":
+      return JSON.stringify(local.member.id);
+    case "pool":
+      return `pool(${local.members.map(localKey).join(" ")})`;
+    case "weighted":
+      return `weighted(${JSON.stringify(local.scope)} ${local.minUp} ${local.choices.map(choiceKey).join(" ")})`;
+    case "first":
+      return `first(${local.minUp} ${local.alternatives.map(localKey).join(" ")})`;
+    case "fastest":
+      return `fastest(${JSON.stringify(local.cell)} ${local.minUp} ${local.regions.map(partKey).join(" ")})`;
+  }
+}
+
+function choiceKey(choice: LocalChoice): string {
+  return `${JSON.stringify(choice.key)}*${choice.weight}:${localKey(choice.use)}`;
+}
+
+function partKey(part: RegionPart): string {
+  return `${JSON.stringify(part.region)}:${localKey(part.use)}`;
+}
+
+/** The member itself. */
+export function localMember(member: Member, via: readonly string[]): LocalMember {
+  return { kind: "member", member, via };
+}
+
+/** The members of a pool. */
+export function localPool(pool: Pool, via: readonly string[]): LocalPolicy {
+  return poolWith(
+    pool.members.map((member) => localMember(member, [])),
+    via,
+  );
+}
+
+function poolWith(members: readonly LocalMember[], via: readonly string[]): LocalPolicy {
+  const [only] = members;
+  if (only === undefined) return nothing(via);
+  return members.length === 1 ? reachedVia(via, only) : { kind: "pool", members, via };
+}
+
+/** Choices by weight. */
+export function localWeighted(
+  choices: readonly LocalChoice[],
+  scope: string | null,
+  minUp: number,
+  via: readonly string[],
+): LocalPolicy {
+  const present = choices.filter((choice) => !isNothing(choice.use));
+  return present.length === 0 ? nothing(via) : { kind: "weighted", minUp, scope, choices: present, via };
+}
+
+/** Alternatives in order. */
+export function localFirst(
+  alternatives: readonly LocalPolicy[],
+  minUp: number,
+  via: readonly string[],
+): LocalPolicy {
+  const distinct = distinctOf(alternatives);
+  const onePlaceIsEnough = minUp * distinct.length <= 1;
+  const flat = onePlaceIsEnough ? distinctOf(distinct.flatMap(writtenOut)) : distinct;
+  const [only] = flat;
+  if (only !== undefined && flat.length === 1) return reachedVia(via, only);
+  return { kind: "first", minUp: onePlaceIsEnough ? 0 : minUp, alternatives: flat, via };
+}
+
+function distinctOf(alternatives: readonly LocalPolicy[]): readonly LocalPolicy[] {
+  if (alternatives.length < 2) return alternatives.filter((alternative) => !isNothing(alternative));
+  const byKey = new Map<string, LocalPolicy>();
+  for (const alternative of alternatives) {
+    if (isNothing(alternative)) continue;
+    const key = localKey(alternative);
+    if (!byKey.has(key)) byKey.set(key, alternative);
+  }
+  return [...byKey.values()];
+}
+
+function writtenOut(local: LocalPolicy): readonly LocalPolicy[] {
+  if (local.kind !== "first" || local.minUp > 0) return [local];
+  return local.alternatives.map((alternative) => reachedVia(local.via, alternative));
+}
+
+/** Regions in the order of their round-trip times to a cell. */
+export function localFastest(
+  regions: readonly RegionPart[],
+  cell: string,
+  minUp: number,
+  via: readonly string[],
+): LocalPolicy {
+  const [only] = regions;
+  if (only === undefined) return nothing(via);
+  if (regions.length === 1) return reachedVia(via, only.use);
+  return { kind: "fastest", minUp: minUp * regions.length <= 1 ? 0 : minUp, cell, regions, via };
+}
+
+function nothing(via: readonly string[]): LocalFirst {
+  return { kind: "first", minUp: 0, alternatives: [], via };
+}
+
+/** Whether no member is left: the policy has no answer for this location. */
+export function isNothing(local: LocalPolicy): boolean {
+  return local.kind === "first" && local.alternatives.length === 0;
+}
+
+/** The same policy, with more of the way to it. */
+export function reachedVia(via: readonly string[], local: LocalPolicy): LocalPolicy {
+  return via.length === 0 ? local : { ...local, via: [...via, ...local.via] };
+}
+
+/** Every member once, in the policy's order. */
+export function membersOf(local: LocalPolicy): ReadonlySet<Member> {
+  const members = new Set<Member>();
+  collectMembers(local, members);
+  return members;
+}
+
+function collectMembers(local: LocalPolicy, members: Set<Member>): void {
+  switch (local.kind) {
+    case "member":
+      members.add(local.member);
+      break;
+    case "pool":
+      for (const { member } of local.members) members.add(member);
+      break;
+    case "weighted":
+      for (const { use } of local.choices) collectMembers(use, members);
+      break;
+    case "first":
+      for (const alternative of local.alternatives) collectMembers(alternative, members);
+      break;
+    case "fastest":
+      for (const { use } of local.regions) collectMembers(use, members);
+      break;
+  }
+}
+
+/** The policy cut up by region, for those of the regions, in their order, that it has members in. */
+export function byRegion(local: LocalPolicy, regions: Iterable<RegionId>): readonly RegionPart[] {
+  const present = new Set([...membersOf(local)].map((member) => member.region));
+  return [...regions]
+    .filter((region) => present.has(region))
+    .map((region) => ({ region, use: within(region, local) }));
+}
+
+/** The policy as it would be if only the members of one region were there. */
+function within(region: RegionId, local: LocalPolicy): LocalPolicy {
+  switch (local.kind) {
+    case "member":
+      return local.member.region === region ? local : nothing(local.via);
+    case "pool":
+      return poolWith(
+        local.members.filter(({ member }) => member.region === region),
+        local.via,
+      );
+    case "weighted": {
+      const choices = local.choices.map((choice) => ({ ...choice, use: within(region, choice.use) }));
+      return localWeighted(choices, local.scope, local.minUp, local.via);
+    }
+    case "first": {
+      const alternatives = local.alternatives.map((alternative) => within(region, alternative));
+      return localFirst(alternatives, local.minUp, local.via);
+    }
+    case "fastest": {
+      const regions = local.regions.filter((part) => part.region === region);
+      return localFastest(regions, local.cell, local.minUp, local.via);
+    }
+  }
+}

@@ -1,0 +1,261 @@
+/** Tells why a plan is what it is, from the very evaluation that it was made from. */
+
+import type { MemberId, VipId } from "../config/config.ts";
+import type { RankedRegion } from "../health/rtt.ts";
+import type { Verdict } from "../health/verdict.ts";
+import {
+  type BranchEvaluation,
+  type Child,
+  choiceOf,
+  type Evaluation,
+  type MemberEvaluation,
+  type Terms,
+  takeOf,
+} from "./evaluate.ts";
+import type { Facts } from "./facts.ts";
+import type { LocalPolicy } from "./local.ts";
+import type { Attempt, Plan, Planned } from "./plan.ts";
+import { formatAge, formatPercent } from "./words.ts";
+
+/** All attempts at a plan, the last of them the one that it follows. */
+export interface Trace {
+  readonly family: 4 | 6;
+  readonly stages: readonly TraceStage[];
+  readonly plan: Plan;
+}
+
+/** One attempt; see `planFor`. */
+export interface TraceStage {
+  readonly subject: Attempt["subject"];
+  readonly reserves: boolean;
+  readonly asIfUp: boolean;
+  readonly root: TraceNode;
+}
+
+/** One node of the policy, as it came out. */
+export interface TraceNode {
+  /** The rules that lead here from the top, as in `geo > country GB > pool web`. */
+  readonly path: string;
+  /** The last part of the path: from the parent to here. */
+  readonly title: string;
+  readonly kind: LocalPolicy["kind"];
+  readonly outcome: "up" | "down" | "no address";
+  /** The fraction that it takes of the answers it is offered; 0: it is down. */
+  readonly take: number;
+  /** Its share beside its siblings, before takes; null: it stands in an order, or on top. */
+  readonly weight: number | null;
+  /** The fraction of all answers of the stage that it gives. */
+  readonly share: number;
+  /** Why it is down or gives no answer; null: it gives some. */
+  readonly why: string | null;
+  /** The VIPs under it that answers are given with. */
+  readonly kept: readonly KeptVip[];
+  /** The members under it that no answer is given with. */
+  readonly removed: readonly RemovedMember[];
+  /** What was looked at here, and not under it. */
+  readonly facts: readonly TraceFact[];
+  readonly children: readonly TraceNode[];
+}
+
+export interface KeptVip {
+  readonly vip: VipId;
+  readonly member: MemberId;
+  readonly address: string;
+  /** Of all answers of the stage. */
+  readonly share: number;
+}
+
+export interface RemovedMember {
+  readonly member: MemberId;
+  /** null: it has no address of the family. */
+  readonly vip: VipId | null;
+  readonly why: string;
+}
+
+/** A fact that had a part in the evaluation of a node. */
+export type TraceFact =
+  | {
+      readonly kind: "verdict";
+      readonly vip: VipId;
+      readonly up: boolean;
+      readonly basis: Verdict["basis"];
+      readonly reason: string;
+      /** How long it has been up or down. */
+      readonly ageMs: number;
+    }
+  | { readonly kind: "take"; readonly vip: VipId; readonly take: number }
+  | { readonly kind: "drained"; readonly member: MemberId }
+  | {
+      readonly kind: "weight";
+      /** A member, or `policy/choice`. */
+      readonly of: string;
+      readonly declared: number;
+      readonly overridden: number;
+    }
+  | ({ readonly kind: "rtt" } & RankedRegion);
+
+/** The trace of a plan. The service, family and facts are those that it was planned from. */
+export function traceOf(
+  planned: Planned,
+  service: { readonly label: string },
+  family: 4 | 6,
+  facts: Facts,
+): Trace {
+  const stages = planned.attempts.map(({ subject, reserves, asIfUp, evaluation }) => {
+    const tracer = new Tracer({ family, facts, service: service.label, reserves, asIfUp });
+    const isUp = evaluation.take > 0;
+    const root = tracer.node(evaluation, { above: [], weight: null, share: isUp ? 1 : 0, blocked: null });
+    return { subject, reserves, asIfUp, root };
+  });
+  return { family, stages, plan: planned.plan };
+}
+
+/** What a node of a trace has from above. */
+interface Setting {
+  readonly above: readonly string[];
+  readonly weight: number | null;
+  readonly share: number;
+  /** Why nothing is offered here; null: something is. */
+  readonly blocked: string | null;
+}
+
+/** Walks one evaluation. */
+class Tracer {
+  readonly #terms: Terms;
+
+  constructor(terms: Terms) {
+    this.#terms = terms;
+  }
+
+  node(evaluation: Evaluation, setting: Setting): TraceNode {
+    return evaluation.kind === "member"
+      ? this.#member(evaluation, setting)
+      : this.#branch(evaluation, setting);
+  }
+
+  #member(evaluation: MemberEvaluation, { above, weight, share, blocked }: Setting): TraceNode {
+    const { node, vip, take, eligible } = evaluation;
+    const { id } = node.member;
+    const own = [...node.via, id];
+    const why = share > 0 ? null : (this.#memberProblem(evaluation) ?? blocked ?? "nothing is left for it");
+    return {
+      path: [...above, ...own].join(" > "),
+      title: own.join(" > "),
+      kind: "member",
+      outcome: outcomeOf(eligible, take),
+      take,
+      weight,
+      share,
+      why,
+      kept:
+        vip !== null && why === null ? [{ vip: vip.id, member: id, address: vip.address.text, share }] : [],
+      removed: why === null ? [] : [{ member: id, vip: vip?.id ?? null, why }],
+      facts: this.#memberFacts(evaluation),
+      children: [],
+    };
+  }
+
+  #memberProblem({ node, vip, up, weight, verdict }: MemberEvaluation): string | null {
+    const { facts, family, reserves } = this.#terms;
+    if (vip === null) return `has no IPv${family} address`;
+    if (!up)
+      return verdict === null
+        ? "down"
+        : `down for ${formatAge(facts.nowMs - verdict.sinceMs)}: ${verdict.reason}`;
+    if (weight > 0 || reserves) return null;
+    return facts.drained.has(node.member.id) ? "drained" : "weighs 0";
+  }
+
+  #memberFacts({ node, vip, verdict }: MemberEvaluation): readonly TraceFact[] {
+    const { facts } = this.#terms;
+    const { id, weight: declared } = node.member;
+    const found: TraceFact[] = [];
+    if (verdict !== null) {
+      const { vip: judged, up, basis, reason, sinceMs } = verdict;
+      found.push({ kind: "verdict", vip: judged, up, basis, reason, ageMs: facts.nowMs - sinceMs });
+    }
+    const take = vip === null ? 1 : takeOf(vip, facts);
+    if (vip !== null && take < 1) found.push({ kind: "take", vip: vip.id, take });
+    if (facts.drained.has(id)) found.push({ kind: "drained", member: id });
+    const overridden = facts.memberWeights.get(id);
+    if (overridden !== undefined) found.push({ kind: "weight", of: id, declared, overridden });
+    return found;
+  }
+
+  #branch(evaluation: BranchEvaluation, { above, weight, share, blocked }: Setting): TraceNode {
+    const { node, take, eligible } = evaluation;
+    const path = [...above, ...node.via];
+    const children = evaluation.children.map((child) =>
+      this.node(child.evaluation, {
+        above: path,
+        weight: child.weight,
+        share: share * child.part,
+        blocked: blocked ?? this.#childProblem(evaluation, child),
+      }),
+    );
+    return {
+      path: path.join(" > "),
+      title: node.via.join(" > "),
+      kind: node.kind,
+      outcome: outcomeOf(eligible, take),
+      take,
+      weight,
+      share,
+      why: share > 0 ? null : (this.#branchProblem(evaluation) ?? blocked),
+      kept: keptIn(children),
+      removed: removedIn(children),
+      facts: this.#branchFacts(evaluation),
+      children,
+    };
+  }
+
+  #branchProblem({ node, eligible, take, enough, children }: BranchEvaluation): string | null {
+    if (children.length === 0) return "no case matches this location";
+    if (!eligible) return `has no IPv${this.#terms.family} address`;
+    if (take > 0) return null;
+    const someAreUp = children.some((child) => child.evaluation.take > 0);
+    if (enough || !someAreUp) return "nothing in it is up";
+    return "minUp" in node ? `less than ${formatPercent(node.minUp)} of it is up` : null;
+  }
+
+  /** Why a branch gives nothing to a child that may well be up. */
+  #childProblem(branch: BranchEvaluation, { evaluation, weight, part }: Child): string | null {
+    if (branch.take === 0 && !branch.enough) return this.#branchProblem(branch);
+    if (part > 0 || evaluation.take === 0) return weight === 0 ? "weighs 0" : null;
+    return weight === null ? "what stands before it takes everything" : "weighs 0, and something else is up";
+  }
+
+  #branchFacts({ node, ranking }: BranchEvaluation): readonly TraceFact[] {
+    if (ranking !== null) return ranking.map((ranked) => ({ kind: "rtt", ...ranked }));
+    if (node.kind !== "weighted") return [];
+    return node.choices.flatMap((choice) => {
+      const of = choiceOf(node, choice, this.#terms.service);
+      const overridden = this.#terms.facts.choiceWeights.get(of);
+      return overridden === undefined ? [] : [{ kind: "weight", of, declared: choice.weight, overridden }];
+    });
+  }
+}
+
+function outcomeOf(eligible: boolean, take: number): TraceNode["outcome"] {
+  if (!eligible) return "no address";
+  return take > 0 ? "up" : "down";
+}
+
+/** Each VIP once, with all its shares, as in the plan. */
+function keptIn(nodes: readonly TraceNode[]): readonly KeptVip[] {
+  const kept = new Map<VipId, KeptVip>();
+  for (const one of nodes.flatMap((node) => node.kept)) {
+    kept.set(one.vip, { ...one, share: one.share + (kept.get(one.vip)?.share ?? 0) });
+  }
+  return [...kept.values()];
+}
+
+/** Each member once, unless another place in the policy keeps it. */
+function removedIn(nodes: readonly TraceNode[]): readonly RemovedMember[] {
+  const kept = new Set(nodes.flatMap((node) => node.kept.map(({ member }) => member)));
+  const removed = new Map<MemberId, RemovedMember>();
+  for (const one of nodes.flatMap((node) => node.removed)) {
+    if (!kept.has(one.member) && !removed.has(one.member)) removed.set(one.member, one);
+  }
+  return [...removed.values()];
+}

@@ -1,0 +1,15 @@
+/** Quantities as traces write them. */
+
+/** How long ago, in the unit that gives at most three digits or so: `45s`, `12m`, `30h`. */
+export function formatAge(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 2 * 3600) return `${Math.round(seconds / 60)}m`;
+  return `${Math.round(seconds / 3600)}h`;
+}
+
+/** A fraction to a tenth of a percent: `66.7 %`. */
+export function formatPercent(fraction: number): string {
+  const percent = Math.round(fraction * 1000) / 10;
+  return percent === 0 && fraction > 0 ? "less than 0.1 %" : `${percent} %`;
+}
