@@ -1,0 +1,126 @@
+/** Opens the UDP sockets that workers read in batches. */
+
+import {
+  AF_INET,
+  AF_INET6,
+  type Endpoint,
+  endpointOf,
+  formatEndpoint,
+  isWildcard,
+  SOCKADDR_IN6,
+  sockaddrOf,
+} from "./endpoint.ts";
+import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
+
+/** An open socket. Its number is valid in every thread of the process, so it can be passed to a worker. */
+export interface UdpSocket {
+  readonly fd: number;
+  readonly family: 4 | 6;
+  /** Whether queries come to any address, so that each one's own must be asked for and replied from. */
+  readonly wildcard: boolean;
+}
+
+/** A blocked worker looks for orders this often. */
+export const RECEIVE_TIMEOUT_MS = 100;
+
+/**
+ * Room for what comes while a worker is busy or replaced: the kernel books some 800 octets for a small query and
+ * doubles what is asked for, so this holds about 10,000 queries, 30 ms of one worker's work.
+ */
+const BUFFER_OCTETS = 4 * 1024 * 1024;
+
+/** Opens and binds a socket that shares its port with other workers' sockets. Throws a `SystemCallError`. */
+export function openUdpSocket(calls: SystemCalls, endpoint: Endpoint): UdpSocket {
+  const { family } = endpoint.address;
+  const wildcard = isWildcard(endpoint.address);
+  const type = Linux.SOCK_DGRAM | Linux.SOCK_CLOEXEC;
+  const fd = calls.socket(family === 4 ? AF_INET : AF_INET6, type, 0);
+  if (fd < 0) throw new SystemCallError("open a UDP socket for", formatEndpoint(endpoint), calls.errno());
+  try {
+    setOptions(new Options(calls, fd, endpoint), family, wildcard);
+    const sockaddr = sockaddrOf(endpoint);
+    if (calls.bind(fd, sockaddr, sockaddr.length) < 0) {
+      throw new SystemCallError("bind UDP socket to", formatEndpoint(endpoint), calls.errno());
+    }
+  } catch (error) {
+    calls.close(fd);
+    throw error;
+  }
+  return { fd, family, wildcard };
+}
+
+/** Where a socket is bound. */
+export function boundEndpoint(calls: SystemCalls, socket: UdpSocket): Endpoint {
+  const sockaddr = new Uint8Array(SOCKADDR_IN6);
+  const length = int32(SOCKADDR_IN6);
+  if (calls.getsockname(socket.fd, sockaddr, length) < 0) {
+    throw new SystemCallError("read the address of", `socket ${socket.fd}`, calls.errno());
+  }
+  return endpointOf(sockaddr);
+}
+
+/** Closes a socket. No worker may be using it any more, because its number may be given out again at once. */
+export function closeUdpSocket(calls: SystemCalls, socket: UdpSocket): void {
+  calls.close(socket.fd);
+}
+
+/**
+ * IP_PMTUDISC_OMIT: ignore what ICMP says of path MTUs and do not set DF. Otherwise a forged "fragmentation needed"
+ * makes us send fragments, whose second half an attacker can replace (Herzberg and Shulman, "Fragmentation
+ * Considered Poisonous", 2013; RFC 9715 §3.1). NSD, Unbound, BIND and PowerDNS do the same.
+ */
+function setOptions(options: Options, family: 4 | 6, wildcard: boolean): void {
+  options.require("SO_REUSEPORT", Linux.SOL_SOCKET, Linux.SO_REUSEPORT, int32(1));
+  options.require("SO_RCVTIMEO", Linux.SOL_SOCKET, Linux.SO_RCVTIMEO, timeval(RECEIVE_TIMEOUT_MS));
+  const octets = int32(BUFFER_OCTETS);
+  // FORCE goes beyond net.core.rmem_max but needs CAP_NET_ADMIN; without it the kernel gives what it may.
+  if (!options.try(Linux.SOL_SOCKET, Linux.SO_RCVBUFFORCE, octets)) {
+    options.try(Linux.SOL_SOCKET, Linux.SO_RCVBUF, octets);
+  }
+  if (!options.try(Linux.SOL_SOCKET, Linux.SO_SNDBUFFORCE, octets)) {
+    options.try(Linux.SOL_SOCKET, Linux.SO_SNDBUF, octets);
+  }
+  if (family === 4) {
+    options.try(Linux.IPPROTO_IP, Linux.IP_MTU_DISCOVER, int32(Linux.IP_PMTUDISC_OMIT));
+    if (wildcard) options.require("IP_PKTINFO", Linux.IPPROTO_IP, Linux.IP_PKTINFO, int32(1));
+    return;
+  }
+  options.require("IPV6_V6ONLY", Linux.IPPROTO_IPV6, Linux.IPV6_V6ONLY, int32(1));
+  options.try(Linux.IPPROTO_IPV6, Linux.IPV6_MTU_DISCOVER, int32(Linux.IP_PMTUDISC_OMIT));
+  if (wildcard) options.require("IPV6_RECVPKTINFO", Linux.IPPROTO_IPV6, Linux.IPV6_RECVPKTINFO, int32(1));
+}
+
+/** Sets the options of one socket. */
+class Options {
+  readonly #calls: SystemCalls;
+  readonly #fd: number;
+  readonly #endpoint: Endpoint;
+
+  constructor(calls: SystemCalls, fd: number, endpoint: Endpoint) {
+    this.#calls = calls;
+    this.#fd = fd;
+    this.#endpoint = endpoint;
+  }
+
+  /** False where the kernel does not know or allow the option. */
+  try(level: number, option: number, value: Uint8Array): boolean {
+    return this.#calls.setsockopt(this.#fd, level, option, value, value.length) === 0;
+  }
+
+  /** Throws instead. */
+  require(name: string, level: number, option: number, value: Uint8Array): void {
+    if (this.try(level, option, value)) return;
+    throw new SystemCallError(`set ${name} for`, formatEndpoint(this.#endpoint), this.#calls.errno());
+  }
+}
+
+/** A C int, little-endian. */
+function int32(value: number): Uint8Array {
+  return new Uint8Array(Int32Array.of(value).buffer);
+}
+
+/** A `struct timeval` of 64-bit machines: seconds:8, microseconds:8. */
+function timeval(milliseconds: number): Uint8Array {
+  const seconds = Math.trunc(milliseconds / 1000);
+  return new Uint8Array(BigInt64Array.of(BigInt(seconds), BigInt((milliseconds % 1000) * 1000)).buffer);
+}

@@ -1,0 +1,102 @@
+/** A worker's loop where system calls are at hand: receive a batch, answer it, send it. */
+
+import { Client } from "../answer/client.ts";
+import type { Answer } from "../answer/responder.ts";
+import { Counter, count } from "../telemetry/counters.ts";
+import { Batch } from "./batch.ts";
+import type { Orders } from "./orders.ts";
+import { RECEIVE_TIMEOUT_MS, type UdpSocket } from "./sockets.ts";
+import { Linux, type SystemCalls } from "./system.ts";
+
+/** What the loop works with. */
+export interface BatchService {
+  readonly calls: SystemCalls;
+  readonly sockets: readonly UdpSocket[];
+  /** Does not throw. */
+  readonly answer: Answer;
+  readonly orders: Orders;
+  /** Reads the messages of this worker, such as a new book; called once at the start and after announcements. */
+  readonly readMail: () => void;
+  /** The worker's row of counters. */
+  readonly counters: Float64Array;
+}
+
+/** Serves until the orders say stop, and blocks the thread meanwhile. Throws when a socket cannot be read. */
+export function serveBatches(service: BatchService): void {
+  const batches = service.sockets.map((socket) => new Batch(service.calls, socket));
+  const [only] = batches;
+  const wait = only !== undefined && batches.length === 1 ? waitForOne(only) : waitForAny(service, batches);
+  const client = new Client();
+  let mailRead = -1;
+  while (!service.orders.isStopped()) {
+    const mail = service.orders.mail();
+    if (mail !== mailRead) {
+      mailRead = mail;
+      service.readMail();
+    }
+    wait();
+    const moment = Math.trunc(Date.now() / 1000);
+    for (const batch of batches) if (batch.count > 0) answerBatch(service, batch, client, moment);
+  }
+}
+
+/** One socket: a blocking receive is all that is needed. */
+function waitForOne(batch: Batch): () => void {
+  return () => batch.receive(Linux.MSG_WAITFORONE);
+}
+
+/** Several sockets: polls them, then receives from those that are ready, one batch of each so that all get a turn. */
+function waitForAny(service: BatchService, batches: readonly Batch[]): () => void {
+  const polled = new Poll(service.calls, service.sockets);
+  return () => {
+    if (!polled.wait(RECEIVE_TIMEOUT_MS)) return;
+    for (const [i, batch] of batches.entries()) if (polled.isReady(i)) batch.receive(Linux.MSG_DONTWAIT);
+  };
+}
+
+/** Answers what `batch` holds and sends it. */
+function answerBatch(service: BatchService, batch: Batch, client: Client, moment: number): void {
+  for (let i = 0; i < batch.count; i += 1) {
+    const packet = batch.packets[i];
+    if (packet === undefined) break; // Never: the kernel fills at most as many as there are.
+    batch.readClient(i, client);
+    batch.setResponseLength(i, service.answer(packet, batch.queryLength(i), client, false, moment));
+  }
+  const unsent = batch.send();
+  for (let i = 0; i < unsent; i += 1) count(service.counters, Counter.sendErrors);
+}
+
+/**
+ * The array of poll(2), in memory that lives as long as the loop. A pollfd has 8 octets:
+ *
+ *     0 fd:4   4 events asked for:2   6 events seen:2
+ */
+class Poll {
+  readonly #calls: SystemCalls;
+  readonly #entries: Int16Array;
+  readonly #address: number;
+  readonly #count: number;
+
+  constructor(calls: SystemCalls, sockets: readonly UdpSocket[]) {
+    const memory = new ArrayBuffer(Math.max(sockets.length, 1) * 8);
+    const fds = new Int32Array(memory);
+    this.#entries = new Int16Array(memory);
+    for (const [i, socket] of sockets.entries()) {
+      fds[i * 2] = socket.fd;
+      this.#entries[i * 4 + 2] = Linux.POLLIN;
+    }
+    this.#calls = calls;
+    this.#address = calls.addressOf(memory);
+    this.#count = sockets.length;
+  }
+
+  /** False when nothing came; an interrupted wait counts as that. */
+  wait(timeoutMs: number): boolean {
+    return this.#calls.poll(this.#address, this.#count, timeoutMs) > 0;
+  }
+
+  /** Whether socket `i` has something to receive, or an error to tell. */
+  isReady(i: number): boolean {
+    return this.#entries[i * 4 + 3] !== 0;
+  }
+}

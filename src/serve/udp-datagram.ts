@@ -1,0 +1,91 @@
+/** A worker's sockets where system calls are not at hand: node:dgram, at two to three times the cost. */
+
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
+import { Client } from "../answer/client.ts";
+import type { Answer } from "../answer/responder.ts";
+import { Counter, count } from "../telemetry/counters.ts";
+import { parseAddress } from "../wire/address.ts";
+import { PACKET_OCTETS } from "./batch.ts";
+import { type Endpoint, isWildcard, setClient, withoutZone } from "./endpoint.ts";
+
+/** What the sockets work with. */
+export interface DatagramService {
+  /** Without wildcards: see `withoutWildcards`. */
+  readonly endpoints: readonly Endpoint[];
+  /** Whether other workers bind the same endpoints. */
+  readonly shared: boolean;
+  /** Does not throw. */
+  readonly answer: Answer;
+  /** The worker's row of counters. */
+  readonly counters: Float64Array;
+}
+
+/** Asked of the kernel for a socket's queries; every system we know gives this much. */
+const RECEIVE_BUFFER_OCTETS = 1024 * 1024;
+/** Responses that wait for a full send buffer take at most this much memory; more are dropped. */
+const UNSENT_OCTETS_MAX = 1024 * 1024;
+
+/** Whether several sockets can share a port here, so that more than one worker makes sense. */
+export const CAN_SHARE_PORT: boolean = process.platform === "linux" || process.platform === "freebsd";
+
+/**
+ * The endpoints with each wildcard replaced by the machine's own addresses of its family, as they are now.
+ *
+ * node:dgram cannot tell which address a query came to, so a wildcard socket would reply from whichever the routing
+ * table prefers, and resolvers drop a reply from another address than they asked (RFC 2181 §4.1). Link-local
+ * addresses are left out, because no delegation can name them. Addresses that come later need a restart.
+ */
+export function withoutWildcards(
+  endpoints: readonly Endpoint[],
+  interfaces: NodeJS.Dict<NetworkInterfaceInfo[]> = networkInterfaces(),
+): Endpoint[] {
+  return endpoints.flatMap((endpoint) => {
+    if (!isWildcard(endpoint.address)) return [endpoint];
+    return Object.values(interfaces)
+      .flatMap((addresses) => addresses ?? [])
+      .filter((own) => !own.scopeid)
+      .map((own) => parseAddress(own.address))
+      .filter((address) => address !== null)
+      .filter((address) => address.family === endpoint.address.family)
+      .map((address) => ({ address, port: endpoint.port }));
+  });
+}
+
+/** Binds all endpoints and answers from then on; rejects when one cannot be bound. The sockets are the caller's to close. */
+export async function serveDatagrams(service: DatagramService): Promise<Socket[]> {
+  const sockets = service.endpoints.map((endpoint) => open(service, endpoint));
+  await Promise.all(sockets.map((socket) => once(socket, "listening")));
+  return sockets;
+}
+
+function open(service: DatagramService, endpoint: Endpoint): Socket {
+  const { family, text } = endpoint.address;
+  const socket = createSocket({
+    type: family === 4 ? "udp4" : "udp6",
+    ipv6Only: family === 6,
+    reusePort: service.shared,
+    recvBufferSize: RECEIVE_BUFFER_OCTETS,
+    // Our destinations are addresses already: without this each reply would wait for the next tick.
+    lookup: (address, _options, found) => found(null, address, family),
+  });
+  const packet = new Uint8Array(PACKET_OCTETS);
+  const client = new Client();
+  const onSent = (error: Error | null): void => {
+    if (error !== null) count(service.counters, Counter.sendErrors);
+  };
+  socket.on("message", (query, source) => {
+    const address = parseAddress(withoutZone(source.address));
+    if (address === null || query.length > packet.length) return;
+    packet.set(query);
+    setClient(client, address.bytes);
+    const moment = Math.trunc(Date.now() / 1000);
+    const length = service.answer(packet, query.length, client, false, moment);
+    if (length === 0) return;
+    if (socket.getSendQueueSize() > UNSENT_OCTETS_MAX) count(service.counters, Counter.sendErrors);
+    else socket.send(Buffer.copyBytesFrom(packet, 0, length), source.port, source.address, onSent);
+  });
+  socket.bind({ address: text, port: endpoint.port });
+  return socket;
+}

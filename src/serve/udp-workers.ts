@@ -1,0 +1,200 @@
+/** The threads that answer over UDP: started, given sockets, told of books, replaced when they die. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { counterRow } from "../telemetry/counters.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { describeCrash } from "./guard.ts";
+import { Orders } from "./orders.ts";
+import { systemCalls } from "./system.ts";
+import { batchPosts, datagramPosts, type Posts } from "./udp-posts.ts";
+import type { FromWorker, Post, ToWorker, WorkerStart } from "./worker-messages.ts";
+
+/** How UDP is served. */
+export interface UdpOptions {
+  readonly endpoints: readonly Endpoint[];
+  /** Threads that answer at a time; each has a socket for each endpoint. */
+  readonly workers: number;
+  /** auto: batches where they work, else datagrams. */
+  readonly mode: "auto" | "batch" | "datagram";
+  /** null: none yet. */
+  readonly book: SharedArrayBuffer | null;
+  /** Made by `newCounters`. */
+  readonly counters: SharedArrayBuffer;
+  /** The workers' rows are this one and those after it, `udpRows` in all. */
+  readonly firstRow: number;
+  /** What deserves a line in the log. */
+  readonly onEvent: (event: UdpEvent) => void;
+  /** A module with a `createResponder`; `answer/responder.ts` but in tests. */
+  readonly responder?: URL;
+}
+
+/** lost: a worker died, and another takes its post over if it had one. crash: an answer threw; one a second is told. */
+export type UdpEvent =
+  | { readonly kind: "lost"; readonly reason: string; readonly wasServing: boolean }
+  | { readonly kind: "crash"; readonly stack: string };
+
+/** The rows of counters that `workers` workers and their spare need. */
+export function udpRows(workers: number): number {
+  return workers + 1;
+}
+
+/** A worker that lived shorter would die again at once, so its successor waits as long. */
+const SHORT_LIFE_MS = 200;
+/** By then a worker that was asked to stop has stopped, because a batch loop looks every 100 ms. */
+const STOPPED_AFTER_MS = 250;
+
+/** A thread, and what it is for. */
+interface Hand {
+  readonly worker: Worker;
+  readonly row: number;
+  readonly startedAtMs: number;
+  state: "loading" | "spare" | "starting" | "serving";
+  post: Post | null;
+  /** Why it died. */
+  reason: string;
+}
+
+/**
+ * All UDP workers of a process.
+ *
+ *     loading --ready--> spare --a post is vacant--> starting --> serving --dies--> its post is vacant
+ *
+ * There is one worker more than there are posts, so a dead one's sockets are in other hands within a millisecond,
+ * and then a new spare is started. The queries that come meanwhile wait in the sockets: lost is at most the batch
+ * that the dead one had in its hands.
+ */
+export class UdpWorkers {
+  readonly mode: "batch" | "datagram";
+  readonly #options: UdpOptions;
+  readonly #posts: Posts;
+  readonly #vacant: Post[];
+  readonly #hands: Set<Hand> = new Set();
+  readonly #freeRows: number[];
+  readonly #orders: Orders = new Orders();
+  readonly #started: PromiseWithResolvers<void> = Promise.withResolvers();
+  #book: SharedArrayBuffer | null;
+  #isStopping = false;
+
+  private constructor(mode: "batch" | "datagram", options: UdpOptions, posts: Posts) {
+    this.mode = mode;
+    this.#options = options;
+    this.#posts = posts;
+    this.#vacant = [...posts.posts];
+    this.#freeRows = Array.from({ length: udpRows(posts.posts.length) }, (_, i) => options.firstRow + i);
+    this.#book = options.book;
+  }
+
+  /** Resolves when every worker serves; rejects when an endpoint cannot be bound or a worker cannot start. */
+  static async start(options: UdpOptions): Promise<UdpWorkers> {
+    const calls = options.mode === "datagram" ? null : systemCalls();
+    if (options.mode === "batch" && calls === null) {
+      throw new Error("Cannot serve UDP in batches: it takes koffi, and Linux on x64 or arm64");
+    }
+    const { endpoints, workers: count } = options;
+    const posts = await (calls === null
+      ? datagramPosts(endpoints, count)
+      : batchPosts(calls, endpoints, count));
+    const workers = new UdpWorkers(calls === null ? "datagram" : "batch", options, posts);
+    for (let i = udpRows(posts.posts.length); i > 0; i -= 1) workers.#startWorker();
+    try {
+      await workers.#started.promise;
+    } catch (error) {
+      await workers.stop();
+      throw error;
+    }
+    return workers;
+  }
+
+  /** Where it listens: with the ports that were chosen, and for datagrams with wildcards resolved. */
+  addresses(): readonly Endpoint[] {
+    return this.#posts.endpoints;
+  }
+
+  /** Has every worker answer from another book, from its next batch on. */
+  adopt(book: SharedArrayBuffer): void {
+    this.#book = book;
+    for (const hand of this.#hands) tell(hand, { kind: "book", book });
+    this.#orders.announceMail();
+  }
+
+  /** Ends all workers and closes their sockets, within 300 ms. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    const exits = [...this.#hands].map((hand) => new Promise((resolve) => hand.worker.once("exit", resolve)));
+    for (const hand of this.#hands) tell(hand, { kind: "stop" });
+    this.#orders.stop();
+    await Promise.race([Promise.all(exits), sleep(STOPPED_AFTER_MS)]);
+    await Promise.all([...this.#hands].map((hand) => hand.worker.terminate()));
+    this.#posts.close();
+  }
+
+  #startWorker(): void {
+    const row = this.#freeRows.pop();
+    if (row === undefined || this.#isStopping) return;
+    const start: WorkerStart = {
+      responder: (this.#options.responder ?? new URL("../answer/responder.ts", import.meta.url)).href,
+      book: this.#book,
+      counters: counterRow(this.#options.counters, row),
+      orders: this.#orders.shared,
+    };
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), { name: "udp", workerData: start });
+    const startedAtMs = performance.now();
+    const hand: Hand = { worker, row, startedAtMs, state: "loading", post: null, reason: "it ended" };
+    this.#hands.add(hand);
+    worker.on("message", (message: FromWorker) => this.#hear(hand, message));
+    worker.on("error", (error) => {
+      hand.reason = describeCrash(error);
+    });
+    worker.on("exit", () => this.#lose(hand));
+  }
+
+  #hear(hand: Hand, message: FromWorker): void {
+    switch (message.kind) {
+      case "ready":
+        hand.state = "spare";
+        this.#fillPosts();
+        break;
+      case "serving":
+        hand.state = "serving";
+        if (this.#serving() === this.#posts.posts.length) this.#started.resolve();
+        break;
+      case "crash":
+        this.#options.onEvent(message);
+        break;
+    }
+  }
+
+  #serving(): number {
+    return [...this.#hands].filter((hand) => hand.state === "serving").length;
+  }
+
+  /** Gives vacant posts to spare workers. */
+  #fillPosts(): void {
+    for (const hand of this.#hands) {
+      if (hand.state !== "spare") continue;
+      const post = this.#vacant.shift();
+      if (post === undefined) return;
+      hand.post = post;
+      hand.state = "starting";
+      tell(hand, { kind: "serve", post });
+    }
+  }
+
+  /** A worker has ended: its post goes to the spare, and a new spare is started. */
+  #lose(hand: Hand): void {
+    this.#hands.delete(hand);
+    this.#freeRows.push(hand.row);
+    if (hand.post !== null) this.#vacant.push(hand.post);
+    if (this.#isStopping) return;
+    this.#fillPosts();
+    const livedMs = performance.now() - hand.startedAtMs;
+    setTimeout(() => this.#startWorker(), livedMs < SHORT_LIFE_MS ? SHORT_LIFE_MS : 0);
+    this.#started.reject(new Error(`Cannot start a UDP worker: ${hand.reason}`));
+    this.#options.onEvent({ kind: "lost", reason: hand.reason, wasServing: hand.post !== null });
+  }
+}
+
+function tell(hand: Hand, message: ToWorker): void {
+  hand.worker.postMessage(message);
+}

@@ -1,0 +1,43 @@
+/** What the parent and its UDP workers say to one another. */
+
+import type { Endpoint } from "./endpoint.ts";
+import type { UdpSocket } from "./sockets.ts";
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  /** URL of a module with `createResponder`, as in `answer/responder.ts`. */
+  readonly responder: string;
+  readonly book: SharedArrayBuffer | null;
+  /** The worker's own row. */
+  readonly counters: Float64Array;
+  /** The memory of the `Orders`. */
+  readonly orders: SharedArrayBuffer;
+}
+
+/** What one worker serves. */
+export type Post = BatchPost | DatagramPost;
+
+/** Open sockets; they outlive the worker. */
+export interface BatchPost {
+  readonly kind: "batch";
+  readonly sockets: readonly UdpSocket[];
+}
+
+/** Endpoints for the worker to bind; `shared`: other workers bind them too. */
+export interface DatagramPost {
+  readonly kind: "datagram";
+  readonly endpoints: readonly Endpoint[];
+  readonly shared: boolean;
+}
+
+/** From the parent. */
+export type ToWorker =
+  | { readonly kind: "book"; readonly book: SharedArrayBuffer }
+  | { readonly kind: "serve"; readonly post: Post }
+  | { readonly kind: "stop" };
+
+/** From a worker. `ready`: loaded, and spare. `crash`: an answer threw; one a second is told, with its stack. */
+export type FromWorker =
+  | { readonly kind: "ready" }
+  | { readonly kind: "serving" }
+  | { readonly kind: "crash"; readonly stack: string };

@@ -1,0 +1,98 @@
+/** THREAD: answers UDP queries. Starts as a spare with everything loaded, and serves once it is given a post. */
+
+import assert from "node:assert/strict";
+import type { Socket } from "node:dgram";
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { Answer, createResponder, Responder } from "../answer/responder.ts";
+import { Counter, count } from "../telemetry/counters.ts";
+import { describeCrash, guard } from "./guard.ts";
+import { Orders } from "./orders.ts";
+import type { UdpSocket } from "./sockets.ts";
+import { systemCalls } from "./system.ts";
+import { serveBatches } from "./udp-batch.ts";
+import { serveDatagrams } from "./udp-datagram.ts";
+import type { DatagramPost, FromWorker, Post, ToWorker, WorkerStart } from "./worker-messages.ts";
+
+/** One worker thread. */
+class UdpWorker {
+  readonly #port: MessagePort;
+  readonly #start: WorkerStart;
+  readonly #responder: Responder;
+  #sockets: readonly Socket[] = [];
+
+  constructor(port: MessagePort, start: WorkerStart, responder: Responder) {
+    this.#port = port;
+    this.#start = start;
+    this.#responder = responder;
+    port.on("message", (message: ToWorker) => this.#obey(message));
+    this.#tell({ kind: "ready" });
+  }
+
+  #obey(message: ToWorker): void {
+    switch (message.kind) {
+      case "book":
+        this.#responder.adopt(message.book);
+        break;
+      case "serve":
+        this.#serve(message.post);
+        break;
+      case "stop":
+        for (const socket of this.#sockets) socket.close();
+        this.#port.close();
+        break;
+    }
+  }
+
+  #serve(post: Post): void {
+    const answer = guard(this.#responder.answer, (error, isFirst) => {
+      count(this.#start.counters, Counter.crashes);
+      if (isFirst) this.#tell({ kind: "crash", stack: describeCrash(error) });
+    });
+    switch (post.kind) {
+      case "batch":
+        this.#serveBatches(post.sockets, answer);
+        break;
+      case "datagram":
+        void this.#serveDatagrams(post, answer);
+        break;
+    }
+  }
+
+  /** Keeps the thread until the end, so it reads the messages itself. */
+  #serveBatches(sockets: readonly UdpSocket[], answer: Answer): void {
+    const calls = systemCalls();
+    assert(calls !== null, "a worker has the system calls with which the parent opened its sockets");
+    this.#tell({ kind: "serving" });
+    serveBatches({
+      calls,
+      sockets,
+      answer,
+      orders: new Orders(this.#start.orders),
+      readMail: () => this.#readMail(),
+      counters: this.#start.counters,
+    });
+  }
+
+  /** Leaves the thread to its event loop. A socket that cannot be bound, or breaks, ends the thread. */
+  async #serveDatagrams(post: DatagramPost, answer: Answer): Promise<void> {
+    this.#sockets = await serveDatagrams({ ...post, answer, counters: this.#start.counters });
+    this.#tell({ kind: "serving" });
+  }
+
+  #readMail(): void {
+    for (;;) {
+      const mail = receiveMessageOnPort(this.#port);
+      if (mail === undefined) return;
+      this.#obey(mail.message);
+    }
+  }
+
+  #tell(message: FromWorker): void {
+    this.#port.postMessage(message);
+  }
+}
+
+assert(parentPort !== null, "this file is a worker thread's");
+const start: WorkerStart = workerData;
+const module: { readonly createResponder: typeof createResponder } = await import(start.responder);
+new UdpWorker(parentPort, start, module.createResponder(start.book, start.counters));
