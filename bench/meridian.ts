@@ -1,0 +1,1 @@
+export const writeMeridian = (): readonly string[] => [];

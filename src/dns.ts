@@ -1,0 +1,129 @@
+/** PROCESS dns: answers queries whatever else happens, and keeps control running beside itself. */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { createResponder } from "./answer/responder.ts";
+import type { ToDns } from "./book/messages.ts";
+import type { NodeConfig } from "./config/config.ts";
+import { BookHost } from "./serve/book-host.ts";
+import { ControlProcess } from "./serve/control-process.ts";
+import { formatEndpoint } from "./serve/endpoint.ts";
+import { TcpServer } from "./serve/tcp.ts";
+import { type UdpEvent, UdpWorkers, udpRows } from "./serve/udp-workers.ts";
+import { counterRow, newCounters, sumCounters } from "./telemetry/counters.ts";
+
+/** What dns is started with. */
+export interface DnsOptions {
+  readonly node: NodeConfig;
+  /** Folder of `meridian.yaml`, for control. */
+  readonly configFolder: string;
+  readonly log: Logger;
+}
+
+/** A dns process at work. */
+export interface RunningDns {
+  /** Where it answers, over UDP and TCP. */
+  readonly endpoints: readonly string[];
+  stop(): Promise<void>;
+}
+
+/** The row of counters of the parent's own thread; the UDP workers' follow. */
+const STREAM_ROW = 0;
+
+/**
+ * Serves the last book on disk if there is one, opens the sockets, then starts control.
+ *
+ * Throws when a socket cannot be opened.
+ */
+export async function runDns({ node, configFolder, log }: DnsOptions): Promise<RunningDns> {
+  mkdirSync(node.stateFolder, { recursive: true, mode: 0o700 });
+  const counters = newCounters(1 + udpRows(node.workers));
+  const streamCounters = counterRow(counters, STREAM_ROW);
+  const streams = createResponder(null, streamCounters);
+  let udp: UdpWorkers | null = null;
+  const host = new BookHost((memory) => {
+    streams.adopt(memory);
+    udp?.adopt(memory);
+  });
+  serveLastBook(host, node.stateFolder, log);
+
+  udp = await UdpWorkers.start({
+    endpoints: node.listen,
+    workers: node.workers,
+    mode: node.udp,
+    book: host.memory,
+    counters,
+    firstRow: STREAM_ROW + 1,
+    onEvent: (event) => logUdpEvent(event, log),
+  });
+  const endpoints = udp.addresses();
+  const tcp = await TcpServer.start({
+    endpoints,
+    limits: node.tcp,
+    answer: streams.answer,
+    counters: streamCounters,
+    onCrash: (stack) => log.error({ stack }, "an answer over TCP threw; the client got SERVFAIL"),
+  });
+
+  const control = new ControlProcess([configFolder, node.stateFolder], log, {
+    started: () => control.send({ kind: "hello", version: host.version }),
+    message: (message) => obey(message, host, control, counters, log),
+  });
+  control.start();
+  const listening = endpoints.map(formatEndpoint);
+  log.info({ endpoints: listening, udp: udp.mode, workers: node.workers, book: host.version }, "dns answers");
+  return {
+    endpoints: listening,
+    stop: async () => {
+      await Promise.all([control.stop(), tcp.stop(), udp.stop()]);
+    },
+  };
+}
+
+/** Answers start from what was served last, before control is up: nobody waits for it. */
+function serveLastBook(host: BookHost, folder: string, log: Logger): void {
+  const last = host.adopt(join(folder, "book"));
+  if (last.kind === "adopted") log.info({ version: last.version }, "serving the last book on disk");
+  else log.warn({ reason: last.reason }, "no book on disk; queries get SERVFAIL until control makes one");
+}
+
+function obey(
+  message: ToDns,
+  host: BookHost,
+  control: ControlProcess,
+  counters: SharedArrayBuffer,
+  log: Logger,
+): void {
+  switch (message.kind) {
+    case "adopt": {
+      const { version } = message;
+      const adoption = host.adopt(message.path);
+      if (adoption.kind === "refused") {
+        log.error({ reason: adoption.reason }, "kept the book that is served");
+        control.send({ kind: "refused", version, reason: adoption.reason });
+      } else {
+        control.send({ kind: "adopted", version: adoption.version });
+      }
+      return;
+    }
+    case "patch":
+      if (!host.patch(message.version, message.patches))
+        log.warn({ version: message.version, served: host.version }, "dropped plans for another book");
+      return;
+    case "counters":
+      control.send({ kind: "counters", request: message.request, values: sumCounters(counters) });
+      return;
+  }
+}
+
+function logUdpEvent(event: UdpEvent, log: Logger): void {
+  switch (event.kind) {
+    case "lost":
+      log.error({ reason: event.reason, wasServing: event.wasServing }, "a UDP worker died and was replaced");
+      return;
+    case "crash":
+      log.error({ stack: event.stack }, "an answer over UDP threw; the client got SERVFAIL");
+      return;
+  }
+}

@@ -1,0 +1,123 @@
+/** The table of who may import whom. Change it only in a commit of its own that says why. */
+
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+
+/** Folder or file below src -> what it may import from src, besides itself and problem.ts. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  "problem.ts": [],
+  wire: [],
+  zone: ["wire"],
+  geo: ["wire"],
+  config: ["wire"],
+  health: ["config", "wire", "geo/distance.ts"],
+  steering: ["config", "geo", "health", "wire"],
+  book: ["wire", "zone", "geo", "config", "steering"],
+  answer: ["wire", "geo/trie.ts", "book", "telemetry/counters.ts"],
+  serve: ["wire", "book", "answer", "config/config.ts", "telemetry"],
+  probe: ["wire", "config", "health"],
+  telemetry: [],
+  control: ["wire", "zone", "geo", "config", "health", "steering", "book", "telemetry", "probe/protocol.ts"],
+  demo: ["wire", "config", "control", "probe", "telemetry"],
+  "dns.ts": ["answer", "book", "config", "serve", "telemetry", "wire"],
+  "control.ts": ["config", "control", "book", "telemetry"],
+  "agent.ts": ["probe", "config", "telemetry"],
+  "cli.ts": [
+    "dns.ts",
+    "agent.ts",
+    "demo",
+    "config",
+    "control",
+    "health",
+    "steering",
+    "geo",
+    "telemetry",
+    "wire",
+  ],
+};
+
+/** Folders that only compute: no socket, file, clock, thread or random source. */
+const computing = ["wire", "zone", "geo", "config", "health", "steering", "book", "answer"];
+const computingMayImport = new Set(["node:assert/strict", "node:path/posix", "node:zlib", "yaml"]);
+
+describe("imports", () => {
+  const files = new Map(
+    globSync("src/**/*.ts", { cwd: root }).map((file) => [file, readFileSync(join(root, file), "utf8")]),
+  );
+
+  test("point one way, as the table says", () => {
+    expect(violations(files)).toEqual([]);
+  });
+
+  test("every folder is in the table", () => {
+    const folders = new Set([...files.keys()].map(folderOf));
+    expect([...folders].filter((folder) => mayImport[folder] === undefined)).toEqual([]);
+  });
+
+  test.each([
+    ["src/wire/name.ts", 'import { Book } from "../book/book.ts";', "src/wire/name.ts imports book/book.ts"],
+    [
+      "src/answer/answer.ts",
+      'import { readFileSync } from "node:fs";',
+      "src/answer/answer.ts imports node:fs",
+    ],
+    ["src/steering/plan.ts", "const now = Date.now();", "src/steering/plan.ts uses Date.now"],
+    ["src/health/ramp.ts", "const dice = Math.random();", "src/health/ramp.ts uses Math.random"],
+    [
+      "src/control/desk.ts",
+      'import { probe } from "../probe/http.ts";',
+      "src/control/desk.ts imports probe/http.ts",
+    ],
+  ])("a violation planted in %s is found", (file, text, violation) => {
+    expect(violations(new Map([...files, [file, text]]))).toEqual([violation]);
+  });
+});
+
+function violations(files: ReadonlyMap<string, string>): readonly string[] {
+  return [...files].flatMap(([file, text]) => [...importsOf(file, text), ...usesOf(file, text)]);
+}
+
+function importsOf(file: string, text: string): readonly string[] {
+  const folder = folderOf(file);
+  const allowed = [folder, "problem.ts", ...(mayImport[folder] ?? [])];
+  return specifiers(text).flatMap((specifier) => {
+    if (!specifier.startsWith(".")) {
+      const computes = computing.includes(folder);
+      return computes && !computingMayImport.has(specifier) ? [`${file} imports ${specifier}`] : [];
+    }
+    const target = relative("src", normalize(join(dirname(file), specifier)));
+    const isAllowed = allowed.some((entry) => target === entry || target.startsWith(`${entry}/`));
+    return isAllowed ? [] : [`${file} imports ${target}`];
+  });
+}
+
+/** Clocks and random sources in folders that only compute. */
+function usesOf(file: string, text: string): readonly string[] {
+  if (!computing.includes(folderOf(file))) return [];
+  const code = text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+  const forbidden = [
+    "Date.now",
+    "new Date()",
+    "performance.now",
+    "Math.random",
+    "setTimeout",
+    "setInterval",
+    "process.",
+  ];
+  return forbidden.filter((use) => code.includes(use)).map((use) => `${file} uses ${use}`);
+}
+
+function specifiers(text: string): readonly string[] {
+  const found = text.matchAll(
+    /(?:^|\n)\s*(?:import|export)\b[^;]*?\bfrom\s+"([^"]+)"|\bimport\("([^"]+)"\)|(?:^|\n)import\s+"([^"]+)"/g,
+  );
+  return [...found].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
+}
+
+/** `wire` for src/wire/name.ts, `cli.ts` for src/cli.ts. */
+function folderOf(file: string): string {
+  return file.split("/")[1] ?? "";
+}
