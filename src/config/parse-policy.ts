@@ -6,6 +6,7 @@ import { caseMaps, type ParseMatch } from "./parse-geo-match.ts";
 import { weightRange } from "./parse-pool.ts";
 import type { Failover, Geo, GeoCase, Latency, Nearest, Policy, Weighted, WeightedChoice } from "./policy.ts";
 import type { NamedReader, Reader } from "./read.ts";
+import { formatCount } from "./units.ts";
 
 /** Policies may stand this deep in each other, in place or by name. */
 const depthMax = 64;
@@ -236,7 +237,7 @@ export class PolicyParser {
     if (depth > depthMax) return refuseDepth(reader);
     if (size > sizeMax) {
       reader.problem(
-        `a policy may expand to at most ${sizeMax} others, a named one counts each time it is used`,
+        `a policy may expand to at most ${formatCount(sizeMax)} others, and a named one counts each time it is used`,
       );
       return null;
     }

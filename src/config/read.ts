@@ -15,14 +15,14 @@ import {
 } from "./units.ts";
 import { type Entry, type Place, quote, type Tree } from "./yaml.ts";
 
-/** A "did you mean" looks at every candidate, and nobody reads hundreds of them. */
-const suggestionsMax = 25;
+/** How many words are looked at for "did you mean" in one file: with 100,000 typos and 100,000 candidates it ends. */
+const comparedMax = 200_000;
 
 /** The problems found so far in one file. */
 export class Problems {
   readonly all: Problem[] = [];
   readonly #file: string;
-  #suggestions = 0;
+  #compared = 0;
 
   constructor(file: string) {
     this.#file = file;
@@ -35,12 +35,12 @@ export class Problems {
 
   /** The end of a message about an unknown word: the candidate that was meant, else the candidates if they are few. */
   hint(word: string, candidates: Iterable<string>): string {
-    this.#suggestions += 1;
-    if (this.#suggestions > suggestionsMax) return "";
+    if (this.#compared > comparedMax) return "";
     const known = [...candidates];
+    this.#compared += known.length;
     const meant = suggest(word, known);
-    if (meant !== null) return `, did you mean "${meant}"`;
-    return known.length === 0 || known.length > 12 ? "" : `, expected ${formatChoice(known)}`;
+    if (meant !== null) return `, did you mean ${quote(meant)}`;
+    return known.length === 0 || known.length > 12 ? "" : `, expected ${formatChoice(known.map(quote))}`;
   }
 }
 
@@ -297,9 +297,9 @@ function formatChoice(words: readonly string[]): string {
 function describe(tree: Tree): string {
   switch (tree.kind) {
     case "map":
-      return "a map";
+      return tree.entries.length === 0 ? "an empty map" : "a map";
     case "list":
-      return "a list";
+      return tree.items.length === 0 ? "an empty list" : "a list";
     case "text":
       return quote(tree.text);
     case "nothing":

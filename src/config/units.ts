@@ -53,9 +53,14 @@ export function parseEndpoint(text: string): Endpoint | null {
   return Number(port) > portRange.most ? null : { address, port: Number(port) };
 }
 
+/** A number with its thousands apart: `65,535`. */
+export function formatCount(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
 /** The bounds in words: `from 1 to 65,535`. */
 export function formatNumberRange(range: Range): string {
-  return `from ${range.least.toLocaleString("en-US")} to ${range.most.toLocaleString("en-US")}`;
+  return `from ${formatCount(range.least)} to ${formatCount(range.most)}`;
 }
 
 /** The bounds in words: `from 100ms to 1h`. */

@@ -12,6 +12,7 @@ import {
   Scalar,
 } from "yaml";
 import type { Checked, Problem } from "../problem.ts";
+import { formatCount } from "./units.ts";
 
 /** Where something stands in the file, 1-based. */
 export interface Place {
@@ -51,7 +52,6 @@ export function readYaml(file: string, text: string): Checked<Tree> {
     schema: "failsafe",
     prettyErrors: false,
     lineCounter: lines,
-    logLevel: "silent",
   });
   const flaws = [...document.errors, ...document.warnings];
   if (flaws.length > 0) {
@@ -137,9 +137,11 @@ class TreeMaker {
       this.#refuse(place, `alias "*${alias.source}" needs an anchor "&${alias.source}" before it`);
       return { kind: "nothing", ...place };
     }
+    const sizeBefore = this.#aliasedSize;
     this.#aliasedSize += anchored.size;
     if (this.#aliasedSize > aliasedMax) {
-      this.#refuse(place, `aliases may stand for at most ${aliasedMax} values in a file`);
+      if (sizeBefore <= aliasedMax)
+        this.#refuse(place, `aliases may stand for at most ${formatCount(aliasedMax)} values in a file`);
       return { kind: "nothing", ...place };
     }
     this.#size += anchored.size;
@@ -177,7 +179,7 @@ function placeOf(lines: LineCounter, offset: number): Place {
 
 /** The package's message in the form of ours. A file nested too deep for it overflows its stack, which it reports. */
 function describe(message: string): string {
-  if (message.startsWith("Maximum call stack")) return "maps and lists stand too deep in each other";
+  if (/stack/i.test(message)) return "maps and lists stand too deep in each other";
   if (message.startsWith("Source contains multiple documents"))
     return 'expected one document, without "---" inside';
   return message.replace(/\.$/, "");
