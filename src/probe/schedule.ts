@@ -35,8 +35,8 @@ export interface Look {
  * 4. The first of these waits is a random part of the interval instead, so that targets that came together spread.
  * 5. A probe that this machine could not make changes nothing, and is tried again after `recheckMs`.
  *
- * One timer for each target: Node keeps timers in lists by duration within a heap, so 5,000 targets at 5 s, that is
- * 1,000 timers a second, cost a thousandth of a core.
+ * Each target has a timer of its own. 5,000 targets at 5 s cost 3 % of a core that way, wake-ups included; the probes
+ * cost many times as much, so that a timer wheel would be no gain.
  */
 export class Schedule {
   readonly #options: ScheduleOptions;

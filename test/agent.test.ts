@@ -1,0 +1,153 @@
+/** A whole agent between real servers and real nodes. */
+
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { pino } from "pino";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { type Agent, runAgent } from "../src/agent.ts";
+import type { Target } from "../src/probe/protocol.ts";
+import { listen } from "./probe/servers.ts";
+import { target } from "./probe/targets.ts";
+import { eventually, type TestNode, testNode } from "./probe/test-node.ts";
+
+async function agentOf(...nodes: readonly TestNode[]): Promise<Agent> {
+  const agent = await runAgent({
+    nodes: nodes.map((node) => node.url),
+    token: "secret",
+    vantage: "dublin",
+    log: pino({ enabled: false }),
+  });
+  onTestFinished(() => agent.stop());
+  return agent;
+}
+
+/** A target whose VIP is an HTTP server, probed every 100 ms. */
+async function webTarget(vip: string): Promise<{ readonly target: Target; readonly vip: WebVip }> {
+  const web = new WebVip();
+  await web.open();
+  onTestFinished(() => web.close());
+  const probe = {
+    kind: "http",
+    tls: false,
+    port: web.port,
+    method: "GET",
+    path: "/healthz",
+    host: null,
+    headers: {},
+    expect: { codes: [[200, 200]], body: null },
+    insecure: false,
+  } as const;
+  const pace = { intervalMs: 100, recheckMs: 50, timeoutMs: 2_000, jitterMs: 0 };
+  return { target: target(vip, { probe, ...pace }), vip: web };
+}
+
+class WebVip {
+  asked = 0;
+  code = 200;
+  port = 0;
+  readonly #server = createServer((_, response) => {
+    this.asked += 1;
+    response.writeHead(this.code).end();
+  });
+
+  async open(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(this.port, "127.0.0.1", resolve));
+    this.port = (this.#server.address() as AddressInfo).port;
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+}
+
+const kinds = (node: TestNode, vip: string): readonly string[] =>
+  node.taken.filter((report) => report.vip === vip).map((report) => report.outcome.kind);
+
+describe("an agent", () => {
+  test("probes what its nodes ask for, and tells each of them, with one probe for both", async () => {
+    const { target: both, vip } = await webTarget("both");
+    const { target: second } = await webTarget("second");
+    const dns1 = await testNode([both]);
+    const dns2 = await testNode([both, second]);
+    await agentOf(dns1, dns2);
+    await eventually(() => expect(kinds(dns1, "both").length).toBeGreaterThan(5));
+    await eventually(() => expect(kinds(dns2, "both").length).toBeGreaterThan(5));
+    await eventually(() => expect(kinds(dns2, "second").length).toBeGreaterThan(5));
+    expect(kinds(dns1, "second")).toEqual([]);
+    expect(vip.asked).toBeLessThan(kinds(dns1, "both").length + 10);
+    expect(new Set(kinds(dns1, "both"))).toEqual(new Set(["success"]));
+    expect(dns1.hellos[0]!.session).toBe(dns2.hellos[0]!.session);
+  });
+
+  test("reports a death and a return at once", async () => {
+    const { target: web, vip } = await webTarget("web");
+    const node = await testNode([{ ...web, fall: 3 }]);
+    await agentOf(node);
+    await eventually(() => expect(kinds(node, "web").length).toBeGreaterThan(3));
+    vip.code = 503;
+    const deadAtMs = performance.now();
+    await eventually(() => expect(kinds(node, "web").filter((kind) => kind === "failure").length).toBe(3));
+    const third = node.taken.filter((report) => report.outcome.kind === "failure")[2]!;
+    // The interval and two rechecks; the rest is for a busy machine.
+    expect(third.atMs - deadAtMs).toBeLessThan(1_000);
+    expect(third.outcome).toMatchObject({ error: "status", detail: "expected 200, got 503" });
+    vip.code = 200;
+    await eventually(() => expect(kinds(node, "web").slice(-2)).toEqual(["success", "success"]));
+  });
+
+  test("goes on probing while one node is away, and that node misses nothing", async () => {
+    const { target: web } = await webTarget("web");
+    const dns1 = await testNode([web]);
+    const dns2 = await testNode([web]);
+    await agentOf(dns1, dns2);
+    await eventually(() => expect(kinds(dns2, "web").length).toBeGreaterThan(2));
+    await dns2.close();
+    const before = dns1.taken.length;
+    await eventually(() => expect(dns1.taken.length).toBeGreaterThan(before + 3));
+    await dns2.open();
+    await eventually(() => expect(dns2.taken.length).toBeGreaterThanOrEqual(before + 3));
+    const gaps = dns2.taken.map(({ atMs, agoMs }) => atMs - agoMs);
+    for (let i = 1; i < gaps.length; i += 1) expect(gaps[i]! - gaps[i - 1]!).toBeLessThan(1_000);
+  });
+
+  test("probes no more what no node asks for", async () => {
+    const { target: web, vip } = await webTarget("web");
+    const node = await testNode([web]);
+    await agentOf(node);
+    await eventually(() => expect(vip.asked).toBeGreaterThan(1));
+    node.send({ kind: "targets", version: 2, targets: [] });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const { asked } = vip;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(vip.asked).toBe(asked);
+  });
+
+  test("stops within a second while a probe hangs", async () => {
+    let connections = 0;
+    const port = await listen(() => {
+      connections += 1;
+    });
+    const { target: web } = await webTarget("web");
+    const node = await testNode([{ ...web, probe: { ...web.probe, port }, timeoutMs: 60_000 }]);
+    const agent = await agentOf(node);
+    await eventually(() => expect(connections).toBe(1));
+    const stoppedAtMs = performance.now();
+    await agent.stop();
+    expect(performance.now() - stoppedAtMs).toBeLessThan(1_000);
+    expect(node.taken).toEqual([]);
+    await eventually(() => expect(node.clients).toBe(0));
+  });
+
+  test("cannot be started without a vantage or with a node that is no URL", async () => {
+    const options = {
+      nodes: ["http://127.0.0.1:1"],
+      token: "t",
+      vantage: "v",
+      log: pino({ enabled: false }),
+    };
+    await expect(runAgent({ ...options, vantage: "" })).rejects.toThrow(
+      "Cannot start an agent: hello/vantage",
+    );
+    await expect(runAgent({ ...options, nodes: ["dns1"] })).rejects.toThrow('Cannot use node "dns1"');
+  });
+});

@@ -1,0 +1,118 @@
+/** The messages of the report stream, and everything that is not one. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  AGENT_MESSAGE_LENGTH_MAX,
+  checkHello,
+  formatMessage,
+  type NodeMessage,
+  parseAgentMessage,
+  parseNodeMessage,
+} from "../../src/probe/protocol.ts";
+import { failure, success, target } from "./targets.ts";
+
+const hello = { kind: "hello", vantage: "dublin", session: "s", version: "1" };
+const reports = {
+  kind: "reports",
+  sequence: 1,
+  reports: [
+    { vip: "web/eu/ipv4", agoMs: 3, outcome: success },
+    { vip: "web/eu/ipv4", agoMs: 0, outcome: failure },
+  ],
+};
+const http = {
+  kind: "http",
+  tls: true,
+  port: 443,
+  method: "GET",
+  path: "/healthz",
+  host: null,
+  headers: { "x-check": "yes" },
+  expect: { codes: [[200, 299]], body: "ok" },
+  insecure: false,
+} as const;
+const targets = {
+  kind: "targets",
+  version: 7,
+  targets: [target("a"), target("b", { address: "::1", probe: http })],
+};
+
+test.each([[hello], [reports]])("an agent's message is read as it was written: %j", (message) => {
+  expect(parseAgentMessage(JSON.stringify(message))).toEqual(message);
+});
+
+test.each<[NodeMessage]>([
+  [targets as NodeMessage],
+  [{ kind: "ack", sequence: 9 }],
+  [{ kind: "refused", reason: "no vantage" }],
+])("a node's message is read as it was written: %j", (message) => {
+  expect(parseNodeMessage(formatMessage(message))).toEqual(message);
+});
+
+test("unknown keys are let through, so that releases can differ", () => {
+  expect(parseAgentMessage(JSON.stringify({ ...hello, colour: "blue" }))).toMatchObject(hello);
+});
+
+describe("what breaks the protocol is a problem that says what would be right", () => {
+  const report = reports.reports[0]!;
+  test.each([
+    ["", "expected JSON"],
+    ["{", "expected JSON"],
+    ["null", "expected an object"],
+    ["[]", 'expected a message of kind hello or reports, got ""'],
+    ['{"kind":"constructor"}', 'expected a message of kind hello or reports, got "constructor"'],
+    [JSON.stringify({ ...hello, vantage: "" }), "hello/vantage: must not have fewer than 1 characters"],
+    [JSON.stringify({ kind: "hello" }), "hello: must have required properties vantage, session, version"],
+    [JSON.stringify({ ...reports, sequence: 0 }), "reports/sequence: must be >= 1"],
+    [JSON.stringify({ ...reports, sequence: 1.5 }), "reports/sequence: must be integer"],
+    [
+      JSON.stringify({ ...reports, reports: [{ ...report, agoMs: -1 }] }),
+      "reports/reports/0/agoMs: must be >= 0",
+    ],
+    [
+      JSON.stringify({ ...reports, reports: Array.from({ length: 1_001 }, () => report) }),
+      "reports/reports: must not have more than 1000 items",
+    ],
+    [" ".repeat(AGENT_MESSAGE_LENGTH_MAX + 1), "expected at most 1048576 characters, got 1048577"],
+  ])("from an agent: %.60s", (text, message) => {
+    expect(parseAgentMessage(text)).toEqual({ kind: "problem", message });
+  });
+
+  test.each([
+    [target("a", { address: "localhost" }), 'a: expected an address, got "localhost"'],
+    [target("a", { probe: { kind: "tcp", port: 0 } }), "targets/targets/0/probe/port: must be >= 1"],
+    [target("a", { intervalMs: 0 }), "targets/targets/0/intervalMs: must be >= 10"],
+    [target("a", { fall: 0 }), "targets/targets/0/fall: must be >= 1"],
+  ])("from a node: %j", (wrong, message) => {
+    const text = JSON.stringify({ ...targets, targets: [wrong] });
+    const problem = parseNodeMessage(text);
+    expect(problem).toMatchObject({ kind: "problem" });
+    if (problem.kind === "problem" && !message.includes("probe")) expect(problem.message).toBe(message);
+  });
+
+  test("an agent's own hello is checked by the same rule", () => {
+    const made = { ...hello, kind: "hello" };
+    expect(checkHello(made)).toEqual(hello);
+    expect(checkHello({ ...made, vantage: "" })).toMatchObject({ kind: "problem" });
+  });
+});
+
+test("no text makes a parser throw", () => {
+  const anything = fc.oneof(
+    fc.string(),
+    fc.json(),
+    fc
+      .record({ kind: fc.constantFrom("hello", "reports", "targets", "ack", "refused"), a: fc.jsonValue() })
+      .map((value) => JSON.stringify(value)),
+    fc
+      .tuple(fc.constantFrom(hello, reports, targets), fc.dictionary(fc.string(), fc.jsonValue()))
+      .map(([message, changes]) => JSON.stringify({ ...message, ...changes })),
+  );
+  fc.assert(
+    fc.property(anything, (text) => {
+      expect(parseAgentMessage(text).kind).toMatch(/hello|reports|problem/);
+      expect(parseNodeMessage(text).kind).toMatch(/targets|ack|refused|problem/);
+    }),
+  );
+});
