@@ -18,13 +18,21 @@ export class FileReader {
 
   /** The octets of a file; null where it cannot be read. */
   bytes(path: string): Buffer | null {
+    this.stamp(path);
     try {
-      this.stamps.set(path, stampOf(statSync(path)));
       return readFileSync(path);
     } catch {
-      if (!this.stamps.has(path)) this.stamps.set(path, "absent");
       return null;
     }
+  }
+
+  /** The stamp of a file that may then not have to be read. */
+  stamp(path: string): FileStamp {
+    const known = this.stamps.get(path);
+    if (known !== undefined) return known;
+    const stamp = stampNow(path);
+    this.stamps.set(path, stamp);
+    return stamp;
   }
 }
 
@@ -32,6 +40,14 @@ export class FileReader {
 export async function fileStamp(path: string): Promise<FileStamp> {
   try {
     return stampOf(await stat(path));
+  } catch {
+    return "absent";
+  }
+}
+
+function stampNow(path: string): FileStamp {
+  try {
+    return stampOf(statSync(path));
   } catch {
     return "absent";
   }

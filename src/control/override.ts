@@ -1,7 +1,12 @@
 /** Overrides: an operator's word that wins over facts and config, and how they become facts. */
 
 import type { Config, Member, MemberId, VipId } from "../config/config.ts";
-import { suggest } from "../config/suggest.ts";
+import { weightRange } from "../config/parse-pool.ts";
+import type { Policy } from "../config/policy.ts";
+import { vipsOf } from "../health/tracked.ts";
+import { suggest } from "../suggest.ts";
+import { lookup, memberOfVip } from "./lookup.ts";
+import { policiesIn } from "./policy-walk.ts";
 
 /** What an override does, and to what. */
 export type Action =
@@ -20,7 +25,10 @@ export type Action =
 /** Something of the config by its name; it may have gone from the config since. */
 export interface Target<By extends string = "member" | "region" | "choice" | "vip"> {
   readonly by: By;
-  /** A member is `pool/member`, a VIP `pool/member/ipv4`, a choice `policy/choice`. */
+  /**
+   * A member is `pool/member`, a VIP `pool/member/ipv4`, a choice `policy/choice`; a policy that is written in place
+   * goes by its service's name.
+   */
   readonly id: string;
 }
 
@@ -44,9 +52,6 @@ export interface OverrideFacts {
   readonly forced: ReadonlyMap<VipId, { readonly verdict: "up" | "down"; readonly override: Override }>;
 }
 
-/** The largest weight an operator may set, as in the config. */
-export const WEIGHT_MAX = 1_000_000;
-
 /** `drain:region:eu-west`: one override for each kind and target. */
 export function overrideId(action: Action): string {
   return `${action.kind}:${action.target.by}:${action.target.id}`;
@@ -67,8 +72,9 @@ export function describeAction(action: Action): string {
 
 /** What is wrong with an action under this config: an unknown target or a weight out of range; null: nothing. */
 export function actionProblem(config: Config, action: Action): string | null {
-  if (action.kind === "weight" && !(action.weight >= 0 && action.weight <= WEIGHT_MAX)) {
-    return `weight: expected 0 to ${WEIGHT_MAX}, got ${action.weight}`;
+  const { least, most } = weightRange;
+  if (action.kind === "weight" && !(action.weight >= least && action.weight <= most)) {
+    return `weight: expected ${least} to ${most}, got ${action.weight}`;
   }
   const { by, id } = action.target;
   if (isKnown(config, action.target)) return null;
@@ -118,8 +124,8 @@ export function applyOverrides(config: Config, overrides: Iterable<Override>, no
       if (action.kind === "weight") memberWeights.set(member.id, action.weight);
       else if (action.kind === "drain") drained.add(member.id);
       else {
-        for (const vip of [member.ipv4, member.ipv6]) {
-          if (vip === null || (action.target.by === "vip" && vip.id !== action.target.id)) continue;
+        for (const vip of vipsOf(member)) {
+          if (action.target.by === "vip" && vip.id !== action.target.id) continue;
           forced.set(vip.id, { verdict: action.verdict, override });
         }
       }
@@ -135,7 +141,7 @@ function breadth(override: Override): number {
 
 function isKnown(config: Config, target: Target): boolean {
   if (target.by === "choice") return choiceKeys(config, target.id).includes(target.id);
-  if (target.by === "region") return lookup(config.regions, target.id) !== undefined;
+  if (target.by === "region") return lookup(config.regions, target.id) !== null;
   return membersOf(config, target).length > 0;
 }
 
@@ -146,23 +152,31 @@ function membersOf(config: Config, target: Target): readonly Member[] {
       return [];
     case "region":
       return [...config.members.values()].filter((member) => member.region === target.id);
-    case "member": {
-      const member = lookup(config.members, target.id);
-      return member === undefined ? [] : [member];
-    }
-    case "vip": {
-      const member = lookup(config.members, target.id.slice(0, target.id.lastIndexOf("/")));
-      const found = member?.ipv4?.id === target.id || member?.ipv6?.id === target.id;
-      return member !== undefined && found ? [member] : [];
-    }
+    case "member":
+      return listOf(lookup(config.members, target.id));
+    case "vip":
+      return listOf(memberOfVip(config, target.id));
   }
 }
 
-/** `policy/choice` for each choice of the policy that `id` begins with. */
+function listOf(member: Member | null): readonly Member[] {
+  return member === null ? [] : [member];
+}
+
+/** `policy/choice` for each choice that can be weighed under the policy or service that `id` begins with. */
 function choiceKeys(config: Config, id: string): readonly string[] {
-  const name = id.split("/", 1)[0] ?? "";
-  const policy = config.policies.get(name);
-  return policy?.kind === "weighted" ? policy.choices.map((choice) => `${name}/${choice.key}`) : [];
+  const scope = id.split("/", 1)[0] ?? "";
+  const policy = config.policies.get(scope);
+  if (policy !== undefined) return keysUnder(scope, policy, scope);
+  const service = config.services.find(({ label }) => label === scope);
+  return service === undefined ? [] : keysUnder(scope, service.policy, null);
+}
+
+/** The choices of the weighted policies, in and below a policy, of that name; null: of those written in place. */
+function keysUnder(scope: string, policy: Policy, name: string | null): readonly string[] {
+  return policiesIn(policy).flatMap((found) =>
+    found.kind === "weighted" && found.name === name ? found.choices.map(({ key }) => `${scope}/${key}`) : [],
+  );
 }
 
 function candidates(config: Config, by: Target["by"]): readonly string[] {
@@ -173,13 +187,11 @@ function candidates(config: Config, by: Target["by"]): readonly string[] {
     case "region":
       return [...config.regions.keys()];
     case "choice":
-      return [...config.policies.keys()].flatMap((name) => choiceKeys(config, name));
+      return [
+        ...[...config.policies].flatMap(([name, policy]) => keysUnder(name, policy, name)),
+        ...config.services.flatMap(({ label, policy }) => keysUnder(label, policy, null)),
+      ];
     case "vip":
-      return members.flatMap((member) => [member.ipv4, member.ipv6].flatMap((vip) => vip?.id ?? []));
+      return members.flatMap((member) => vipsOf(member).map((vip) => vip.id));
   }
-}
-
-/** Looks up an operator's word that may or may not be one of the branded keys. */
-function lookup<T>(map: ReadonlyMap<string, T>, key: string): T | undefined {
-  return map.get(key);
 }

@@ -44,9 +44,15 @@ const STEPS: readonly string[] = [
    CREATE TABLE verdicts (
      vip TEXT PRIMARY KEY,
      up INTEGER NOT NULL,
-     reason TEXT NOT NULL,
      since_ms INTEGER NOT NULL,
      recovering INTEGER NOT NULL
+   ) STRICT;
+
+   CREATE TABLE opinions (
+     vip TEXT NOT NULL REFERENCES verdicts (vip) ON DELETE CASCADE,
+     vantage TEXT NOT NULL,
+     opinion TEXT NOT NULL,
+     PRIMARY KEY (vip, vantage)
    ) STRICT;`,
 ];
 

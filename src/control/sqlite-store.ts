@@ -1,6 +1,7 @@
 /** The store of one machine: a SQLite file in the state folder. */
 
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import type { Opinion } from "../health/verdict.ts";
 import type { Action, Override } from "./override.ts";
 import { migrate } from "./schema.ts";
 import type {
@@ -69,20 +70,38 @@ class SqliteStore implements Store {
   }
 
   verdicts(): readonly StoredVerdict[] {
-    return this.#all("SELECT * FROM verdicts ORDER BY vip").map(readVerdict);
+    const opinions = new Map<string, Map<string, Opinion>>();
+    for (const row of this.#all("SELECT * FROM opinions ORDER BY vip, vantage")) {
+      const vip = text(row, "vip");
+      const ofVip = opinions.get(vip) ?? new Map<string, Opinion>();
+      opinions.set(vip, ofVip.set(text(row, "vantage"), oneOf(row, "opinion", OPINIONS)));
+    }
+    return this.#all("SELECT * FROM verdicts ORDER BY vip").map((row) => {
+      const vip = text(row, "vip");
+      return {
+        vip,
+        up: row["up"] === 1,
+        sinceMs: integer(row, "since_ms"),
+        recovering: row["recovering"] === 1,
+        opinions: opinions.get(vip) ?? new Map<string, Opinion>(),
+      };
+    });
   }
 
   saveVerdicts(verdicts: readonly StoredVerdict[]): void {
     this.#transaction(() => {
-      for (const { vip, up, reason, sinceMs, recovering } of verdicts) {
+      for (const { vip, up, sinceMs, recovering, opinions } of verdicts) {
+        this.#run("DELETE FROM verdicts WHERE vip = ?", vip);
         this.#run(
-          "REPLACE INTO verdicts (vip, up, reason, since_ms, recovering) VALUES (?, ?, ?, ?, ?)",
+          "INSERT INTO verdicts (vip, up, since_ms, recovering) VALUES (?, ?, ?, ?)",
           vip,
           Number(up),
-          reason,
           sinceMs,
           Number(recovering),
         );
+        for (const [vantage, opinion] of opinions) {
+          this.#run("INSERT INTO opinions (vip, vantage, opinion) VALUES (?, ?, ?)", vip, vantage, opinion);
+        }
       }
     });
   }
@@ -253,15 +272,7 @@ const AUDIT_EVENTS = [
   "token-removed",
 ] as const satisfies readonly AuditEvent[];
 
-function readVerdict(row: Row): StoredVerdict {
-  return {
-    vip: text(row, "vip"),
-    up: row["up"] === 1,
-    reason: text(row, "reason"),
-    sinceMs: integer(row, "since_ms"),
-    recovering: row["recovering"] === 1,
-  };
-}
+const OPINIONS = ["unknown", "healthy", "degraded", "unhealthy"] as const satisfies readonly Opinion[];
 
 function readToken(row: Row): TokenRecord {
   const role = oneOf(row, "role", ["admin", "reader", "agent"]);

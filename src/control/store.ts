@@ -1,5 +1,6 @@
 /** What control keeps across restarts: the interface that every store fulfils. */
 
+import type { Opinion } from "../health/verdict.ts";
 import type { Override } from "./override.ts";
 
 /**
@@ -83,9 +84,10 @@ export interface StoredVerdict {
   /** A VIP id; its config may have gone. */
   readonly vip: string;
   readonly up: boolean;
-  readonly reason: string;
   readonly sinceMs: number;
   readonly recovering: boolean;
+  /** What each vantage thought of the VIP. */
+  readonly opinions: ReadonlyMap<string, Opinion>;
 }
 
 /** What a token allows. */

@@ -93,8 +93,12 @@ function conformance(name: string, open: () => Store): void {
     });
 
     test("verdicts are replaced by VIP, and those of other VIPs can be forgotten", () => {
-      const down = { vip: "web/eu/ipv4", up: false, reason: "timeout", sinceMs: 5, recovering: false };
-      const up = { vip: "web/us/ipv4", up: true, reason: "", sinceMs: 6, recovering: true };
+      const opinions = new Map([
+        ["dublin", "unhealthy" as const],
+        ["tokyo", "degraded" as const],
+      ]);
+      const down = { vip: "web/eu/ipv4", up: false, sinceMs: 5, recovering: false, opinions };
+      const up = { vip: "web/us/ipv4", up: true, sinceMs: 6, recovering: true, opinions: new Map() };
       store.saveVerdicts([down, up]);
       store.saveVerdicts([{ ...down, sinceMs: 7 }]);
       expect(store.verdicts()).toEqual([{ ...down, sinceMs: 7 }, up]);

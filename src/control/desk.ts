@@ -1,0 +1,88 @@
+/** What control offers its API: everything that can be asked or changed on a node. */
+
+import type { WebSocket } from "ws";
+import type { Service } from "../config/config.ts";
+import type { VantageState } from "../health/matrix.ts";
+import type { Verdict } from "../health/verdict.ts";
+import type { Problem } from "../problem.ts";
+import type { Explanation } from "../steering/explain.ts";
+import type { Facts } from "../steering/facts.ts";
+import type { IpAddress } from "../wire/address.ts";
+import type { Name } from "../wire/name.ts";
+import type { ChangeOutcome, ChangeRequest } from "./change.ts";
+import type { Override } from "./override.ts";
+import type { Snapshot } from "./snapshot.ts";
+import type { AuditEntry, TokenGrant, TokenRecord } from "./store.ts";
+
+/** One node's desk. Methods answer from memory unless they return a promise. */
+export interface Desk {
+  /** The clock that everything here goes by. */
+  nowMs(): number;
+  /** Config, zones and geo data in force; never half of a change. */
+  snapshot(): Snapshot;
+  /** What plans are made from at this moment, overrides included. */
+  facts(): Facts;
+  /** One for each VIP, in the order of the config; forced ones included. */
+  verdicts(): readonly Verdict[];
+  /** One for each vantage of the config, in its order. */
+  vantages(): readonly ConnectedVantage[];
+  overrides(): readonly ListedOverride[];
+  /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
+  audit(limit: number, before: number | null): readonly AuditEntry[];
+  status(): Status;
+  /** Why clients at an address get the answers they get at this moment. */
+  explain(qname: Name, client: IpAddress, family: 4 | 6): ExplainOutcome;
+  /** Sums over all dns threads: `COUNTER_NAMES`, then the picks of each region in the order of the config. */
+  counters(): Promise<readonly number[]>;
+  /** Makes one change, or none of it. */
+  change(request: ChangeRequest): Promise<ChangeOutcome>;
+  /** Who this bearer token belongs to; null: nobody. */
+  authenticate(secret: string): TokenRecord | null;
+  tokens(): readonly TokenRecord[];
+  /** Makes a token and returns its secret, which nobody can read again; null: the name is taken. */
+  addToken(name: string, grant: TokenGrant, author: string): string | null;
+  /** False: there is no such token. */
+  removeToken(name: string, author: string): boolean;
+  /** Takes over the socket of an agent that has shown the token of this vantage. */
+  acceptAgent(socket: WebSocket, vantage: string): void;
+}
+
+/** An override as the list shows it. */
+export interface ListedOverride extends Override {
+  /** True when its target is not in the config, so that it does nothing. */
+  readonly stale: boolean;
+}
+
+/** A vantage with its connections. */
+export interface ConnectedVantage extends VantageState {
+  /** Report streams that are open now. */
+  readonly streams: number;
+}
+
+/** An explanation, or that there is nothing to explain. */
+export type ExplainOutcome =
+  | {
+      readonly kind: "explained";
+      /** The service that answers for the qname, by its own name or by a `STEER` in a zone. */
+      readonly service: Service;
+      /** How many bits of the client's address the answer depends on: the ECS scope. */
+      readonly scopePrefixLength: number;
+      readonly explanation: Explanation;
+    }
+  | { readonly kind: "not-steered"; readonly message: string };
+
+/** How the node itself is doing. */
+export interface Status {
+  /** Of the last change. */
+  readonly version: number;
+  /** Of the book that dns serves; 0: none yet. */
+  readonly adoptedVersion: number;
+  readonly startedMs: number;
+  readonly lastReload: LastReload;
+}
+
+/** How the last attempt to load the files ended. */
+export type LastReload =
+  | { readonly kind: "loaded"; readonly atMs: number }
+  /** The snapshot before it stays in force. */
+  | { readonly kind: "refused"; readonly atMs: number; readonly problems: readonly Problem[] };

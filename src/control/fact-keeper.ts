@@ -1,0 +1,253 @@
+/** Keeps the facts: verdicts, slow starts and round-trip times, with the operators' overrides on top. */
+
+import type { Config, VipId } from "../config/config.ts";
+import type { VantageState } from "../health/matrix.ts";
+import { nextStepAt, takeOf } from "../health/ramp.ts";
+import type { Report } from "../health/report.ts";
+import { RttTable } from "../health/rtt.ts";
+import { trackedVips, vipsOf } from "../health/tracked.ts";
+import { type Changes, Tracker } from "../health/tracker.ts";
+import type { Verdict } from "../health/verdict.ts";
+import { cellCoordinates } from "../steering/cell.ts";
+import type { Facts } from "../steering/facts.ts";
+import { applyOverrides, describeAction, nextEndMs, type Override, type OverrideFacts } from "./override.ts";
+import type { StoredVerdict } from "./store.ts";
+
+/** What has become different, so that only plans that depend on it are made again. */
+export interface Shift {
+  /** VIPs with another verdict, take, weight or drain. */
+  readonly vips: ReadonlySet<VipId>;
+  /** Choices by `policy/choice`. */
+  readonly choices: ReadonlySet<string>;
+  /** True when some order of regions by round-trip time is another one. */
+  readonly rankings: boolean;
+  /** Verdicts that went from up to down or back by themselves. */
+  readonly flipped: readonly Verdict[];
+}
+
+/** Nothing has become different. */
+export const NO_SHIFT: Shift = { vips: new Set(), choices: new Set(), rankings: false, flipped: [] };
+
+/** Two shifts as one. */
+export function joinShifts(a: Shift, b: Shift): Shift {
+  return {
+    vips: a.vips.union(b.vips),
+    choices: a.choices.union(b.choices),
+    rankings: a.rankings || b.rankings,
+    flipped: [...a.flipped, ...b.flipped],
+  };
+}
+
+/** Whether a shift can change any plan. */
+export function isNothing(shift: Shift): boolean {
+  return shift.vips.size === 0 && shift.choices.size === 0 && !shift.rankings;
+}
+
+/** All that changes by itself on this node. It has no clock of its own: time is what `tick` was last told. */
+export class FactKeeper {
+  readonly #tracker: Tracker;
+  readonly #rtts: RttTable;
+  readonly #recovering = new Set<VipId>();
+  readonly #takes = new Map<VipId, number>();
+  #config: Config;
+  #slowStartMs: ReadonlyMap<VipId, number>;
+  #overrides: readonly Override[];
+  #applied: OverrideFacts;
+  #nowMs: number;
+
+  /** `restored` are the verdicts from before a restart. */
+  constructor(
+    config: Config,
+    overrides: readonly Override[],
+    restored: readonly StoredVerdict[],
+    nowMs: number,
+  ) {
+    this.#config = config;
+    this.#nowMs = nowMs;
+    this.#overrides = overrides;
+    this.#applied = applyOverrides(config, overrides, nowMs);
+    this.#slowStartMs = slowStarts(config);
+    this.#tracker = new Tracker(trackedVips(config), config.vantages.keys(), nowMs);
+    this.#rtts = new RttTable(config, cellCoordinates);
+    this.#tracker.restore(verdictsOf(config, restored));
+    for (const verdict of this.#tracker.verdicts().values()) this.#follow(verdict);
+  }
+
+  /** Follows a new config; VIPs that stay where they were keep their history. */
+  use(config: Config, nowMs: number): Shift {
+    this.#config = config;
+    this.#slowStartMs = slowStarts(config);
+    const changes = this.#tracker.retarget(trackedVips(config), config.vantages.keys(), nowMs);
+    this.#rtts.retarget(config);
+    for (const vip of this.#recovering) if (!this.#slowStartMs.has(vip)) this.#forget(vip);
+    this.#applied = applyOverrides(config, this.#overrides, nowMs);
+    return { ...this.#shiftBy(changes), rankings: true };
+  }
+
+  /** Puts other overrides in force. */
+  override(overrides: readonly Override[], nowMs: number): Shift {
+    const before = this.#applied;
+    this.#overrides = overrides;
+    this.#applied = applyOverrides(this.#config, overrides, nowMs);
+    return { ...NO_SHIFT, ...differences(this.#config, before, this.#applied) };
+  }
+
+  report(reports: readonly Report[]): Shift {
+    const flipped: Verdict[] = [];
+    const revised: Verdict[] = [];
+    for (const report of reports) {
+      const changes = this.#tracker.report(report);
+      this.#rtts.report(report);
+      flipped.push(...changes.flipped);
+      revised.push(...changes.revised);
+    }
+    return this.#shiftBy({ flipped, revised });
+  }
+
+  /** Moves time: votes go stale, slow starts go on, rankings are reconsidered. Overrides end by the one door. */
+  tick(nowMs: number): Shift {
+    this.#nowMs = nowMs;
+    const shift = this.#shiftBy(this.#tracker.tick(nowMs));
+    const rankings = this.#rtts.tick(nowMs);
+    const stepped = [...this.#recovering].filter((vip) => this.#step(vip));
+    return { ...shift, vips: shift.vips.union(new Set(stepped)), rankings };
+  }
+
+  /** When something changes by the clock alone: a slow start's next step or an override's end; null: nothing. */
+  nextDueMs(): number | null {
+    let next = nextEndMs(this.#overrides);
+    for (const vip of this.#recovering) {
+      const verdict = this.#tracker.verdicts().get(vip);
+      const stepMs = verdict && nextStepAt(verdict, this.#slowStartMs.get(vip) ?? 0, this.#nowMs);
+      if (stepMs && (next === null || stepMs < next)) next = stepMs;
+    }
+    return next;
+  }
+
+  /** What plans are made from now. */
+  facts(nowMs: number): Facts {
+    return this.#factsWith(this.#applied, nowMs);
+  }
+
+  /** What plans for another config would be made from: VIPs that are new there count as up. */
+  factsFor(config: Config, nowMs: number): Facts {
+    return this.#factsWith(applyOverrides(config, this.#overrides, nowMs), nowMs);
+  }
+
+  /** The verdicts by reports alone, without what overrides force. */
+  judged(): ReadonlyMap<VipId, Verdict> {
+    return this.#tracker.verdicts();
+  }
+
+  vantageStates(): readonly VantageState[] {
+    return this.#tracker.vantageStates();
+  }
+
+  #factsWith(applied: OverrideFacts, nowMs: number): Facts {
+    return {
+      nowMs,
+      verdicts: forceVerdicts(this.#tracker.verdicts(), applied),
+      takes: new Map(this.#takes),
+      memberWeights: applied.memberWeights,
+      choiceWeights: applied.choiceWeights,
+      drained: applied.drained,
+      latency: this.#rtts,
+    };
+  }
+
+  #shiftBy({ flipped, revised }: Changes): Shift {
+    const changed = [...flipped, ...revised];
+    for (const verdict of changed) this.#follow(verdict);
+    return { ...NO_SHIFT, vips: new Set(changed.map(({ vip }) => vip)), flipped };
+  }
+
+  #follow(verdict: Verdict): void {
+    if (!verdict.recovering) return this.#forget(verdict.vip);
+    this.#recovering.add(verdict.vip);
+    this.#step(verdict.vip);
+  }
+
+  /** Works out anew what a recovering VIP takes; true when that has changed. */
+  #step(vip: VipId): boolean {
+    const verdict = this.#tracker.verdicts().get(vip);
+    if (verdict === undefined) return false;
+    const take = takeOf(verdict, this.#slowStartMs.get(vip) ?? 0, this.#nowMs);
+    if (this.#takes.get(vip) === take) return false;
+    this.#takes.set(vip, take);
+    return true;
+  }
+
+  #forget(vip: VipId): void {
+    this.#recovering.delete(vip);
+    this.#takes.delete(vip);
+  }
+}
+
+/** The slow start of each VIP's check. */
+function slowStarts(config: Config): ReadonlyMap<VipId, number> {
+  return new Map(trackedVips(config).map(({ vip, check }) => [vip, check?.slowStartMs ?? 0]));
+}
+
+/** Stored verdicts as the tracker takes them, as far as their VIPs and vantages are still in the config. */
+function verdictsOf(config: Config, stored: readonly StoredVerdict[]): readonly Verdict[] {
+  const byVip = new Map(stored.map((verdict) => [verdict.vip, verdict]));
+  return trackedVips(config).flatMap(({ vip }) => {
+    const found = byVip.get(vip);
+    if (found === undefined) return [];
+    const votes = [...config.vantages.keys()].map((vantage) => ({
+      vantage,
+      opinion: found.opinions.get(vantage) ?? "unknown",
+      counts: false,
+      error: null,
+      reportedAtMs: null,
+    }));
+    const { up, sinceMs, recovering } = found;
+    return [{ vip, up, basis: "held", reason: "held from before a restart", votes, sinceMs, recovering }];
+  });
+}
+
+/** Puts forced verdicts over judged ones; the votes stay visible. */
+function forceVerdicts(
+  judged: ReadonlyMap<VipId, Verdict>,
+  { forced }: OverrideFacts,
+): ReadonlyMap<VipId, Verdict> {
+  if (forced.size === 0) return judged;
+  const verdicts = new Map(judged);
+  for (const [vip, { verdict, override }] of forced) {
+    const { author, reason, createdMs } = override;
+    verdicts.set(vip, {
+      vip,
+      up: verdict === "up",
+      basis: "forced",
+      reason: `${describeAction(override.action)}, by ${author}: ${reason}`,
+      votes: judged.get(vip)?.votes ?? [],
+      sinceMs: createdMs,
+      recovering: false,
+    });
+  }
+  return verdicts;
+}
+
+/** Where two sets of override facts differ. */
+function differences(
+  config: Config,
+  before: OverrideFacts,
+  after: OverrideFacts,
+): Pick<Shift, "vips" | "choices"> {
+  const vips = new Set(changedKeys(before.forced, after.forced, (a, b) => a?.verdict === b?.verdict));
+  const weighed = changedKeys(before.memberWeights, after.memberWeights);
+  for (const member of [...weighed, ...before.drained.symmetricDifference(after.drained)]) {
+    const found = config.members.get(member);
+    for (const vip of found === undefined ? [] : vipsOf(found)) vips.add(vip.id);
+  }
+  return { vips, choices: new Set(changedKeys(before.choiceWeights, after.choiceWeights)) };
+}
+
+function changedKeys<K, V>(
+  before: ReadonlyMap<K, V>,
+  after: ReadonlyMap<K, V>,
+  same: (a: V | undefined, b: V | undefined) => boolean = Object.is,
+): readonly K[] {
+  const keys = new Set([...before.keys(), ...after.keys()]);
+  return [...keys].filter((key) => !same(before.get(key), after.get(key)));
+}

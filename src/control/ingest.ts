@@ -1,0 +1,224 @@
+/** Takes the report streams of agents: the node's side of `probe/protocol.ts`. */
+
+import type { RawData, WebSocket } from "ws";
+import type { Config, VantageId } from "../config/config.ts";
+import type { Report } from "../health/report.ts";
+import {
+  type AgentMessage,
+  formatMessage,
+  type Hello,
+  type NodeMessage,
+  PING_INTERVAL_MS,
+  parseAgentMessage,
+  type Reports,
+  SILENCE_MS_MAX,
+  type Target,
+} from "../probe/protocol.ts";
+import { targetsOf } from "./targets.ts";
+
+/** A stream that brings more than this is read no faster, so that one agent cannot take all of control's time. */
+const REPORTS_PER_SECOND_MAX = 20_000;
+
+/** An agent makes a session at each start; numbers of more sessions than this are not remembered. */
+const SESSIONS_MAX = 16;
+
+/** WebSocket close code for a peer that breaks the rules (RFC 6455 §7.4.1). */
+const POLICY_VIOLATION = 1008;
+
+export interface IngestOptions {
+  readonly nowMs: () => number;
+  /** Takes reports whose vantage is known; their VIPs may be gone. */
+  readonly take: (reports: readonly Report[]) => void;
+  /** Told, for the log, that an agent came, went or was refused. */
+  readonly onStream: (vantage: string, event: "opened" | "closed" | "refused", detail: string) => void;
+  readonly reportsPerSecondMax?: number;
+}
+
+/** All report streams of a node. */
+export class Ingest {
+  readonly #options: IngestOptions;
+  readonly #streams = new Set<Stream>();
+  /** By vantage and session, the last sequence number taken; the newest session last. */
+  readonly #taken = new Map<VantageId, Map<string, number>>();
+  #config: Config;
+  #version: number;
+  #targets: readonly Target[];
+  readonly #pings: NodeJS.Timeout;
+
+  constructor(config: Config, version: number, options: IngestOptions) {
+    this.#config = config;
+    this.#version = version;
+    this.#targets = targetsOf(config);
+    this.#options = options;
+    this.#pings = setInterval(() => this.#ping(), PING_INTERVAL_MS);
+    this.#pings.unref();
+  }
+
+  /** Takes over a socket whose token is for `vantage`; nothing must have been read from it. */
+  accept(socket: WebSocket, vantage: string): void {
+    const stream = new Stream(socket, vantage, this.#options.reportsPerSecondMax ?? REPORTS_PER_SECOND_MAX);
+    this.#streams.add(stream);
+    socket.on("message", (data, isBinary) => this.#receive(stream, data, isBinary));
+    for (const sign of ["message", "ping", "pong"]) socket.on(sign, () => stream.alive());
+    socket.on("error", () => socket.terminate());
+    socket.on("close", () => {
+      this.#streams.delete(stream);
+      stream.close();
+      if (stream.hello !== null) this.#options.onStream(vantage, "closed", "");
+    });
+  }
+
+  /** Uses another config from now on; agents whose targets have changed are told. */
+  use(config: Config, version: number): void {
+    const targets = targetsOf(config);
+    const changed = JSON.stringify(targets) !== JSON.stringify(this.#targets);
+    this.#config = config;
+    this.#version = version;
+    this.#targets = targets;
+    for (const stream of this.#streams) {
+      if (stream.hello === null) continue;
+      if (!config.vantages.has(stream.hello.vantage))
+        this.#refuse(stream, this.#unknownVantage(stream.hello));
+      else if (changed) this.#sendTargets(stream);
+    }
+  }
+
+  /** How many agents of a vantage are connected. */
+  streamsOf(vantage: VantageId): number {
+    return [...this.#streams].filter((stream) => stream.hello?.vantage === vantage).length;
+  }
+
+  close(): void {
+    clearInterval(this.#pings);
+    for (const stream of this.#streams) stream.socket.terminate();
+  }
+
+  #receive(stream: Stream, data: RawData, isBinary: boolean): void {
+    const message = isBinary || !Buffer.isBuffer(data) ? null : parseAgentMessage(data.toString("utf8"));
+    if (message === null) return this.#refuse(stream, "expected text, got binary data");
+    if (message.kind === "problem") return this.#refuse(stream, message.message);
+    const wrong = this.#outOfPlace(stream, message);
+    if (wrong !== null) return this.#refuse(stream, wrong);
+    if (message.kind === "reports") return this.#takeReports(stream, message);
+    stream.hello = message;
+    this.#options.onStream(stream.vantage, "opened", `release ${message.version}`);
+    this.#sendTargets(stream);
+  }
+
+  /** Why this message may not come now; null: it may. */
+  #outOfPlace(stream: Stream, message: AgentMessage): string | null {
+    if (message.kind === "reports") return stream.hello === null ? "expected a hello first" : null;
+    if (stream.hello !== null) return "expected one hello, got another";
+    if (message.vantage !== stream.vantage) {
+      return `this token is for vantage "${stream.vantage}", not for "${message.vantage}"`;
+    }
+    return this.#config.vantages.has(message.vantage) ? null : this.#unknownVantage(message);
+  }
+
+  #unknownVantage(hello: Hello): string {
+    return `no vantage "${hello.vantage}" in ${this.#config.file}`;
+  }
+
+  #takeReports(stream: Stream, message: Reports): void {
+    const { hello } = stream;
+    if (hello === null) return;
+    const last = this.#lastSequence(hello);
+    if (message.sequence > last) {
+      this.#remember(hello, message.sequence);
+      const nowMs = this.#options.nowMs();
+      this.#options.take(
+        message.reports.map(({ vip, agoMs, outcome }) => ({
+          vantage: hello.vantage,
+          vip,
+          atMs: nowMs - agoMs,
+          outcome,
+        })),
+      );
+    }
+    stream.send({ kind: "ack", sequence: Math.max(last, message.sequence) });
+    stream.spend(message.reports.length);
+  }
+
+  #lastSequence({ vantage, session }: Hello): number {
+    return this.#taken.get(vantage)?.get(session) ?? 0;
+  }
+
+  #remember({ vantage, session }: Hello, sequence: number): void {
+    const sessions = this.#taken.get(vantage) ?? new Map<string, number>();
+    this.#taken.set(vantage, sessions);
+    sessions.delete(session);
+    sessions.set(session, sequence);
+    const [oldest] = sessions.keys();
+    if (sessions.size > SESSIONS_MAX && oldest !== undefined) sessions.delete(oldest);
+  }
+
+  #sendTargets(stream: Stream): void {
+    stream.send({ kind: "targets", version: this.#version, targets: this.#targets });
+  }
+
+  #refuse(stream: Stream, reason: string): void {
+    this.#options.onStream(stream.vantage, "refused", reason);
+    stream.send({ kind: "refused", reason });
+    stream.socket.close(POLICY_VIOLATION);
+  }
+
+  #ping(): void {
+    for (const stream of this.#streams) {
+      if (stream.isSilent()) stream.socket.terminate();
+      else if (stream.socket.readyState === stream.socket.OPEN) stream.socket.ping();
+    }
+  }
+}
+
+/** One agent's connection. */
+class Stream {
+  readonly socket: WebSocket;
+  /** The vantage that its token is for. */
+  readonly vantage: string;
+  hello: Hello | null = null;
+  readonly #reportsPerSecond: number;
+  /** Reports that may still come before the stream is paused. */
+  #budget: number;
+  #refilledMs = performance.now();
+  #lastSignMs = performance.now();
+  #paused: NodeJS.Timeout | null = null;
+
+  constructor(socket: WebSocket, vantage: string, reportsPerSecond: number) {
+    this.socket = socket;
+    this.vantage = vantage;
+    this.#reportsPerSecond = reportsPerSecond;
+    this.#budget = reportsPerSecond;
+  }
+
+  send(message: NodeMessage): void {
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(formatMessage(message));
+  }
+
+  alive(): void {
+    this.#lastSignMs = performance.now();
+  }
+
+  isSilent(): boolean {
+    return this.#paused === null && performance.now() - this.#lastSignMs > SILENCE_MS_MAX;
+  }
+
+  /** Counts reports; once a second's worth is used up, reads no more until it has come in again. */
+  spend(reports: number): void {
+    const nowMs = performance.now();
+    const refill = ((nowMs - this.#refilledMs) / 1_000) * this.#reportsPerSecond;
+    this.#budget = Math.min(this.#budget + refill, this.#reportsPerSecond) - reports;
+    this.#refilledMs = nowMs;
+    if (this.#budget >= 0 || this.#paused !== null) return;
+    this.socket.pause();
+    const waitMs = (-this.#budget / this.#reportsPerSecond) * 1_000;
+    this.#paused = setTimeout(() => {
+      this.#paused = null;
+      this.alive();
+      this.socket.resume();
+    }, waitMs);
+  }
+
+  close(): void {
+    if (this.#paused !== null) clearTimeout(this.#paused);
+  }
+}

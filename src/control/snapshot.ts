@@ -1,0 +1,148 @@
+/** Loads everything that operators declare, all of it sound or none of it used. */
+
+import { availableParallelism, hostname } from "node:os";
+import { basename, join, resolve } from "node:path";
+import type { Config } from "../config/config.ts";
+import { parseConfig } from "../config/parse.ts";
+import type { Policy } from "../config/policy.ts";
+import type { Atlas } from "../geo/atlas.ts";
+import { COUNTRIES } from "../geo/countries.ts";
+import { type LabelledPrefix, parseLabels } from "../geo/labels.ts";
+import { checkBounds } from "../health/bound.ts";
+import type { Checked, Problem } from "../problem.ts";
+import { type Prefix, parsePrefix } from "../wire/address.ts";
+import { type Name, parseName, rootName } from "../wire/name.ts";
+import { parseZone } from "../zone/parse.ts";
+import type { Zone } from "../zone/zone.ts";
+import { crossCheck } from "./cross-check.ts";
+import { FileReader, type FileStamp } from "./files.ts";
+import { GeoLoader, type GeoSource } from "./geo-loader.ts";
+import { Planner } from "./planner.ts";
+import { policiesIn } from "./policy-walk.ts";
+
+/** The name of the config file in an operator's folder. */
+export const CONFIG_FILE = "meridian.yaml";
+
+/** What operators declare, frozen. Overrides and facts are not in it. */
+export interface Snapshot {
+  readonly config: Config;
+  readonly zones: readonly Zone[];
+  readonly atlas: Atlas;
+  /** Where the atlas comes from. */
+  readonly geo: GeoSource;
+}
+
+/** What one attempt to load came to. */
+export interface Loaded extends Checked<Snapshot> {
+  /** Every file that was asked for, so that a change of any of them can be noticed. */
+  readonly stamps: ReadonlyMap<string, FileStamp>;
+  /** What is wrong, but not so that the snapshot could not be used: a broken geo file while an older one is kept. */
+  readonly warnings: readonly Problem[];
+}
+
+/** Checks the files in a folder, as a node would that starts with them. */
+export function checkFolder(folder: string): Checked<Snapshot> {
+  const { value, problems } = new Loader(folder).load();
+  if (value === null) return { value, problems };
+  const planner = Planner.of(value);
+  return { value: planner.value === null ? null : value, problems: planner.problems };
+}
+
+/** Loads a folder again and again; geo data that have not changed are read once. */
+export class Loader {
+  readonly #folder: string;
+  readonly #geo = new GeoLoader();
+
+  constructor(folder: string) {
+    this.#folder = resolve(folder);
+  }
+
+  /**
+   * Reads all files. Zones and geo data are checked even where they do not fit together, so that one attempt shows all
+   * that is wrong; only a config that cannot be parsed hides what it names.
+   */
+  load(): Loaded {
+    const reader = new FileReader();
+    const config = loadConfig(join(this.#folder, CONFIG_FILE), this.#folder, reader);
+    if (config.value === null) return { ...config, value: null, stamps: reader.stamps, warnings: [] };
+
+    const zones = loadZones(config.value, reader);
+    const labels = loadLabels(config.value, reader);
+    const geo = this.#geo.load(config.value, labels.value ?? [], prefixesIn(config.value), reader);
+    const problems = [
+      ...config.problems,
+      ...zones.problems,
+      ...labels.problems,
+      ...geo.problems,
+      ...checkBounds(config.value),
+      ...(zones.problems.length === 0 ? crossCheck(config.value, zones.value) : []),
+    ];
+    const { value } = geo;
+    return {
+      value:
+        value === null || problems.length > 0
+          ? null
+          : { config: config.value, zones: zones.value, atlas: value.atlas, geo: value.source },
+      problems,
+      stamps: reader.stamps,
+      warnings: geo.warnings,
+    };
+  }
+}
+
+function loadConfig(file: string, folder: string, reader: FileReader): Checked<Config> {
+  const text = reader.text(file);
+  if (text === null) return { value: null, problems: [unreadable(file)] };
+  return parseConfig(file, text, folder, {
+    nodeName: hostname(),
+    cores: availableParallelism(),
+    countries: new Set(COUNTRIES.keys()),
+  });
+}
+
+interface Zones {
+  readonly value: readonly Zone[];
+  readonly problems: readonly Problem[];
+}
+
+function loadZones(config: Config, reader: FileReader): Zones {
+  const checked = config.zones.map((file) => parseZone(file, originOf(file), (path) => reader.text(path)));
+  const problems = checked.flatMap((zone) => zone.problems);
+  if (config.zones.length === 0) {
+    problems.push({ file: config.file, line: 0, column: 0, message: "no zones, expected at least one" });
+  }
+  return { value: checked.flatMap((zone) => zone.value ?? []), problems };
+}
+
+/** A file named for its apex, as in `zones/gslb.example.zone`, needs no `$ORIGIN`. */
+function originOf(file: string): Name | null {
+  if (!file.endsWith(".zone")) return null;
+  const parsed = parseName(basename(file, ".zone"), rootName);
+  return parsed.kind === "name" ? parsed.name : null;
+}
+
+function loadLabels(config: Config, reader: FileReader): Checked<readonly LabelledPrefix[]> {
+  const checked = config.geo.labels.map((file) => {
+    const text = reader.text(file);
+    return text === null ? { value: null, problems: [unreadable(file)] } : parseLabels(file, text);
+  });
+  return {
+    value: checked.flatMap((labels) => labels.value ?? []),
+    problems: checked.flatMap((labels) => labels.problems),
+  };
+}
+
+/** The prefixes that policies of services tell apart. */
+function prefixesIn(config: Config): readonly Prefix[] {
+  const seen = new Set<Policy>();
+  const texts = new Set<string>();
+  for (const policy of config.services.flatMap((service) => policiesIn(service.policy, seen))) {
+    if (policy.kind !== "geo") continue;
+    for (const { match } of policy.cases) if (match.by === "prefix") texts.add(match.prefix);
+  }
+  return [...texts].map(parsePrefix).filter((prefix) => prefix !== null);
+}
+
+function unreadable(file: string): Problem {
+  return { file, line: 0, column: 0, message: "cannot be read, expected a file that this user may read" };
+}
