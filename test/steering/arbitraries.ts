@@ -1,0 +1,125 @@
+/** Random policies, locations and facts over the test world. */
+
+import fc from "fast-check";
+import type { Service } from "../../src/config/config.ts";
+import type { GeoMatch, Policy } from "../../src/config/policy.ts";
+import type { Location } from "../../src/geo/location.ts";
+import type { Facts } from "../../src/steering/facts.ts";
+import { factsOf, WORLD } from "./world.ts";
+
+const memberIds = [...WORLD.members.keys()];
+const regionIds = [...WORLD.regions.keys()];
+const poolIds = [...WORLD.pools.keys()];
+const weights = fc.constantFrom(0, 1, 2, 5, 80);
+
+const matches: fc.Arbitrary<GeoMatch> = fc.constantFrom(
+  { by: "prefix", prefix: "192.0.2.0/24" },
+  { by: "prefix", prefix: "192.0.0.0/16" },
+  { by: "label", label: "office" },
+  { by: "label", label: "partner" },
+  { by: "asn", asn: 64496 },
+  { by: "subdivision", subdivision: "US-CA" },
+  { by: "country", country: "GB" },
+  { by: "country", country: "US" },
+  { by: "continent", continent: "EU" },
+  { by: "continent", continent: "NA" },
+);
+
+function policiesWith(minUps: fc.Arbitrary<number>): fc.Arbitrary<Policy> {
+  return fc.letrec<{ policy: Policy }>((tie) => ({
+    policy: fc.oneof(
+      { maxDepth: 3, depthSize: "small", withCrossShrink: true },
+      fc.oneof(
+        fc.constantFrom(...poolIds).map((id): Policy => ({ kind: "pool", pool: id })),
+        fc.constantFrom(...memberIds).map((id): Policy => ({ kind: "member", member: id })),
+      ),
+      fc.record({
+        kind: fc.constant("geo" as const),
+        name: fc.constant(null),
+        minUp: minUps,
+        cases: fc.array(fc.record({ match: matches, use: tie("policy") }), { maxLength: 4 }),
+        default: fc.option(tie("policy")),
+      }),
+      fc.record({
+        kind: fc.constant("nearest" as const),
+        name: fc.constant(null),
+        minUp: minUps,
+        of: tie("policy"),
+        biasKm: fc
+          .array(fc.tuple(fc.constantFrom(...regionIds), fc.constantFrom(-2000, 500, 6000)), { maxLength: 2 })
+          .map((entries) => new Map(entries)),
+      }),
+      fc.record({
+        kind: fc.constant("latency" as const),
+        name: fc.constant(null),
+        minUp: minUps,
+        of: tie("policy"),
+      }),
+      fc.record({
+        kind: fc.constant("weighted" as const),
+        name: fc.constantFrom(null, "split", "canary"),
+        minUp: minUps,
+        choices: fc.uniqueArray(
+          fc.record({ key: fc.constantFrom("a", "b", "c"), weight: weights, use: tie("policy") }),
+          { minLength: 1, maxLength: 3, selector: ({ key }) => key },
+        ),
+      }),
+      fc.record({
+        kind: fc.constant("failover" as const),
+        name: fc.constant(null),
+        minUp: minUps,
+        order: fc.array(tie("policy"), { minLength: 1, maxLength: 3 }),
+      }),
+    ),
+  })).policy;
+}
+
+/** Any policy over the pools of the test world, a few levels deep. */
+export const policies: fc.Arbitrary<Policy> = policiesWith(fc.constantFrom(0, 0, 0, 0.3, 0.5, 0.75, 1));
+
+/** Those whose nodes are up as long as anything in them is. */
+export const plainPolicies: fc.Arbitrary<Policy> = policiesWith(fc.constant(0));
+
+/** Locations that the policies above can tell apart, and some that they cannot. */
+export const locations: fc.Arbitrary<Location> = fc.record({
+  continent: fc.constantFrom("EU", "NA", "AS", null),
+  country: fc.constantFrom("GB", "IE", "US", "JP", null),
+  subdivision: fc.constantFrom("US-CA", "US-NY", null),
+  asn: fc.constantFrom(64496, 64497, null),
+  coordinates: fc.option(
+    fc.record({
+      latitude: fc.integer({ min: -90, max: 90 }),
+      longitude: fc.integer({ min: -180, max: 180 }),
+    }),
+  ),
+  labels: fc.subarray(["office", "partner", "other"]),
+  prefixes: fc.constantFrom([], ["192.0.0.0/16"], ["192.0.2.0/24", "192.0.0.0/16"]),
+});
+
+/** Any facts about the test world. */
+export const facts: fc.Arbitrary<Facts> = factsWith(
+  fc.dictionary(fc.constantFrom(...memberIds), fc.double({ min: 0, max: 1, noNaN: true }), { maxKeys: 5 }),
+);
+
+/** Those in which every VIP takes all that it is offered. */
+export const plainFacts: fc.Arbitrary<Facts> = factsWith(fc.constant({}));
+
+function factsWith(takes: fc.Arbitrary<Readonly<Record<string, number>>>): fc.Arbitrary<Facts> {
+  return fc
+    .record({
+      down: fc.subarray(memberIds),
+      drained: fc.subarray(memberIds, { maxLength: 4 }),
+      takes,
+      memberWeights: fc.dictionary(fc.constantFrom(...memberIds), weights, { maxKeys: 3 }),
+      choiceWeights: fc.dictionary(fc.constantFrom("split/a", "canary/b", "www.example/a"), weights),
+      rttMs: fc.dictionary(fc.constantFrom(...regionIds), fc.integer({ min: 1, max: 400 })),
+    })
+    .map(factsOf);
+}
+
+export const families: fc.Arbitrary<4 | 6> = fc.constantFrom(4, 6);
+
+export const whenDowns: fc.Arbitrary<Service["whenDown"]> = fc.oneof(
+  fc.constantFrom({ kind: "all" } as const, { kind: "nodata" } as const, { kind: "servfail" } as const),
+  fc.constantFrom(...poolIds).map((id) => ({ kind: "fallback", pool: id }) as const),
+);

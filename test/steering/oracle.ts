@@ -1,0 +1,124 @@
+/**
+ * Steering as the words of the configuration reference say it, read straight off the policy: no local policies, no
+ * normal form, no takes, no `minUp`. Slow, and independent of what it checks.
+ */
+
+import type { Member, MemberId, RegionId } from "../../src/config/config.ts";
+import type { Geo, Policy } from "../../src/config/policy.ts";
+import { distanceKm } from "../../src/geo/distance.ts";
+import type { Location } from "../../src/geo/location.ts";
+import type { Facts } from "../../src/steering/facts.ts";
+import { WORLD } from "./world.ts";
+
+export interface Question {
+  readonly location: Location;
+  readonly facts: Facts;
+  readonly family: 4 | 6;
+  readonly service: string;
+}
+
+type Shares = ReadonlyMap<MemberId, number>;
+
+/** What to answer; null: nothing is up, not even a reserve. */
+export function read(policy: Policy, question: Question): Shares | null {
+  return new Reading(question, false).read(policy, null) ?? new Reading(question, true).read(policy, null);
+}
+
+class Reading {
+  readonly #question: Question;
+  readonly #reserves: boolean;
+
+  constructor(question: Question, reserves: boolean) {
+    this.#question = question;
+    this.#reserves = reserves;
+  }
+
+  /** Shares of the members that stand in the region, or anywhere. */
+  read(policy: Policy, region: RegionId | null): Shares | null {
+    const { location, facts, service } = this.#question;
+    const regions = [...WORLD.regions.values()];
+    const inRegion = (of: Policy, only: RegionId): Shares | null =>
+      region === null || region === only ? this.read(of, only) : null;
+    switch (policy.kind) {
+      case "member":
+        return this.#member(WORLD.members.get(policy.member)!, region);
+      case "pool":
+        return this.#weighted(
+          WORLD.pools
+            .get(policy.pool)!
+            .members.map((one) => ({ shares: this.#member(one, region), weight: this.#weight(one) })),
+        );
+      case "weighted":
+        return this.#weighted(
+          policy.choices.map(({ key, weight, use }) => ({
+            shares: this.read(use, region),
+            weight: facts.choiceWeights.get(`${policy.name ?? service}/${key}`) ?? weight,
+          })),
+        );
+      case "failover":
+        return firstOf(policy.order.map((child) => this.read(child, region)));
+      case "geo":
+        return firstOf(matching(policy, location).map((child) => this.read(child, region)));
+      case "nearest": {
+        const { coordinates } = location;
+        const km = new Map(
+          regions.map(({ id, coordinates: own }) => [
+            id,
+            coordinates === null ? 0 : distanceKm(coordinates, own) - (policy.biasKm.get(id) ?? 0),
+          ]),
+        );
+        const order = regions.map(({ id }) => id).sort((a, b) => km.get(a)! - km.get(b)!);
+        return firstOf(order.map((id) => inRegion(policy.of, id)));
+      }
+      case "latency": {
+        const ranking = facts.latency.ranking("", [...WORLD.regions.keys()]);
+        return firstOf(ranking.map((ranked) => inRegion(policy.of, ranked.region)));
+      }
+    }
+  }
+
+  #member(one: Member, region: RegionId | null): Shares | null {
+    const vip = this.#question.family === 4 ? one.ipv4 : one.ipv6;
+    if (vip === null || (region !== null && one.region !== region)) return null;
+    if (this.#question.facts.verdicts.get(vip.id)?.up === false) return null;
+    return this.#weight(one) > 0 || this.#reserves ? new Map([[one.id, 1]]) : null;
+  }
+
+  #weight(one: Member): number {
+    const { drained, memberWeights } = this.#question.facts;
+    return drained.has(one.id) ? 0 : (memberWeights.get(one.id) ?? one.weight);
+  }
+
+  #weighted(choices: readonly { readonly shares: Shares | null; readonly weight: number }[]): Shares | null {
+    const up = choices.filter(({ shares }) => shares !== null);
+    const total = up.reduce((sum, { weight }) => sum + weight, 0);
+    if (up.length === 0 || (total === 0 && !this.#reserves)) return null;
+    const all = new Map<MemberId, number>();
+    for (const { shares, weight } of up) {
+      const part = total === 0 ? 1 / up.length : weight / total;
+      for (const [id, share] of shares ?? []) {
+        if (part > 0) all.set(id, (all.get(id) ?? 0) + share * part);
+      }
+    }
+    return all;
+  }
+}
+
+function firstOf(alternatives: readonly (Shares | null)[]): Shares | null {
+  return alternatives.find((shares) => shares !== null) ?? null;
+}
+
+function matching(geo: Geo, location: Location): readonly Policy[] {
+  const traits = [
+    ...location.prefixes.map((prefix) => ({ by: "prefix", prefix })),
+    ...location.labels.map((label) => ({ by: "label", label })),
+    { by: "asn", asn: location.asn },
+    { by: "subdivision", subdivision: location.subdivision },
+    { by: "country", country: location.country },
+    { by: "continent", continent: location.continent },
+  ].map((trait) => JSON.stringify(trait));
+  const uses = traits.flatMap((trait) =>
+    geo.cases.filter(({ match }) => JSON.stringify(match) === trait).map(({ use }) => use),
+  );
+  return geo.default === null ? uses : [...uses, geo.default];
+}
