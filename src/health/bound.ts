@@ -10,6 +10,7 @@ export interface FailoverBound {
   readonly terms: readonly BoundTerm[];
 }
 
+/** One summand. */
 export interface BoundTerm {
   readonly name: "interval" | "jitter" | "rechecks" | "timeout" | "report" | "publish" | "ttl";
   readonly ms: number;
@@ -17,15 +18,17 @@ export interface BoundTerm {
   readonly from: string;
 }
 
+/** How many terms a problem names. */
+const ADVISED_TERMS = 3;
+
 /**
  * The bound of a service; null when its policy reaches no pool that is checked. Of several checks the worst counts.
  *
- *     VIP dies                                                   judged down
- *        |                                                            |
- *     ok |         fail           fail                  fail, the `fall`th
- *     |--+---------|----x---------|----x----------------|-----x-------+-----> answers move ------> caches have gone
- *     '- interval -'--- recheck --'------ recheck ------'- timeout -'- report - publish -'- ttl ----'
- *        + jitter   \________ (fall - 1) times ________/
+ *     answers
+ *     and dies     fails        fails               fails: down        plans move     caches let go
+ *     |------------|------------|----- . . . -------|---------|--------|--------------|
+ *      interval      recheck      recheck            timeout   report   ttl
+ *      + jitter    '------ fall - 1 times -------'            + publish
  *
  * 1. Worst, the VIP dies just after it has answered a probe, and the probe's start and end are one moment. The next
  *    probe starts `interval + jitter` after that one.
@@ -56,7 +59,7 @@ export function checkBounds(config: Config): readonly Problem[] {
     const message =
       bound === null
         ? `${promise}: none of its pools has a check; give one a check or remove failoverWithin`
-        : `${promise}: the failover bound is ${seconds(bound.totalMs)}; ${advice(bound, promisedMs)}`;
+        : `${promise}: the failover bound is ${seconds(bound.totalMs)}; ${advice(bound)}`;
     problems.push({ ...service.place, message });
   }
   return problems;
@@ -81,14 +84,10 @@ function boundOf(service: Service, check: Check, config: Config): FailoverBound 
   const terms: readonly BoundTerm[] = [
     { name: "interval", ms: check.intervalMs, from: `interval ${ofCheck}` },
     { name: "jitter", ms: check.jitterMs, from: `jitter ${ofCheck}` },
-    {
-      name: "rechecks",
-      ms: (check.fall - 1) * stepMs,
-      from: `fall (less 1) times ${step} ${ofCheck}: ${check.fall - 1} x ${seconds(stepMs)}`,
-    },
+    { name: "rechecks", ms: (check.fall - 1) * stepMs, from: `(fall - 1) * ${step} ${ofCheck}` },
     { name: "timeout", ms: check.timeoutMs, from: `timeout ${ofCheck}` },
-    { name: "report", ms: config.node.reportMs, from: "report of node" },
-    { name: "publish", ms: config.node.publishMs, from: "publish of node" },
+    { name: "report", ms: config.node.reportMs, from: "reportWithin of node" },
+    { name: "publish", ms: config.node.publishMs, from: "publishWithin of node" },
     { name: "ttl", ms: service.ttlSeconds * 1_000, from: `ttl of service ${service.label}` },
   ];
   return { totalMs: terms.reduce((sum, { ms }) => sum + ms, 0), terms };
@@ -130,19 +129,14 @@ function isWorse(bound: FailoverBound, worst: FailoverBound | null): boolean {
   return worst === null || bound.totalMs > worst.totalMs;
 }
 
-/** What to change, the largest terms first: as many as are needed to make up for the excess if they were nothing. */
-function advice(bound: FailoverBound, promisedMs: number): string {
-  const largest = bound.terms.filter(({ ms }) => ms > 0).toSorted((a, b) => b.ms - a.ms);
-  const named: string[] = [];
-  let excessMs = bound.totalMs - promisedMs;
-  for (const { from, ms } of largest) {
-    if (named.length >= 2 && excessMs < 0) break;
-    named.push(`${from} (${seconds(ms)})`);
-    excessMs -= ms;
-  }
+/** The terms worth changing: the largest. */
+function advice(bound: FailoverBound): string {
+  const largest = bound.terms.toSorted((a, b) => b.ms - a.ms).slice(0, ADVISED_TERMS);
+  const named = largest.map(({ from, ms }) => `${from} (${seconds(ms)})`);
   return `lower ${named.join(", ")}, or promise ${seconds(bound.totalMs)}`;
 }
 
+/** As an operator would write it. */
 function seconds(ms: number): string {
-  return `${ms / 1_000} s`;
+  return `${ms / 1_000}s`;
 }

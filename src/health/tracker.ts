@@ -20,7 +20,8 @@ export interface Changes {
  *
  * 1. Reports of different vantages and VIPs may come in any order: opinions, votes, judgements and isolation are the
  *    same in the end. Of one vantage on one VIP, reports that are not newer than the last are ignored.
- * 2. What depends on the way there is what remembers: `sinceMs`, `recovering`, and whether a held VIP is up.
+ * 2. What depends on the way there is what remembers: `sinceMs`, `recovering`, and for a VIP that too few vote on,
+ *    whether it is up, and whether that is held or assumed.
  * 3. Time moves by `tick()` alone and never back. Reports are judged at once; only staleness and the end of slow start
  *    wait for a tick.
  * 4. A VIP judged by another has that one's verdict, under its own name.
