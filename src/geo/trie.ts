@@ -1,0 +1,161 @@
+/** Class tries: for one policy, which class an address is in, and how wide a prefix around it is in the same. */
+
+import assert from "node:assert/strict";
+import { u8, word } from "../wire/bytes.ts";
+import type { Atlas } from "./atlas.ts";
+import { type AddressTree, isLeaf, LEAF, mapLeaves } from "./tree.ts";
+
+/**
+ * A trie in one block of words, which needs nothing else and may lie anywhere in shared memory:
+ *
+ *     word 0      entry of all IPv4
+ *     word 1      entry of all IPv6
+ *     word 2...   nodes, each for the next 4 bits of the address:
+ *
+ *     node        bit v set: an entry starts at value v (bit 0 always is); the entries follow in order, and each
+ *                 also stands for the values up to the next one's
+ *
+ *     entry       31 30 29 ............ 8 7 ...... 0
+ *     inner        0  0  first word of the node, from the block's start
+ *     leaf         0  1  class            scope
+ *
+ * Bit 31 is never set, so that every entry is a small integer to V8 and no read allocates.
+ *
+ * Measured over the built-in country database with a class for each country, for 2^20 random addresses: 10.0 MB, 43 ns
+ * (IPv4) and 33 ns (IPv6) a lookup, 120 ms to write. Nodes of 16 entries without the bitmap take 23.3 MB, 25 and 20 ns;
+ * of 256 entries 98 MB, 30 and 22 ns. A hundredth of a query's CPU buys tries that are less than half as large to
+ * build, publish and keep on disk.
+ */
+export interface ClassTrie {
+  readonly nodes: Uint32Array;
+}
+
+/** Values of the bits that a node looks at. */
+const FANOUT = 16;
+
+const CLASS_LIMIT = 1 << 22;
+
+/** The trie of a policy, whose class for each location number is in `classOf` (below 2^22). */
+export function compileClasses(atlas: Atlas, classOf: Uint16Array | Uint32Array): ClassTrie {
+  assert(
+    classOf.length === atlas.locations.length,
+    `${classOf.length} classes for ${atlas.locations.length} locations`,
+  );
+  assert(
+    classOf.every((number) => number < CLASS_LIMIT),
+    `a class above ${CLASS_LIMIT - 1}`,
+  );
+  return new TrieWriter(mapLeaves(atlas.tree, Uint32Array.from(classOf))).write();
+}
+
+/**
+ * The leaf of the address of 4 or 16 octets at `addressAt`, in the trie whose words start at `base`. An address
+ * that is known only in part (RFC 7871 §6) has zeros for the rest.
+ */
+export function lookupClass(
+  words: Uint32Array,
+  base: number,
+  address: Uint8Array,
+  addressAt: number,
+  isIpv6: boolean,
+): number {
+  let entry = word(words, base + (isIpv6 ? 1 : 0));
+  const end = addressAt + (isIpv6 ? 16 : 4);
+  for (let at = addressAt; entry < LEAF && at < end; at += 1) {
+    const octet = u8(address, at);
+    entry = child(words, base + entry, octet >>> 4);
+    if (entry < LEAF) entry = child(words, base + entry, octet & 0x0f);
+  }
+  return entry;
+}
+
+/** The class of a leaf. */
+export function leafClass(leaf: number): number {
+  return (leaf - LEAF) >>> 8;
+}
+
+/** The length of the widest prefix around the address that is all of its class: the ECS scope (RFC 7871 §7.2.1). */
+export function leafScope(leaf: number): number {
+  return leaf & 0xff;
+}
+
+/** The entry for a value of 4 bits: the last that starts at or before it. */
+function child(words: Uint32Array, node: number, value: number): number {
+  return word(words, node + onesIn16(word(words, node) & ((2 << value) - 1)));
+}
+
+/** How many of the low 16 bits are set; counted in pairs, nibbles, octets, as V8 has no instruction for it. */
+function onesIn16(bits: number): number {
+  const pairs = bits - ((bits >>> 1) & 0x5555);
+  const nibbles = (pairs & 0x3333) + ((pairs >>> 2) & 0x3333);
+  const octets = (nibbles + (nibbles >>> 4)) & 0x0f0f;
+  return (octets + (octets >>> 8)) & 0x1f;
+}
+
+/** A tree entry that a node of the trie has an entry for. */
+interface Start {
+  readonly value: number;
+  readonly entry: number;
+  readonly depth: number;
+}
+
+/** Writes a binary tree of classes as a trie. */
+class TrieWriter {
+  readonly #tree: AddressTree;
+  #words = new Uint32Array(1024);
+  #used = 2;
+
+  constructor(tree: AddressTree) {
+    this.#tree = tree;
+  }
+
+  write(): ClassTrie {
+    const ipv4 = this.#entry(this.#tree.ipv4, 0);
+    const ipv6 = this.#entry(this.#tree.ipv6, 0);
+    const nodes = this.#words.slice(0, this.#used);
+    nodes[0] = ipv4;
+    nodes[1] = ipv6;
+    return { nodes };
+  }
+
+  /** The trie's entry for a tree entry `depth` bits down, its node written behind all others. */
+  #entry(entry: number, depth: number): number {
+    if (isLeaf(entry)) return LEAF + (((entry - LEAF) << 8) | depth);
+    const starts: Start[] = [];
+    this.#spread({ value: 0, entry, depth }, FANOUT, starts);
+    const node = this.#allot(1 + starts.length);
+    let bitmap = 0;
+    for (const [i, start] of starts.entries()) {
+      const written = this.#entry(start.entry, start.depth);
+      this.#words[node + 1 + i] = written;
+      bitmap |= 1 << start.value;
+    }
+    this.#words[node] = bitmap;
+    return node;
+  }
+
+  /** Collects what lies under a tree entry that stands for `width` values: leaves, and what is 4 bits down. */
+  #spread(start: Start, width: number, starts: Start[]): void {
+    if (isLeaf(start.entry) || width === 1) {
+      starts.push(start);
+      return;
+    }
+    const { value, entry, depth } = start;
+    const half = width / 2;
+    const left = word(this.#tree.pairs, 2 * entry);
+    const right = word(this.#tree.pairs, 2 * entry + 1);
+    this.#spread({ value, entry: left, depth: depth + 1 }, half, starts);
+    this.#spread({ value: value + half, entry: right, depth: depth + 1 }, half, starts);
+  }
+
+  #allot(words: number): number {
+    const at = this.#used;
+    this.#used += words;
+    if (this.#used > this.#words.length) {
+      const larger = new Uint32Array(2 * this.#words.length);
+      larger.set(this.#words);
+      this.#words = larger;
+    }
+    return at;
+  }
+}
