@@ -1,7 +1,11 @@
 /** The one door: every change that somebody makes, by API, command line or file, goes through here. */
 
+import type { Config } from "../config/config.ts";
 import type { Problem } from "../problem.ts";
-import type { Action } from "./override.ts";
+import { suggest } from "../suggest.ts";
+import { type Action, actionProblem, describeAction, isActive, type Override, overrideId } from "./override.ts";
+import type { Loaded, Loader, Snapshot } from "./snapshot.ts";
+import type { AuditEvent, NewAuditEntry, Store } from "./store.ts";
 
 /** What somebody wants to be different. */
 export type Edit =
@@ -28,3 +32,171 @@ export type ChangeOutcome =
   | { readonly kind: "refused"; readonly problems: readonly Problem[] }
   /** `ifVersion` is not the version any more. */
   | { readonly kind: "conflict"; readonly current: number };
+
+/** Who makes the changes that nobody ordered. */
+export const MERIDIAN = "meridian";
+
+/** The last moment that a `Date` can hold. */
+const TIME_MAX_MS = 8.64e15;
+
+export interface DoorOptions {
+  readonly store: Store;
+  readonly loader: Loader;
+  readonly nowMs: () => number;
+  /** The config in force. */
+  readonly config: () => Config;
+  /** The highest version seen anywhere. */
+  readonly versionSeen: () => number;
+  /** Puts other overrides in force before it returns. */
+  readonly override: (overrides: readonly Override[]) => void;
+  /** Puts the book of another snapshot in force, or says why it cannot be. */
+  readonly replace: (snapshot: Snapshot, version: number) => Promise<readonly Problem[]>;
+  /** Told what each attempt to load the files came to; no problems: it is in force. */
+  readonly onLoaded: (loaded: Loaded, problems: readonly Problem[]) => void;
+  /** Told of each change that is in force, for the log. */
+  readonly onChange: (version: number, audit: readonly NewAuditEntry[]) => void;
+}
+
+/** Takes changes one after the other. */
+export class Door {
+  readonly #options: DoorOptions;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: DoorOptions) {
+    this.#options = options;
+  }
+
+  /** Makes one change: checks the version, edits a copy, validates all of it, stores and publishes. */
+  change(request: ChangeRequest): Promise<ChangeOutcome> {
+    return this.#inTurn(async () => {
+      const current = this.version();
+      if (request.ifVersion !== null && request.ifVersion !== current) return { kind: "conflict", current };
+      const problems = requestProblems(request);
+      if (problems.length > 0) return { kind: "refused", problems };
+      switch (request.edit.kind) {
+        case "set-override":
+          return this.#setOverride(request, request.edit.action, request.edit.untilMs);
+        case "end-override":
+          return this.#endOverride(request, request.edit.id);
+        case "reload":
+          return await this.#reload(request);
+      }
+    });
+  }
+
+  /** Ends the overrides whose end has come. They have stopped to count at that moment; here it is put on record. */
+  expire(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { store, nowMs } = this.#options;
+      const expired = store.overrides().filter((override) => !isActive(override, nowMs()));
+      if (expired.length === 0) return;
+      const by = { author: MERIDIAN, reason: "its end has come" };
+      const audit = expired.map(({ action }) => this.#entry("override-expired", describeAction(action), by));
+      this.#write({ set: [], ended: expired.map(({ id }) => id), audit });
+    });
+  }
+
+  /** The version of the last change. */
+  version(): number {
+    return Math.max(this.#options.store.version(), this.#options.versionSeen());
+  }
+
+  #setOverride(request: ChangeRequest, action: Action, untilMs: number | null): ChangeOutcome {
+    const { config, nowMs, store } = this.#options;
+    const problem = actionProblem(config(), action) ?? endProblem(untilMs, nowMs());
+    if (problem !== null) return refused(problem);
+    const { author, reason } = request;
+    const id = overrideId(action);
+    const replaces = store.overrides().some((override) => override.id === id);
+    const until = untilMs === null ? "" : ` until ${new Date(untilMs).toISOString()}`;
+    const event = replaces ? "override-replaced" : "override-set";
+    return this.#write({
+      set: [{ id, action, author, reason, createdMs: nowMs(), untilMs }],
+      ended: [],
+      audit: [this.#entry(event, `${describeAction(action)}${until}`, request)],
+    });
+  }
+
+  #endOverride(request: ChangeRequest, id: string): ChangeOutcome {
+    const overrides = this.#options.store.overrides();
+    const override = overrides.find((candidate) => candidate.id === id);
+    if (override === undefined) {
+      const near = suggest(
+        id,
+        overrides.map((candidate) => candidate.id),
+      );
+      return refused(`no override "${id}"${near === null ? "" : `; did you mean "${near}"?`}`);
+    }
+    const audit = [this.#entry("override-ended", describeAction(override.action), request)];
+    return this.#write({ set: [], ended: [id], audit });
+  }
+
+  /**
+   * The files are what is stored, so here publishing comes first: a book that dns refuses leaves no trace but the
+   * problem, and after a crash between the two the version goes on from the one that dns tells.
+   */
+  async #reload(request: ChangeRequest): Promise<ChangeOutcome> {
+    const { loader, replace, onLoaded, store, onChange } = this.#options;
+    const loaded = loader.load();
+    const version = this.version() + 1;
+    const problems = loaded.value === null ? loaded.problems : await replace(loaded.value, version);
+    onLoaded(loaded, problems);
+    if (problems.length > 0 || loaded.value === null) return { kind: "refused", problems };
+    const { zones, config } = loaded.value;
+    const detail = `${zones.length} zones, ${config.services.length} services, ${config.members.size} members`;
+    const audit = [this.#entry("files-loaded", detail, request, version)];
+    const stored = store.commit({ version, set: [], ended: [], audit });
+    if (stored.kind === "conflict") return stored;
+    onChange(version, audit);
+    return { kind: "published", version };
+  }
+
+  #write(change: {
+    readonly set: readonly Override[];
+    readonly ended: readonly string[];
+    readonly audit: readonly NewAuditEntry[];
+  }): ChangeOutcome {
+    const { store, override, onChange } = this.#options;
+    const version = this.version() + 1;
+    const stored = store.commit({ ...change, version });
+    if (stored.kind === "conflict") return stored;
+    override(store.overrides());
+    onChange(version, change.audit);
+    return { kind: "published", version };
+  }
+
+  #entry(
+    event: AuditEvent,
+    detail: string,
+    { author, reason }: Pick<ChangeRequest, "author" | "reason">,
+    version: number = this.version() + 1,
+  ): NewAuditEntry {
+    return { version, atMs: this.#options.nowMs(), author, reason, event, detail };
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+}
+
+function requestProblems({ author, reason }: ChangeRequest): readonly Problem[] {
+  const problems: string[] = [];
+  if (author.trim() === "") problems.push("author: expected who makes the change");
+  if (reason.trim() === "") problems.push("reason: expected why the change is made");
+  return problems.map(inRequest);
+}
+
+function endProblem(untilMs: number | null, nowMs: number): string | null {
+  if (untilMs === null || (untilMs > nowMs && untilMs <= TIME_MAX_MS)) return null;
+  return `until: expected a time after ${new Date(nowMs).toISOString()}`;
+}
+
+function refused(message: string): ChangeOutcome {
+  return { kind: "refused", problems: [inRequest(message)] };
+}
+
+function inRequest(message: string): Problem {
+  return { file: "request", line: 0, column: 0, message };
+}

@@ -104,18 +104,18 @@ export class FactKeeper {
     return this.#shiftBy({ flipped, revised });
   }
 
-  /** Moves time: votes go stale, slow starts go on, rankings are reconsidered. Overrides end by the one door. */
+  /** Moves time: votes go stale, slow starts go on, overrides end, rankings are reconsidered. */
   tick(nowMs: number): Shift {
     this.#nowMs = nowMs;
-    const shift = this.#shiftBy(this.#tracker.tick(nowMs));
-    const rankings = this.#rtts.tick(nowMs);
-    const stepped = [...this.#recovering].filter((vip) => this.#step(vip));
-    return { ...shift, vips: shift.vips.union(new Set(stepped)), rankings };
+    const judged = this.#shiftBy(this.#tracker.tick(nowMs));
+    const stepped = new Set([...this.#recovering].filter((vip) => this.#step(vip)));
+    const ended = this.override(this.#overrides, nowMs);
+    return [ended, { ...NO_SHIFT, vips: stepped, rankings: this.#rtts.tick(nowMs) }].reduce(joinShifts, judged);
   }
 
   /** When something changes by the clock alone: a slow start's next step or an override's end; null: nothing. */
   nextDueMs(): number | null {
-    let next = nextEndMs(this.#overrides);
+    let next = nextEndMs(this.#overrides, this.#nowMs);
     for (const vip of this.#recovering) {
       const verdict = this.#tracker.verdicts().get(vip);
       const stepMs = verdict && nextStepAt(verdict, this.#slowStartMs.get(vip) ?? 0, this.#nowMs);
@@ -162,9 +162,12 @@ export class FactKeeper {
   }
 
   #follow(verdict: Verdict): void {
-    if (!verdict.recovering) return this.#forget(verdict.vip);
-    this.#recovering.add(verdict.vip);
-    this.#step(verdict.vip);
+    if (verdict.recovering) {
+      this.#recovering.add(verdict.vip);
+      this.#step(verdict.vip);
+    } else {
+      this.#forget(verdict.vip);
+    }
   }
 
   /** Works out anew what a recovering VIP takes; true when that has changed. */

@@ -7,6 +7,7 @@ import {
   type AgentMessage,
   formatMessage,
   type Hello,
+  type MessageProblem,
   type NodeMessage,
   PING_INTERVAL_MS,
   parseAgentMessage,
@@ -94,14 +95,19 @@ export class Ingest {
   }
 
   #receive(stream: Stream, data: RawData, isBinary: boolean): void {
-    const message = isBinary || !Buffer.isBuffer(data) ? null : parseAgentMessage(data.toString("utf8"));
-    if (message === null) return this.#refuse(stream, "expected text, got binary data");
-    if (message.kind === "problem") return this.#refuse(stream, message.message);
-    const wrong = this.#outOfPlace(stream, message);
-    if (wrong !== null) return this.#refuse(stream, wrong);
-    if (message.kind === "reports") return this.#takeReports(stream, message);
-    stream.hello = message;
-    this.#options.onStream(stream.vantage, "opened", `release ${message.version}`);
+    const message: AgentMessage | MessageProblem =
+      isBinary || !Buffer.isBuffer(data)
+        ? { kind: "problem", message: "expected text, got binary data" }
+        : parseAgentMessage(data.toString("utf8"));
+    const wrong = message.kind === "problem" ? message.message : this.#outOfPlace(stream, message);
+    if (wrong !== null) this.#refuse(stream, wrong);
+    else if (message.kind === "reports") this.#takeReports(stream, message);
+    else if (message.kind === "hello") this.#greet(stream, message);
+  }
+
+  #greet(stream: Stream, hello: Hello): void {
+    stream.hello = hello;
+    this.#options.onStream(stream.vantage, "opened", `release ${hello.version}`);
     this.#sendTargets(stream);
   }
 

@@ -92,11 +92,11 @@ export function isActive(override: Override, nowMs: number): boolean {
   return override.untilMs === null || nowMs < override.untilMs;
 }
 
-/** When the next override ends by itself; null: none will. */
-export function nextEndMs(overrides: Iterable<Override>): number | null {
+/** When the next override ends by itself, after `nowMs`; null: none will. */
+export function nextEndMs(overrides: Iterable<Override>, nowMs: number): number | null {
   let next: number | null = null;
   for (const { untilMs } of overrides) {
-    if (untilMs !== null && (next === null || untilMs < next)) next = untilMs;
+    if (untilMs !== null && untilMs > nowMs && (next === null || untilMs < next)) next = untilMs;
   }
   return next;
 }

@@ -86,7 +86,11 @@ export class Publisher {
       return { kind: "refused", reason: `version ${version} is not above ${this.#versionSeen}` };
     }
     const offered = `${this.#path}.next`;
-    await this.#write(offered, compiled.bytes);
+    try {
+      await this.#write(offered, compiled.bytes);
+    } catch (cause) {
+      return { kind: "refused", reason: `Cannot write ${offered}: ${String(cause)}` };
+    }
     const outcome = await new Promise<PublishOutcome>((settle) => {
       this.#waiting = { version, settle };
       this.#options.send({ kind: "adopt", version, path: offered });
@@ -94,7 +98,7 @@ export class Publisher {
     if (outcome.kind === "refused") return outcome;
     const { buffer, byteOffset, byteLength } = compiled.bytes;
     this.#adopted = { version, words: new Uint32Array(buffer, byteOffset, byteLength / 4) };
-    await this.#inTurn(() => rename(offered, this.#path));
+    this.#inTurn(() => rename(offered, this.#path)).catch(this.#options.onError);
     return outcome;
   }
 

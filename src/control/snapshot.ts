@@ -1,12 +1,9 @@
 /** Loads everything that operators declare, all of it sound or none of it used. */
 
-import { availableParallelism, hostname } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
-import { parseConfig } from "../config/parse.ts";
 import type { Policy } from "../config/policy.ts";
 import type { Atlas } from "../geo/atlas.ts";
-import { COUNTRIES } from "../geo/countries.ts";
 import { type LabelledPrefix, parseLabels } from "../geo/labels.ts";
 import { checkBounds } from "../health/bound.ts";
 import type { Checked, Problem } from "../problem.ts";
@@ -14,14 +11,12 @@ import { type Prefix, parsePrefix } from "../wire/address.ts";
 import { type Name, parseName, rootName } from "../wire/name.ts";
 import { parseZone } from "../zone/parse.ts";
 import type { Zone } from "../zone/zone.ts";
+import { loadConfig } from "./config-file.ts";
 import { crossCheck } from "./cross-check.ts";
 import { FileReader, type FileStamp } from "./files.ts";
 import { GeoLoader, type GeoSource } from "./geo-loader.ts";
 import { Planner } from "./planner.ts";
 import { policiesIn } from "./policy-walk.ts";
-
-/** The name of the config file in an operator's folder. */
-export const CONFIG_FILE = "meridian.yaml";
 
 /** What operators declare, frozen. Overrides and facts are not in it. */
 export interface Snapshot {
@@ -63,7 +58,7 @@ export class Loader {
    */
   load(): Loaded {
     const reader = new FileReader();
-    const config = loadConfig(join(this.#folder, CONFIG_FILE), this.#folder, reader);
+    const config = loadConfig(this.#folder, reader);
     if (config.value === null) return { ...config, value: null, stamps: reader.stamps, warnings: [] };
 
     const zones = loadZones(config.value, reader);
@@ -88,16 +83,6 @@ export class Loader {
       warnings: geo.warnings,
     };
   }
-}
-
-function loadConfig(file: string, folder: string, reader: FileReader): Checked<Config> {
-  const text = reader.text(file);
-  if (text === null) return { value: null, problems: [unreadable(file)] };
-  return parseConfig(file, text, folder, {
-    nodeName: hostname(),
-    cores: availableParallelism(),
-    countries: new Set(COUNTRIES.keys()),
-  });
 }
 
 interface Zones {

@@ -16,6 +16,9 @@ import type {
   TokenRecord,
 } from "./store.ts";
 
+/** The name of the store in the state folder. */
+export const STORE_FILE = "meridian.db";
+
 type Row = Record<string, SQLOutputValue>;
 
 /**

@@ -1,0 +1,30 @@
+/** Reads `meridian.yaml` from an operator's folder. */
+
+import { availableParallelism, hostname } from "node:os";
+import { join } from "node:path";
+import type { Config } from "../config/config.ts";
+import { parseConfig } from "../config/parse.ts";
+import { COUNTRIES } from "../geo/countries.ts";
+import type { Checked } from "../problem.ts";
+import { FileReader } from "./files.ts";
+
+/** The name of the config file in an operator's folder. */
+export const CONFIG_FILE = "meridian.yaml";
+
+/** Parses the config in `folder`; relative paths in it count from there. */
+export function loadConfig(folder: string, reader: FileReader = new FileReader()): Checked<Config> {
+  const file = join(folder, CONFIG_FILE);
+  const text = reader.text(file);
+  if (text !== null) return parseConfigText(file, text, folder);
+  const message = "cannot be read, expected a file that this user may read";
+  return { value: null, problems: [{ file, line: 0, column: 0, message }] };
+}
+
+/** Parses the text of a config as if it lay in `folder`. */
+export function parseConfigText(file: string, text: string, folder: string): Checked<Config> {
+  return parseConfig(file, text, folder, {
+    nodeName: hostname(),
+    cores: availableParallelism(),
+    countries: new Set(COUNTRIES.keys()),
+  });
+}
