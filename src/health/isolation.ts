@@ -16,8 +16,8 @@ export interface Testimony {
   readonly contradicted: number;
 }
 
-/** The least number of contradictions that isolates a vantage, unless it reports on two VIPs only. */
-const CONTRADICTIONS_MIN = 3;
+/** The least number of contradictions that isolates a vantage. */
+const CONTRADICTIONS_MIN = 2;
 
 /**
  * Whether those who call this VIP unhealthy are contradicted: more than half of the *other* known opinions are
@@ -33,8 +33,8 @@ export function contradictsUnhealthy(opinions: Opinions): boolean {
  * Whether a vantage is isolated: it has no vote, and is flagged.
  *
  * 1. It is contradicted on more than half of the VIPs it reports on,
- * 2. and on at least three, or on both when it reports on two. With one VIP never: a single disagreement speaks of
- *    the VIP as much as of the vantage, and `quorum: any` could never take effect.
+ * 2. and on at least two: a single disagreement speaks of the VIP as much as of the vantage, and where there is but
+ *    one VIP, `quorum: any` could never take effect.
  *
  * What follows from the two rules: an outage that more than half of the other vantages do not deny isolates nobody, a
  * single vantage is never isolated, and where all vantages report on the same VIPs they cannot all be isolated,
@@ -44,7 +44,5 @@ export function contradictsUnhealthy(opinions: Opinions): boolean {
  * `quorum: any`, where the first unhealthy opinion of a failing vantage acts before there is anything to contradict.
  */
 export function isIsolated(testimony: Testimony): boolean {
-  const { known, contradicted } = testimony;
-  if (contradicted <= known / 2) return false;
-  return contradicted >= CONTRADICTIONS_MIN || (contradicted === 2 && known === 2);
+  return testimony.contradicted > testimony.known / 2 && testimony.contradicted >= CONTRADICTIONS_MIN;
 }

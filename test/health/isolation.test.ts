@@ -21,8 +21,8 @@ describe("a vantage is isolated", () => {
     ["not for the only VIP", { known: 1, contradicted: 1 }, false],
     ["not for one of two", { known: 2, contradicted: 1 }, false],
     ["for both of two", { known: 2, contradicted: 2 }, true],
-    ["not for two of three, which is fewer than three", { known: 3, contradicted: 2 }, false],
-    ["for three of three", { known: 3, contradicted: 3 }, true],
+    ["not for one of three", { known: 3, contradicted: 1 }, false],
+    ["for two of three", { known: 3, contradicted: 2 }, true],
     ["not for half", { known: 10, contradicted: 5 }, false],
     ["for more than half", { known: 10, contradicted: 6 }, true],
   ])("%s", (_name, testimony, isolated) => {

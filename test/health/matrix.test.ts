@@ -111,7 +111,7 @@ function countAnew(reports: readonly Report[], nowMs: number) {
   const testimonyOf = (vantage: VantageId) => {
     const knownVips = vips.filter((id) => opinionOf(vantage, id) !== null).length;
     const contradictedVips = vips.filter((id) => isContradicted(vantage, id)).length;
-    const enough = contradictedVips >= 3 || (contradictedVips === 2 && knownVips === 2);
+    const enough = contradictedVips >= 2;
     return { isolated: enough && contradictedVips > knownVips / 2, knownVips, contradictedVips };
   };
   return {

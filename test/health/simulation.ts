@@ -97,8 +97,9 @@ export class Simulation {
     course.last = running.kind;
     course.startsAtMs = Math.max(this.nowMs, course.startsAtMs + this.#waitMs(course));
     if (this.#silent.has(vantage)) return null;
-    const report = running.kind === "success" ? success : failure;
-    return this.tracker.report(report(vantage, vip, this.nowMs));
+    if (running.kind === "success") return this.tracker.report(success(vantage, vip, this.nowMs));
+    const error = this.#options.failsAfterMs < this.#options.check.timeoutMs ? "refused" : "timeout";
+    return this.tracker.report(failure(vantage, vip, this.nowMs, error));
   }
 
   #waitMs({ last, streak }: Course): number {

@@ -312,9 +312,9 @@ test("a report that changes no opinion costs microseconds with 5,000 VIPs and 20
     for (const vantage of everywhere) for (const vip of many) tracker.report(success(vantage, vip, atMs));
   };
   round(1);
-  const startedAt = performance.now();
+  const before = process.cpuUsage();
   round(5_000);
   for (let nowMs = 5_000; nowMs < 10_000; nowMs += 1_000) tracker.tick(nowMs);
-  // 100,000 reports and 5 ticks are 5 s of such a world; a tenth of that is a generous limit on a busy machine.
-  expect(performance.now() - startedAt).toBeLessThan(500);
+  // 100,000 reports and 5 ticks are 5 s of such a world. It takes about 0.1 s; the limit leaves room for a busy machine.
+  expect(process.cpuUsage(before).user / 1_000).toBeLessThan(1_000);
 });
