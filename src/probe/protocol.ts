@@ -40,8 +40,8 @@ export const AGENT_MESSAGE_LENGTH_MAX: number = 1024 * 1024;
 /** The longest message a node may send: room for about 50,000 targets. */
 export const NODE_MESSAGE_LENGTH_MAX: number = 32 * 1024 * 1024;
 
-/** How many reports go into one message at most. */
-export const REPORTS_PER_MESSAGE_MAX = 1_000;
+/** How many reports go into one message at most; with the longest names and details they still fit. */
+export const REPORTS_PER_MESSAGE_MAX = 500;
 
 /** The longest `detail` of a failure. */
 export const DETAIL_LENGTH_MAX = 300;

@@ -58,10 +58,10 @@ describe("an outbox", () => {
     expect(outbox.seal(70_000)[0]?.reports).toMatchObject([{ agoMs: 20_000 }]);
   });
 
-  test("splits many reports into messages of at most a thousand", () => {
+  test("splits many reports into messages of at most 500", () => {
     const outbox = new Outbox();
-    for (let i = 0; i < 2_500; i += 1) outbox.add(report(0));
-    expect(outbox.seal(0).map((batch) => batch.reports.length)).toEqual([1_000, 1_000, 500]);
+    for (let i = 0; i < 1_200; i += 1) outbox.add(report(0));
+    expect(outbox.seal(0).map((batch) => batch.reports.length)).toEqual([500, 500, 200]);
   });
 
   test("is bounded: the oldest batches, then the oldest loose reports, make room", () => {
