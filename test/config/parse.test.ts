@@ -1,0 +1,331 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { CheckId, MemberId, PoolId, RegionId } from "../../src/config/config.ts";
+import { keys } from "../../src/config/keys.ts";
+import { formatName } from "../../src/wire/name.ts";
+import { configOf, maximal, parse, problemsOf, root, small } from "./fixture.ts";
+
+const config = configOf(maximal);
+
+describe("a config with every key", () => {
+  test("has its node, with relative paths resolved against the folder", () => {
+    expect(config.node).toEqual({
+      name: "ams-1",
+      listen: [
+        { address: expect.objectContaining({ text: "192.0.2.53" }), port: 53 },
+        { address: expect.objectContaining({ text: "2001:db8::53" }), port: 53 },
+        { address: expect.objectContaining({ text: "127.0.0.1" }), port: 0 },
+        { address: expect.objectContaining({ text: "127.0.0.1" }), port: 0 },
+      ],
+      workers: 4,
+      udp: "datagram",
+      tcp: { maxConnections: 5000, maxConnectionsPerClient: 50, idleTimeoutMs: 1500 },
+      api: { address: expect.objectContaining({ text: "::1" }), port: 8443 },
+      apiTls: { certificate: "/etc/meridian/tls/api.pem", key: "/etc/ssl/api.key" },
+      stateFolder: "/etc/state",
+      reportMs: 250,
+      publishMs: 50,
+    });
+    expect(config.geo).toEqual({
+      database: "/etc/meridian/geo-data/city.mmdb",
+      labels: ["/etc/meridian/geo-data/offices.csv", "/srv/partners.csv"],
+    });
+    expect(config.zones).toEqual(["/etc/meridian/zones/gslb.example.zone", "/srv/zones/other.example.zone"]);
+  });
+
+  test("has its regions and vantages", () => {
+    expect([...config.regions.values()]).toEqual([
+      { id: "us-east", coordinates: { latitude: 38.9, longitude: -77.4 } },
+      { id: "eu-west", coordinates: { latitude: 53.3, longitude: -6.3 } },
+    ]);
+    expect([...config.vantages.keys()]).toEqual(["virginia", "dublin"]);
+  });
+
+  test("has its checks", () => {
+    expect(config.checks.get("plain" as CheckId)).toEqual({
+      id: "plain",
+      probe: {
+        kind: "http",
+        tls: false,
+        port: 8080,
+        method: "GET",
+        path: "/healthz?deep=1",
+        host: "www.example",
+        headers: { Accept: "application/json", "X-Probe": "yes, one" },
+        expect: {
+          codes: [
+            [200, 299],
+            [301, 301],
+          ],
+          body: "ok: yes",
+        },
+        insecure: false,
+      },
+      intervalMs: 3000,
+      timeoutMs: 800,
+      rise: 3,
+      fall: 4,
+      recheckMs: 500,
+      jitterMs: 0,
+      quorum: { kind: "percent", percent: 60 },
+      minVantages: 2,
+      slowStartMs: 120_000,
+    });
+    expect(config.checks.get("port" as CheckId)?.probe).toEqual({ kind: "tcp", port: 25 });
+  });
+
+  test("has the documented defaults of a check, never above a short interval", () => {
+    expect(config.checks.get("secure" as CheckId)).toMatchObject({
+      probe: {
+        tls: true,
+        port: 443,
+        path: "/",
+        host: null,
+        headers: {},
+        expect: { codes: [[200, 299]], body: null },
+      },
+      intervalMs: 5000,
+      timeoutMs: 2000,
+      rise: 2,
+      fall: 2,
+      recheckMs: 1000,
+      jitterMs: 500,
+      minVantages: 1,
+      slowStartMs: 60_000,
+    });
+    expect(config.checks.get("quick" as CheckId)).toMatchObject({
+      timeoutMs: 500,
+      recheckMs: 500,
+      jitterMs: 50,
+      quorum: { kind: "majority" },
+    });
+  });
+
+  test("has its pools and members", () => {
+    const web = config.pools.get("web" as PoolId);
+    expect(web?.check).toBe("plain");
+    expect(web?.members.map(({ id, region, weight }) => [id, region, weight])).toEqual([
+      ["web/us-east", "us-east", 1],
+      ["web/eu-west", "eu-west", 2.5],
+      ["web/dublin-2", "eu-west", 0],
+      ["web/dublin-3", "eu-west", 1],
+    ]);
+    expect(config.pools.get("spare" as PoolId)?.check).toBeNull();
+    expect([...config.members.keys()]).toEqual([
+      ...(web?.members.map(({ id }) => id) ?? []),
+      "spare/us-east",
+    ]);
+  });
+
+  test("has each VIP judged by its own probes, or both by those of one family", () => {
+    expect(config.members.get("web/us-east" as MemberId)).toMatchObject({
+      ipv4: {
+        id: "web/us-east/ipv4",
+        address: { text: "192.0.2.1" },
+        judgedBy: "web/us-east/ipv4",
+        port: null,
+      },
+      ipv6: {
+        id: "web/us-east/ipv6",
+        address: { text: "2001:db8:1::1" },
+        judgedBy: "web/us-east/ipv4",
+        port: null,
+      },
+    });
+    expect(config.members.get("web/eu-west" as MemberId)).toMatchObject({
+      ipv4: { judgedBy: "web/eu-west/ipv4", port: 8443 },
+      ipv6: { judgedBy: "web/eu-west/ipv6", port: 8443 },
+    });
+    expect(config.members.get("web/dublin-2" as MemberId)?.ipv6).toBeNull();
+    expect(config.members.get("web/dublin-3" as MemberId)?.ipv4).toBeNull();
+  });
+
+  test("has its services, each with its place", () => {
+    expect(config.services.map(({ name, label }) => [formatName(name), label])).toEqual([
+      ["www.gslb.example.", "www.gslb.example"],
+      ["Shop.GSLB.example.", "Shop.GSLB.example"],
+      ["api.gslb.example.", "api.gslb.example"],
+      ["cdn.gslb.example.", "cdn.gslb.example"],
+    ]);
+    const line = maximal.split("\n").indexOf("  www.gslb.example:") + 1;
+    expect(config.services[0]).toMatchObject({
+      ttlSeconds: 5,
+      failoverWithinMs: 15_000,
+      whenDown: { kind: "fallback", pool: "spare" },
+      https: { alpn: ["h3", "h2"], port: 8443 },
+      place: { file: "m.yaml", line, column: 3 },
+    });
+    expect(config.services[1]).toMatchObject({
+      ttlSeconds: 30,
+      failoverWithinMs: null,
+      whenDown: { kind: "servfail" },
+      https: { alpn: [], port: null },
+    });
+    expect(config.services[2]).toMatchObject({ ttlSeconds: 0, whenDown: { kind: "nodata" }, https: null });
+    expect(config.services[3]).toMatchObject({ ttlSeconds: 86_400, whenDown: { kind: "all" } });
+  });
+
+  test("has its policies", () => {
+    const web = { kind: "pool", pool: "web" };
+    const usEast = { kind: "member", member: "web/us-east" };
+    const euWest = { kind: "member", member: "web/eu-west" };
+    const spare = { kind: "pool", pool: "spare" };
+    const latency = { kind: "latency", name: null, minUp: 0, of: web };
+    const byOrder = { kind: "failover", name: "by-order", minUp: 1, order: [euWest, latency, spare] };
+    const biasKm = new Map([
+      ["eu-west" as RegionId, 300],
+      ["us-east" as RegionId, -50.5],
+    ]);
+    const byDistance = { kind: "nearest", name: "by-distance", minUp: 0.5, of: web, biasKm };
+    const policies = Object.fromEntries(config.policies);
+    expect(policies["by-geo"]).toEqual({
+      kind: "geo",
+      name: "by-geo",
+      minUp: 0.5,
+      cases: [
+        { match: { by: "prefix", prefix: "192.0.2.0/24" }, use: web },
+        { match: { by: "prefix", prefix: "2001:db8::/32" }, use: usEast },
+        { match: { by: "label", label: "head office" }, use: web },
+        { match: { by: "asn", asn: 64_500 }, use: web },
+        { match: { by: "subdivision", subdivision: "US-CA" }, use: usEast },
+        { match: { by: "country", country: "GB" }, use: euWest },
+        { match: { by: "country", country: "NO" }, use: byOrder },
+        {
+          match: { by: "continent", continent: "EU" },
+          use: { kind: "nearest", name: null, minUp: 0, of: web, biasKm: new Map() },
+        },
+      ],
+      default: byDistance,
+    });
+    expect(policies["by-latency"]).toEqual({ kind: "latency", name: "by-latency", minUp: 0.25, of: web });
+    expect(policies["by-weight"]).toEqual({
+      kind: "weighted",
+      name: "by-weight",
+      minUp: 0,
+      choices: [
+        { key: "blue", weight: 80, use: web },
+        { key: "spare", weight: 20, use: spare },
+        { key: "web/us-east", weight: 0, use: usEast },
+      ],
+    });
+    expect(config.policies.get("alias")).toBe(config.policies.get("by-order"));
+    expect(config.services[0]?.policy).toBe(policies["by-geo"]);
+  });
+});
+
+describe("a config with next to nothing", () => {
+  test("has the documented defaults", () => {
+    const { node, geo, zones, services, vantages, policies } = configOf("zones: []");
+    expect(node).toMatchObject({
+      name: "host-1",
+      listen: [
+        { address: { text: "0.0.0.0" }, port: 53 },
+        { address: { text: "::" }, port: 53 },
+      ],
+      workers: 8,
+      udp: "auto",
+      tcp: { maxConnections: 1000, maxConnectionsPerClient: 20, idleTimeoutMs: 10_000 },
+      api: { address: { text: "127.0.0.1" }, port: 8053 },
+      apiTls: null,
+      stateFolder: "/etc/meridian/var",
+      reportMs: 500,
+      publishMs: 100,
+    });
+    expect({ geo, zones, services }).toEqual({
+      geo: { database: null, labels: [] },
+      zones: [],
+      services: [],
+    });
+    expect([vantages.size, policies.size]).toEqual([0, 0]);
+  });
+
+  test("may use anchors and aliases", () => {
+    const { services } = configOf(`${small}
+services:
+  a.example: &a { ttl: 5s, policy: web }
+  b.example: *a
+`);
+    expect(services.map(({ label, ttlSeconds }) => [label, ttlSeconds])).toEqual([
+      ["a.example", 5],
+      ["b.example", 5],
+    ]);
+  });
+});
+
+describe("the demo's config", () => {
+  const demo = configOf(readFileSync(join(root, "meridian.yaml"), "utf8"));
+
+  test("listens on loopback addresses that need no root", () => {
+    expect(demo.node.listen.map(({ address, port }) => `${address.text} ${port}`)).toEqual([
+      "127.0.0.1 5300",
+      "::1 5300",
+    ]);
+    expect(demo.node.api).toMatchObject({ address: { text: "127.0.0.1" }, port: 8053 });
+  });
+
+  test("shows each kind of policy", () => {
+    expect(demo.services.map(({ policy }) => policy.kind)).toEqual([
+      "geo",
+      "weighted",
+      "nearest",
+      "latency",
+      "failover",
+    ]);
+  });
+});
+
+describe("parseConfig", () => {
+  /** Pieces of files, right and wrong. */
+  const words = [
+    ...Object.values(keys).flat(),
+    "web",
+    "us",
+    "web/us",
+    "5s",
+    "0.5",
+    "192.0.2.1",
+    "2001:db8::1",
+    "~",
+    "",
+  ];
+  const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
+    tree: fc.oneof(
+      { maxDepth: 6, withCrossShrink: true },
+      fc.constantFrom(...words),
+      fc.array(tie("tree"), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom(...words), tie("tree"), { maxKeys: 5 }),
+    ),
+  }));
+
+  test("any tree of known and unknown words is a config or has problems, and never throws", () => {
+    fc.assert(
+      fc.property(tree, tree, tree, (policies, pools, services) => {
+        const text = JSON.stringify({ policies, pools, services, regions: { us: { at: ["1", "2"] } } });
+        const { value, problems } = parse(text);
+        expect(value === null).toBe(problems.length > 0);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("a good file with one place cut or changed is a config or has problems, and never throws", () => {
+    const at = fc.nat({ max: maximal.length });
+    const patch = fc.constantFrom("", "x", ":", "[", "}", "\n", "- ", "&a ", "*a", "~", "'", "0");
+    fc.assert(
+      fc.property(at, fc.nat({ max: 12 }), patch, (start, length, text) => {
+        const { value, problems } = parse(maximal.slice(0, start) + text + maximal.slice(start + length));
+        expect(value === null).toBe(problems.length > 0);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("problems come in the order of the file", () => {
+    const places = problemsOf("services: { a: {} }\nnode: { x: 1 }\nzones: 1").map(
+      (line) => line.split(": ")[0],
+    );
+    expect(places).toEqual(["1:13", "2:9", "3:8"]);
+  });
+});

@@ -1,0 +1,368 @@
+import { describe, expect, test } from "vitest";
+import { problemsOf, small } from "./fixture.ts";
+
+/** The text of one section, and the problems it has: `line:column: message`. */
+type Case = readonly [text: string, problems: readonly string[]];
+
+/** Case by case, each in a file of its own; what the case refers to stands behind it, so that places stay true. */
+function checkAll(cases: readonly Case[], rest: string): void {
+  test.each(cases)("%j", (text, problems) => {
+    expect(problemsOf(`${text}\n${rest}`)).toEqual(problems);
+  });
+}
+
+const duration = "a duration such as 500ms, 5s, 1m or 1h";
+const endpoint = "an address with a port such as 127.0.0.1:53 or [::1]:53";
+const name = 'a name of at most 63 letters, digits, ".", "-" and "_"';
+const listed = "is there already";
+
+describe("the whole file", () => {
+  checkAll(
+    [
+      ["", ["1:1: expected a map, found nothing"]],
+      ["just words", ['1:1: expected a map, found "just words"']],
+      ["[]", ["1:1: expected a map, found an empty list"]],
+      ["zone: []", ['1:1: unknown key "zone", did you mean "zones"']],
+      ["geo: {}\ngeo: {}", ['2:1: duplicate key "geo", the first is in line 1']],
+      [
+        "geo:\nqqq: 1",
+        [
+          "1:5: geo: expected a map, found nothing",
+          '2:1: unknown key "qqq", expected "node", "geo", "zones", "regions", "vantages", "checks", "pools", "policies" or "services"',
+        ],
+      ],
+    ],
+    "",
+  );
+});
+
+describe("node, geo and zones", () => {
+  checkAll(
+    [
+      ["node: { listne: [] }", ['1:9: node: unknown key "listne", did you mean "listen"']],
+      ["node: { name: }", ["1:15: node.name: expected a text, found nothing"]],
+      [
+        "node: { listen: [] }",
+        ["1:17: node.listen: expected at least one address with its port, found an empty list"],
+      ],
+      [
+        'node: { listen: "1.2.3.4:53" }',
+        ['1:17: node.listen: expected a list of addresses with their ports, found "1.2.3.4:53"'],
+      ],
+      ["node: { listen: [1.2.3.4] }", [`1:18: node.listen[0]: expected ${endpoint}, found "1.2.3.4"`]],
+      [
+        'node: { listen: ["[::1]:53", "[0::1]:53"] }',
+        ["1:30: node.listen[1]: this address and port are in the list already"],
+      ],
+      ["node: { workers: 0 }", ['1:18: node.workers: expected a whole number from 1 to 256, found "0"']],
+      ["node: { workers: 1.5 }", ['1:18: node.workers: expected a whole number from 1 to 256, found "1.5"']],
+      ["node: { udp: bacth }", ['1:14: node.udp: expected auto, batch or datagram, found "bacth"']],
+      [
+        "node: { tcp: { idleTimeout: 5 } }",
+        [`1:29: node.tcp.idleTimeout: expected ${duration}, from 100ms to 1h, found "5"`],
+      ],
+      [
+        "node: { api: { listen: localhost:80 } }",
+        [`1:24: node.api.listen: expected ${endpoint}, found "localhost:80"`],
+      ],
+      ["node: { api: { tls: { key: k } } }", ['1:16: node.api.tls: expected the key "certificate"']],
+      [
+        "node: { publishWithin: 2m }",
+        [`1:24: node.publishWithin: expected ${duration}, from 1ms to 1m, found "2m"`],
+      ],
+      ["geo: { database: [] }", ["1:18: geo.database: expected a path, found an empty list"]],
+      ["geo: { labels: a.csv }", ['1:16: geo.labels: expected a list of files, found "a.csv"']],
+      ["zones: [a.zone, ./x/../a.zone]", ["1:17: zones[1]: this file is in the list already"]],
+      ['zones: [""]', ['1:9: zones[0]: expected a path, found ""']],
+    ],
+    "",
+  );
+});
+
+describe("regions and vantages", () => {
+  checkAll(
+    [
+      ["regions: { a: {} }", ['1:12: regions.a: expected the key "at"']],
+      [
+        "regions: { a: { at: [1] } }",
+        ["1:21: regions.a.at: expected [latitude, longitude] in degrees, found a list"],
+      ],
+      [
+        "regions: { a: { at: 1 } }",
+        ['1:21: regions.a.at: expected [latitude, longitude] in degrees, found "1"'],
+      ],
+      [
+        "regions: { a: { at: [91, 1] } }",
+        ['1:22: regions.a.at[0]: expected a number from -90 to 90, found "91"'],
+      ],
+      [
+        "regions: { a: { at: [1, -181] } }",
+        ['1:25: regions.a.at[1]: expected a number from -180 to 180, found "-181"'],
+      ],
+      ["regions: { a/b: { at: [1, 1] } }", [`1:12: regions: expected ${name}, found "a/b"`]],
+      [
+        "vantages: { a: { At: [1, 1] } }",
+        ['1:13: vantages.a: expected the key "at"', '1:18: vantages.a: unknown key "At", did you mean "at"'],
+      ],
+    ],
+    "",
+  );
+});
+
+describe("checks", () => {
+  checkAll(
+    [
+      ["checks: { c: {} }", ['1:11: checks.c: expected the key "type"']],
+      ["checks: { c: { type: htp } }", ['1:22: checks.c.type: expected http, https or tcp, found "htp"']],
+      ["checks: { c: { type: tcp } }", ['1:11: checks.c: expected the key "port"']],
+      [
+        "checks: { c: { type: tcp, port: 1, path: /, expect: {} } }",
+        [
+          "1:36: checks.c.path: expected only in a check of type http or https",
+          "1:45: checks.c.expect: expected only in a check of type http or https",
+        ],
+      ],
+      [
+        "checks: { c: { type: http, insecure: true } }",
+        ["1:28: checks.c.insecure: expected only in a check of type https"],
+      ],
+      [
+        "checks: { c: { type: https, insecure: yes } }",
+        ['1:39: checks.c.insecure: expected true or false, found "yes"'],
+      ],
+      [
+        "checks: { c: { type: http, port: 65536 } }",
+        ['1:34: checks.c.port: expected a whole number from 1 to 65,535, found "65536"'],
+      ],
+      [
+        "checks: { c: { type: http, path: x y } }",
+        ['1:34: checks.c.path: expected a path that starts with a slash, without spaces, found "x y"'],
+      ],
+      [
+        'checks: { c: { type: http, host: "a:80" } }',
+        ['1:34: checks.c.host: expected a host name without a port, found "a:80"'],
+      ],
+      [
+        "checks: { c: { type: http, method: POST } }",
+        ['1:36: checks.c.method: expected GET or HEAD, found "POST"'],
+      ],
+      [
+        "checks: { c: { type: http, method: HEAD, expect: { body: ok } } }",
+        ["1:52: checks.c.expect.body: a response to HEAD has no body, expected the method GET"],
+      ],
+      [
+        "checks: { c: { type: http, headers: { HOST: a } } }",
+        ['1:39: checks.c.headers: expected the key "host" of the check for the Host header'],
+      ],
+      [
+        "checks: { c: { type: http, headers: { A: 1, a: 2 } } }",
+        [`1:45: checks.c.headers: "a" ${listed}, and case does not matter in headers`],
+      ],
+      [
+        'checks: { c: { type: http, headers: { "a b": 1 } } }',
+        ['1:39: checks.c.headers: expected the name of a header, found "a b"'],
+      ],
+      [
+        'checks: { c: { type: http, headers: { A: "x\\r\\nB: y" } } }',
+        ['1:42: checks.c.headers.A: expected a text of printable ASCII, found "x\\r\\nB: y"'],
+      ],
+      [
+        "checks: { c: { type: http, expect: { codes: [] } } }",
+        ["1:45: checks.c.expect.codes: expected at least one status code, found an empty list"],
+      ],
+      [
+        "checks: { c: { type: http, expect: { codes: [299-200] } } }",
+        ["1:46: checks.c.expect.codes[0]: expected the lower code first, 200-299"],
+      ],
+      [
+        "checks: { c: { type: http, expect: { codes: [2xx] } } }",
+        [
+          '1:46: checks.c.expect.codes[0]: expected a status code such as 204 or a range such as 200-299, found "2xx"',
+        ],
+      ],
+      [
+        "checks: { c: { type: http, interval: 50ms } }",
+        [`1:38: checks.c.interval: expected ${duration}, from 100ms to 1h, found "50ms"`],
+      ],
+      [
+        "checks: { c: { type: http, interval: 1s, timeout: 1001ms } }",
+        ['1:51: checks.c.timeout: expected at most the interval, 1s, found "1001ms"'],
+      ],
+      [
+        "checks: { c: { type: http, recheck: 6s } }",
+        ['1:37: checks.c.recheck: expected at most the interval, 5s, found "6s"'],
+      ],
+      [
+        "checks: { c: { type: http, interval: x, timeout: 2h } }",
+        [
+          `1:38: checks.c.interval: expected ${duration}, from 100ms to 1h, found "x"`,
+          `1:50: checks.c.timeout: expected ${duration}, from 10ms to 1h, found "2h"`,
+        ],
+      ],
+      [
+        "checks: { c: { type: http, rise: 0, fall: -1 } }",
+        [
+          '1:34: checks.c.rise: expected a whole number from 1 to 100, found "0"',
+          '1:43: checks.c.fall: expected a whole number from 1 to 100, found "-1"',
+        ],
+      ],
+      [
+        "checks: { c: { type: http, quorum: most } }",
+        ['1:36: checks.c.quorum: expected majority, any, all or { percent: 60 }, found "most"'],
+      ],
+      [
+        "checks: { c: { type: http, quorum: { percent: 0 } } }",
+        ['1:47: checks.c.quorum.percent: expected a number from 1 to 100, found "0"'],
+      ],
+      [
+        "checks: { c: { type: http, minVantages: 2 } }\nvantages: { a: { at: [1, 1] } }",
+        [
+          '1:41: checks.c.minVantages: expected at most 1, the number of vantages in the section "vantages", found "2"',
+        ],
+      ],
+      [
+        "checks: { c: { type: http, intervall: 1s } }",
+        ['1:28: checks.c: unknown key "intervall", did you mean "interval"'],
+      ],
+    ],
+    "",
+  );
+});
+
+describe("pools", () => {
+  checkAll(
+    [
+      ["pools: { p: {} }", ['1:10: pools.p: expected the key "members"']],
+      ["pools: { p: { members: {} } }", ["1:15: pools.p.members: expected at least one member"]],
+      ["pools: { p: { members: [us] } }", ["1:24: pools.p.members: expected a map, found a list"]],
+      [
+        "pools: { p: { check: wbe, members: { us: { ipv4: 192.0.2.1 } } } }",
+        ['1:22: pools.p.check: there is no check "wbe", did you mean "web"'],
+      ],
+      [
+        "pools: { p: { members: { us: {} } } }",
+        ['1:26: pools.p.members.us: expected an address, the key "ipv4" or "ipv6" or both'],
+      ],
+      [
+        "pools: { p: { members: { us: { ipv4: 192.0.2 } } } }",
+        ['1:38: pools.p.members.us.ipv4: expected an IPv4 address such as 192.0.2.1, found "192.0.2"'],
+      ],
+      [
+        'pools: { p: { members: { us: { ipv6: "::ffff:192.0.2.1" } } } }',
+        [
+          '1:38: pools.p.members.us.ipv6: expected an IPv6 address such as 2001:db8::1, found "::ffff:192.0.2.1"',
+        ],
+      ],
+      [
+        "pools: { p: { members: { us: { ipv4: 192.0.2.1, probe: ipv6 } } } }",
+        ['1:56: pools.p.members.us.probe: expected the key "ipv6" beside it, the address to probe'],
+      ],
+      [
+        "pools: { p: { members: { us: { ipv4: 192.0.2.1, weight: -1 } } } }",
+        ['1:57: pools.p.members.us.weight: expected a number from 0 to 1,000,000, found "-1"'],
+      ],
+      [
+        "pools: { p: { members: { us: { ipv4: 192.0.2.1, weight: .inf } } } }",
+        ['1:57: pools.p.members.us.weight: expected a number from 0 to 1,000,000, found ".inf"'],
+      ],
+      [
+        "pools: { p: { members: { us: { ipv4: 192.0.2.1, wieght: 1 } } } }",
+        ['1:49: pools.p.members.us: unknown key "wieght", did you mean "weight"'],
+      ],
+      [
+        "pools: { p: { members: { a: { ipv4: 192.0.2.1, region: su } } } }",
+        ['1:56: pools.p.members.a.region: there is no region "su", expected "us" or "eu"'],
+      ],
+      [
+        "pools: { p: { members: { a: { ipv4: 192.0.2.1 } } } }",
+        [
+          '1:26: pools.p.members.a: expected the key "region", as there is no region "a", expected "us" or "eu"',
+        ],
+      ],
+      [
+        "pools: { p: { members: { us: { ipv4: 192.0.2.1 }, eu: { ipv4: 192.0.2.1 } } } }",
+        ['1:51: pools.p.members.eu: 192.0.2.1 is the address of member "us" already'],
+      ],
+    ],
+    "checks: { web: { type: http } }\nregions: { us: { at: [1, 1] }, eu: { at: [2, 2] } }",
+  );
+
+  test("members without any region are one problem", () => {
+    const text = "pools: { p: { members: { a: { ipv4: 192.0.2.1 }, b: { ipv4: 192.0.2.2, region: x } } } }";
+    expect(problemsOf(text)).toEqual([
+      '1:1: pools: members stand in regions, expected at least one in the section "regions"',
+    ]);
+  });
+});
+
+describe("services", () => {
+  checkAll(
+    [
+      ["services: { a.example: {} }", ['1:13: services.a.example: expected the key "policy"']],
+      ["services: { a.example: web }", ['1:24: services.a.example: expected a map, found "web"']],
+      [
+        "services: { a..b: { policy: web } }",
+        ['1:13: services: expected a domain name, but "a..b" has an empty label'],
+      ],
+      [
+        "services: { .: { policy: web } }",
+        ['1:13: services: expected a domain name below the root, found "."'],
+      ],
+      [
+        "services: { a.b: { policy: web }, A.B.: { policy: web } }",
+        ["1:35: services: this name is there already, and case does not matter in names"],
+      ],
+      [
+        "services: { a: { policy: wbe } }",
+        ['1:26: services.a.policy: there is no pool, member or policy "wbe", did you mean "web"'],
+      ],
+      [
+        "services: { a: { policy: web, ttl: 1500ms } }",
+        [`1:36: services.a.ttl: expected ${duration}, in whole seconds from 0ms to 24h, found "1500ms"`],
+      ],
+      [
+        "services: { a: { policy: web, ttl: 25h } }",
+        [`1:36: services.a.ttl: expected ${duration}, in whole seconds from 0ms to 24h, found "25h"`],
+      ],
+      [
+        "services: { a: { policy: web, failoverWithin: 15 } }",
+        [`1:47: services.a.failoverWithin: expected ${duration}, from 1s to 24h, found "15"`],
+      ],
+      [
+        "services: { a: { policy: web, whenDown: none } }",
+        ['1:41: services.a.whenDown: expected all, nodata, servfail or { fallback: pool }, found "none"'],
+      ],
+      [
+        "services: { a: { policy: web, whenDown: { fallback: web/us } } }",
+        ['1:53: services.a.whenDown.fallback: there is no pool "web/us", expected "web"'],
+      ],
+      [
+        "services: { a: { policy: web, whenDown: { fallbak: web } } }",
+        [
+          '1:31: services.a.whenDown: expected the key "fallback"',
+          '1:43: services.a.whenDown: unknown key "fallbak", did you mean "fallback"',
+        ],
+      ],
+      [
+        "services: { a: { policy: web, https: { alpn: h2 } } }",
+        ['1:46: services.a.https.alpn: expected a list of ALPN identifiers such as h2 and h3, found "h2"'],
+      ],
+      [
+        'services: { a: { policy: web, https: { alpn: ["h2,h3"] } } }',
+        ['1:47: services.a.https.alpn[0]: expected an ALPN identifier such as h2, found "h2,h3"'],
+      ],
+      [
+        "services: { a: { policy: web, https: { port: 0 } } }",
+        ['1:46: services.a.https.port: expected a whole number from 1 to 65,535, found "0"'],
+      ],
+      [
+        "services: { a: { polcy: web } }",
+        [
+          '1:13: services.a: expected the key "policy"',
+          '1:18: services.a: unknown key "polcy", did you mean "policy"',
+        ],
+      ],
+    ],
+    small.trim(),
+  );
+});
