@@ -1,0 +1,29 @@
+/** `meridian check`: everything that is wrong with a folder at once, or what its services promise. */
+
+import { checkFolder, type Snapshot } from "../control/snapshot.ts";
+import { failoverBound, formatBound } from "../health/bound.ts";
+import { complainOf, print } from "./console.ts";
+
+/** Checks a folder as a node would that starts with it. */
+export function check(folder: string): void {
+  const { value, problems } = checkFolder(folder);
+  if (value === null) complainOf(problems);
+  else printPromises(value);
+}
+
+/** What was read, and each service's failover bound term by term. */
+function printPromises({ config, zones }: Snapshot): void {
+  const names = zones.reduce((sum, zone) => sum + zone.nodes.size, 0);
+  print(
+    `${config.file}: ${zones.length} zones, ${names} owner names, ${config.services.length} services, ` +
+      `${config.regions.size} regions, ${config.vantages.size} vantages`,
+  );
+  for (const service of config.services) {
+    const bound = failoverBound(service, config);
+    const promised = service.failoverWithinMs;
+    const promise = promised === null ? "" : ` (promised: ${promised / 1000} s)`;
+    print("");
+    print(`${service.label}${promise}`);
+    print(bound === null ? "no failover: none of its pools has a check" : formatBound(bound));
+  }
+}

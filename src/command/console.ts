@@ -1,0 +1,20 @@
+/** How commands speak: results to standard output, problems to standard error. */
+
+import { formatProblem, type Problem } from "../problem.ts";
+
+/** Writes a line of the command's result. */
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Writes a message for the operator, and makes the command end with status 1. */
+export function complain(line: string): void {
+  process.stderr.write(`${line}\n`);
+  process.exitCode = 1;
+}
+
+/** Writes problems, one a line, in the form that editors jump to. */
+export function complainOf(problems: readonly Problem[]): void {
+  for (const problem of problems) complain(formatProblem(problem));
+  complain(problems.length === 1 ? "1 problem" : `${problems.length} problems`);
+}

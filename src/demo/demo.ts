@@ -1,0 +1,100 @@
+/** `meridian demo`: a whole Meridian on this machine, from the files that a production node would read. */
+
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { complain, complainOf, print } from "../command/console.ts";
+import { untilStopped } from "../command/stop.ts";
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../control/config-file.ts";
+import { openSqliteStore, STORE_FILE } from "../control/sqlite-store.ts";
+import type { Store, TokenGrant } from "../control/store.ts";
+import { hashToken, makeSecret } from "../control/token.ts";
+import { banner } from "./banner.ts";
+import { Children } from "./children.ts";
+
+/** The node must be ready by then; it takes about two seconds. */
+const READY_MS_MAX = 15_000;
+const AUTHOR = "demo";
+
+/** Runs regions, node and agents as separate processes until it is told to stop. */
+export async function demo(options: { readonly config: string }): Promise<void> {
+  const folder = resolve(options.config);
+  const { value: config, problems } = loadConfig(folder);
+  if (config === null) return complainOf(problems);
+  const api = `http://${config.node.api.address.text}:${config.node.api.port}`;
+  const { adminToken, tokenFiles } = makeTokens(config);
+
+  const children = new Children();
+  const stopped = untilStopped();
+  for (const region of config.regions.keys()) {
+    void children.start(`region ${region}`, ["demo-region", region, "--config", folder]);
+  }
+  const node = children.start("node", ["serve", "--config", folder]);
+  for (const [vantage, file] of tokenFiles) {
+    void children.start(`agent ${vantage}`, [
+      "agent",
+      "--node",
+      api,
+      "--token-file",
+      file,
+      "--vantage",
+      vantage,
+    ]);
+  }
+  const end = await Promise.race([isReady(api), node.then(() => "node ended" as const), stopped]);
+  if (end === true) {
+    for (const line of banner(config, folder, api, adminToken)) print(line);
+    await Promise.race([node, stopped]);
+  } else if (end !== undefined) {
+    complain(end === false ? `The node at ${api} was not ready after ${READY_MS_MAX} ms` : "The node ended");
+  }
+  await children.stop();
+}
+
+interface Tokens {
+  /** Shown at the first start only; null: made before. */
+  readonly adminToken: string | null;
+  /** Files of the agents' tokens, by vantage. */
+  readonly tokenFiles: ReadonlyMap<string, string>;
+}
+
+/** Makes the tokens that are not there yet; the store keeps only their hashes. */
+function makeTokens(config: Config): Tokens {
+  const { stateFolder } = config.node;
+  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  const store = openSqliteStore(join(stateFolder, STORE_FILE));
+  try {
+    const names = new Set(store.tokens().map(({ name }) => name));
+    const adminToken = names.has("admin") ? null : addToken(store, "admin", { role: "admin" });
+    const tokenFiles = new Map<string, string>();
+    for (const vantage of config.vantages.keys()) {
+      const name = `agent-${vantage}`;
+      const file = join(stateFolder, `${name}.token`);
+      tokenFiles.set(vantage, file);
+      if (names.has(name) && existsSync(file)) continue;
+      if (names.has(name)) store.removeToken(name, AUTHOR, Date.now());
+      writeFileSync(file, `${addToken(store, name, { role: "agent", vantage })}\n`, { mode: 0o600 });
+      chmodSync(file, 0o600);
+    }
+    return { adminToken, tokenFiles };
+  } finally {
+    store.close();
+  }
+}
+
+function addToken(store: Store, name: string, grant: TokenGrant): string {
+  const secret = makeSecret();
+  store.addToken({ name, grant, createdMs: Date.now() }, hashToken(secret), AUTHOR);
+  return secret;
+}
+
+async function isReady(api: string): Promise<boolean> {
+  const deadline = performance.now() + READY_MS_MAX;
+  while (performance.now() < deadline) {
+    const response = await fetch(`${api}/readyz`).catch(() => null);
+    if (response?.ok === true) return true;
+    await sleep(50);
+  }
+  return false;
+}
