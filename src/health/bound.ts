@@ -11,7 +11,7 @@ export interface FailoverBound {
 }
 
 /** One summand. */
-export interface BoundTerm {
+interface BoundTerm {
   readonly name: "interval" | "jitter" | "rechecks" | "timeout" | "report" | "publish" | "ttl";
   readonly ms: number;
   /** The place in the config, in words: `interval of check web`. */

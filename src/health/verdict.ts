@@ -23,7 +23,7 @@ export interface Verdict {
   readonly vip: VipId;
   readonly up: boolean;
   /**
-   * judged: by a quorum. held: too few fresh vantages, so it stays as it was. assumed: nobody has reported since
+   * judged: by a quorum. held: too few votes count now, so it stays as it was. assumed: too few have ever voted since
    * it was declared, and a new VIP counts as up. unchecked: its pool has no check. forced: by an override.
    */
   readonly basis: "judged" | "held" | "assumed" | "unchecked" | "forced";
