@@ -68,28 +68,35 @@ export interface RegionPart {
   readonly use: LocalPolicy;
 }
 
-/** The canonical form: two locations with equal keys get equal plans, whatever the facts. */
+/**
+ * The canonical form: two locations with equal keys get equal plans, whatever the facts. Only the keys of choices are
+ * quoted; all other names are of letters, digits, ".", "-" and "_".
+ */
 export function localKey(local: LocalPolicy): string {
   switch (local.kind) {
     case "member":
-      return JSON.stringify(local.member.id);
+      return local.member.id;
     case "pool":
       return `pool(${local.members.map(localKey).join(" ")})`;
-    case "weighted":
-      return `weighted(${JSON.stringify(local.scope)} ${local.minUp} ${local.choices.map(choiceKey).join(" ")})`;
+    case "weighted": {
+      const choices = local.choices.map(choiceKey);
+      return `weighted${minUpKey(local)}(${[...(local.scope === null ? [] : [local.scope]), ...choices].join(" ")})`;
+    }
     case "first":
-      return `first(${local.minUp} ${local.alternatives.map(localKey).join(" ")})`;
-    case "fastest":
-      return `fastest(${JSON.stringify(local.cell)} ${local.minUp} ${local.regions.map(partKey).join(" ")})`;
+      return `first${minUpKey(local)}(${local.alternatives.map(localKey).join(" ")})`;
+    case "fastest": {
+      const regions = local.regions.map(({ region, use }) => `${region}:${localKey(use)}`);
+      return `fastest${minUpKey(local)}(${local.cell} ${regions.join(" ")})`;
+    }
   }
 }
 
-function choiceKey(choice: LocalChoice): string {
-  return `${JSON.stringify(choice.key)}*${choice.weight}:${localKey(choice.use)}`;
+function choiceKey({ key, weight, use }: LocalChoice): string {
+  return `${JSON.stringify(key)}*${weight}:${localKey(use)}`;
 }
 
-function partKey(part: RegionPart): string {
-  return `${JSON.stringify(part.region)}:${localKey(part.use)}`;
+function minUpKey({ minUp }: { readonly minUp: number }): string {
+  return minUp === 0 ? "" : `[${minUp}]`;
 }
 
 /** The member itself. */
@@ -129,26 +136,32 @@ export function localFirst(
   via: readonly string[],
 ): LocalPolicy {
   const distinct = distinctOf(alternatives);
-  const onePlaceIsEnough = minUp * distinct.length <= 1;
-  const flat = onePlaceIsEnough ? distinctOf(distinct.flatMap(writtenOut)) : distinct;
+  const oneIsEnough = minUp * distinct.length <= 1;
+  const flat =
+    oneIsEnough && distinct.some(isPlainOrder) ? distinctOf(distinct.flatMap(writtenOut)) : distinct;
   const [only] = flat;
   if (only !== undefined && flat.length === 1) return reachedVia(via, only);
-  return { kind: "first", minUp: onePlaceIsEnough ? 0 : minUp, alternatives: flat, via };
+  return { kind: "first", minUp: oneIsEnough ? 0 : minUp, alternatives: flat, via };
 }
 
+/** Without those that are nothing or were there before. */
 function distinctOf(alternatives: readonly LocalPolicy[]): readonly LocalPolicy[] {
-  if (alternatives.length < 2) return alternatives.filter((alternative) => !isNothing(alternative));
+  const something = alternatives.filter((alternative) => !isNothing(alternative));
+  if (something.length < 2) return something;
   const byKey = new Map<string, LocalPolicy>();
-  for (const alternative of alternatives) {
-    if (isNothing(alternative)) continue;
+  for (const alternative of something) {
     const key = localKey(alternative);
     if (!byKey.has(key)) byKey.set(key, alternative);
   }
   return [...byKey.values()];
 }
 
+function isPlainOrder(local: LocalPolicy): local is LocalFirst {
+  return local.kind === "first" && local.minUp === 0;
+}
+
 function writtenOut(local: LocalPolicy): readonly LocalPolicy[] {
-  if (local.kind !== "first" || local.minUp > 0) return [local];
+  if (!isPlainOrder(local)) return [local];
   return local.alternatives.map((alternative) => reachedVia(local.via, alternative));
 }
 

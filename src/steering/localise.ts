@@ -60,9 +60,11 @@ function matchesOf(
   here: (child: Policy) => LocalPolicy,
 ): readonly LocalPolicy[] {
   const matches = geo.cases
-    .map((one) => ({ ...one, place: matchPlace(one.match, location) }))
-    .filter(({ place }) => place >= 0)
-    .sort((a, b) => specificity(a.match) - specificity(b.match) || a.place - b.place)
+    .filter(({ match }) => matchPlace(match, location) >= 0)
+    .sort(
+      (a, b) =>
+        bySpecificity(a.match, b.match) || matchPlace(a.match, location) - matchPlace(b.match, location),
+    )
     .map(({ match, use }) => reachedVia([matchText(match)], here(use)));
   return geo.default === null ? matches : [...matches, reachedVia(["default"], here(geo.default))];
 }
@@ -76,8 +78,8 @@ const MATCHES_BY_SPECIFICITY: readonly GeoMatch["by"][] = [
   "continent",
 ];
 
-function specificity(match: GeoMatch): number {
-  return MATCHES_BY_SPECIFICITY.indexOf(match.by);
+function bySpecificity(a: GeoMatch, b: GeoMatch): number {
+  return MATCHES_BY_SPECIFICITY.indexOf(a.by) - MATCHES_BY_SPECIFICITY.indexOf(b.by);
 }
 
 /** 0 or more: it matches, and the less the better among matches of its kind. -1: it does not match. */

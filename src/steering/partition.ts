@@ -89,6 +89,7 @@ export class Partitions {
   readonly #config: Config;
   readonly #byShape = new Map<string, Partition>();
   readonly #byPolicy = new Map<Policy, Partition>();
+  readonly #classes = new Map<Policy, readonly LocalPolicy[]>();
 
   constructor(locations: readonly Location[], config: Config) {
     this.#locations = locations;
@@ -110,10 +111,17 @@ export class Partitions {
   }
 
   /**
-   * By class of `of(policy)`: what the policy comes to there.
+   * By class of `of(policy)`: what the policy comes to there. Worked out once for each policy object, so the many
+   * services that use one named policy share the result.
    * @throws TooManyClasses
    */
   classes(policy: Policy): readonly LocalPolicy[] {
-    return this.of(policy).representatives.map((location) => localise(policy, location, this.#config));
+    const known = this.#classes.get(policy);
+    if (known !== undefined) return known;
+    const classes = this.of(policy).representatives.map((location) =>
+      localise(policy, location, this.#config),
+    );
+    this.#classes.set(policy, classes);
+    return classes;
   }
 }

@@ -70,9 +70,7 @@ class ShapeWriter {
   }
 
   #members(members: readonly Member[]): string {
-    const written = members.map(
-      ({ id, region }) => `${this.#number("member", id)}@${JSON.stringify(region)}`,
-    );
+    const written = members.map(({ id, region }) => `${this.#number("member", id)}@${region}`);
     return `[${written.join(" ")}]`;
   }
 
