@@ -1,9 +1,9 @@
 /** Reads the values of a config file: each reader says what it expects, and collects a problem where it finds another. */
 
 import type { Problem } from "../problem.ts";
+import { suggest } from "../suggest.ts";
 import { type IpAddress, type Prefix, parseAddress, parsePrefix } from "../wire/address.ts";
 import type { Coordinates, Endpoint } from "./config.ts";
-import { suggest } from "./suggest.ts";
 import {
   formatDurationRange,
   formatNumberRange,
