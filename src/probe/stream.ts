@@ -105,10 +105,16 @@ export class ReportStream {
       perMessageDeflate: false,
     });
     let reason = "the node closed the connection";
+    const hangUp = (why: string): void => {
+      reason = why;
+      socket.terminate();
+    };
     let stopWatching = (): void => {};
+    let cancelWelcome = (): void => {};
     socket.on("open", () => {
-      stopWatching = watch(socket, clock, () => {
-        reason = `no sign of life for ${SILENCE_MS_MAX} ms`;
+      stopWatching = watch(socket, clock, () => hangUp(`no sign of life for ${SILENCE_MS_MAX} ms`));
+      cancelWelcome = clock.after(SILENCE_MS_MAX, () => {
+        if (!this.#accepted) hangUp(`no targets within ${SILENCE_MS_MAX} ms`);
       });
       socket.send(formatMessage(hello));
       for (const batch of this.#outbox.resend(clock.now())) socket.send(formatMessage(batch));
@@ -120,6 +126,7 @@ export class ReportStream {
     });
     socket.on("close", () => {
       stopWatching();
+      cancelWelcome();
       this.#reconnect(reason);
     });
     return socket;
@@ -180,8 +187,8 @@ export class ReportStream {
 }
 
 /**
- * Pings, and ends the connection when nothing at all has come back for `SILENCE_MS_MAX`. It counts pings rather than
- * time, so that an agent that was itself held up does not blame the node.
+ * Pings, and tells when nothing at all has come back for `SILENCE_MS_MAX`. It counts pings rather than time, so that an
+ * agent that was itself held up does not blame the node.
  */
 function watch(socket: WebSocket, clock: Clock, onSilence: () => void): () => void {
   let unanswered = 0;
@@ -194,10 +201,7 @@ function watch(socket: WebSocket, clock: Clock, onSilence: () => void): () => vo
       unanswered += 1;
       socket.ping();
       cancel = clock.after(PING_INTERVAL_MS, tick);
-    } else {
-      onSilence();
-      socket.terminate();
-    }
+    } else onSilence();
   };
   let cancel = clock.after(0, tick);
   return () => cancel();

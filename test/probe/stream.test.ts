@@ -58,22 +58,29 @@ describe("a stream", () => {
     expect(lines.map((line) => line.msg)).toEqual(["connected to node", "targets changed"]);
   });
 
-  test("brings news in far less than the bound allows, and the rest within 200 ms, in one message", async () => {
+  test("brings what was expected in company, within 200 ms", async () => {
     const node = await testNode();
     const { given, report } = streamTo(node);
     await eventually(() => expect(given).toHaveLength(1));
     report("a", success, false);
     report("b", success, false);
     await eventually(() => expect(vips(node)).toEqual(["a", "b"]));
-    for (const { agoMs } of node.taken) expect(agoMs).toBeLessThan(400);
     expect(node.sequences).toEqual([1]);
-    const sentAtMs = performance.now();
-    report("c", success, false);
-    report("d", failure, true);
-    await eventually(() => expect(vips(node)).toEqual(["a", "b", "c", "d"]));
-    expect(node.taken[3]!.atMs - sentAtMs).toBeLessThan(150);
-    expect(node.taken[3]!.outcome).toEqual(failure);
-    expect(node.sequences).toEqual([1, 2]);
+    for (const { agoMs } of node.taken) expect(agoMs).toBeGreaterThanOrEqual(190);
+  });
+
+  test("brings news at once, and takes along what waits", async () => {
+    // Here company would be waited for for 4 s, and news for 0.1 s.
+    const slow: Clock = { ...processClock, after: (ms, run) => processClock.after(ms * 20, run) };
+    const node = await testNode();
+    const { given, report } = streamTo(node, slow);
+    await eventually(() => expect(given).toHaveLength(1));
+    report("a", success, false);
+    report("b", failure, true);
+    await eventually(() => expect(vips(node)).toEqual(["a", "b"]));
+    expect(node.sequences).toEqual([1]);
+    expect(node.taken[1]).toMatchObject({ outcome: failure });
+    expect(node.taken[1]!.agoMs).toBeLessThan(2_000);
   });
 
   test("keeps what it has to say until the node is there", async () => {
@@ -161,6 +168,15 @@ describe("a stream", () => {
     );
     node.silent = false;
     await eventually(() => expect(given).toHaveLength(2));
+  });
+
+  test("tries again when a node pings back, but has not taken its hello", async () => {
+    const node = await testNode([target("a")]);
+    node.deaf = true;
+    const { given, lines } = streamTo(node, hurried);
+    await eventually(() => expect(lines.at(-1)?.reason).toBe("no targets within 4000 ms"));
+    node.deaf = false;
+    await eventually(() => expect(given).toEqual([[target("a")]]));
   });
 
   test("holds on to a node that only pings back", async () => {

@@ -33,6 +33,8 @@ export class TestNode {
   refusal: string | null = null;
   /** Answers no pings and reads nothing. */
   silent = false;
+  /** Answers pings, but takes no message. */
+  deaf = false;
   port = 0;
   #server: WebSocketServer | null = null;
   readonly #last = new Map<string, number>();
@@ -84,7 +86,7 @@ export class TestNode {
       if (!this.silent) socket.pong(data);
     });
     socket.on("message", (data) => {
-      if (this.silent) return;
+      if (this.silent || this.deaf) return;
       const message = parseAgentMessage(data.toString());
       if (message.kind === "problem") throw new Error(message.message);
       if (message.kind === "hello") {
