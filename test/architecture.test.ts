@@ -27,18 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "dns.ts": ["answer", "book", "config", "serve", "telemetry", "wire"],
   "control.ts": ["config", "control", "book", "telemetry"],
   "agent.ts": ["probe", "config", "telemetry"],
-  "cli.ts": [
-    "dns.ts",
-    "agent.ts",
-    "demo",
-    "config",
-    "control",
-    "health",
-    "steering",
-    "geo",
-    "telemetry",
-    "wire",
-  ],
+  "cli.ts": ["command", "demo"],
 };
 
 /** Folders that only compute: no socket, file, clock, thread or random source. */

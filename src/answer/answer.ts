@@ -29,7 +29,7 @@ import { steer } from "./steer.ts";
 const CHAIN_MAX = 8;
 
 /** What a thread holds ready for its queries. */
-export interface Desk {
+export interface AnswerState {
   /** null until the first book is there. */
   book: Book | null;
   readonly query: Query;
@@ -42,14 +42,14 @@ export interface Desk {
  * nothing. `packet` has room for 1,232 octets, on a stream for 65,535.
  */
 export function answer(
-  desk: Desk,
+  state: AnswerState,
   packet: Uint8Array,
   length: number,
   client: Client,
   isStream: boolean,
   moment: number,
 ): number {
-  const { query, reply, counters } = desk;
+  const { query, reply, counters } = state;
   count(counters, isStream ? Counter.queriesStream : Counter.queriesUdp);
   const parsed = parseQuery(packet, length, query);
   if (parsed === Parsed.Drop) {
@@ -57,15 +57,15 @@ export function answer(
     return 0;
   }
   reply.begin(packet, query, isStream);
-  if (parsed === Parsed.Query) resolve(desk, packet, client, moment);
+  if (parsed === Parsed.Query) resolve(state, packet, client, moment);
   else refuse(parsed, query, reply);
   countReply(reply, query, counters);
   return reply.finish(query);
 }
 
 /** Follows the qname through the book to its RRs. */
-function resolve(desk: Desk, packet: Uint8Array, client: Client, moment: number): void {
-  const { book, query, reply } = desk;
+function resolve(state: AnswerState, packet: Uint8Array, client: Client, moment: number): void {
+  const { book, query, reply } = state;
   if (book === null) {
     reply.rcode = Rcode.ServFail;
     return;
@@ -84,7 +84,7 @@ function resolve(desk: Desk, packet: Uint8Array, client: Client, moment: number)
       if (links === 0) reply.rcode = Rcode.Refused;
       return;
     }
-    if (!answerAt(book, exact, nearest, desk, client, moment, links === 0)) return;
+    if (!answerAt(book, exact, nearest, state, client, moment, links === 0)) return;
     hash = hashName(packet, reply.ownerAt, reply.ownerLength);
   }
 }
@@ -94,12 +94,12 @@ function answerAt(
   book: Book,
   exact: number,
   nearest: number,
-  desk: Desk,
+  state: AnswerState,
   client: Client,
   moment: number,
   isQname: boolean,
 ): boolean {
-  const { query, reply, counters } = desk;
+  const { query, reply, counters } = state;
   const { words } = book;
   const zone = book.zonesAt + word(words, nearest + Node.zone) * ZONE_WORDS;
   const cut = cutAt(book, exact, nearest, query.qtype);

@@ -2,7 +2,7 @@
 
 import { Book } from "../book/book.ts";
 import { Query } from "../wire/query.ts";
-import { answer, type Desk } from "./answer.ts";
+import { type AnswerState, answer } from "./answer.ts";
 import type { Client } from "./client.ts";
 import { Reply } from "./reply.ts";
 
@@ -27,7 +27,7 @@ export interface Responder {
 
 /** `book` null: every query gets SERVFAIL until one is adopted. `counters` is this thread's row. */
 export function createResponder(book: SharedArrayBuffer | null, counters: Float64Array): Responder {
-  const desk: Desk = {
+  const state: AnswerState = {
     book: book === null ? null : new Book(book),
     query: new Query(),
     reply: new Reply(),
@@ -35,9 +35,9 @@ export function createResponder(book: SharedArrayBuffer | null, counters: Float6
   };
   return {
     answer: (packet, length, client, isStream, moment) =>
-      answer(desk, packet, length, client, isStream, moment),
+      answer(state, packet, length, client, isStream, moment),
     adopt: (next) => {
-      desk.book = new Book(next);
+      state.book = new Book(next);
     },
   };
 }
