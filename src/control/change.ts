@@ -3,9 +3,16 @@
 import type { Config } from "../config/config.ts";
 import type { Problem } from "../problem.ts";
 import { suggest } from "../suggest.ts";
-import { type Action, actionProblem, describeAction, isActive, type Override, overrideId } from "./override.ts";
+import {
+  type Action,
+  actionProblem,
+  describeAction,
+  isActive,
+  type Override,
+  overrideId,
+} from "./override.ts";
 import type { Loaded, Loader, Snapshot } from "./snapshot.ts";
-import type { AuditEvent, NewAuditEntry, Store } from "./store.ts";
+import type { AuditEvent, NewAuditEntry, Store, StoredChange } from "./store.ts";
 
 /** What somebody wants to be different. */
 export type Edit =
@@ -47,14 +54,12 @@ export interface DoorOptions {
   readonly config: () => Config;
   /** The highest version seen anywhere. */
   readonly versionSeen: () => number;
-  /** Puts other overrides in force before it returns. */
-  readonly override: (overrides: readonly Override[]) => void;
+  /** Puts other overrides in force before it returns. `audit` says what is new, for the log. */
+  readonly override: (overrides: readonly Override[], audit: readonly NewAuditEntry[]) => void;
   /** Puts the book of another snapshot in force, or says why it cannot be. */
   readonly replace: (snapshot: Snapshot, version: number) => Promise<readonly Problem[]>;
-  /** Told what each attempt to load the files came to; no problems: it is in force. */
+  /** Told what an attempt to load the files came to; no problems: they are in force. */
   readonly onLoaded: (loaded: Loaded, problems: readonly Problem[]) => void;
-  /** Told of each change that is in force, for the log. */
-  readonly onChange: (version: number, audit: readonly NewAuditEntry[]) => void;
 }
 
 /** Takes changes one after the other. */
@@ -79,9 +84,14 @@ export class Door {
         case "end-override":
           return this.#endOverride(request, request.edit.id);
         case "reload":
-          return await this.#reload(request);
+          return await this.#publish(this.#options.loader.load(), request);
       }
     });
+  }
+
+  /** Publishes the first book of this process, from files that are loaded already. */
+  begin(loaded: Loaded): Promise<ChangeOutcome> {
+    return this.#inTurn(() => this.#publish(loaded, { author: MERIDIAN, reason: "control started" }));
   }
 
   /** Ends the overrides whose end has come. They have stopped to count at that moment; here it is put on record. */
@@ -135,33 +145,26 @@ export class Door {
    * The files are what is stored, so here publishing comes first: a book that dns refuses leaves no trace but the
    * problem, and after a crash between the two the version goes on from the one that dns tells.
    */
-  async #reload(request: ChangeRequest): Promise<ChangeOutcome> {
-    const { loader, replace, onLoaded, store, onChange } = this.#options;
-    const loaded = loader.load();
+  async #publish(loaded: Loaded, request: Pick<ChangeRequest, "author" | "reason">): Promise<ChangeOutcome> {
+    const { replace, onLoaded, store } = this.#options;
+    const { value } = loaded;
     const version = this.version() + 1;
-    const problems = loaded.value === null ? loaded.problems : await replace(loaded.value, version);
+    const problems = value === null ? loaded.problems : await replace(value, version);
     onLoaded(loaded, problems);
-    if (problems.length > 0 || loaded.value === null) return { kind: "refused", problems };
-    const { zones, config } = loaded.value;
+    if (problems.length > 0 || value === null) return { kind: "refused", problems };
+    const { zones, config } = value;
     const detail = `${zones.length} zones, ${config.services.length} services, ${config.members.size} members`;
-    const audit = [this.#entry("files-loaded", detail, request, version)];
+    const audit = [{ ...this.#entry("files-loaded", detail, request), version }];
     const stored = store.commit({ version, set: [], ended: [], audit });
-    if (stored.kind === "conflict") return stored;
-    onChange(version, audit);
-    return { kind: "published", version };
+    return stored.kind === "conflict" ? stored : { kind: "published", version };
   }
 
-  #write(change: {
-    readonly set: readonly Override[];
-    readonly ended: readonly string[];
-    readonly audit: readonly NewAuditEntry[];
-  }): ChangeOutcome {
-    const { store, override, onChange } = this.#options;
+  #write(change: Omit<StoredChange, "version">): ChangeOutcome {
+    const { store, override } = this.#options;
     const version = this.version() + 1;
     const stored = store.commit({ ...change, version });
     if (stored.kind === "conflict") return stored;
-    override(store.overrides());
-    onChange(version, change.audit);
+    override(store.overrides(), change.audit);
     return { kind: "published", version };
   }
 
@@ -169,9 +172,8 @@ export class Door {
     event: AuditEvent,
     detail: string,
     { author, reason }: Pick<ChangeRequest, "author" | "reason">,
-    version: number = this.version() + 1,
   ): NewAuditEntry {
-    return { version, atMs: this.#options.nowMs(), author, reason, event, detail };
+    return { version: this.version() + 1, atMs: this.#options.nowMs(), author, reason, event, detail };
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

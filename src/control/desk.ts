@@ -43,8 +43,8 @@ export interface Desk {
   addToken(name: string, grant: TokenGrant, author: string): string | null;
   /** False: there is no such token. */
   removeToken(name: string, author: string): boolean;
-  /** Takes over the socket of an agent that has shown the token of this vantage. */
-  acceptAgent(socket: WebSocket, vantage: string): void;
+  /** Takes over the socket of somebody with this token, who must be an agent; nothing must have been read from it. */
+  acceptAgent(socket: WebSocket, token: TokenRecord): void;
 }
 
 /** An override as the list shows it. */
@@ -83,6 +83,7 @@ export interface Status {
 
 /** How the last attempt to load the files ended. */
 export type LastReload =
-  | { readonly kind: "loaded"; readonly atMs: number }
+  /** The warnings say what of it could not be used, so that something older is: a broken geo database. */
+  | { readonly kind: "loaded"; readonly atMs: number; readonly warnings: readonly Problem[] }
   /** The snapshot before it stays in force. */
   | { readonly kind: "refused"; readonly atMs: number; readonly problems: readonly Problem[] };

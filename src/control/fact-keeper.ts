@@ -110,7 +110,10 @@ export class FactKeeper {
     const judged = this.#shiftBy(this.#tracker.tick(nowMs));
     const stepped = new Set([...this.#recovering].filter((vip) => this.#step(vip)));
     const ended = this.override(this.#overrides, nowMs);
-    return [ended, { ...NO_SHIFT, vips: stepped, rankings: this.#rtts.tick(nowMs) }].reduce(joinShifts, judged);
+    return [ended, { ...NO_SHIFT, vips: stepped, rankings: this.#rtts.tick(nowMs) }].reduce(
+      joinShifts,
+      judged,
+    );
   }
 
   /** When something changes by the clock alone: a slow start's next step or an override's end; null: nothing. */

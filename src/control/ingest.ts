@@ -15,6 +15,7 @@ import {
   SILENCE_MS_MAX,
   type Target,
 } from "../probe/protocol.ts";
+import type { TokenRecord } from "./store.ts";
 import { targetsOf } from "./targets.ts";
 
 /** A stream that brings more than this is read no faster, so that one agent cannot take all of control's time. */
@@ -31,7 +32,7 @@ export interface IngestOptions {
   /** Takes reports whose vantage is known; their VIPs may be gone. */
   readonly take: (reports: readonly Report[]) => void;
   /** Told, for the log, that an agent came, went or was refused. */
-  readonly onStream: (vantage: string, event: "opened" | "closed" | "refused", detail: string) => void;
+  readonly onStream: (token: string, event: "opened" | "closed" | "refused", detail: string) => void;
   readonly reportsPerSecondMax?: number;
 }
 
@@ -55,9 +56,9 @@ export class Ingest {
     this.#pings.unref();
   }
 
-  /** Takes over a socket whose token is for `vantage`; nothing must have been read from it. */
-  accept(socket: WebSocket, vantage: string): void {
-    const stream = new Stream(socket, vantage, this.#options.reportsPerSecondMax ?? REPORTS_PER_SECOND_MAX);
+  /** Takes over the socket of a token's owner; nothing must have been read from it. */
+  accept(socket: WebSocket, token: TokenRecord): void {
+    const stream = new Stream(socket, token, this.#options.reportsPerSecondMax ?? REPORTS_PER_SECOND_MAX);
     this.#streams.add(stream);
     socket.on("message", (data, isBinary) => this.#receive(stream, data, isBinary));
     for (const sign of ["message", "ping", "pong"]) socket.on(sign, () => stream.alive());
@@ -65,8 +66,15 @@ export class Ingest {
     socket.on("close", () => {
       this.#streams.delete(stream);
       stream.close();
-      if (stream.hello !== null) this.#options.onStream(vantage, "closed", "");
+      if (stream.hello !== null) this.#options.onStream(token.name, "closed", "");
     });
+  }
+
+  /** Ends the streams of all tokens but these: one that was removed lets nobody in any more. */
+  keepTokens(names: ReadonlySet<string>): void {
+    for (const stream of this.#streams) {
+      if (!names.has(stream.token.name)) this.#refuse(stream, "this token was removed");
+    }
   }
 
   /** Uses another config from now on; agents whose targets have changed are told. */
@@ -107,7 +115,7 @@ export class Ingest {
 
   #greet(stream: Stream, hello: Hello): void {
     stream.hello = hello;
-    this.#options.onStream(stream.vantage, "opened", `release ${hello.version}`);
+    this.#options.onStream(stream.token.name, "opened", `release ${hello.version}`);
     this.#sendTargets(stream);
   }
 
@@ -115,8 +123,10 @@ export class Ingest {
   #outOfPlace(stream: Stream, message: AgentMessage): string | null {
     if (message.kind === "reports") return stream.hello === null ? "expected a hello first" : null;
     if (stream.hello !== null) return "expected one hello, got another";
-    if (message.vantage !== stream.vantage) {
-      return `this token is for vantage "${stream.vantage}", not for "${message.vantage}"`;
+    const { grant } = stream.token;
+    if (grant.role !== "agent") return `this token is for the role ${grant.role}, expected one for an agent`;
+    if (message.vantage !== grant.vantage) {
+      return `this token is for vantage "${grant.vantage}", not for "${message.vantage}"`;
     }
     return this.#config.vantages.has(message.vantage) ? null : this.#unknownVantage(message);
   }
@@ -163,7 +173,7 @@ export class Ingest {
   }
 
   #refuse(stream: Stream, reason: string): void {
-    this.#options.onStream(stream.vantage, "refused", reason);
+    this.#options.onStream(stream.token.name, "refused", reason);
     stream.send({ kind: "refused", reason });
     stream.socket.close(POLICY_VIOLATION);
   }
@@ -179,8 +189,7 @@ export class Ingest {
 /** One agent's connection. */
 class Stream {
   readonly socket: WebSocket;
-  /** The vantage that its token is for. */
-  readonly vantage: string;
+  readonly token: TokenRecord;
   hello: Hello | null = null;
   readonly #reportsPerSecond: number;
   /** Reports that may still come before the stream is paused. */
@@ -189,9 +198,9 @@ class Stream {
   #lastSignMs = performance.now();
   #paused: NodeJS.Timeout | null = null;
 
-  constructor(socket: WebSocket, vantage: string, reportsPerSecond: number) {
+  constructor(socket: WebSocket, token: TokenRecord, reportsPerSecond: number) {
     this.socket = socket;
-    this.vantage = vantage;
+    this.token = token;
     this.#reportsPerSecond = reportsPerSecond;
     this.#budget = reportsPerSecond;
   }

@@ -2,6 +2,7 @@
 
 import { type BookDirectory, type CompiledBook, compileBook } from "../book/compile.ts";
 import type { PlanPatch } from "../book/patch.ts";
+import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
 import { type FactKeeper, isNothing, joinShifts, NO_SHIFT, type Shift } from "./fact-keeper.ts";
 import { Planner, patchesFor, type Replanned } from "./planner.ts";
@@ -9,7 +10,7 @@ import { emptiness, type Publisher } from "./publish.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** A snapshot with its plans and the places of these in its book. */
-interface Edition {
+export interface Edition {
   readonly snapshot: Snapshot;
   readonly planner: Planner;
   readonly directory: BookDirectory;
@@ -19,8 +20,8 @@ export interface LiveBookOptions {
   readonly keeper: FactKeeper;
   readonly publisher: Publisher;
   readonly nowMs: () => number;
-  /** Told what has moved, after dns has been told. */
-  readonly onShift: (shift: Shift, replanned: readonly Replanned[]) => void;
+  /** Told of verdicts that flipped and what that moved, after dns has been told. */
+  readonly onFlip: (flipped: readonly Verdict[], replanned: readonly Replanned[]) => void;
 }
 
 /** Shifts come in; plans go out, all of one turn of the event loop together. */
@@ -48,14 +49,14 @@ export class LiveBook {
     this.#flushing ??= setImmediate(() => this.flush());
   }
 
-  /** Replans what has shifted, at once. */
-  flush(): void {
+  /** Replans what has shifted, at once, and returns what has become different in answers. */
+  flush(): readonly Replanned[] {
     if (this.#flushing !== null) clearImmediate(this.#flushing);
     this.#flushing = null;
     const shift = this.#pending;
     this.#pending = NO_SHIFT;
-    if (isNothing(shift)) return;
-    const { keeper, publisher, nowMs, onShift } = this.#options;
+    if (isNothing(shift)) return [];
+    const { keeper, publisher, nowMs, onFlip } = this.#options;
     let replanned: readonly Replanned[] = [];
     if (this.#edition !== null) {
       const { planner, directory } = this.#edition;
@@ -67,7 +68,8 @@ export class LiveBook {
       const late = planner.replan(shift, keeper.factsFor(snapshot.config, nowMs()));
       this.#draft.patches.push(...patchesFor(directory, late));
     }
-    onShift(shift, replanned);
+    if (shift.flipped.length > 0) onFlip(shift.flipped, replanned);
+    return replanned;
   }
 
   /** Puts the book of another snapshot in place of this one. With any problem, nothing has changed. */

@@ -34,6 +34,7 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #path: string;
   readonly #counters = new Map<number, (values: readonly number[]) => void>();
+  readonly #greeting = Promise.withResolvers<void>();
   #requests = 0;
   #waiting: Waiting | null = null;
   #adopted: { readonly version: number; readonly words: Uint32Array } | null = null;
@@ -45,6 +46,11 @@ export class Publisher {
   constructor(options: PublisherOptions) {
     this.#options = options;
     this.#path = join(options.folder, "book");
+  }
+
+  /** Settles once dns has said what it serves; before that no version can be chosen. */
+  get greeted(): Promise<void> {
+    return this.#greeting.promise;
   }
 
   /** The highest version that dns has spoken of; a new one must be above it. */
@@ -62,6 +68,7 @@ export class Publisher {
     switch (message.kind) {
       case "hello":
         this.#served(message.version);
+        this.#greeting.resolve();
         break;
       case "adopted":
         this.#served(message.version);

@@ -1,0 +1,41 @@
+/** PROCESS control: config, facts, changes and the API. Answers do not need it; dns starts it again when it dies. */
+
+import { setPriority } from "node:os";
+import type { ToControl, ToDns } from "./book/messages.ts";
+import { openDesk } from "./control/node-desk.ts";
+import { Publisher } from "./control/publish.ts";
+import { newLog } from "./telemetry/log.ts";
+
+/** Below dns, so that no work here takes CPU time from an answer. */
+const NICE = 10;
+
+const log = newLog("control");
+const [configFolder, stateFolder] = process.argv.slice(2);
+
+if (configFolder === undefined || stateFolder === undefined || process.send === undefined) {
+  log.fatal("control is started by dns, with the config and state folders as arguments");
+  process.exit(2);
+}
+setPriority(NICE);
+
+const publisher = new Publisher({
+  folder: stateFolder,
+  send: (message: ToDns) => process.send?.(message, undefined, undefined, () => undefined),
+  onError: (cause) => log.error({ cause: String(cause) }, "the book on disk is behind the one in force"),
+});
+let stop: () => Promise<void> = async () => undefined;
+
+process.on("message", (message: ToControl) => publisher.receive(message));
+// Without dns there is nobody to publish for; the next dns starts its own control.
+process.on("disconnect", () => process.exit(0));
+// Ctrl-C reaches the whole process group; dns is the one to say when to stop.
+process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => {
+  stop().then(
+    () => process.exit(0),
+    () => process.exit(1),
+  );
+});
+
+const desk = await openDesk({ configFolder, stateFolder, publisher, nowMs: Date.now, log });
+stop = () => desk.close();

@@ -1,0 +1,33 @@
+/** Says in a clause which verdicts flipped: who was judged, by whom, and why. */
+
+import type { Config } from "../config/config.ts";
+import type { Verdict } from "../health/verdict.ts";
+import { memberOfVip } from "./lookup.ts";
+
+/**
+ * `eu-west down: web/eu-west/ipv4 judged down by 2 of 3 vantages (dublin timeout, virginia refused)`; several VIPs of a
+ * region are counted, several regions follow each other.
+ */
+export function describeFlips(flipped: readonly Verdict[], config: Config): string {
+  const groups = Map.groupBy(flipped, ({ vip, up }) => {
+    return `${memberOfVip(config, vip)?.region ?? "?"} ${up ? "up" : "down"}`;
+  });
+  return Array.from(groups, ([title, verdicts]) => {
+    const [first] = verdicts;
+    const others = verdicts.length - 1;
+    const more = others === 0 ? "" : ` (+${others} VIP${others === 1 ? "" : "s"})`;
+    return first === undefined ? title : `${title}: ${describeVerdict(first)}${more}`;
+  }).join("; ");
+}
+
+function describeVerdict({ vip, up, basis, reason, votes }: Verdict): string {
+  const direction = up ? "up" : "down";
+  if (basis !== "judged") return `${vip} ${direction}, ${reason}`;
+  const counting = votes.filter((vote) => vote.counts);
+  const agreeing = counting.filter((vote) => (vote.opinion === "unhealthy") !== up);
+  const why = agreeing.map(({ vantage, error }) =>
+    error === null || up ? vantage : `${vantage} ${error.class}`,
+  );
+  const all = `${counting.length} vantage${counting.length === 1 ? "" : "s"}`;
+  return `${vip} judged ${direction} by ${agreeing.length} of ${all} (${why.join(", ")})`;
+}

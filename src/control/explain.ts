@@ -1,0 +1,58 @@
+/** Explains the answers for a qname: finds its service, its clients' class, and why the plan is what it is. */
+
+import type { Service } from "../config/config.ts";
+import { leafScope, lookupClass } from "../geo/trie.ts";
+import { explain } from "../steering/explain.ts";
+import type { Facts } from "../steering/facts.ts";
+import { onGrid } from "../steering/partition.ts";
+import { suggest } from "../suggest.ts";
+import type { IpAddress } from "../wire/address.ts";
+import { formatName, type Name, nameKey, parentOf, sameName } from "../wire/name.ts";
+import type { Zone } from "../zone/zone.ts";
+import type { ExplainOutcome } from "./desk.ts";
+import type { Edition } from "./live-book.ts";
+
+/** Why clients at an address get the answers they get. */
+export function explainName(
+  { snapshot, planner }: Edition,
+  facts: Facts,
+  qname: Name,
+  client: IpAddress,
+  family: 4 | 6,
+): ExplainOutcome {
+  const { config, zones, atlas } = snapshot;
+  const service = serviceFor(qname, config.services, zones);
+  const split = service === null ? null : planner.splitFor(service);
+  if (service === null || split === null) {
+    const text = formatName(qname).slice(0, -1);
+    const near = suggest(
+      text,
+      config.services.map(({ label }) => label),
+    );
+    const hint = near === null ? "" : `; did you mean ${near}?`;
+    return { kind: "not-steered", message: `${text} is not steered: no service answers for it${hint}` };
+  }
+  const { partition, trie } = split;
+  const location = onGrid(atlas.locate(client), partition.gridDegrees);
+  const leaf = trie === null ? null : lookupClass(trie.nodes, 0, client.bytes, 0, client.family === 6);
+  return {
+    kind: "explained",
+    service,
+    scopePrefixLength: leaf === null ? 0 : leafScope(leaf),
+    explanation: explain(service, location, family, facts, config),
+  };
+}
+
+/** By its own name, by a `STEER`, or by the `STEER` of a wildcard that the name matches (RFC 4592 §4.1). */
+function serviceFor(qname: Name, services: readonly Service[], zones: readonly Zone[]): Service | null {
+  const own = services.find(({ name }) => sameName(name, qname));
+  if (own !== undefined) return own;
+  const nodes = (key: string) => zones.map((zone) => zone.nodes.get(key)).find((node) => node !== undefined);
+  let node = nodes(nameKey(qname));
+  for (let above = parentOf(qname); node === undefined && above !== null; above = parentOf(above)) {
+    node = nodes(`\x01*${nameKey(above)}`);
+    if (nodes(nameKey(above)) !== undefined) break;
+  }
+  const as = node?.steered?.as;
+  return as === undefined ? null : (services.find(({ name }) => sameName(name, as)) ?? null);
+}

@@ -1,0 +1,317 @@
+/** The desk of a node: owns store, facts, book, door and streams, and connects them. */
+
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { Logger } from "pino";
+import type { WebSocket } from "ws";
+import { trackedVips } from "../health/tracked.ts";
+import type { Verdict } from "../health/verdict.ts";
+import { formatProblem, type Problem } from "../problem.ts";
+import type { Facts } from "../steering/facts.ts";
+import type { IpAddress } from "../wire/address.ts";
+import type { Name } from "../wire/name.ts";
+import { type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
+import { describeFlips } from "./describe-flips.ts";
+import type { ConnectedVantage, Desk, ExplainOutcome, LastReload, ListedOverride, Status } from "./desk.ts";
+import { explainName } from "./explain.ts";
+import { FactKeeper } from "./fact-keeper.ts";
+import { Ingest } from "./ingest.ts";
+import { type Edition, LiveBook } from "./live-book.ts";
+import { describeMoved } from "./moved.ts";
+import { isActive, isStale, type Override } from "./override.ts";
+import type { Replanned } from "./planner.ts";
+import type { Publisher } from "./publish.ts";
+import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
+import { openSqliteStore, STORE_FILE } from "./sqlite-store.ts";
+import type { AuditEntry, NewAuditEntry, Store, StoredVerdict, TokenGrant, TokenRecord } from "./store.ts";
+import { hashToken, makeSecret } from "./token.ts";
+import { FileWatcher } from "./watch.ts";
+
+/** Time moves at least this often. */
+const TICK_MS = 1_000;
+
+export interface NodeDeskOptions {
+  readonly configFolder: string;
+  readonly stateFolder: string;
+  readonly publisher: Publisher;
+  readonly nowMs: () => number;
+  readonly log: Logger;
+}
+
+/**
+ * Opens the desk once a first book is in force. Until the files are sound it waits for them to change; dns answers from
+ * its last book meanwhile.
+ */
+export async function openDesk(options: NodeDeskOptions): Promise<NodeDesk> {
+  const { configFolder, log, publisher } = options;
+  const loader = new Loader(configFolder);
+  await publisher.greeted;
+  for (;;) {
+    const loaded = loader.load();
+    let { problems } = loaded;
+    if (loaded.value !== null) {
+      const desk = new NodeDesk(options, loader, loaded.value);
+      const outcome = await desk.begin(loaded);
+      if (outcome.kind === "published") return desk;
+      await desk.close();
+      if (outcome.kind === "refused") problems = outcome.problems;
+    }
+    log.error(
+      { problems: problems.map(formatProblem) },
+      "the files cannot be used; waiting until they change",
+    );
+    await changeOf(loaded);
+  }
+}
+
+/** Settles when a file that was asked for has changed. */
+function changeOf({ stamps }: Loaded): Promise<void> {
+  return new Promise((resolve) => {
+    const watcher = new FileWatcher({
+      onChange: () => {
+        watcher.close();
+        resolve();
+      },
+    });
+    watcher.watch(stamps);
+  });
+}
+
+/** A node's desk, with everything behind it. */
+export class NodeDesk implements Desk {
+  readonly #options: NodeDeskOptions;
+  readonly #startedMs: number;
+  readonly #store: Store;
+  readonly #keeper: FactKeeper;
+  readonly #book: LiveBook;
+  readonly #door: Door;
+  readonly #ingest: Ingest;
+  readonly #watcher: FileWatcher;
+  readonly #first: Snapshot;
+  #lastReload: LastReload;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: NodeDeskOptions, loader: Loader, first: Snapshot) {
+    const { nowMs, publisher, stateFolder } = options;
+    this.#options = options;
+    this.#startedMs = nowMs();
+    this.#lastReload = { kind: "loaded", atMs: this.#startedMs, warnings: [] };
+    this.#first = first;
+    this.#store = openSqliteStore(join(stateFolder, STORE_FILE));
+    this.#keeper = new FactKeeper(first.config, this.#store.overrides(), this.#store.verdicts(), nowMs());
+    this.#book = new LiveBook({
+      keeper: this.#keeper,
+      publisher,
+      nowMs,
+      onFlip: (flipped, replanned) => this.#onFlip(flipped, replanned),
+    });
+    this.#door = new Door({
+      store: this.#store,
+      loader,
+      nowMs,
+      config: () => this.snapshot().config,
+      versionSeen: () => publisher.versionSeen,
+      override: (overrides, audit) => this.#override(overrides, audit),
+      replace: (snapshot, version) => this.#book.replace(snapshot, version),
+      onLoaded: (loaded, problems) => this.#onLoaded(loaded, problems),
+    });
+    this.#ingest = new Ingest(first.config, this.#door.version(), {
+      nowMs,
+      take: (reports) => this.#book.shift(this.#keeper.report(reports)),
+      onStream: (token, event, detail) => this.#onStream(token, event, detail),
+    });
+    this.#watcher = new FileWatcher({
+      onChange: (files) => this.#reload(files),
+    });
+  }
+
+  /** Publishes the first book, and lets time move from then on. */
+  async begin(loaded: Loaded): Promise<ChangeOutcome> {
+    const outcome = await this.#door.begin(loaded);
+    if (outcome.kind === "published") this.tick();
+    return outcome;
+  }
+
+  /** Lets everything that depends on the clock catch up with it, and sees to the next time. */
+  tick(): void {
+    const nowMs = this.#options.nowMs();
+    this.#book.shift(this.#keeper.tick(nowMs));
+    if (this.#store.overrides().some((override) => !isActive(override, nowMs))) {
+      this.#door.expire().catch((cause) => this.#complain("the end of an override is not on record", cause));
+    }
+    this.#ingest.keepTokens(new Set(this.#store.tokens().map(({ name }) => name)));
+    this.#arm();
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#watcher.close();
+    this.#ingest.close();
+    this.#book.flush();
+    await this.#options.publisher.close();
+    this.#store.close();
+  }
+
+  nowMs(): number {
+    return this.#options.nowMs();
+  }
+
+  snapshot(): Snapshot {
+    return this.#book.edition?.snapshot ?? this.#first;
+  }
+
+  facts(): Facts {
+    return this.#keeper.facts(this.nowMs());
+  }
+
+  verdicts(): readonly Verdict[] {
+    const { verdicts } = this.facts();
+    return trackedVips(this.snapshot().config).flatMap(({ vip }) => verdicts.get(vip) ?? []);
+  }
+
+  vantages(): readonly ConnectedVantage[] {
+    return this.#keeper.vantageStates().map((state) => {
+      return { ...state, streams: this.#ingest.streamsOf(state.vantage) };
+    });
+  }
+
+  overrides(): readonly ListedOverride[] {
+    const { config } = this.snapshot();
+    return this.#store.overrides().map((override) => ({ ...override, stale: isStale(config, override) }));
+  }
+
+  audit(limit: number, before: number | null): readonly AuditEntry[] {
+    return this.#store.audit(limit, before);
+  }
+
+  status(): Status {
+    return {
+      version: this.#door.version(),
+      adoptedVersion: this.#options.publisher.versionServed,
+      startedMs: this.#startedMs,
+      lastReload: this.#lastReload,
+    };
+  }
+
+  explain(qname: Name, client: IpAddress, family: 4 | 6): ExplainOutcome {
+    return explainName(this.#edition(), this.facts(), qname, client, family);
+  }
+
+  counters(): Promise<readonly number[]> {
+    return this.#options.publisher.counters();
+  }
+
+  change(request: ChangeRequest): Promise<ChangeOutcome> {
+    return this.#door.change(request);
+  }
+
+  authenticate(secret: string): TokenRecord | null {
+    return this.#store.findToken(hashToken(secret));
+  }
+
+  tokens(): readonly TokenRecord[] {
+    return this.#store.tokens();
+  }
+
+  addToken(name: string, grant: TokenGrant, author: string): string | null {
+    const secret = makeSecret();
+    const token = { name, grant, createdMs: this.nowMs() };
+    return this.#store.addToken(token, hashToken(secret), author) ? secret : null;
+  }
+
+  removeToken(name: string, author: string): boolean {
+    return this.#store.removeToken(name, author, this.nowMs());
+  }
+
+  acceptAgent(socket: WebSocket, token: TokenRecord): void {
+    this.#ingest.accept(socket, token);
+  }
+
+  #edition(): Edition {
+    const { edition } = this.#book;
+    if (edition === null) throw new Error("the desk was used before its first book");
+    return edition;
+  }
+
+  #reload(files: readonly string[]): void {
+    const reason = `changed: ${files.join(", ")}`;
+    this.#door
+      .change({ author: "file", reason, edit: { kind: "reload" }, ifVersion: null })
+      .catch((cause) => this.#complain("the files were not loaded to the end", cause));
+  }
+
+  /** A disk that is full must not keep anybody from failing over: what could not be stored is logged, and work goes on. */
+  #complain(what: string, cause: unknown): void {
+    this.#options.log.error({ cause: String(cause) }, what);
+  }
+
+  /** In one line: who was judged, by whom, why, and what moved. */
+  #onFlip(flipped: readonly Verdict[], replanned: readonly Replanned[]): void {
+    const { config } = this.snapshot();
+    const flips = describeFlips(flipped, config);
+    this.#options.log.warn(`${flips}; moved: ${describeMoved(replanned, config) ?? "nothing"}`);
+    this.#arm();
+    try {
+      this.#store.saveVerdicts(flipped.map(storedVerdict));
+    } catch (cause) {
+      this.#complain("verdicts are not stored; after a restart they would be as they were before", cause);
+    }
+  }
+
+  #override(overrides: readonly Override[], audit: readonly NewAuditEntry[]): void {
+    this.#book.shift(this.#keeper.override(overrides, this.nowMs()));
+    const moved = describeMoved(this.#book.flush(), this.snapshot().config) ?? "nothing";
+    for (const { author, event, detail, reason, version } of audit) {
+      this.#options.log.info({ version }, `${author}: ${event}: ${detail} (${reason}); moved: ${moved}`);
+    }
+    this.#arm();
+  }
+
+  #onLoaded(loaded: Loaded, problems: readonly Problem[]): void {
+    const { log } = this.#options;
+    const atMs = this.nowMs();
+    const { warnings, stamps, value } = loaded;
+    this.#watcher.watch(stamps);
+    for (const warning of warnings) log.error(formatProblem(warning));
+    if (problems.length > 0 || value === null) {
+      this.#lastReload = { kind: "refused", atMs, problems };
+      log.error(
+        { problems: problems.map(formatProblem) },
+        "the files cannot be used; those read before stay in force",
+      );
+      return;
+    }
+    this.#lastReload = { kind: "loaded", atMs, warnings };
+    const { config } = value;
+    this.#ingest.use(config, this.#door.version());
+    this.#store.keepVerdicts(new Set(trackedVips(config).map(({ vip }) => vip)));
+    log.info(
+      { version: this.#door.version(), zones: value.zones.length, services: config.services.length },
+      `${config.file} is in force`,
+    );
+    if (!isDeepStrictEqual(config.node, this.#first.config.node)) {
+      log.warn(
+        `the section "node" of ${config.file} has changed; that takes effect when this node is started again`,
+      );
+    }
+    this.#arm();
+  }
+
+  #onStream(token: string, event: "opened" | "closed" | "refused", detail: string): void {
+    const text = `agent ${token}: stream ${event}${detail === "" ? "" : `, ${detail}`}`;
+    if (event === "opened") this.#options.log.info(text);
+    else this.#options.log.warn(text);
+  }
+
+  /** Sees to it that time moves exactly when something falls due. */
+  #arm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const nowMs = this.nowMs();
+    const dueMs = Math.min(this.#keeper.nextDueMs() ?? Number.POSITIVE_INFINITY, nowMs + TICK_MS);
+    this.#timer = setTimeout(() => this.tick(), Math.max(1, dueMs - nowMs));
+  }
+}
+
+function storedVerdict({ vip, up, sinceMs, recovering, votes }: Verdict): StoredVerdict {
+  return { vip, up, sinceMs, recovering, opinions: new Map(votes.map(({ vantage, opinion }) => [vantage, opinion])) };
+}
