@@ -155,9 +155,9 @@ function byWeight(
   minUp: number,
   terms: Terms,
 ): BranchEvaluation {
-  const onlyReserves =
-    terms.reserves && !declared.some(({ evaluation, weight }) => evaluation.take * weight > 0);
-  const weighed = onlyReserves ? declared.map(({ evaluation }) => ({ evaluation, weight: 1 })) : declared;
+  const up = declared.filter(({ evaluation }) => evaluation.take > 0);
+  const onlyReservesAreUp = up.length > 0 && up.every(({ weight }) => weight === 0);
+  const weighed = onlyReservesAreUp && terms.reserves ? declared.map(weighingOne) : declared;
   let weightInAll = 0;
   let weightUp = 0;
   let taken = 0;
@@ -183,6 +183,10 @@ function byWeight(
     enough,
     ranking: null,
   };
+}
+
+function weighingOne({ evaluation }: Weighed): Weighed {
+  return { evaluation, weight: 1 };
 }
 
 function evaluateFirst(node: LocalFirst, terms: Terms): BranchEvaluation {

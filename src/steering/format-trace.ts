@@ -2,7 +2,7 @@
 
 import type { Plan } from "./plan.ts";
 import type { Trace, TraceFact, TraceNode, TraceStage } from "./trace.ts";
-import { formatAge, formatPercent } from "./words.ts";
+import { formatPercent, formatVerdict } from "./words.ts";
 
 /** The stages that were tried, each as an indented tree, then the plan. */
 export function formatTrace(trace: Trace): readonly string[] {
@@ -22,7 +22,8 @@ function stageTitle({ subject, reserves, asIfUp }: TraceStage): string {
 }
 
 function formatNode(node: TraceNode, depth: number): readonly string[] {
-  const clauses = [standingOf(node), ...weightOf(node), ...node.facts.map(formatFact)];
+  const news = node.facts.filter((fact) => !isSaidBy(node.why, fact));
+  const clauses = [standingOf(node), ...weightOf(node), ...news.map(formatFact)];
   const address = node.kept.length === 1 && node.kind === "member" ? ` ${node.kept[0]?.address}` : "";
   const line = `${"  ".repeat(depth)}${node.title}${address}: ${clauses.join("; ")}`;
   return [line, ...node.children.flatMap((child) => formatNode(child, depth + 1))];
@@ -37,13 +38,18 @@ function standingOf({ outcome, share, why, take, kind }: TraceNode): string {
 }
 
 function weightOf({ weight }: TraceNode): readonly string[] {
-  return weight === null ? [] : [`weight ${weight}`];
+  return weight === null || weight === 0 ? [] : [`weight ${weight}`];
+}
+
+/** Whether a fact is the very reason that is given already. */
+function isSaidBy(why: string | null, fact: TraceFact): boolean {
+  return (fact.kind === "verdict" || fact.kind === "drained") && formatFact(fact) === why;
 }
 
 function formatFact(fact: TraceFact): string {
   switch (fact.kind) {
     case "verdict":
-      return `${fact.up ? "up" : "down"} for ${formatAge(fact.ageMs)}, ${fact.basis}: ${fact.reason}`;
+      return formatVerdict(fact);
     case "take":
       return `takes ${formatPercent(fact.take)} of what it is offered`;
     case "drained":
@@ -63,7 +69,7 @@ function formatPlan(plan: Plan, family: 4 | 6): string {
       return `${type}: ${shares}${plan.lastResort ? ", as the last resort" : ""}`;
     }
     case "nodata":
-      return `${type}: NODATA${plan.lastResort ? ", as the last resort" : ", because nothing has an address of the family"}`;
+      return `${type}: NODATA${plan.lastResort ? ", as the last resort" : ""}`;
     case "servfail":
       return `${type}: SERVFAIL, as the last resort`;
   }

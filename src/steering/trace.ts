@@ -15,7 +15,7 @@ import {
 import type { Facts } from "./facts.ts";
 import type { LocalPolicy } from "./local.ts";
 import type { Attempt, Plan, Planned } from "./plan.ts";
-import { formatAge, formatPercent } from "./words.ts";
+import { formatPercent, formatVerdict } from "./words.ts";
 
 /** All attempts at a plan, the last of them the one that it follows. */
 export interface Trace {
@@ -159,9 +159,7 @@ class Tracer {
     const { facts, family, reserves } = this.#terms;
     if (vip === null) return `has no IPv${family} address`;
     if (!up)
-      return verdict === null
-        ? "down"
-        : `down for ${formatAge(facts.nowMs - verdict.sinceMs)}: ${verdict.reason}`;
+      return verdict === null ? "down" : formatVerdict({ ...verdict, ageMs: facts.nowMs - verdict.sinceMs });
     if (weight > 0 || reserves) return null;
     return facts.drained.has(node.member.id) ? "drained" : "weighs 0";
   }
@@ -215,14 +213,14 @@ class Tracer {
     if (take > 0) return null;
     const someAreUp = children.some((child) => child.evaluation.take > 0);
     if (enough || !someAreUp) return "nothing in it is up";
-    return "minUp" in node ? `less than ${formatPercent(node.minUp)} of it is up` : null;
+    return "minUp" in node ? `its minUp of ${formatPercent(node.minUp)} is not met` : null;
   }
 
   /** Why a branch gives nothing to a child that may well be up. */
   #childProblem(branch: BranchEvaluation, { evaluation, weight, part }: Child): string | null {
-    if (branch.take === 0 && !branch.enough) return this.#branchProblem(branch);
-    if (part > 0 || evaluation.take === 0) return weight === 0 ? "weighs 0" : null;
-    return weight === null ? "what stands before it takes everything" : "weighs 0, and something else is up";
+    if (branch.take === 0 && !branch.enough) return "the minUp above it is not met";
+    if (weight === 0) return "weighs 0";
+    return part === 0 && evaluation.take > 0 ? "what stands before it takes everything" : null;
   }
 
   #branchFacts({ node, ranking }: BranchEvaluation): readonly TraceFact[] {

@@ -1,11 +1,24 @@
 /** Quantities as traces write them. */
 
+import type { Verdict } from "../health/verdict.ts";
+
 /** How long ago, in the unit that gives at most three digits or so: `45s`, `12m`, `30h`. */
 export function formatAge(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 120) return `${seconds}s`;
   if (seconds < 2 * 3600) return `${Math.round(seconds / 60)}m`;
   return `${Math.round(seconds / 3600)}h`;
+}
+
+/** What a verdict says: `down for 12s (2 of 3 vantages: timeout)`. */
+export function formatVerdict(verdict: {
+  readonly up: boolean;
+  readonly basis: Verdict["basis"];
+  readonly reason: string;
+  readonly ageMs: number;
+}): string {
+  const { up, basis, reason, ageMs } = verdict;
+  return `${basis === "forced" ? "forced " : ""}${up ? "up" : "down"} for ${formatAge(ageMs)} (${reason})`;
 }
 
 /** A fraction to a tenth of a percent: `66.7 %`. */
