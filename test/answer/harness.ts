@@ -1,0 +1,164 @@
+/** A responder over zones and services written in a test, and replies read by an independent decoder. */
+
+import { type DecodedPacket, decode, encode, type Packet, type RecordType } from "dns-packet";
+import { Client } from "../../src/answer/client.ts";
+import { createResponder } from "../../src/answer/responder.ts";
+import { inspectBook } from "../../src/book/book.ts";
+import { type BookService, type CompiledBook, compileBook } from "../../src/book/compile.ts";
+import type { HttpsParameters, Service, Vip, VipId } from "../../src/config/config.ts";
+import type { ClassTrie } from "../../src/geo/trie.ts";
+import type { Plan } from "../../src/steering/plan.ts";
+import { counterRow, newCounters } from "../../src/telemetry/counters.ts";
+import { parseAddress } from "../../src/wire/address.ts";
+import { type Name, parseName } from "../../src/wire/name.ts";
+import { parseZone } from "../../src/zone/parse.ts";
+import type { Zone } from "../../src/zone/zone.ts";
+
+/** A zone from its text; a problem in it is the test's mistake. */
+export function zoneOf(text: string): Zone {
+  const { value, problems } = parseZone("test.zone", null, (path) => (path === "test.zone" ? text : null));
+  if (value === null) throw new Error(JSON.stringify(problems));
+  return value;
+}
+
+export function nameOf(text: string): Name {
+  const parsed = parseName(text, null);
+  if (parsed.kind === "problem") throw new Error(parsed.message);
+  return parsed.name;
+}
+
+/** The VIP at an address; its id is the address. */
+export function vipOf(text: string): Vip {
+  const address = parseAddress(text);
+  if (address === null) throw new Error(`no address: ${text}`);
+  const id = text as VipId;
+  return { id, address, judgedBy: id, port: null };
+}
+
+/** A plan from addresses with shares: `{ "192.0.2.1": 0.8, "192.0.2.2": 0.2 }`. */
+export function planOf(shares: Readonly<Record<string, number>>): Plan {
+  const entries = Object.entries(shares).map(([vip, share]) => ({ vip: vip as VipId, share }));
+  return entries.length === 0
+    ? { kind: "nodata", lastResort: false }
+    : { kind: "answer", shares: entries, lastResort: false };
+}
+
+/** A service for a book, with plans by class number. */
+export function serviceOf(
+  name: string,
+  plans: readonly { readonly ipv4: Plan; readonly ipv6: Plan }[],
+  trie: ClassTrie | null = null,
+  https: HttpsParameters | null = null,
+): BookService {
+  const service: Service = {
+    name: nameOf(name),
+    label: name,
+    ttlSeconds: 5,
+    failoverWithinMs: null,
+    policy: { kind: "failover", name: null, minUp: 0, order: [] },
+    whenDown: { kind: "all" },
+    https,
+    place: { file: "test", line: 1, column: 1 },
+  };
+  return { service, trie, capacity4: 4, capacity6: 4, plans };
+}
+
+/** A decoded reply; the decoder sets `rcode`, though its types do not say so. */
+export type Reply = DecodedPacket & { readonly rcode: string };
+
+/** Reads a reply from the wire. */
+export function readReply(octets: Uint8Array): Reply {
+  return decode(Buffer.from(octets)) as Reply;
+}
+
+/** A server in this process: no socket, the same answers. */
+export class Server {
+  readonly compiled: CompiledBook;
+  readonly memory: SharedArrayBuffer;
+  readonly counters: Float64Array = counterRow(newCounters(1), 0);
+  readonly client: Client = new Client();
+  readonly #packet = new Uint8Array(65_535);
+  readonly #responder;
+
+  constructor(zones: readonly Zone[], services: readonly BookService[] = [], vips: readonly Vip[] = []) {
+    this.compiled = compileBook({ version: 1, zones, services, vips, regionOf: () => 0 });
+    const inspection = inspectBook(this.compiled.bytes);
+    if (inspection.kind === "problem") throw new Error(inspection.message);
+    this.memory = new SharedArrayBuffer(this.compiled.bytes.length);
+    new Uint8Array(this.memory).set(this.compiled.bytes);
+    this.#responder = createResponder(this.memory, this.counters);
+    this.client.address.set([198, 51, 100, 7]);
+  }
+
+  /** Answers raw octets; the response's octets, none for silence. */
+  raw(query: Uint8Array, isStream = false, moment = 1): Uint8Array {
+    this.#packet.set(query);
+    const length = this.#responder.answer(this.#packet, query.length, this.client, isStream, moment);
+    return this.#packet.slice(0, length);
+  }
+
+  /** Asks and decodes. */
+  ask(name: string, type: string, options: AskOptions = {}): Reply {
+    return readReply(this.raw(queryOf(name, type, options), options.isStream, options.moment));
+  }
+}
+
+export interface AskOptions {
+  /** ECS as `192.0.2.0/24`. */
+  readonly subnet?: string;
+  /** EDNS UDP payload size; without it and `subnet` the query has no EDNS. */
+  readonly size?: number;
+  readonly isStream?: boolean;
+  readonly moment?: number;
+}
+
+/** A query in wire form. */
+export function queryOf(name: string, type: string, { subnet, size }: AskOptions = {}): Uint8Array {
+  const [ip = "", length] = subnet?.split("/") ?? [];
+  const options =
+    subnet === undefined
+      ? []
+      : [{ code: 8, family: ip.includes(":") ? 2 : 1, sourcePrefixLength: Number(length), ip }];
+  const opt = {
+    type: "OPT",
+    name: ".",
+    udpPayloadSize: size ?? 1232,
+    extendedRcode: 0,
+    ednsVersion: 0,
+    flags: 0,
+    options,
+  };
+  const packet: Packet = {
+    type: "query",
+    id: 4660,
+    flags: 0x0100,
+    // The decoder knows HTTPS by its number alone.
+    questions: [{ name, type: (type === "HTTPS" ? "UNKNOWN_65" : type) as RecordType, class: "IN" }],
+    additionals: (subnet === undefined && size === undefined ? [] : [opt]) as never,
+  };
+  return encode(packet);
+}
+
+/** The scope prefix length in a reply; null without ECS. */
+export function scopeOf(reply: DecodedPacket): number | null {
+  for (const additional of reply.additionals ?? []) {
+    if (additional.type !== "OPT") continue;
+    for (const option of additional.options) {
+      if (option.code === 8) return Number(Reflect.get(option, "scopePrefixLength"));
+    }
+  }
+  return null;
+}
+
+/** RRs as text: `www.example A 192.0.2.1`. */
+export function texts(rrs: DecodedPacket["answers"]): readonly string[] {
+  return (rrs ?? [])
+    .filter((rr) => rr.type !== "OPT")
+    .map((rr) => `${rr.name} ${rr.type} ${dataText(Reflect.get(rr, "data"))}`);
+}
+
+function dataText(data: unknown): string {
+  if (Array.isArray(data)) return data.map(String).join(" ");
+  if (Buffer.isBuffer(data)) return data.toString("hex");
+  return typeof data === "object" ? JSON.stringify(data) : String(data);
+}

@@ -1,0 +1,203 @@
+/** The properties of steered answers: exact scopes, one pick for all types, shares as planned. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { applyPatch, encodePlan } from "../../src/book/patch.ts";
+import { buildAtlas } from "../../src/geo/atlas.ts";
+import { compileClasses } from "../../src/geo/trie.ts";
+import { addressOf, parsePrefix } from "../../src/wire/address.ts";
+import { planOf, queryOf, readReply, Server, scopeOf, serviceOf, texts, vipOf, zoneOf } from "./harness.ts";
+
+const zone = zoneOf("$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n");
+const v4 = ["192.0.2.10", "192.0.2.11", "192.0.2.12"];
+const v6 = ["2001:db8::10", "2001:db8::11", "2001:db8::12"];
+const vips = [...v4, ...v6].map(vipOf);
+
+const prefixes = ["10.0.0.0/8", "10.3.0.0/24", "172.16.0.0/12", "2001:db8::/32", "2001:db8:8000::/33"].map(
+  (text) => {
+    const prefix = parsePrefix(text);
+    if (prefix === null) throw new Error(text);
+    return prefix;
+  },
+);
+const atlas = buildAtlas({ databases: [], labels: [], prefixes });
+/** Class 1: inside 10.0.0.0/8 or 2001:db8::/32; class 2: inside the two narrow prefixes; class 0: elsewhere. */
+const classOf = Uint16Array.from(atlas.locations, ({ prefixes: [longest] }) =>
+  longest === undefined || longest === "172.16.0.0/12"
+    ? 0
+    : longest === "10.0.0.0/8" || longest === "2001:db8::/32"
+      ? 1
+      : 2,
+);
+const trie = compileClasses(atlas, classOf);
+const plans = [0, 1, 2].map((i) => ({
+  ipv4: planOf({ [v4[i] ?? ""]: 1 }),
+  ipv6: planOf({ [v6[i] ?? ""]: 1 }),
+}));
+const server = new Server([zone], [serviceOf("www.example.", plans, trie)], vips);
+
+describe("ECS scope (RFC 7871 §7.2.1)", () => {
+  const address = fc.oneof(
+    fc.uint8Array({ minLength: 4, maxLength: 4 }),
+    fc
+      .constantFrom([10, 3, 0], [10, 3, 1], [10, 0, 0], [172, 16, 3], [11, 0, 0])
+      .map((bytes) => Uint8Array.from([...bytes, 7])),
+    fc.uint8Array({ minLength: 16, maxLength: 16 }),
+    fc
+      .uint8Array({ minLength: 12, maxLength: 12 })
+      .map((tail) => Uint8Array.from([0x20, 1, 0x0d, 0xb8, ...tail])),
+  );
+
+  test("every address inside the scope gets the same answer, and no shorter scope would be true", () => {
+    fc.assert(
+      fc.property(address, fc.infiniteStream(fc.nat(255)), (bytes, noise) => {
+        const [scope, answer] = answerFor(bytes);
+        const inside = bytes.map((octet, i) => keepBits(octet, Number(noise.next().value), scope - 8 * i));
+        expect(answerFor(inside)).toEqual([scope, answer]);
+        if (scope === 0) return;
+        expect(hasOtherAnswer(bytes, scope - 1, answer)).toBe(true);
+      }),
+      { numRuns: 500, seed: 7871 },
+    );
+  });
+
+  test("a client that withholds its address is steered by its resolver's, with scope 0", () => {
+    const query = queryOf("www.example", "A", { subnet: "0.0.0.0/0" });
+    server.client.address.set([10, 3, 0, 9]);
+    expect(scopeOf(readReply(server.raw(query)))).toBe(0);
+    expect(texts(readReply(server.raw(query)).answers)).toEqual(["www.example A 192.0.2.12"]);
+    server.client.address.set([198, 51, 100, 7]);
+  });
+
+  test("without ECS the source address decides", () => {
+    server.client.address.set([10, 9, 9, 9]);
+    expect(texts(server.ask("www.example", "A").answers)).toEqual(["www.example A 192.0.2.11"]);
+    server.client.address.set([198, 51, 100, 7]);
+    expect(texts(server.ask("www.example", "A").answers)).toEqual(["www.example A 192.0.2.10"]);
+  });
+
+  function answerFor(bytes: Uint8Array): readonly [number, string] {
+    const subnet = `${addressOf(bytes).text}/${bytes.length * 8}`;
+    const reply = server.ask("www.example", "A", { subnet });
+    return [scopeOf(reply) ?? -1, texts(reply.answers).join()];
+  }
+
+  /** Whether some address in the prefix of `length` bits around `bytes` is answered otherwise. */
+  function hasOtherAnswer(bytes: Uint8Array, length: number, answer: string): boolean {
+    const corners = prefixes
+      .filter(({ address: { bytes: corner } }) => corner.length === bytes.length)
+      .flatMap((prefix) => [
+        prefix.address.bytes,
+        lastOf(prefix.address.bytes, prefix.length),
+        afterLast(prefix.address.bytes, prefix.length),
+      ]);
+    const flipped = bytes.map((octet, i) => (i === length >> 3 ? octet ^ (0x80 >> (length & 7)) : octet));
+    return [flipped, ...corners].some(
+      (corner) => isInside(corner, bytes, length) && answerFor(corner)[1] !== answer,
+    );
+  }
+});
+
+describe("picks", () => {
+  const shares = { [v4[0] ?? ""]: 0.8, [v4[1] ?? ""]: 0.2 };
+  const mirrored = { [v6[0] ?? ""]: 0.8, [v6[1] ?? ""]: 0.2 };
+  const weighted = new Server(
+    [zone],
+    [
+      serviceOf("www.example.", [{ ipv4: planOf(shares), ipv6: planOf(mirrored) }], null, {
+        alpn: ["h2"],
+        port: null,
+      }),
+    ],
+    vips,
+  );
+
+  test("80/20 over 100,000 clients passes a chi-squared test", () => {
+    const counts = countPicks(weighted, 100_000);
+    const [first = 0, second = 0] = [counts.get("192.0.2.10"), counts.get("192.0.2.11")];
+    const chiSquared = (first - 80_000) ** 2 / 80_000 + (second - 20_000) ** 2 / 20_000;
+    expect(first + second).toBe(100_000);
+    // 1 degree of freedom: exceeded by chance once in a thousand runs.
+    expect(chiSquared).toBeLessThan(10.83);
+  });
+
+  test("one client is spread by time too: a resolver that asks each second sees the shares", () => {
+    let first = 0;
+    for (let moment = 0; moment < 10_000; moment += 1) {
+      if (texts(weighted.ask("www.example", "A", { moment }).answers)[0]?.endsWith(".10")) first += 1;
+    }
+    expect(Math.abs(first - 8000)).toBeLessThan(4 * Math.sqrt(10_000 * 0.8 * 0.2));
+  });
+
+  test("A, AAAA and the hints of HTTPS of one client and one moment come from one member", () => {
+    for (let i = 0; i < 300; i += 1) {
+      const options = { subnet: `192.0.${i % 200}.0/24`, moment: i };
+      const member = texts(weighted.ask("www.example", "A", options).answers)[0]?.slice(-2);
+      expect(texts(weighted.ask("www.example", "AAAA", options).answers)[0]?.slice(-2)).toBe(member);
+      const https = Buffer.from(weighted.raw(queryOf("www.example", "HTTPS", options), false, i)).toString(
+        "hex",
+      );
+      expect(https).toContain(`00040004c00002${member === "10" ? "0a" : "0b"}`);
+      expect(https).toContain(`0006001020010db80000000000000000000000${member}`);
+    }
+  });
+
+  test("a patch moves the very next answer, and back", () => {
+    const words = new Uint32Array(weighted.memory);
+    const { directory } = weighted.compiled;
+    for (const target of ["192.0.2.12", "192.0.2.10", "192.0.2.11"]) {
+      applyPatch(words, encodePlan(directory, 0, 0, 4, planOf({ [target]: 1 })));
+      for (let moment = 0; moment < 20; moment += 1)
+        expect(texts(weighted.ask("www.example", "A", { moment }).answers)).toEqual([
+          `www.example A ${target}`,
+        ]);
+    }
+    applyPatch(words, encodePlan(directory, 0, 0, 4, { kind: "nodata", lastResort: false }));
+    expect(weighted.ask("www.example", "A").answers).toEqual([]);
+    applyPatch(words, encodePlan(directory, 0, 0, 4, { kind: "servfail" }));
+    expect(weighted.ask("www.example", "A").rcode).toBe("SERVFAIL");
+  });
+
+  function countPicks(asked: Server, queries: number): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    const query = queryOf("www.example", "A", { subnet: "192.0.2.0/24" });
+    for (let i = 0; i < queries; i += 1) {
+      query.set([1 + (i >> 16), (i >> 8) & 255, i & 255], query.length - 3);
+      const reply = asked.raw(query);
+      const vip = addressOf(reply.slice(29 + 12, 29 + 16)).text;
+      counts.set(vip, (counts.get(vip) ?? 0) + 1);
+    }
+    return counts;
+  }
+});
+
+/** The first `bits` bits of `octet`, the others from `noise`. */
+function keepBits(octet: number, noise: number, bits: number): number {
+  if (bits >= 8) return octet;
+  if (bits <= 0) return noise;
+  const mask = (0xff << (8 - bits)) & 0xff;
+  return (octet & mask) | (noise & ~mask & 0xff);
+}
+
+function isInside(bytes: Uint8Array, prefix: Uint8Array, length: number): boolean {
+  return (
+    bytes.length === prefix.length &&
+    bytes.every(
+      (octet, i) => keepBits(octet, 0, length - 8 * i) === keepBits(prefix[i] ?? 0, 0, length - 8 * i),
+    )
+  );
+}
+
+function lastOf(bytes: Uint8Array, length: number): Uint8Array {
+  return bytes.map((octet, i) => keepBits(octet, 0xff, length - 8 * i));
+}
+
+/** The first address after a prefix. */
+function afterLast(bytes: Uint8Array, length: number): Uint8Array {
+  const next = lastOf(bytes, length);
+  for (let i = next.length - 1; i >= 0; i -= 1) {
+    next[i] = ((next[i] ?? 0) + 1) & 255;
+    if (next[i] !== 0) break;
+  }
+  return next;
+}
