@@ -6,7 +6,7 @@ import { readSockaddr, SOCKADDR_IN, SOCKADDR_IN6 } from "./endpoint.ts";
 import type { UdpSocket } from "./sockets.ts";
 import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
 
-/** Packets in a batch: with 64 the system call's own cost is 2 % of a packet's, and 1,024 would save only that. */
+/** Packets in a batch. Its two system calls cost 0.9 µs by themselves: shared by 64, 0.5 % of a packet's 3 µs. */
 const BATCH_PACKETS = 64;
 
 /** Room for one packet: more than any query needs, and what `Answer` may use on UDP. */
@@ -47,7 +47,8 @@ const NAME_LENGTH = 8 / 4;
 const CONTROL_LENGTH = 40 / 4;
 const RECEIVED_LENGTH = 56 / 4;
 const IOVEC_LENGTH = IOVECS_AT / 4 + 8 / 4;
-const PKTINFO_INTERFACE_V4 = CONTROLS_AT / 4 + 16 / 4;
+const INTERFACE_V4 = CONTROLS_AT / 4 + 16 / 4;
+const INTERFACE_V6 = CONTROLS_AT / 4 + 32 / 4;
 
 /** What one socket received at once, and its responses. */
 export class Batch {
@@ -74,16 +75,13 @@ export class Batch {
     for (let i = 0; i < BATCH_PACKETS; i += 1) this.#layOut(view, i);
   }
 
-  /** Receives into `packets`: false when there was nothing in the time that `flags` and the socket allow. */
-  receive(flags: number): boolean {
+  /** Receives into `packets`: none when nothing came in the time that `flags` and the socket allow. */
+  receive(flags: number): void {
     const received = this.#calls.recvmmsg(this.#socket.fd, this.#headers, BATCH_PACKETS, flags, 0);
-    if (received > 0) {
-      this.count = received;
-      return true;
-    }
-    this.count = 0;
+    this.count = Math.max(received, 0);
+    if (received >= 0) return;
     const errno = this.#calls.errno();
-    if (errno === Linux.EAGAIN || errno === Linux.EINTR) return false;
+    if (errno === Linux.EAGAIN || errno === Linux.EINTR) return;
     throw new SystemCallError("receive from", `UDP socket ${this.#socket.fd}`, errno);
   }
 
@@ -135,10 +133,13 @@ export class Batch {
     return this.#calls.sendmmsg(this.#socket.fd, headers, to - from, Linux.MSG_DONTWAIT);
   }
 
-  /** The routing table, not the interface that a query came in by, says where its response goes out. */
+  /**
+   * The routing table, not the interface that a query came in by, says where its response goes out. A link-local
+   * client's interface stays in its name.
+   */
   #clearInterfaces(): void {
-    if (this.#socket.family !== 4) return;
-    for (let i = 0; i < this.count; i += 1) this.#words[i * CONTROL_WORDS + PKTINFO_INTERFACE_V4] = 0;
+    const at = this.#socket.family === 4 ? INTERFACE_V4 : INTERFACE_V6;
+    for (let i = 0; i < this.count; i += 1) this.#words[i * CONTROL_WORDS + at] = 0;
   }
 
   /** Gives back the room that received and sent lengths have taken. The name's length never changes. */

@@ -1,7 +1,7 @@
 /** Where DNS is served, and how Linux writes such a place down. */
 
 import type { Client } from "../answer/client.ts";
-import { addressOf, type IpAddress } from "../wire/address.ts";
+import type { IpAddress } from "../wire/address.ts";
 import { putU16, u8, u16 } from "../wire/bytes.ts";
 
 /** An address and a port; port 0 asks the system for a free one. */
@@ -42,12 +42,6 @@ export function sockaddrOf(endpoint: Endpoint): Uint8Array {
   putU16(sockaddr, 2, endpoint.port);
   sockaddr.set(bytes, family === 4 ? 4 : 8);
   return sockaddr;
-}
-
-/** The endpoint in a `sockaddr_in` or `sockaddr_in6`, as getsockname(2) writes it. */
-export function endpointOf(sockaddr: Uint8Array): Endpoint {
-  const address = sockaddr[0] === AF_INET ? sockaddr.slice(4, 8) : sockaddr.slice(8, 24);
-  return { address: addressOf(address), port: u16(sockaddr, 2) };
 }
 
 /** `fe80::1%eth0` without its zone, which says only by which interface to reply. */

@@ -1,15 +1,6 @@
 /** Opens the UDP sockets that workers read in batches. */
 
-import {
-  AF_INET,
-  AF_INET6,
-  type Endpoint,
-  endpointOf,
-  formatEndpoint,
-  isWildcard,
-  SOCKADDR_IN6,
-  sockaddrOf,
-} from "./endpoint.ts";
+import { AF_INET, AF_INET6, type Endpoint, formatEndpoint, isWildcard, sockaddrOf } from "./endpoint.ts";
 import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
 
 /** An open socket. Its number is valid in every thread of the process, so it can be passed to a worker. */
@@ -47,16 +38,6 @@ export function openUdpSocket(calls: SystemCalls, endpoint: Endpoint): UdpSocket
     throw error;
   }
   return { fd, family, wildcard };
-}
-
-/** Where a socket is bound. */
-export function boundEndpoint(calls: SystemCalls, socket: UdpSocket): Endpoint {
-  const sockaddr = new Uint8Array(SOCKADDR_IN6);
-  const length = int32(SOCKADDR_IN6);
-  if (calls.getsockname(socket.fd, sockaddr, length) < 0) {
-    throw new SystemCallError("read the address of", `socket ${socket.fd}`, calls.errno());
-  }
-  return endpointOf(sockaddr);
 }
 
 /** Closes a socket. No worker may be using it any more, because its number may be given out again at once. */

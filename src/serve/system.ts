@@ -19,7 +19,6 @@ export interface SystemCalls {
     value: Uint8Array,
     length: number,
   ) => number;
-  readonly getsockname: (fd: number, sockaddr: Uint8Array, length: Uint8Array) => number;
   readonly close: (fd: number) => number;
   /** `messages` is the address of `count` mmsghdr; waits as long as the socket's SO_RCVTIMEO says. */
   readonly recvmmsg: (fd: number, messages: number, count: number, flags: number, timeout: 0) => number;
@@ -92,7 +91,6 @@ function load(): SystemCalls | null {
       socket: libc.func("socket", "int", ["int", "int", "int"]),
       bind: libc.func("bind", "int", ["int", "void *", "uint32"]),
       setsockopt: libc.func("setsockopt", "int", ["int", "int", "int", "void *", "uint32"]),
-      getsockname: libc.func("getsockname", "int", ["int", "void *", "void *"]),
       close: libc.func("close", "int", ["int"]),
       recvmmsg: libc.func("recvmmsg", "int", ["int", "uintptr_t", "uint32", "int", "uintptr_t"]),
       sendmmsg: libc.func("sendmmsg", "int", ["int", "uintptr_t", "uint32", "int"]),

@@ -6,7 +6,7 @@ import { Counter, count } from "../telemetry/counters.ts";
 import { Batch } from "./batch.ts";
 import type { Orders } from "./orders.ts";
 import { RECEIVE_TIMEOUT_MS, type UdpSocket } from "./sockets.ts";
-import { Linux, type SystemCalls } from "./system.ts";
+import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
 
 /** What the loop works with. */
 export interface BatchService {
@@ -92,7 +92,11 @@ class Poll {
 
   /** False when nothing came; an interrupted wait counts as that. */
   wait(timeoutMs: number): boolean {
-    return this.#calls.poll(this.#address, this.#count, timeoutMs) > 0;
+    const ready = this.#calls.poll(this.#address, this.#count, timeoutMs);
+    if (ready >= 0) return ready > 0;
+    const errno = this.#calls.errno();
+    if (errno === Linux.EINTR) return false;
+    throw new SystemCallError("wait for", `${this.#count} UDP sockets`, errno);
   }
 
   /** Whether socket `i` has something to receive, or an error to tell. */

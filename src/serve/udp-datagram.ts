@@ -22,7 +22,7 @@ export interface DatagramService {
   readonly counters: Float64Array;
 }
 
-/** Asked of the kernel for a socket's queries; every system we know gives this much. */
+/** Asked of the kernel for a socket's queries; it may give less. */
 const RECEIVE_BUFFER_OCTETS = 1024 * 1024;
 /** Responses that wait for a full send buffer take at most this much memory; more are dropped. */
 const UNSENT_OCTETS_MAX = 1024 * 1024;
@@ -53,15 +53,21 @@ export function withoutWildcards(
   });
 }
 
-/** Binds all endpoints and answers from then on; rejects when one cannot be bound. The sockets are the caller's to close. */
-export async function serveDatagrams(service: DatagramService): Promise<Socket[]> {
-  const sockets = service.endpoints.map((endpoint) => open(service, endpoint));
-  await Promise.all(sockets.map((socket) => once(socket, "listening")));
-  return sockets;
+/** Binds all endpoints and answers from then on; rejects when one cannot be bound. The caller closes the sockets. */
+export function serveDatagrams(service: DatagramService): Promise<Socket[]> {
+  return Promise.all(
+    service.endpoints.map(async (endpoint) => {
+      const socket = open(service, endpoint);
+      const listening = once(socket, "listening");
+      socket.bind({ address: endpoint.address.text, port: endpoint.port });
+      await listening;
+      return socket;
+    }),
+  );
 }
 
 function open(service: DatagramService, endpoint: Endpoint): Socket {
-  const { family, text } = endpoint.address;
+  const { family } = endpoint.address;
   const socket = createSocket({
     type: family === 4 ? "udp4" : "udp6",
     ipv6Only: family === 6,
@@ -86,6 +92,5 @@ function open(service: DatagramService, endpoint: Endpoint): Socket {
     if (socket.getSendQueueSize() > UNSENT_OCTETS_MAX) count(service.counters, Counter.sendErrors);
     else socket.send(Buffer.copyBytesFrom(packet, 0, length), source.port, source.address, onSent);
   });
-  socket.bind({ address: text, port: endpoint.port });
   return socket;
 }

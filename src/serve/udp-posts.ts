@@ -12,7 +12,10 @@ import type { Post } from "./worker-messages.ts";
 export interface Posts {
   readonly posts: readonly Post[];
   readonly endpoints: readonly Endpoint[];
-  /** Closes what was opened; no worker may be serving any more. */
+  /**
+   * Closes what was opened; no worker may be serving any more. Does so once: a number that is closed again may
+   * already be somebody else's file, such as the event loop's own.
+   */
   readonly close: () => void;
 }
 
@@ -25,7 +28,7 @@ export async function batchPosts(
   const endpoints = await Promise.all(wanted.map(reserve));
   const open: UdpSocket[] = [];
   const close = (): void => {
-    for (const socket of open) closeUdpSocket(calls, socket);
+    for (const socket of open.splice(0)) closeUdpSocket(calls, socket);
   };
   try {
     const posts = Array.from({ length: workers }, (): Post => {

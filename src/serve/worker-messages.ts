@@ -18,7 +18,7 @@ export interface WorkerStart {
 export type Post = BatchPost | DatagramPost;
 
 /** Open sockets; they outlive the worker. */
-export interface BatchPost {
+interface BatchPost {
   readonly kind: "batch";
   readonly sockets: readonly UdpSocket[];
 }

@@ -1,0 +1,294 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Endpoint } from "../../src/serve/endpoint.ts";
+import { type TcpLimits, TcpServer } from "../../src/serve/tcp.ts";
+import { COUNTER_NAMES, ROW_CELLS } from "../../src/telemetry/counters.ts";
+import { Command, createResponder } from "./toy-responder.ts";
+import { endpoint, query } from "./udp-client.ts";
+
+const running: TcpServer[] = [];
+const sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await Promise.all(running.splice(0).map((server) => server.stop()));
+});
+
+interface Started {
+  readonly server: TcpServer;
+  readonly at: Endpoint;
+  readonly crashes: string[];
+  counted(name: string): number | undefined;
+}
+
+async function start(limits: Partial<TcpLimits> = {}, address = "127.0.0.1"): Promise<Started> {
+  const counters = new Float64Array(ROW_CELLS);
+  const crashes: string[] = [];
+  const server = await TcpServer.start({
+    endpoints: [endpoint(address)],
+    limits: { maxConnections: 100, maxConnectionsPerClient: 100, idleTimeoutMs: 10_000, ...limits },
+    answer: createResponder(null, counters).answer,
+    counters,
+    onCrash: (stack) => crashes.push(stack),
+  });
+  running.push(server);
+  const counted = (name: string): number | undefined => counters[COUNTER_NAMES.indexOf(name)];
+  return { server, at: server.addresses()[0]!, crashes, counted };
+}
+
+/** A connection that collects what it is sent. */
+class Peer {
+  readonly socket: Socket;
+  /** The whole messages that came so far. */
+  readonly messages: Buffer[] = [];
+  isClosed = false;
+
+  constructor(to: Endpoint, localAddress = to.address.text) {
+    this.socket = connect({ host: to.address.text, port: to.port, localAddress, noDelay: true });
+    let rest = Buffer.alloc(0);
+    this.socket.on("data", (chunk: Buffer) => {
+      rest = Buffer.concat([rest, chunk]);
+      while (rest.length >= 2 && rest.length >= 2 + rest.readUInt16BE(0)) {
+        const end = 2 + rest.readUInt16BE(0);
+        this.messages.push(rest.subarray(2, end));
+        rest = rest.subarray(end);
+      }
+    });
+    this.socket.on("error", () => {});
+    this.socket.on("close", () => {
+      this.isClosed = true;
+    });
+    sockets.push(this.socket);
+  }
+
+  async receive(count: number): Promise<Buffer[]> {
+    await until(() => this.messages.length >= count || this.isClosed);
+    return this.messages;
+  }
+
+  async closed(): Promise<void> {
+    await until(() => this.isClosed);
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5_000;
+  while (!condition() && performance.now() < deadline) await sleep(2);
+  expect(condition()).toBe(true);
+}
+
+function framed(...packets: Buffer[]): Buffer {
+  return Buffer.concat(
+    packets.flatMap((packet) => [Buffer.from([packet.length >> 8, packet.length & 0xff]), packet]),
+  );
+}
+
+function ids(messages: readonly Buffer[]): number[] {
+  return messages.map((message) => message.readUInt16BE(0));
+}
+
+describe("messages on a stream (RFC 7766 §8)", () => {
+  test.each(["127.0.0.1", "::1"])(
+    "a query to %s is answered, and the answer knows who asks",
+    async (text) => {
+      const { at, counted } = await start({}, text);
+      const peer = new Peer(at);
+      peer.socket.write(framed(query(7, Command.Client)));
+      const [reply] = await peer.receive(1);
+      expect([...reply!.subarray(0, 3)]).toEqual([0, 7, 0x80]);
+      expect([...reply!.subarray(13)]).toEqual([at.address.family, ...at.address.bytes]);
+      expect(counted("queriesStream")).toBe(1);
+      expect(counted("streamConnections")).toBe(1);
+    },
+  );
+
+  test("a query may come octet by octet", async () => {
+    const { at } = await start();
+    const peer = new Peer(at);
+    for (const octet of framed(query(1, Command.Echo), query(2, Command.Echo, 1, 2, 3))) {
+      peer.socket.write(Buffer.from([octet]));
+      await sleep(1);
+    }
+    expect(ids(await peer.receive(2))).toEqual([1, 2]);
+  });
+
+  test("queries are answered in their order however they are cut into segments", async () => {
+    const { at } = await start();
+    const sizes = fc.array(fc.integer({ min: 0, max: 600 }), { minLength: 1, maxLength: 12 });
+    const cuts = fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1, maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(sizes, cuts, async (sizesOfQueries, lengths) => {
+        const peer = new Peer(at);
+        const queries = sizesOfQueries.map((size, id) =>
+          Buffer.concat([query(id, Command.Echo), Buffer.alloc(size, id)]),
+        );
+        const octets = framed(...queries);
+        for (let from = 0, i = 0; from < octets.length; i += 1) {
+          const to = from + lengths[i % lengths.length]!;
+          peer.socket.write(octets.subarray(from, to));
+          await new Promise(setImmediate);
+          from = to;
+        }
+        const replies = await peer.receive(queries.length);
+        expect(ids(replies)).toEqual(ids(queries));
+        expect(replies.map((reply) => reply.length)).toEqual(queries.map((each) => each.length));
+        peer.socket.destroy();
+      }),
+      { numRuns: 25, seed: 7 },
+    );
+  });
+
+  test("1,000 queries in one piece are all answered, but those that get no answer", async () => {
+    const { at } = await start();
+    const peer = new Peer(at);
+    const all = Array.from({ length: 1_000 }, (_, id) =>
+      query(id, id % 10 === 3 ? Command.Silence : Command.Echo),
+    );
+    peer.socket.write(framed(...all));
+    const replies = await peer.receive(900);
+    expect(ids(replies)).toEqual(Array.from(all.keys()).filter((id) => id % 10 !== 3));
+  });
+
+  test("a response may be as long as a message can be", async () => {
+    const { at } = await start();
+    const peer = new Peer(at);
+    peer.socket.write(framed(query(1, Command.Grow, 0xff, 0xff), query(2, Command.Echo)));
+    const replies = await peer.receive(2);
+    expect(replies.map((reply) => reply.length)).toEqual([65_535, 13]);
+  });
+
+  test.each([0, 1, 11, 4_097, 65_535])(
+    "a length of %i closes the connection, after what was answered",
+    async (length) => {
+      const { at } = await start();
+      const peer = new Peer(at);
+      peer.socket.write(framed(query(1, Command.Echo)));
+      await peer.receive(1);
+      peer.socket.write(Buffer.from([length >> 8, length & 0xff]));
+      await peer.closed();
+      expect(ids(peer.messages)).toEqual([1]);
+    },
+  );
+
+  test("a client that closes its side still gets its answers", async () => {
+    const { at } = await start();
+    const peer = new Peer(at);
+    peer.socket.end(framed(query(1, Command.Grow, 0xff, 0xff), query(2, Command.Echo)));
+    await peer.closed();
+    expect(peer.messages.length).toBe(2);
+  });
+
+  test("an answer that throws becomes SERVFAIL, and the connection goes on", async () => {
+    const { at, crashes, counted } = await start();
+    const peer = new Peer(at);
+    peer.socket.write(framed(query(1, Command.Throw), query(2, Command.Throw), query(3, Command.Echo)));
+    const replies = await peer.receive(3);
+    expect(ids(replies)).toEqual([1, 2, 3]);
+    expect(replies.map((reply) => reply[3])).toEqual([2, 2, 0]);
+    expect(counted("crashes")).toBe(2);
+    expect(crashes[0]).toContain("a bug");
+  });
+});
+
+describe("limits of connections", () => {
+  test("one client's connections are limited, and another client is not touched", async () => {
+    const { at, counted } = await start({ maxConnectionsPerClient: 2 });
+    const peers = [new Peer(at), new Peer(at)];
+    await Promise.all(peers.map((peer) => once(peer.socket, "connect")));
+    const third = new Peer(at);
+    await third.closed();
+    const other = new Peer(at, "127.0.0.2");
+    for (const peer of [...peers, other]) peer.socket.write(framed(query(1, Command.Echo)));
+    for (const peer of [...peers, other]) expect((await peer.receive(1)).length).toBe(1);
+    expect(counted("streamRefused")).toBe(1);
+    peers[0]!.socket.destroy();
+    await sleep(20);
+    const fourth = new Peer(at);
+    fourth.socket.write(framed(query(4, Command.Echo)));
+    expect(ids(await fourth.receive(1))).toEqual([4]);
+  });
+
+  test("one connection too many closes the one that has been idle longest (RFC 7766 §6.2.3)", async () => {
+    const { at } = await start({ maxConnections: 3 });
+    const peers: Peer[] = [];
+    for (let id = 0; id < 3; id += 1) {
+      const peer = new Peer(at);
+      peer.socket.write(framed(query(id, Command.Echo)));
+      await peer.receive(1);
+      peers.push(peer);
+    }
+    peers[0]!.socket.write(framed(query(9, Command.Echo)));
+    await peers[0]!.receive(2);
+    const late = new Peer(at);
+    late.socket.write(framed(query(4, Command.Echo)));
+    await late.receive(1);
+    await peers[1]!.closed();
+    expect(peers.map((peer) => peer.isClosed)).toEqual([false, true, false]);
+  });
+
+  test("a connection without a whole query is closed in time, even when octets trickle in", async () => {
+    const { at } = await start({ idleTimeoutMs: 240 });
+    const idle = new Peer(at);
+    const slow = new Peer(at);
+    const busy = new Peer(at);
+    const octets = framed(Buffer.concat([query(1, Command.Echo), Buffer.alloc(500)]));
+    for (let i = 0; i < 12; i += 1) {
+      slow.socket.write(octets.subarray(i, i + 1));
+      busy.socket.write(framed(query(i, Command.Echo)));
+      await sleep(40);
+    }
+    expect([idle.isClosed, slow.isClosed, busy.isClosed]).toEqual([true, true, false]);
+    expect((await busy.receive(12)).length).toBe(12);
+  });
+
+  test("a client that does not read is not answered on, and costs no more than its share of memory", async () => {
+    const { at, counted } = await start();
+    const peer = new Peer(at);
+    peer.socket.pause();
+    const many = framed(...Array.from({ length: 2_000 }, (_, id) => query(id, Command.Grow, 0x40, 0)));
+    peer.socket.write(many);
+    await sleep(200);
+    const answered = counted("queriesStream")!;
+    // 16 KiB each: what the kernel's buffers on both sides take, and 64 KiB of ours.
+    expect(answered).toBeLessThan(1_000);
+    await sleep(50);
+    expect(counted("queriesStream")).toBe(answered);
+    const other = new Peer(at);
+    other.socket.write(framed(query(1, Command.Echo)));
+    expect(ids(await other.receive(1))).toEqual([1]);
+    peer.socket.resume();
+    expect(ids(await peer.receive(2_000))).toEqual(Array.from({ length: 2_000 }, (_, id) => id));
+  });
+});
+
+describe("starting and stopping", () => {
+  test("an address that is taken is refused", async () => {
+    const { at } = await start();
+    const again = TcpServer.start({
+      endpoints: [endpoint("127.0.0.1"), at],
+      limits: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1_000 },
+      answer: () => 0,
+      counters: new Float64Array(ROW_CELLS),
+      onCrash: () => {},
+    });
+    await expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });
+  });
+
+  test("stopping sends what is answered, closes all connections, and does not wait for who does not read", async () => {
+    const { at, server } = await start();
+    const idle = new Peer(at);
+    const peer = new Peer(at);
+    const deaf = new Peer(at);
+    deaf.socket.pause();
+    await Promise.all([idle, peer, deaf].map(({ socket }) => once(socket, "connect")));
+    deaf.socket.write(framed(...Array.from({ length: 500 }, (_, id) => query(id, Command.Grow, 0xff, 0xff))));
+    peer.socket.write(framed(query(1, Command.Echo)));
+    await peer.receive(1);
+    await server.stop();
+    await Promise.all([idle.closed(), peer.closed()]);
+    const late = new Peer(at);
+    await late.closed();
+  });
+});

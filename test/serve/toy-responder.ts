@@ -1,0 +1,73 @@
+/** A responder that does as the octet after the header says, and sets QR. */
+
+import type { Client } from "../../src/answer/client.ts";
+import type { Responder } from "../../src/answer/responder.ts";
+import { Counter, count } from "../../src/telemetry/counters.ts";
+import { putU16 } from "../../src/wire/bytes.ts";
+
+/** What to do with a query. */
+export const Command = {
+  /** Reply with the query. */
+  Echo: 0,
+  /** Say nothing. */
+  Silence: 1,
+  Throw: 2,
+  /** End the thread. */
+  Die: 3,
+  /** Reply with the first octet of the book after the command; 0: no book. */
+  Book: 4,
+  /** Reply with the client's family and address after the command. */
+  Client: 5,
+  /** Reply with as many octets as the two after the command say. */
+  Grow: 6,
+  /** Reply with the moment modulo 65,536 after the command. */
+  Moment: 7,
+} as const;
+
+const COMMAND_AT = 12;
+
+/** As in `answer/responder.ts`. */
+export function createResponder(book: SharedArrayBuffer | null, counters: Float64Array): Responder {
+  let adopted = book;
+  return {
+    answer: (packet, length, client, isStream, moment) => {
+      count(counters, isStream ? Counter.queriesStream : Counter.queriesUdp);
+      return obey(packet, length, client, moment, adopted);
+    },
+    adopt: (next) => {
+      adopted = next;
+    },
+  };
+}
+
+function obey(
+  packet: Uint8Array,
+  length: number,
+  client: Client,
+  moment: number,
+  book: SharedArrayBuffer | null,
+): number {
+  packet[2] = (packet[2] ?? 0) | 0x80;
+  switch (packet[COMMAND_AT]) {
+    case Command.Silence:
+      return 0;
+    case Command.Throw:
+      throw new Error("a bug");
+    case Command.Die:
+      return process.exit(1);
+    case Command.Book:
+      packet[COMMAND_AT + 1] = book === null ? 0 : (new Uint8Array(book)[0] ?? 0);
+      return COMMAND_AT + 2;
+    case Command.Client:
+      packet[COMMAND_AT + 1] = client.family;
+      packet.set(client.address, COMMAND_AT + 2);
+      return COMMAND_AT + 2 + (client.family === 4 ? 4 : 16);
+    case Command.Grow:
+      return ((packet[COMMAND_AT + 1] ?? 0) << 8) | (packet[COMMAND_AT + 2] ?? 0);
+    case Command.Moment:
+      putU16(packet, COMMAND_AT + 1, moment % 65_536);
+      return COMMAND_AT + 3;
+    default:
+      return length;
+  }
+}

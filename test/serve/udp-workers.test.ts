@@ -1,0 +1,212 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Endpoint } from "../../src/serve/endpoint.ts";
+import { systemCalls } from "../../src/serve/system.ts";
+import { type UdpEvent, type UdpOptions, UdpWorkers, udpRows } from "../../src/serve/udp-workers.ts";
+import { COUNTER_NAMES, newCounters, sumCounters } from "../../src/telemetry/counters.ts";
+import { Command } from "./toy-responder.ts";
+import { ask, endpoint, Load, query } from "./udp-client.ts";
+
+const RESPONDER = new URL("./toy-responder.ts", import.meta.url);
+const BATCHES_WORK = systemCalls() !== null;
+const NEEDS = " (skipped: needs koffi and Linux)";
+
+const running: UdpWorkers[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((workers) => workers.stop()));
+});
+
+async function start(options: Partial<UdpOptions>): Promise<UdpWorkers> {
+  const workers = await UdpWorkers.start({
+    endpoints: [endpoint("127.0.0.1")],
+    workers: 1,
+    mode: "auto",
+    book: null,
+    counters: newCounters(8),
+    firstRow: 0,
+    onEvent: () => {},
+    responder: RESPONDER,
+    ...options,
+  });
+  running.push(workers);
+  return workers;
+}
+
+function bookWith(octet: number): SharedArrayBuffer {
+  const book = new SharedArrayBuffer(1);
+  new Uint8Array(book)[0] = octet;
+  return book;
+}
+
+function counted(counters: SharedArrayBuffer, name: string): number | undefined {
+  return sumCounters(counters)[COUNTER_NAMES.indexOf(name)];
+}
+
+/** A datagram worker's successor binds the port anew, and what comes before that is lost. */
+async function untilAnswered(at: Endpoint): Promise<void> {
+  let tries = 0;
+  while ((await ask(at, query(1, Command.Echo), 100)) === null && tries < 30) tries += 1;
+  expect(tries).toBeLessThan(30);
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5_000;
+  while (!condition() && performance.now() < deadline) await sleep(5);
+  expect(condition()).toBe(true);
+}
+
+for (const mode of ["batch", "datagram"] as const) {
+  const isMissing = mode === "batch" && !BATCHES_WORK;
+  describe.skipIf(isMissing)(`UDP workers by ${mode}${isMissing ? NEEDS : ""}`, () => {
+    test.each(["127.0.0.1", "::1"])(
+      "a query to %s is answered, and the answer knows who asks",
+      async (text) => {
+        const workers = await start({ mode, endpoints: [endpoint(text)] });
+        const [at] = workers.addresses();
+        expect(workers.mode).toBe(mode);
+        expect(at!.port).toBeGreaterThan(0);
+        const reply = await ask(at!, query(7, Command.Client));
+        const { family, bytes } = at!.address;
+        expect([...reply!.packet.subarray(0, 3)]).toEqual([0, 7, 0x80]);
+        expect([...reply!.packet.subarray(13)]).toEqual([family, ...bytes]);
+      },
+    );
+
+    test("several endpoints and several workers serve together", async () => {
+      const workers = await start({
+        mode,
+        workers: 2,
+        endpoints: [endpoint("127.0.0.1"), endpoint("::1"), endpoint("127.0.0.3")],
+      });
+      for (const at of workers.addresses()) {
+        const ids = Array.from({ length: 20 }, (_, i) => i);
+        const replies = await Promise.all(ids.map((id) => ask(at, query(id, Command.Echo))));
+        expect(replies.map((reply) => reply?.packet.readUInt16BE(0))).toEqual(ids);
+        expect(new Set(replies.map((reply) => reply?.from.address))).toEqual(new Set([at.address.text]));
+      }
+    });
+
+    test("a query that gets no answer leaves its neighbours' answers in order", async () => {
+      const [at] = (await start({ mode })).addresses();
+      const socket = createSocket("udp4");
+      const seen: number[] = [];
+      socket.on("message", (packet) => seen.push(packet.readUInt16BE(0)));
+      const isSilent = (id: number): boolean => id % 3 === 0 || id % 7 < 2;
+      for (let id = 0; id < 150; id += 1) {
+        socket.send(query(id, isSilent(id) ? Command.Silence : Command.Echo), at!.port, at!.address.text);
+      }
+      const expected = Array.from({ length: 150 }, (_, id) => id).filter((id) => !isSilent(id));
+      await until(() => seen.length >= expected.length);
+      expect(seen).toEqual(expected);
+      socket.close();
+    });
+
+    test("a response may be longer or shorter than its query, and the next one is whole again", async () => {
+      const [at] = (await start({ mode })).addresses();
+      for (const length of [1232, 12, 300]) {
+        const grown = await ask(at!, query(1, Command.Grow, length >> 8, length & 0xff));
+        expect(grown?.packet.length).toBe(length);
+        const echoed = await ask(at!, Buffer.concat([query(2, Command.Echo), Buffer.alloc(400, 9)]));
+        expect(echoed?.packet.length).toBe(413);
+      }
+    });
+
+    test("an answer that throws becomes SERVFAIL, is counted, and is told once a second", async () => {
+      const counters = newCounters(udpRows(1));
+      const events: UdpEvent[] = [];
+      const workers = await start({ mode, counters, onEvent: (event) => events.push(event) });
+      const [at] = workers.addresses();
+      const packet = query(9, Command.Throw);
+      packet[2] = 0x01; // RD
+      for (let i = 0; i < 5; i += 1) {
+        const reply = await ask(at!, packet);
+        expect([...reply!.packet]).toEqual([0, 9, 0x81, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
+      }
+      expect(counted(counters, "crashes")).toBe(5);
+      expect(events.length).toBeLessThan(3);
+      expect(events[0]).toMatchObject({ kind: "crash", stack: expect.stringContaining("a bug") });
+    });
+
+    test("a book that is adopted is answered from by every worker, and by those that come later", async () => {
+      const workers = await start({ mode, workers: 2, book: bookWith(1) });
+      const [at] = workers.addresses();
+      const books = async (): Promise<Set<number | undefined>> => {
+        const replies = await Promise.all(Array.from({ length: 16 }, () => ask(at!, query(1, Command.Book))));
+        return new Set(replies.map((reply) => reply?.packet[13]));
+      };
+      expect(await books()).toEqual(new Set([1]));
+      workers.adopt(bookWith(2));
+      await sleep(150);
+      expect(await books()).toEqual(new Set([2]));
+      await ask(at!, query(1, Command.Die), 50);
+      expect(await books()).toEqual(new Set([2]));
+    });
+
+    test("the moment is Unix time in seconds", async () => {
+      const [at] = (await start({ mode })).addresses();
+      const reply = await ask(at!, query(1, Command.Moment));
+      const late = (Math.trunc(Date.now() / 1000) - reply!.packet.readUInt16BE(13)) % 65_536;
+      expect([0, 1]).toContain(late);
+    });
+
+    test("an address that is taken is refused, with its name", async () => {
+      const socket = createSocket("udp4").bind(0, "127.0.0.1");
+      await once(socket, "listening");
+      const taken = endpoint("127.0.0.1", socket.address().port);
+      await expect(start({ mode, endpoints: [taken] })).rejects.toMatchObject({ code: "EADDRINUSE" });
+      const [at] = (await start({ mode })).addresses();
+      await expect(start({ mode, endpoints: [at!] })).rejects.toMatchObject({ code: "EADDRINUSE" });
+      socket.close();
+    });
+
+    test("a responder that cannot be loaded is told at the start", async () => {
+      const responder = new URL("./no-such-responder.ts", import.meta.url);
+      await expect(start({ mode, responder })).rejects.toThrow(/no-such-responder/);
+    });
+
+    test("workers stop at once, their port is free then, and stopping again does nothing", async () => {
+      const workers = await start({
+        mode,
+        workers: 2,
+        endpoints: [endpoint("127.0.0.1"), endpoint("::1")],
+      });
+      const startedMs = performance.now();
+      await workers.stop();
+      expect(performance.now() - startedMs).toBeLessThan(1_000);
+      await workers.stop();
+      await start({ mode, endpoints: workers.addresses() });
+    });
+
+    test("a worker that dies without load is replaced, again and again", async () => {
+      const events: UdpEvent[] = [];
+      const workers = await start({ mode, onEvent: (event) => events.push(event) });
+      const [at] = workers.addresses();
+      for (let death = 1; death <= 4; death += 1) {
+        await ask(at!, query(1, Command.Die), 20);
+        await until(() => events.length === death);
+        await untilAnswered(at!);
+      }
+      expect(events).toEqual(new Array(4).fill({ kind: "lost", reason: "it ended", wasServing: true }));
+    });
+  });
+}
+
+describe.skipIf(!BATCHES_WORK)(`UDP sockets that outlive workers${BATCHES_WORK ? "" : NEEDS}`, () => {
+  test("a worker killed under load is replaced on its socket, and at most its batch is lost", async () => {
+    const events: UdpEvent[] = [];
+    const workers = await start({ mode: "batch", workers: 2, onEvent: (event) => events.push(event) });
+    const [at] = workers.addresses();
+    const load = new Load(at!, 16, 8);
+    for (let i = 0; i < 3; i += 1) {
+      await sleep(300);
+      await ask(at!, query(1, Command.Die), 1);
+    }
+    await sleep(300);
+    const lost = await load.end();
+    expect(events.map((event) => event.kind)).toEqual(["lost", "lost", "lost"]);
+    expect(load.received).toBeGreaterThan(5_000);
+    expect(lost).toBeLessThanOrEqual(3 * 64);
+  });
+});
