@@ -1,6 +1,6 @@
 /** `meridian demo`: a whole Meridian on this machine, from the files that a production node would read. */
 
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { complain, complainOf, print } from "../command/console.ts";
@@ -12,6 +12,7 @@ import type { Store, TokenGrant } from "../control/store.ts";
 import { hashToken, makeSecret } from "../control/token.ts";
 import { banner } from "./banner.ts";
 import { Children } from "./children.ts";
+import { pidFileOf } from "./regions.ts";
 
 /** The node must be ready by then; it takes about two seconds. */
 const READY_MS_MAX = 15_000;
@@ -44,12 +45,28 @@ export async function demo(options: { readonly config: string }): Promise<void> 
   }
   const end = await Promise.race([isReady(api), node.then(() => "node ended" as const), stopped]);
   if (end === true) {
+    for (const [vantage, file] of tokenFiles) {
+      const args = ["agent", "--node", api, "--token-file", file, "--vantage", vantage];
+      void children.start(`agent ${vantage}`, args);
+    }
     for (const line of banner(config, folder, api, adminToken)) print(line);
     await Promise.race([node, stopped]);
   } else if (end !== undefined) {
     complain(end === false ? `The node at ${api} was not ready after ${READY_MS_MAX} ms` : "The node ended");
   }
   await children.stop();
+  stopRestartedRegions(config);
+}
+
+/** A region that was killed and started again by hand runs outside our care; its pid file says where. */
+function stopRestartedRegions({ regions, node }: Config): void {
+  for (const region of regions.keys()) {
+    try {
+      process.kill(Number(readFileSync(pidFileOf(node.stateFolder, region), "utf8")), "SIGTERM");
+    } catch {
+      // No such file or no such process: it does not run.
+    }
+  }
 }
 
 interface Tokens {

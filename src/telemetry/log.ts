@@ -11,6 +11,7 @@ export function newLog(process_: string): Logger {
   const stream = pretty({
     ignore: "pid,hostname,process",
     messageFormat: "{process}: {msg}",
+    singleLine: true,
     translateTime: "SYS:HH:MM:ss.l",
     sync: true,
   });
