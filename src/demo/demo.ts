@@ -58,14 +58,21 @@ export async function demo(options: { readonly config: string }): Promise<void> 
   stopRestartedRegions(config);
 }
 
-/** A region that was killed and started again by hand runs outside our care; its pid file says where. */
+/** A region that was killed and started again by hand is not our child; its pid file says which process it is. */
 function stopRestartedRegions({ regions, node }: Config): void {
   for (const region of regions.keys()) {
-    try {
-      process.kill(Number(readFileSync(pidFileOf(node.stateFolder, region), "utf8")), "SIGTERM");
-    } catch {
-      // No such file or no such process: it does not run.
-    }
+    const pid = Number(readIfThere(pidFileOf(node.stateFolder, region)));
+    // The file outlives a region that was killed, and its number may be another process's by now.
+    const isRegion = pid > 0 && readIfThere(`/proc/${pid}/cmdline`).includes("demo-region");
+    if (isRegion) process.kill(pid, "SIGTERM");
+  }
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
   }
 }
 
