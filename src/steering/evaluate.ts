@@ -37,6 +37,9 @@ export interface Terms {
  *   order     the first child takes its fraction, the next its fraction of the rest, and so on. The node takes
  *             what is not left over at the end; so what nobody wants goes back, in proportion, to those who took
  *
+ * Where fewer children are up than `minUp` asks for, by weight or in an order by count, the node is down; children
+ * without an address of the family are not counted at all.
+ *
  * A member or choice of weight 0 counts as down, unless reserves are called for and nothing beside it that weighs
  * anything is up: then those that are up weigh the same. A drained member weighs 0.
  */

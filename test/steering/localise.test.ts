@@ -203,6 +203,13 @@ describe("the normal form", () => {
       ],
     });
   });
+
+  test("keeps the way to the first of two equal alternatives", () => {
+    const policy = geo({ "country GB": pool("one"), "continent EU": pool("two"), default: pool("one") });
+    expect(localise(policy, LONDON, WORLD)).toMatchObject({
+      alternatives: [{ via: ["country GB", "pool one"] }, { via: ["continent EU", "pool two"] }],
+    });
+  });
 });
 
 test("an id that the config does not have is our own mistake", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { PoolId, Service, VipId } from "../../src/config/config.ts";
+import type { PoolId, RegionId, Service, VipId } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
 import { localise } from "../../src/steering/localise.ts";
 import { planFor } from "../../src/steering/plan.ts";
@@ -240,9 +240,10 @@ describe("order", () => {
   ])("$name", check);
 
   test("latency puts regions that a ranking leaves out last", () => {
-    const facts = { ...factsOf(), latency: { ranking: () => [] } };
+    const ranking = factsOf().latency.ranking("", ["ap" as RegionId]);
+    const facts = { ...factsOf(), latency: { ranking: () => ranking } };
     const local = localise(latency(pool("web")), LONDON, WORLD);
-    expect(sharesOf(planFor(local, serviceOf(), 4, facts, WORLD))).toEqual({ "web/us": 1 });
+    expect(sharesOf(planFor(local, serviceOf(), 4, facts, WORLD))).toEqual({ "web/ap": 1 });
   });
 });
 

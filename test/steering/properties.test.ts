@@ -302,6 +302,10 @@ describe("a trace", () => {
           }
           const spokenOf = trace.stages.flatMap(({ root }) => [...root.kept, ...root.removed]);
           const members = new Set(spokenOf.map(({ member }) => member));
+          for (const { root } of trace.stages) {
+            const both = root.removed.filter(({ member }) => root.kept.some((one) => one.member === member));
+            expect(both).toEqual([]);
+          }
           for (const { id } of membersOf(localise(policy, location, WORLD))) expect(members).toContain(id);
           const reasons = trace.stages.flatMap(({ root }) => root.removed.map(({ why }) => why));
           expect(reasons).not.toContain("nothing is left for it");
