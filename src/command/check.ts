@@ -2,7 +2,7 @@
 
 import { checkFolder, type Snapshot } from "../control/snapshot.ts";
 import { failoverBound, formatBound } from "../health/bound.ts";
-import { complainOf, print } from "./console.ts";
+import { complainOf, plural, print } from "./console.ts";
 
 /** Checks a folder as a node would that starts with it. */
 export function check(folder: string): void {
@@ -14,10 +14,14 @@ export function check(folder: string): void {
 /** What was read, and each service's failover bound term by term. */
 function printPromises({ config, zones }: Snapshot): void {
   const names = zones.reduce((sum, zone) => sum + zone.nodes.size, 0);
-  print(
-    `${config.file}: ${zones.length} zones, ${names} owner names, ${config.services.length} services, ` +
-      `${config.regions.size} regions, ${config.vantages.size} vantages`,
-  );
+  const counts = [
+    plural(zones.length, "zone"),
+    plural(names, "owner name"),
+    plural(config.services.length, "service"),
+    plural(config.regions.size, "region"),
+    plural(config.vantages.size, "vantage"),
+  ];
+  print(`${config.file}: ${counts.join(", ")}`);
   for (const service of config.services) {
     const bound = failoverBound(service, config);
     const promised = service.failoverWithinMs;

@@ -7,6 +7,17 @@ export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+// A reader that has seen enough, as `head` does, closes the pipe: that is no error of ours.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+/** `1 zone`, `2 zones`. */
+export function plural(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
+}
+
 /** Writes a message for the operator, and makes the command end with status 1. */
 export function complain(line: string): void {
   process.stderr.write(`${line}\n`);
@@ -16,5 +27,5 @@ export function complain(line: string): void {
 /** Writes problems, one a line, in the form that editors jump to. */
 export function complainOf(problems: readonly Problem[]): void {
   for (const problem of problems) complain(formatProblem(problem));
-  complain(problems.length === 1 ? "1 problem" : `${problems.length} problems`);
+  complain(plural(problems.length, "problem"));
 }
