@@ -183,7 +183,7 @@ function nothing(via: readonly string[]): LocalFirst {
 }
 
 /** Whether no member is left: the policy has no answer for this location. */
-export function isNothing(local: LocalPolicy): boolean {
+function isNothing(local: LocalPolicy): boolean {
   return local.kind === "first" && local.alternatives.length === 0;
 }
 

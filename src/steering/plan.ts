@@ -18,7 +18,7 @@ export type Plan =
   | { readonly kind: "nodata"; readonly lastResort: boolean }
   | { readonly kind: "servfail" };
 
-export interface Share {
+interface Share {
   readonly vip: VipId;
   readonly share: number;
 }

@@ -57,7 +57,7 @@ export interface TraceNode {
   readonly children: readonly TraceNode[];
 }
 
-export interface KeptVip {
+interface KeptVip {
   readonly vip: VipId;
   readonly member: MemberId;
   readonly address: string;
@@ -65,7 +65,7 @@ export interface KeptVip {
   readonly share: number;
 }
 
-export interface RemovedMember {
+interface RemovedMember {
   readonly member: MemberId;
   /** null: it has no address of the family. */
   readonly vip: VipId | null;

@@ -26,8 +26,6 @@ export interface MemberSpec {
   readonly families?: readonly (4 | 6)[];
 }
 
-export type SteeringConfig = Config;
-
 /** A config with these regions and pools, and defaults for all that steering does not look at. */
 export function configOf(
   regions: Readonly<Record<string, readonly [latitude: number, longitude: number]>>,
@@ -194,7 +192,7 @@ export const BOSTON: Location = location({
   coordinates: { latitude: 42.4, longitude: -71.1 },
 });
 
-export const NOW_MS = 1_000_000_000;
+const NOW_MS = 1_000_000_000;
 
 export interface FactSpec {
   /** Members whose VIPs are down, in both families. */
