@@ -136,6 +136,7 @@ export class NodeDesk implements Desk {
   tick(): void {
     const nowMs = this.#options.nowMs();
     this.#book.shift(this.#keeper.tick(nowMs));
+    this.#book.flush();
     if (this.#store.overrides().some((override) => !isActive(override, nowMs))) {
       this.#door.expire().catch((cause) => this.#complain("the end of an override is not on record", cause));
     }
@@ -313,5 +314,11 @@ export class NodeDesk implements Desk {
 }
 
 function storedVerdict({ vip, up, sinceMs, recovering, votes }: Verdict): StoredVerdict {
-  return { vip, up, sinceMs, recovering, opinions: new Map(votes.map(({ vantage, opinion }) => [vantage, opinion])) };
+  return {
+    vip,
+    up,
+    sinceMs,
+    recovering,
+    opinions: new Map(votes.map(({ vantage, opinion }) => [vantage, opinion])),
+  };
 }

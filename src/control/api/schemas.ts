@@ -1,0 +1,69 @@
+/** Schemas that several routes share. Their descriptions finish the sentence "expected …". */
+
+import Type, { type TSchema } from "typebox";
+import type { Problem } from "../../problem.ts";
+import type { ErrorBody } from "./errors.ts";
+
+/** An object with these keys and no others. */
+export function object<P extends Type.TProperties>(
+  properties: P,
+  options: Type.TObjectOptions = {},
+): Type.TObject<P> {
+  return Type.Object(properties, { additionalProperties: false, ...options });
+}
+
+/** A value, or null where there is none. */
+export function nullable<S extends TSchema>(schema: S): Type.TUnion<[S, Type.TNull]> {
+  return Type.Union([schema, Type.Null()]);
+}
+
+/** One of a few words. */
+export function oneOf<const W extends readonly string[]>(
+  words: W,
+  description: string,
+): Type.TUnsafe<W[number]> {
+  return Type.Unsafe<W[number]>({ type: "string", enum: words, description });
+}
+
+/** A moment, in UTC. */
+export const moment: Type.TString = Type.String({
+  format: "date-time",
+  description: "a time such as 2026-01-01T00:00:00.000Z",
+});
+
+/** The version that a change made. */
+export const version: Type.TInteger = Type.Integer({ minimum: 0, description: "a version" });
+
+/** One mistake in a request or file. */
+export const problem: Type.TUnsafe<Problem> = Type.Unsafe<Problem>(
+  object({
+    file: Type.String({ description: 'a file, or "request"' }),
+    line: Type.Integer({ minimum: 0, description: "a line; 0: the whole file is meant" }),
+    column: Type.Integer({ minimum: 0, description: "a column; 0: the whole line is meant" }),
+    message: Type.String({ description: "what was found, and what would be right" }),
+  }),
+);
+
+/** The body of every failure. */
+export const errorBody: Type.TUnsafe<ErrorBody> = Type.Unsafe<ErrorBody>(
+  object(
+    {
+      error: object({
+        code: Type.String({ description: "one word or two for programs, the same for each status" }),
+        message: Type.String({ description: "a sentence for people" }),
+        problems: Type.Optional(Type.Array(problem)),
+      }),
+    },
+    { description: "What went wrong." },
+  ),
+);
+
+/** The text of a moment. */
+export function formatMoment(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** The text of a moment that may not be there. */
+export function formatOptionalMoment(ms: number | null): string | null {
+  return ms === null ? null : formatMoment(ms);
+}

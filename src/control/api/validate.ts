@@ -1,0 +1,90 @@
+/** Checks requests against the schemas of their routes, and says in one go all that is wrong. */
+
+import type { FastifySchemaCompiler } from "fastify";
+import Type, { type TSchema } from "typebox";
+import { Compile } from "typebox/compile";
+import { Value } from "typebox/value";
+import { suggest } from "../../suggest.ts";
+import { badRequest, didYouMean } from "./errors.ts";
+
+/** How much of a wrong value a message repeats. */
+const EXCERPT_LENGTH = 80;
+
+/** The validator of all routes. Texts in a path or query become numbers where the schema wants numbers. */
+export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
+  const validator = Compile(schema);
+  return (value: unknown) => {
+    const converted = httpPart === "body" ? value : Value.Convert(schema, value);
+    if (validator.Check(converted)) return { value: converted };
+    return { error: badRequest(problemsIn(schema, converted, "")) };
+  };
+};
+
+/**
+ * Says what a value lacks to fit a schema: `target: expected …, got …`. What is expected is the `description` of the
+ * schema, so that errors and the OpenAPI document use the same words.
+ *
+ * Of alternatives told apart by `kind`, only the one that the value names is looked into.
+ */
+export function problemsIn(schema: TSchema, value: unknown, path: string): readonly string[] {
+  if (Value.Check(schema, value)) return [];
+  if (Type.IsUnion(schema) && isObject(value)) {
+    const alternatives = alternativesByKind(schema.anyOf);
+    if (alternatives === null) return [expectation(schema, value, path)];
+    const { kind } = value;
+    const chosen = alternatives.get(String(kind));
+    if (chosen !== undefined) return problemsIn(chosen, value, path);
+    const kinds = [...alternatives.keys()];
+    const hint = typeof kind === "string" ? didYouMean(suggest(kind, kinds)) : "";
+    return [`${join(path, "kind")}: expected ${kinds.join(", ")}, got ${excerpt(kind)}${hint}`];
+  }
+  if (!Type.IsObject(schema) || !isObject(value)) return [expectation(schema, value, path)];
+  const known = Object.keys(schema.properties);
+  const strangers = Object.keys(value).filter((key) => !known.includes(key));
+  return [
+    ...strangers.map((key) => `${join(path, key)}: unknown key${didYouMean(suggest(key, known))}`),
+    ...Object.entries(schema.properties).flatMap(([key, property]) => {
+      const isAbsent = value[key] === undefined;
+      if (isAbsent)
+        return Type.IsOptional(property) ? [] : [expectation(property, undefined, join(path, key))];
+      return problemsIn(property, value[key], join(path, key));
+    }),
+  ];
+}
+
+/** The alternatives by their literal `kind`; null: they are not all told apart by it. */
+function alternativesByKind(schemas: readonly TSchema[]): ReadonlyMap<string, TSchema> | null {
+  const byKind = new Map<string, TSchema>();
+  for (const schema of schemas) {
+    const kind = Type.IsObject(schema) ? schema.properties["kind"] : undefined;
+    if (!Type.IsLiteral(kind)) return null;
+    byKind.set(String(kind.const), schema);
+  }
+  return byKind;
+}
+
+function expectation(schema: TSchema, value: unknown, path: string): string {
+  const expected = `expected ${wordsFor(schema)}, got ${excerpt(value)}`;
+  return path === "" ? expected : `${path}: ${expected}`;
+}
+
+function wordsFor(schema: TSchema): string {
+  if ("description" in schema && typeof schema.description === "string") return schema.description;
+  if (Type.IsUnion(schema)) return schema.anyOf.map(wordsFor).join(" or ");
+  if (Type.IsLiteral(schema)) return JSON.stringify(schema.const);
+  return Type.IsObject(schema) ? "an object" : "another type of value";
+}
+
+function excerpt(value: unknown): string {
+  const text = JSON.stringify(value);
+  if (text === undefined) return "nothing";
+  return text.length > EXCERPT_LENGTH ? `${text.slice(0, EXCERPT_LENGTH)}…` : text;
+}
+
+function join(path: string, key: string): string {
+  return path === "" ? key : `${path}.${key}`;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,340 @@
+/** A whole node's control: files and reports in, answers out. */
+
+import { renameSync, writeFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { parseAddress } from "../../src/wire/address.ts";
+import { type Name, parseName, rootName } from "../../src/wire/name.ts";
+import type { TestAgent } from "./test-agent.ts";
+import { CONFIG, Dns, Folder, GB, Node, US, until, ZONE } from "./test-node.ts";
+
+const EU = "10.0.0.2";
+const EAST = "10.0.0.1";
+const EU_VIP = "web/eu-west/ipv4";
+const EAST_VIP = "web/us-east/ipv4";
+const WWW = "www.test.example";
+
+describe("a desk that opens", () => {
+  test("publishes the files of its folder, and dns answers from them", async () => {
+    const node = await new Node().open();
+    expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+    expect(node.dns.addresses(WWW, US)).toEqual([EAST]);
+    expect(node.dns.addresses("shop.test.example", GB)).toEqual([EU]);
+    expect(node.dns.addresses(WWW, GB, "AAAA")).toEqual(["2001:db8::2"]);
+    expect(node.desk.status()).toMatchObject({
+      version: 1,
+      adoptedVersion: 1,
+      lastReload: { kind: "loaded" },
+    });
+  });
+
+  test("goes on from the version that dns serves, however old its store is", async () => {
+    const first = await new Node().open();
+    await first.close();
+    const elsewhere = await new Node(new Folder(), first.dns).open();
+    expect(elsewhere.dns.host.version).toBe(2);
+  });
+
+  test("with files that cannot be used waits until they can", async () => {
+    const folder = new Folder({ "test.example.zone": "@ SOA nonsense" });
+    const node = new Node(folder);
+    const opening = node.open();
+    await until(() => node.lines(/waiting until they change/).length === 1);
+    expect(node.dns.count("adopt")).toBe(0);
+    folder.write("test.example.zone", ZONE);
+    await opening;
+    expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+  });
+});
+
+describe("reports", () => {
+  test("of a majority move every answer at once, and one line says who, why and what", async () => {
+    const node = await new Node().open();
+    const { dublin, virginia, tokyo } = await node.agents("dublin", "virginia", "tokyo");
+    await seeBothUp([dublin, virginia, tokyo]);
+    await dublin.report({ [EU_VIP]: "timeout" });
+    node.pass(1_000);
+    await virginia.report({ [EU_VIP]: "timeout" });
+    await dublin.report({ [EU_VIP]: "timeout" });
+    expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+    node.pass(1_000);
+    await virginia.report({ [EU_VIP]: "timeout" });
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    expect(node.dns.addresses(WWW, GB, "AAAA")).toEqual(["2001:db8::1"]);
+    expect(node.dns.count("adopt")).toBe(1);
+    expect(node.lines(/judged/)).toEqual([
+      "eu-west down: web/eu-west/ipv4 judged down by 2 of 3 vantages (dublin timeout, virginia timeout) (+1 VIP); " +
+        "moved: www.test.example eu-west 100 % -> us-east 100 % (+2 services)",
+    ]);
+  });
+
+  test("are not forgotten in a restart: who was down is down", async () => {
+    const node = await new Node().open();
+    const agents = Object.values(await node.agents("dublin", "virginia"));
+    await seeBothUp(agents);
+    await seeDown(node, agents, EU_VIP);
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    await node.close();
+
+    const again = await new Node(node.folder, node.dns).open();
+    expect(again.dns.addresses(WWW, GB)).toEqual([EAST]);
+    const verdict = again.desk.verdicts().find(({ vip }) => vip === EU_VIP);
+    expect(verdict).toMatchObject({ up: false, basis: "held" });
+  });
+
+  test("of success bring a VIP back step by step, each step at its time", async () => {
+    const node = await new Node(
+      new Folder({ "meridian.yaml": CONFIG.replace("slowStart: 0s", "slowStart: 9s") }),
+    ).open();
+    const agents = Object.values(await node.agents("dublin", "virginia"));
+    await seeBothUp(agents);
+    await seeDown(node, agents, EU_VIP);
+    for (let probes = 0; probes < 2; probes += 1) {
+      node.pass(1_000);
+      for (const agent of agents) await agent.report({ [EU_VIP]: "ok" });
+    }
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST, EU]);
+    for (let steps = 0; steps < 9; steps += 1) node.pass(1_000);
+    expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+  });
+
+  test("end with the token of their agent", async () => {
+    const node = await new Node().open();
+    const { dublin } = await node.agents("dublin");
+    expect(node.desk.vantages().map(({ streams }) => streams)).toEqual([1, 0, 0]);
+    node.desk.removeToken("agent-dublin", "anna");
+    const refused = dublin.next("refused");
+    node.pass(1_000);
+    expect((await refused).reason).toBe("this token was removed");
+    await until(() => node.desk.vantages().every(({ streams }) => streams === 0));
+  });
+});
+
+describe("an override", () => {
+  test("is in answers without a new book, and stays through a restart", async () => {
+    const node = await new Node().open();
+    const action = { kind: "drain", target: { by: "region", id: "eu-west" } } as const;
+    const outcome = await node.change({ kind: "set-override", action, untilMs: null });
+    expect(outcome).toEqual({ kind: "published", version: 2 });
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    expect(node.dns.count("adopt")).toBe(1);
+    await node.close();
+
+    const again = await new Node(node.folder, node.dns).open();
+    expect(again.dns.addresses(WWW, GB)).toEqual([EAST]);
+    expect(again.desk.overrides()).toMatchObject([
+      { id: "drain:region:eu-west", author: "anna", stale: false },
+    ]);
+    expect(again.desk.status().version).toBe(3);
+  });
+
+  test.each([
+    ["a choice of a named policy", "mix.test.example", { by: "choice", id: "mix/old" }],
+    [
+      "a choice of a policy written in place",
+      "near.test.example",
+      { by: "choice", id: "near.test.example/here" },
+    ],
+    ["a member", "mix.test.example", { by: "member", id: "web/eu-west" }],
+  ] as const)("sets the weight of %s", async (_, qname, target) => {
+    const node = await new Node().open();
+    const weigh = (weight: number): Promise<unknown> =>
+      node.change({ kind: "set-override", action: { kind: "weight", target, weight }, untilMs: null });
+    expect(node.dns.addresses(qname, GB)).toEqual([EAST, EU]);
+    await weigh(0);
+    // A member's own weight counts among the members of its pool; as the only one of a choice it steps aside all the same.
+    expect(node.dns.addresses(qname, GB)).toEqual([EAST]);
+    await weigh(7);
+    expect(node.dns.addresses(qname, GB)).toEqual([EAST, EU]);
+  });
+
+  test("ends by itself, exactly at its end, and that is on record", async () => {
+    const node = await new Node().open();
+    const action = { kind: "force", target: { by: "region", id: "eu-west" }, verdict: "down" } as const;
+    await node.change({ kind: "set-override", action, untilMs: node.nowMs + 60_000 });
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    node.pass(59_999);
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    node.pass(1);
+    await until(() => node.desk.overrides().length === 0);
+    expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+    const [last] = node.desk.audit(1, null);
+    expect(last).toMatchObject({ author: "meridian", event: "override-expired", version: 3 });
+  });
+
+  test("that ended while nobody ran is gone after the start", async () => {
+    const node = await new Node().open();
+    const action = { kind: "drain", target: { by: "region", id: "eu-west" } } as const;
+    await node.change({ kind: "set-override", action, untilMs: node.nowMs + 1_000 });
+    await node.close();
+    const again = new Node(node.folder, node.dns);
+    again.nowMs = node.nowMs + 5_000;
+    await again.open();
+    expect(again.dns.addresses(WWW, GB)).toEqual([EU]);
+    await until(() => again.desk.overrides().length === 0);
+  });
+
+  test("is drained, forced and weighed independently of the others", async () => {
+    const node = await new Node().open();
+    const target = { by: "member", id: "web/eu-west" } as const;
+    await node.change({ kind: "set-override", action: { kind: "drain", target }, untilMs: null });
+    await node.change({
+      kind: "set-override",
+      action: { kind: "force", target, verdict: "up" },
+      untilMs: null,
+    });
+    expect(node.desk.overrides()).toHaveLength(2);
+    await node.change({ kind: "end-override", id: "drain:member:web/eu-west" });
+    expect(node.desk.overrides().map(({ id }) => id)).toEqual(["force:member:web/eu-west"]);
+    expect(node.desk.verdicts().filter(({ basis }) => basis === "forced")).toHaveLength(2);
+  });
+});
+
+describe("a change of the files", () => {
+  test("is seen and put in force, with the overrides on top", async () => {
+    const node = await new Node().open();
+    const action = { kind: "drain", target: { by: "member", id: "web/eu-west" } } as const;
+    await node.change({ kind: "set-override", action, untilMs: null });
+    node.folder.write("test.example.zone", `${ZONE}\nnew STEER www\n`);
+    await until(() => node.dns.host.version === 3);
+    await until(() => node.desk.status().version === 3);
+    expect(node.dns.addresses("new.test.example", GB)).toEqual([EAST]);
+    expect(node.desk.audit(1, null)).toMatchObject([{ author: "file", event: "files-loaded" }]);
+  });
+
+  test("that brings problems changes nothing, and says so with every place", async () => {
+    const node = await new Node().open();
+    node.folder.write("meridian.yaml", CONFIG.replace("default: us-first", "default: us-frist"));
+    await until(() => node.desk.status().lastReload.kind === "refused");
+    expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+    expect(node.desk.status()).toMatchObject({ version: 1, lastReload: { problems: [{ line: 30 }] } });
+    node.folder.write("meridian.yaml", CONFIG);
+    await until(() => node.desk.status().lastReload.kind === "loaded");
+  });
+
+  test("that breaks the geo database keeps the old one in use, and says so", async () => {
+    const node = await new Node().open();
+    writeFileSync(node.folder.file("new.mmdb"), "half a file");
+    renameSync(node.folder.file("new.mmdb"), node.folder.file("geo.mmdb"));
+    await until(() => node.dns.host.version === 2);
+    await until(() => node.desk.status().version === 2);
+    expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+    expect(node.desk.status().lastReload).toMatchObject({ kind: "loaded", warnings: [{}] });
+    expect(node.lines(/as read before is used/)).toHaveLength(1);
+  });
+
+  test("that dns refuses leaves the old book in force, and flips still reach it", async () => {
+    const node = await new Node().open();
+    node.dns.refusal = "a test";
+    const outcome = await node.change({ kind: "reload" });
+    expect(outcome).toMatchObject({
+      kind: "refused",
+      problems: [{ message: "dns refused the book: a test" }],
+    });
+    expect(node.desk.status()).toMatchObject({ version: 1, lastReload: { kind: "refused" } });
+    const action = { kind: "drain", target: { by: "region", id: "eu-west" } } as const;
+    await node.change({ kind: "set-override", action, untilMs: null });
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+  });
+
+  test("loses no flip that comes while its book is on the way", async () => {
+    const node = await new Node().open();
+    const agents = Object.values(await node.agents("dublin", "virginia"));
+    await seeBothUp(agents);
+    const tell = node.dns.tell;
+    const adopted = Promise.withResolvers<() => void>();
+    node.dns.tell = (message) => adopted.resolve(() => tell(message));
+    const reload = node.change({ kind: "reload" });
+    const letGo = await adopted.promise;
+    await seeDown(node, agents, EU_VIP);
+    node.dns.tell = tell;
+    letGo();
+    await reload;
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+  });
+
+  test("flags an override whose target has gone, and keeps it", async () => {
+    const node = await new Node().open();
+    const action = { kind: "weight", target: { by: "choice", id: "mix/new" }, weight: 1 } as const;
+    await node.change({ kind: "set-override", action, untilMs: null });
+    node.folder.write("meridian.yaml", CONFIG.replaceAll("new: {", "fresh: {"));
+    await node.change({ kind: "reload" });
+    expect(node.desk.overrides()).toMatchObject([{ id: "weight:choice:mix/new", stale: true }]);
+  });
+});
+
+describe("the desk tells", () => {
+  test("why a client gets its answers, and with which scope", async () => {
+    const node = await new Node().open();
+    const found = node.desk.explain(name(WWW), address(GB), 4);
+    if (found.kind !== "explained") throw new Error(found.message);
+    expect(found.scopePrefixLength).toBe(24);
+    expect(found.explanation.plan).toMatchObject({ shares: [{ vip: EU_VIP, share: 1 }] });
+    expect(node.desk.explain(name("shop.test.example"), address(US), 4)).toMatchObject({
+      service: { label: WWW },
+      explanation: { plan: { shares: [{ vip: EAST_VIP }] } },
+    });
+    expect(node.desk.explain(name("mix.test.example"), address(US), 6)).toMatchObject({
+      scopePrefixLength: 0,
+    });
+  });
+
+  test("that a name is not steered, and which one may be meant", async () => {
+    const node = await new Node().open();
+    expect(node.desk.explain(name("wwww.test.example"), address(GB), 4)).toEqual({
+      kind: "not-steered",
+      message: "wwww.test.example is not steered: no service answers for it; did you mean www.test.example?",
+    });
+  });
+
+  test("what dns has counted", async () => {
+    const node = await new Node().open();
+    node.dns.addresses(WWW, GB);
+    const counters = await node.desk.counters();
+    expect(Math.max(...counters)).toBe(100);
+  });
+
+  test("who a token belongs to, and nothing once it is removed", async () => {
+    const node = await new Node().open();
+    const secret = node.desk.addToken("ci", { role: "admin" }, "anna") ?? "";
+    expect(node.desk.addToken("ci", { role: "admin" }, "anna")).toBeNull();
+    expect(node.desk.authenticate(secret)).toMatchObject({ name: "ci", grant: { role: "admin" } });
+    expect(node.desk.authenticate(`${secret}x`)).toBeNull();
+    expect(node.desk.removeToken("ci", "anna")).toBe(true);
+    expect(node.desk.authenticate(secret)).toBeNull();
+  });
+});
+
+test("a cold start of dns finds the plans of the last flip in the book on disk", async () => {
+  const node = await new Node().open();
+  const action = { kind: "drain", target: { by: "region", id: "eu-west" } } as const;
+  await node.change({ kind: "set-override", action, untilMs: null });
+  await node.close();
+  const cold = new Dns();
+  expect(cold.host.adopt(node.folder.file("state/book"))).toEqual({ kind: "adopted", version: 1 });
+  expect(cold.addresses(WWW, GB)).toEqual([EAST]);
+});
+
+/** Lets every vantage see both regions up. */
+async function seeBothUp(agents: readonly TestAgent[]): Promise<void> {
+  for (const agent of agents) await agent.report({ [EU_VIP]: "ok", [EAST_VIP]: "ok" }, 500);
+}
+
+/** Lets every vantage fail on a VIP until it is down. */
+async function seeDown(node: Node, agents: readonly TestAgent[], vip: string): Promise<void> {
+  for (let failures = 0; failures < 2; failures += 1) {
+    for (const agent of agents) await agent.report({ [vip]: "timeout" });
+    node.pass(1_000);
+  }
+}
+
+function name(text: string): Name {
+  const parsed = parseName(text, rootName);
+  if (parsed.kind === "problem") throw new Error(parsed.message);
+  return parsed.name;
+}
+
+function address(text: string): NonNullable<ReturnType<typeof parseAddress>> {
+  const parsed = parseAddress(text);
+  if (parsed === null) throw new Error(text);
+  return parsed;
+}

@@ -1,0 +1,162 @@
+import { describe, expect, test } from "vitest";
+import { checkFolder, Loader } from "../../src/control/snapshot.ts";
+import { parseAddress } from "../../src/wire/address.ts";
+import { CONFIG, Folder, GB, ZONE } from "./test-node.ts";
+
+describe("a folder", () => {
+  test("that is sound is a snapshot", () => {
+    const { value, problems } = checkFolder(new Folder().path);
+    expect(problems).toEqual([]);
+    expect(value?.config.services).toHaveLength(3);
+    expect(value?.zones.map(({ nodes }) => nodes.size)).toEqual([3]);
+    expect(value?.atlas.locate(parseAddress(GB)!).country).toBe("GB");
+  });
+
+  test("without a config names the file it looked for", () => {
+    const folder = new Folder();
+    const { problems } = checkFolder(folder.file("elsewhere"));
+    expect(problems).toMatchObject([{ file: folder.file("elsewhere/meridian.yaml"), line: 0 }]);
+  });
+
+  test("with the built-in geo database needs no other", () => {
+    const folder = new Folder({ "meridian.yaml": CONFIG.replace("database: geo.mmdb, ", "") });
+    const { value, problems } = checkFolder(folder.path);
+    expect(problems).toEqual([]);
+    expect(value?.atlas.locate(parseAddress("81.2.69.1")!).country).toBe("GB");
+  });
+
+  test("shows what is wrong in all of its files at once", () => {
+    const folder = new Folder({
+      "test.example.zone": `${ZONE}bad A 1.2.3.999\n`,
+      "labels.csv": "192.0.2.0/24",
+      "geo.mmdb": "half a file",
+      "meridian.yaml": CONFIG.replace("ttl: 5s\n", "ttl: 5s\n    failoverWithin: 6s\n"),
+    });
+    const { value, problems } = checkFolder(folder.path);
+    expect(value).toBeNull();
+    const files = problems.map(({ file }) => file.slice(folder.path.length + 1));
+    expect(files.sort()).toEqual(["geo.mmdb", "labels.csv", "meridian.yaml", "test.example.zone"]);
+  });
+
+  test.each([
+    ["a file that is no MMDB", "half a file"],
+    ["an empty file", ""],
+  ])("with %s for a geo database cannot start", (_, content) => {
+    const { value, problems } = checkFolder(new Folder({ "geo.mmdb": content }).path);
+    expect(value).toBeNull();
+    expect(problems).toHaveLength(1);
+  });
+});
+
+describe("zones and services", () => {
+  test.each<[string, string, string]>([
+    [
+      "a service with an address of its own",
+      "www A 192.0.2.1",
+      "service www.test.example: the zone has A for this name",
+    ],
+    [
+      "a service with an alias",
+      "www CNAME ns1",
+      "service www.test.example: the zone has CNAME for this name",
+    ],
+    [
+      "a service with an HTTPS RR",
+      "www HTTPS 1 .",
+      "service www.test.example: the zone has HTTPS for this name",
+    ],
+    [
+      "a service at a delegation",
+      "www NS ns.other.example.",
+      "service www.test.example: www.test.example. is delegated",
+    ],
+    [
+      "a steered name for a service that is not there",
+      "cart STEER wwww",
+      "no service wwww.test.example. in the config; did you mean www.test.example?",
+    ],
+    ["a service that is steered as another", "mix STEER www", "mix.test.example. is a service itself"],
+  ])("%s is a problem", (_, line, message) => {
+    const { value, problems } = checkFolder(new Folder({ "test.example.zone": `${ZONE}${line}\n` }).path);
+    expect(value).toBeNull();
+    expect(problems.map((problem) => problem.message)).toEqual([expect.stringContaining(message)]);
+    expect(problems[0]?.line).toBeGreaterThan(0);
+  });
+
+  test.each<[string, string, string]>([
+    ["in no zone", "www.other.example", "it lies in no zone; the zones are test.example."],
+    ["below a delegation", "www.sub.test.example", "sub.test.example. is delegated"],
+    ["below a DNAME", "www.moved.test.example", "moved.test.example. has a DNAME"],
+  ])("a service %s is a problem", (_, name, message) => {
+    const folder = new Folder({
+      "meridian.yaml": CONFIG.replace("www.test.example", name),
+      "test.example.zone": ZONE.replace(
+        "shop  STEER www",
+        "sub NS ns.other.example.\nmoved DNAME other.example.",
+      ),
+    });
+    const { problems } = checkFolder(folder.path);
+    expect(problems.map((problem) => problem.message)).toEqual([expect.stringContaining(message)]);
+  });
+
+  test("a zone that is there twice is a problem that names both files", () => {
+    const folder = new Folder({
+      "meridian.yaml": CONFIG.replace("zones: [test.example.zone]", "zones: [test.example.zone, again.zone]"),
+      "again.zone": `$ORIGIN test.example.${ZONE.replace("shop  STEER www", "")}`,
+    });
+    expect(checkFolder(folder.path).problems).toMatchObject([
+      { file: folder.file("again.zone"), message: expect.stringContaining("already declared in") },
+    ]);
+  });
+
+  test("a service at an apex is sound", () => {
+    const folder = new Folder({ "meridian.yaml": CONFIG.replace("  www.test.example:", "  test.example:") });
+    const { problems } = checkFolder(folder.path);
+    expect(problems.map(({ message }) => message)).toEqual([
+      expect.stringContaining("no service www.test.example."),
+    ]);
+  });
+});
+
+describe("a loader", () => {
+  test("reads an unchanged geo database once, and keeps the atlas made from it", () => {
+    const loader = new Loader(new Folder().path);
+    const first = loader.load();
+    expect(loader.load().value?.atlas).toBe(first.value?.atlas);
+  });
+
+  test("makes another atlas when labels change", () => {
+    const folder = new Folder();
+    const loader = new Loader(folder.path);
+    const first = loader.load();
+    folder.write("labels.csv", "192.0.2.0/25,office\n");
+    const second = loader.load();
+    expect(second.value?.atlas).not.toBe(first.value?.atlas);
+    expect(second.value?.atlas.locate(parseAddress(GB)!).labels).toEqual(["office"]);
+  });
+
+  test("keeps a sound geo database when it breaks, and uses the next sound one", () => {
+    const folder = new Folder();
+    const loader = new Loader(folder.path);
+    const first = loader.load();
+    folder.write("geo.mmdb", "half a file");
+    const second = loader.load();
+    expect(second.problems).toEqual([]);
+    expect(second.warnings).toMatchObject([{ file: folder.file("geo.mmdb") }]);
+    expect(second.value?.atlas).toBe(first.value?.atlas);
+  });
+
+  test("knows every file it asked for, also those that are not there", () => {
+    const folder = new Folder({ "test.example.zone": `${ZONE}$INCLUDE more.zone\n` });
+    const { stamps, problems } = new Loader(folder.path).load();
+    expect(problems).toHaveLength(1);
+    expect([...stamps.keys()].map((file) => file.slice(folder.path.length + 1)).sort()).toEqual([
+      "geo.mmdb",
+      "labels.csv",
+      "meridian.yaml",
+      "more.zone",
+      "test.example.zone",
+    ]);
+    expect(stamps.get(folder.file("more.zone"))).toBe("absent");
+  });
+});
