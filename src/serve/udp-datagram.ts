@@ -1,4 +1,4 @@
-/** A worker's sockets where system calls are not at hand: node:dgram, at two to three times the cost. */
+/** A worker's sockets where system calls are not at hand: node:dgram, at three times the cost (10.3 µs against 3.4). */
 
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
