@@ -1,0 +1,284 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { compileBook } from "../../src/book/compile.ts";
+import { bufferWords, slotWords } from "../../src/book/layout.ts";
+import { applyPatch, planWords } from "../../src/book/patch.ts";
+import type { Check, CheckId, Config, Service, Vantage, VantageId, VipId } from "../../src/config/config.ts";
+import type { Policy } from "../../src/config/policy.ts";
+import { FactKeeper, type Shift } from "../../src/control/fact-keeper.ts";
+import { describeMoved } from "../../src/control/moved.ts";
+import { type Action, type Override, overrideId } from "../../src/control/override.ts";
+import { Planner, patchesFor } from "../../src/control/planner.ts";
+import type { Snapshot } from "../../src/control/snapshot.ts";
+import { buildAtlas } from "../../src/geo/atlas.ts";
+import { readMmdb } from "../../src/geo/mmdb.ts";
+import { parseName, rootName } from "../../src/wire/name.ts";
+import { writeMmdb } from "../geo/mmdb-file.ts";
+import { policies, whenDowns } from "../steering/arbitraries.ts";
+import { failover, latency, member, pool, WORLD, weighted } from "../steering/world.ts";
+
+const START_MS = 1_000_000;
+const VANTAGES = ["dublin", "virginia", "tokyo"];
+const MEMBERS = [...WORLD.members.keys()];
+const VIPS = [...WORLD.members.values()].flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].flatMap((vip) => vip?.id ?? []));
+
+const check: Check = {
+  id: "web" as CheckId,
+  probe: { kind: "tcp", port: 80 },
+  intervalMs: 3_000,
+  timeoutMs: 1_000,
+  rise: 1,
+  fall: 1,
+  recheckMs: 1_000,
+  jitterMs: 0,
+  quorum: { kind: "majority" },
+  minVantages: 1,
+  slowStartMs: 10_000,
+};
+
+const atlas = atlasOf();
+
+describe("plans that are made again after each shift", () => {
+  test("equal those made from the facts at once, and so does the book that was patched", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ policy: policies, whenDown: whenDowns }), { minLength: 1, maxLength: 4 }),
+        fc.array(steps, { minLength: 1, maxLength: 12 }),
+        (services, path) => {
+          const snapshot = snapshotOf(services);
+          const walk = new Walk(snapshot);
+          for (const step of path) {
+            walk.take(step);
+            expect(plansOf(walk.planner)).toEqual(walk.plansFromFacts());
+            expect(walk.patchedPlans()).toEqual(walk.encodedPlans());
+          }
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe("services", () => {
+  test("with equal policies are planned as one, unless an override could tell them apart", () => {
+    const inPlace = weighted({ a: [1, member("web/us")], b: [1, member("web/eu")] });
+    const snapshot = snapshotOf([
+      { policy: pool("web"), whenDown: { kind: "all" } },
+      { policy: pool("web"), whenDown: { kind: "all" } },
+      { policy: pool("web"), whenDown: { kind: "nodata" } },
+      { policy: inPlace, whenDown: { kind: "all" } },
+      { policy: inPlace, whenDown: { kind: "all" } },
+    ]);
+    const walk = new Walk(snapshot);
+    walk.take({ kind: "set", action: { kind: "drain", target: { by: "member", id: "web/us" } } });
+    expect(walk.replanned.map(({ cohort }) => cohort.services)).toEqual([[0, 1], [2], [3], [4]]);
+    walk.take({ kind: "set", action: { kind: "weight", target: { by: "choice", id: "s3.test/b" }, weight: 0 } });
+    expect(walk.replanned.map(({ cohort }) => cohort.services)).toEqual([[3]]);
+  });
+
+  test("that do not depend on what has shifted are left alone", () => {
+    const snapshot = snapshotOf([
+      { policy: pool("one"), whenDown: { kind: "all" } },
+      { policy: pool("two"), whenDown: { kind: "fallback", pool: WORLD.pools.get("one" as never)!.id } },
+    ]);
+    const walk = new Walk(snapshot);
+    walk.take({ kind: "set", action: { kind: "force", target: { by: "vip", id: "two/us/ipv4" }, verdict: "down" } });
+    expect(walk.replanned.map(({ cohort }) => cohort.services)).toEqual([[1]]);
+    expect(describeMoved(walk.replanned, snapshot.config)).toBe("s1.test us 100 % -> eu 100 %");
+  });
+
+  test("that are steered by round-trip times are planned again when the order of regions changes", () => {
+    const walk = new Walk(snapshotOf([{ policy: latency(pool("web")), whenDown: { kind: "all" } }]));
+    walk.take({ kind: "tick", ms: 10_000 });
+    for (const vantage of VANTAGES) {
+      for (let sample = 0; sample < 5; sample += 1) {
+        for (const [region, connectMs] of [["us", 400], ["eu", 300], ["ap", 5]] as const) {
+          walk.take({ kind: "report", vantage, vip: `web/${region}/ipv4`, succeeds: true, connectMs });
+        }
+      }
+    }
+    walk.take({ kind: "tick", ms: 10_000 });
+    expect(walk.replanned.length).toBeGreaterThan(0);
+    expect(plansOf(walk.planner)).toEqual(walk.plansFromFacts());
+  });
+});
+
+test("a move within a region is told by VIP", () => {
+  const snapshot = snapshotOf([{ policy: failover([member("web/us"), member("two/us")]), whenDown: { kind: "all" } }]);
+  const walk = new Walk(snapshot);
+  walk.take({ kind: "set", action: { kind: "drain", target: { by: "member", id: "web/us" } } });
+  expect(describeMoved(walk.replanned, snapshot.config)).toBe("s0.test web/us/ipv4 100 % -> two/us/ipv4 100 %");
+});
+
+type Step =
+  | { readonly kind: "set"; readonly action: Action }
+  | { readonly kind: "end" }
+  | { readonly kind: "report"; readonly vantage: string; readonly vip: string; readonly succeeds: boolean; readonly connectMs: number }
+  | { readonly kind: "tick"; readonly ms: number };
+
+const regionOrMember = fc.oneof(
+  fc.constantFrom("us", "eu", "ap").map((id) => ({ by: "region", id }) as const),
+  fc.constantFrom(...MEMBERS).map((id) => ({ by: "member", id }) as const),
+);
+const choices = fc.constantFrom("split/a", "canary/b", "s0.test/a", "s1.test/b");
+
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  fc.oneof(
+    regionOrMember.map((target): Action => ({ kind: "drain", target })),
+    fc
+      .tuple(fc.oneof(regionOrMember, choices.map((id) => ({ by: "choice", id }) as const)), fc.constantFrom(0, 1, 9))
+      .map(([target, weight]): Action => ({ kind: "weight", target, weight })),
+    fc
+      .tuple(
+        fc.oneof(regionOrMember, fc.constantFrom(...VIPS).map((id) => ({ by: "vip", id }) as const)),
+        fc.constantFrom("up" as const, "down" as const),
+      )
+      .map(([target, verdict]): Action => ({ kind: "force", target, verdict })),
+  ).map((action): Step => ({ kind: "set", action })),
+  fc.constant<Step>({ kind: "end" }),
+  fc.record({
+    kind: fc.constant("report" as const),
+    vantage: fc.constantFrom(...VANTAGES),
+    vip: fc.constantFrom<string>(...VIPS),
+    succeeds: fc.boolean(),
+    connectMs: fc.integer({ min: 1, max: 400 }),
+  }),
+  fc.integer({ min: 1, max: 20_000 }).map((ms): Step => ({ kind: "tick", ms })),
+);
+
+/** A planner that follows shift after shift, with the book it patches. */
+class Walk {
+  readonly planner: Planner;
+  replanned: ReturnType<Planner["replan"]> = [];
+  readonly #snapshot: Snapshot;
+  readonly #keeper: FactKeeper;
+  readonly #words: Uint32Array;
+  readonly #directory: ReturnType<typeof compileBook>["directory"];
+  readonly #overrides: Override[] = [];
+  #nowMs = START_MS;
+
+  constructor(snapshot: Snapshot) {
+    this.#snapshot = snapshot;
+    this.#keeper = new FactKeeper(snapshot.config, [], [], START_MS);
+    this.planner = plannerOf(snapshot);
+    this.planner.planAll(this.#keeper.facts(START_MS));
+    const { bytes, directory } = compileBook(this.planner.content(1));
+    this.#words = new Uint32Array(bytes.buffer);
+    this.#directory = directory;
+  }
+
+  take(step: Step): void {
+    this.replanned = this.planner.replan(this.#shiftBy(step), this.#keeper.facts(this.#nowMs));
+    for (const patch of patchesFor(this.#directory, this.replanned)) applyPatch(this.#words, patch);
+  }
+
+  #shiftBy(step: Step): Shift {
+    switch (step.kind) {
+      case "set": {
+        const { action } = step;
+        const untilMs = this.#nowMs + 15_000;
+        const override = { action, author: "anna", reason: "a test", createdMs: this.#nowMs, untilMs };
+        this.#overrides.push({ ...override, id: overrideId(action) });
+        return this.#keeper.override([...this.#overrides], this.#nowMs);
+      }
+      case "end":
+        this.#overrides.shift();
+        return this.#keeper.override([...this.#overrides], this.#nowMs);
+      case "report": {
+        this.#nowMs += 1;
+        const timings = { connectMs: step.connectMs, tlsMs: null, firstByteMs: null };
+        const outcome = step.succeeds
+          ? { kind: "success" as const, timings }
+          : { kind: "failure" as const, error: "refused" as const, detail: "", timings };
+        const { vantage, vip } = step;
+        const report = { vantage: vantage as VantageId, vip: vip as VipId, atMs: this.#nowMs, outcome };
+        return this.#keeper.report([report]);
+      }
+      case "tick":
+        this.#nowMs += step.ms;
+        return this.#keeper.tick(this.#nowMs);
+    }
+  }
+
+  /** What a planner that knows nothing of the way here would plan. */
+  plansFromFacts(): ReturnType<typeof plansOf> {
+    const fresh = plannerOf(this.#snapshot);
+    fresh.planAll(this.#keeper.facts(this.#nowMs));
+    return plansOf(fresh);
+  }
+
+  /** The plans in force in the patched book, as words. */
+  patchedPlans(): readonly (readonly number[])[] {
+    return this.#directory.services.flatMap(({ slots, capacity4, capacity6 }, number) => {
+      const classes = plansOf(this.planner)[number]!;
+      return classes.flatMap((_, classNumber) => {
+        const at = slots + classNumber * (slotWords(capacity4) + slotWords(capacity6));
+        return [this.#inForce(at, capacity4), this.#inForce(at + slotWords(capacity4), capacity6)];
+      });
+    });
+  }
+
+  encodedPlans(): readonly (readonly number[])[] {
+    const { vips, services } = this.#directory;
+    return plansOf(this.planner).flatMap((classes, number) => {
+      const { capacity4, capacity6 } = services[number]!;
+      return classes.flatMap(({ ipv4, ipv6 }) => [
+        [...planWords(ipv4, vips, capacity4)],
+        [...planWords(ipv6, vips, capacity6)],
+      ]);
+    });
+  }
+
+  #inForce(slot: number, capacity: number): readonly number[] {
+    const at = slot + 1 + (this.#words[slot]! & 1) * bufferWords(capacity);
+    return [...this.#words.slice(at, at + bufferWords(capacity))];
+  }
+}
+
+function plansOf(planner: Planner): readonly Plans[] {
+  return planner.content(1).services.map(({ plans }) => plans);
+}
+
+type Plans = ReturnType<Planner["content"]>["services"][number]["plans"];
+
+function plannerOf(snapshot: Snapshot): Planner {
+  const { value, problems } = Planner.of(snapshot);
+  if (value === null) throw new Error(JSON.stringify(problems));
+  return value;
+}
+
+function snapshotOf(
+  services: readonly { readonly policy: Policy; readonly whenDown: Service["whenDown"] }[],
+): Snapshot {
+  const config: Config = {
+    ...WORLD,
+    vantages: new Map(VANTAGES.map((id, i) => [id as VantageId, vantageAt(id, i)])),
+    checks: new Map([[check.id, check]]),
+    pools: new Map([...WORLD.pools].map(([id, found]) => [id, { ...found, check: check.id }])),
+    services: services.map(({ policy, whenDown }, i) => serviceOf(`s${i}.test`, policy, whenDown)),
+  };
+  return { config, zones: [], atlas, geo: { file: "geo.mmdb", type: "Test", builtAtSeconds: 0 } };
+}
+
+function vantageAt(id: string, i: number): Vantage {
+  return { id: id as VantageId, coordinates: { latitude: 10 * i, longitude: 60 * i } };
+}
+
+function serviceOf(label: string, policy: Policy, whenDown: Service["whenDown"]): Service {
+  const parsed = parseName(label, rootName);
+  if (parsed.kind === "problem") throw new Error(parsed.message);
+  const place = { file: "meridian.yaml", line: 1, column: 1 };
+  return { name: parsed.name, label, ttlSeconds: 5, failoverWithinMs: null, policy, whenDown, https: null, place };
+}
+
+function atlasOf(): Snapshot["atlas"] {
+  const records = {
+    "192.0.2.0/24": { country: { iso_code: "GB" } },
+    "198.51.100.0/24": { country: { iso_code: "JP" } },
+    "203.0.113.0/24": { country: { iso_code: "US" }, subdivisions: [{ iso_code: "CA" }] },
+    "2001:db8::/32": { country: { iso_code: "IE" } },
+  };
+  const mmdb = readMmdb(writeMmdb({ recordSize: 24, ipVersion: 6, records }));
+  if (mmdb.kind === "problem") throw new Error(mmdb.message);
+  return buildAtlas({ databases: [mmdb], labels: [], prefixes: [] });
+}
