@@ -20,7 +20,9 @@ import { failover, latency, member, pool, WORLD, weighted } from "../steering/wo
 const START_MS = 1_000_000;
 const VANTAGES = ["dublin", "virginia", "tokyo"];
 const MEMBERS = [...WORLD.members.keys()];
-const VIPS = [...WORLD.members.values()].flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].flatMap((vip) => vip?.id ?? []));
+const VIPS = [...WORLD.members.values()].flatMap(({ ipv4, ipv6 }) =>
+  [ipv4, ipv6].flatMap((vip) => vip?.id ?? []),
+);
 
 const check: Check = {
   id: "web" as CheckId,
@@ -72,7 +74,10 @@ describe("services", () => {
     const walk = new Walk(snapshot);
     walk.take({ kind: "set", action: { kind: "drain", target: { by: "member", id: "web/us" } } });
     expect(walk.replanned.map(({ cohort }) => cohort.services)).toEqual([[0, 1], [2], [3], [4]]);
-    walk.take({ kind: "set", action: { kind: "weight", target: { by: "choice", id: "s3.test/b" }, weight: 0 } });
+    walk.take({
+      kind: "set",
+      action: { kind: "weight", target: { by: "choice", id: "s3.test/b" }, weight: 0 },
+    });
     expect(walk.replanned.map(({ cohort }) => cohort.services)).toEqual([[3]]);
   });
 
@@ -82,7 +87,10 @@ describe("services", () => {
       { policy: pool("two"), whenDown: { kind: "fallback", pool: WORLD.pools.get("one" as never)!.id } },
     ]);
     const walk = new Walk(snapshot);
-    walk.take({ kind: "set", action: { kind: "force", target: { by: "vip", id: "two/us/ipv4" }, verdict: "down" } });
+    walk.take({
+      kind: "set",
+      action: { kind: "force", target: { by: "vip", id: "two/us/ipv4" }, verdict: "down" },
+    });
     expect(walk.replanned.map(({ cohort }) => cohort.services)).toEqual([[1]]);
     expect(describeMoved(walk.replanned, snapshot.config)).toBe("s1.test us 100 % -> eu 100 %");
   });
@@ -92,7 +100,11 @@ describe("services", () => {
     walk.take({ kind: "tick", ms: 10_000 });
     for (const vantage of VANTAGES) {
       for (let sample = 0; sample < 5; sample += 1) {
-        for (const [region, connectMs] of [["us", 400], ["eu", 300], ["ap", 5]] as const) {
+        for (const [region, connectMs] of [
+          ["us", 400],
+          ["eu", 300],
+          ["ap", 5],
+        ] as const) {
           walk.take({ kind: "report", vantage, vip: `web/${region}/ipv4`, succeeds: true, connectMs });
         }
       }
@@ -104,16 +116,26 @@ describe("services", () => {
 });
 
 test("a move within a region is told by VIP", () => {
-  const snapshot = snapshotOf([{ policy: failover([member("web/us"), member("two/us")]), whenDown: { kind: "all" } }]);
+  const snapshot = snapshotOf([
+    { policy: failover([member("web/us"), member("two/us")]), whenDown: { kind: "all" } },
+  ]);
   const walk = new Walk(snapshot);
   walk.take({ kind: "set", action: { kind: "drain", target: { by: "member", id: "web/us" } } });
-  expect(describeMoved(walk.replanned, snapshot.config)).toBe("s0.test web/us/ipv4 100 % -> two/us/ipv4 100 %");
+  expect(describeMoved(walk.replanned, snapshot.config)).toBe(
+    "s0.test web/us/ipv4 100 % -> two/us/ipv4 100 %",
+  );
 });
 
 type Step =
   | { readonly kind: "set"; readonly action: Action }
   | { readonly kind: "end" }
-  | { readonly kind: "report"; readonly vantage: string; readonly vip: string; readonly succeeds: boolean; readonly connectMs: number }
+  | {
+      readonly kind: "report";
+      readonly vantage: string;
+      readonly vip: string;
+      readonly succeeds: boolean;
+      readonly connectMs: number;
+    }
   | { readonly kind: "tick"; readonly ms: number };
 
 const regionOrMember = fc.oneof(
@@ -123,18 +145,29 @@ const regionOrMember = fc.oneof(
 const choices = fc.constantFrom("split/a", "canary/b", "s0.test/a", "s1.test/b");
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
-  fc.oneof(
-    regionOrMember.map((target): Action => ({ kind: "drain", target })),
-    fc
-      .tuple(fc.oneof(regionOrMember, choices.map((id) => ({ by: "choice", id }) as const)), fc.constantFrom(0, 1, 9))
-      .map(([target, weight]): Action => ({ kind: "weight", target, weight })),
-    fc
-      .tuple(
-        fc.oneof(regionOrMember, fc.constantFrom(...VIPS).map((id) => ({ by: "vip", id }) as const)),
-        fc.constantFrom("up" as const, "down" as const),
-      )
-      .map(([target, verdict]): Action => ({ kind: "force", target, verdict })),
-  ).map((action): Step => ({ kind: "set", action })),
+  fc
+    .oneof(
+      regionOrMember.map((target): Action => ({ kind: "drain", target })),
+      fc
+        .tuple(
+          fc.oneof(
+            regionOrMember,
+            choices.map((id) => ({ by: "choice", id }) as const),
+          ),
+          fc.constantFrom(0, 1, 9),
+        )
+        .map(([target, weight]): Action => ({ kind: "weight", target, weight })),
+      fc
+        .tuple(
+          fc.oneof(
+            regionOrMember,
+            fc.constantFrom(...VIPS).map((id) => ({ by: "vip", id }) as const),
+          ),
+          fc.constantFrom("up" as const, "down" as const),
+        )
+        .map(([target, verdict]): Action => ({ kind: "force", target, verdict })),
+    )
+    .map((action): Step => ({ kind: "set", action })),
   fc.constant<Step>({ kind: "end" }),
   fc.record({
     kind: fc.constant("report" as const),
@@ -268,7 +301,16 @@ function serviceOf(label: string, policy: Policy, whenDown: Service["whenDown"])
   const parsed = parseName(label, rootName);
   if (parsed.kind === "problem") throw new Error(parsed.message);
   const place = { file: "meridian.yaml", line: 1, column: 1 };
-  return { name: parsed.name, label, ttlSeconds: 5, failoverWithinMs: null, policy, whenDown, https: null, place };
+  return {
+    name: parsed.name,
+    label,
+    ttlSeconds: 5,
+    failoverWithinMs: null,
+    policy,
+    whenDown,
+    https: null,
+    place,
+  };
 }
 
 function atlasOf(): Snapshot["atlas"] {

@@ -1,0 +1,71 @@
+/** The control process itself, with the test in the place of dns. */
+
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { once } from "node:events";
+import { getPriority } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { expect, onTestFinished, test } from "vitest";
+import type { ToDns } from "../../src/book/messages.ts";
+import { Dns, Folder, GB, until, ZONE } from "./test-node.ts";
+
+const CONTROL = join(import.meta.dirname, "../../src/control.ts");
+
+/** Forks control as dns does. */
+function start(folder: Folder, dns: Dns): ChildProcess {
+  const child = fork(CONTROL, [folder.path, folder.file("state")], {
+    serialization: "advanced",
+    stdio: "pipe",
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  child.on("message", (message: ToDns) => dns.receive(message));
+  dns.tell = (message) => {
+    if (child.connected) child.send(message, () => undefined);
+  };
+  dns.tell({ kind: "hello", version: dns.host.version });
+  return child;
+}
+
+test("control publishes, follows the files, and after kill -9 goes on where it was", async () => {
+  const folder = new Folder();
+  const dns = new Dns();
+  const first = start(folder, dns);
+  await until(() => dns.host.version === 1);
+  expect(dns.addresses("www.test.example", GB)).toEqual(["10.0.0.2"]);
+  folder.write("test.example.zone", `${ZONE}new STEER www\n`);
+  await until(() => dns.host.version === 2);
+  expect(dns.addresses("new.test.example", GB)).toEqual(["10.0.0.2"]);
+  first.kill("SIGKILL");
+  await once(first, "exit");
+  expect(dns.addresses("new.test.example", GB)).toEqual(["10.0.0.2"]);
+  start(folder, dns);
+  await until(() => dns.host.version === 3);
+});
+
+test("control ends when dns goes away, and within half a second when it is told to", async () => {
+  const [orphanDns, toldDns] = [new Dns(), new Dns()];
+  const orphan = start(new Folder(), orphanDns);
+  const told = start(new Folder(), toldDns);
+  await until(() => orphanDns.host.version === 1 && toldDns.host.version === 1);
+  const orphanEnded = once(orphan, "exit");
+  orphan.disconnect();
+  expect(await orphanEnded).toEqual([0, null]);
+  const toldEnded = once(told, "exit");
+  const startedMs = performance.now();
+  told.kill("SIGTERM");
+  expect(await toldEnded).toEqual([0, null]);
+  expect(performance.now() - startedMs).toBeLessThan(500);
+});
+
+test("control runs below the priority of dns", async () => {
+  const child = start(new Folder(), new Dns());
+  await once(child, "message");
+  expect(getPriority(child.pid)).toBe(10);
+});
+
+test("control without dns says so and ends", async () => {
+  const child = spawn(process.execPath, [CONTROL], { stdio: "pipe" });
+  const output = text(child.stdout);
+  expect(await once(child, "exit")).toEqual([2, null]);
+  expect(await output).toContain("started by dns");
+});
