@@ -9,13 +9,10 @@ const server = dns2.createServer({
     const response = dns2.Packet.createResponseFromRequest(request);
     const [question] = request.questions;
     if (question !== undefined) {
-      response.answers.push({
-        name: question.name,
-        type: dns2.Packet.TYPE.A,
-        class: dns2.Packet.CLASS.IN,
-        ttl: 5,
-        address: "192.0.2.1",
-      });
+      const { A } = dns2.Packet.TYPE;
+      const rr = new dns2.Packet.Resource(question.name, A, dns2.Packet.CLASS.IN, 5);
+      rr.address = "192.0.2.1";
+      response.answers.push(rr);
     }
     send(response);
   },

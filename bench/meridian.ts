@@ -1,1 +1,57 @@
-export const writeMeridian = (): readonly string[] => [];
+/** Meridian as a peer of the bench: `meridian serve`, as in production, with one worker and without checks. */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { masterFile, VIPS, ZONE } from "./zone.ts";
+
+/** How the names are answered. */
+export type Kind = "static" | "geo" | "weighted" | "nested";
+
+/** The file that starts everything of Meridian. */
+export const CLI: string = join(import.meta.dirname, "../src/cli.ts");
+
+/** Writes a folder that `meridian serve` can use, and says how to start it. */
+export function writeMeridian(
+  place: { readonly folder: string; readonly port: number; readonly database: string },
+  kind: Kind,
+  udp: "batch" | "datagram",
+): readonly string[] {
+  const { folder, port, database } = place;
+  mkdirSync(folder, { recursive: true });
+  const rr = kind === "static" ? `5 A ${VIPS.us}` : "STEER www";
+  writeFileSync(join(folder, `${ZONE}.zone`), masterFile(rr));
+  const service =
+    kind === "static" ? "" : `services: { www.${ZONE}: { ttl: 5s, policy: ${POLICIES[kind]} } }\n`;
+  writeFileSync(
+    join(folder, "meridian.yaml"),
+    `node:
+  listen: ["127.0.0.1:${port}"]
+  workers: 1
+  udp: ${udp}
+  api: { listen: "127.0.0.1:0" }
+  state: var
+geo: { database: ${JSON.stringify(database)} }
+zones: [${ZONE}.zone]
+regions: { us: { at: [38.9, -77.4] }, eu: { at: [53.3, -6.3] }, ap: { at: [35.7, 139.7] } }
+pools:
+  web: { members: { us: { ipv4: ${VIPS.us} }, eu: { ipv4: ${VIPS.eu} }, ap: { ipv4: ${VIPS.ap} } } }
+${service}`,
+  );
+  return [process.execPath, CLI, "serve", "--config", folder];
+}
+
+/** Sends each continent where the other servers of the bench send it. */
+const byContinent = (us: string, eu: string, ap: string): string =>
+  `{ geo: { continents: { EU: ${eu}, AF: ${eu}, AS: ${ap}, OC: ${ap} }, default: ${us} } }`;
+
+const shared = (most: string, rest: string): string => `{ weighted: { ${most}: 80, ${rest}: 20 } }`;
+
+const POLICIES: Readonly<Record<Exclude<Kind, "static">, string>> = {
+  geo: byContinent("web/us", "web/eu", "web/ap"),
+  weighted: shared("web/us", "web/eu"),
+  nested: byContinent(
+    `{ failover: [${shared("web/us", "web/eu")}, web/ap] }`,
+    `{ failover: [${shared("web/eu", "web/us")}, web/ap] }`,
+    `{ failover: [${shared("web/ap", "web/us")}, web/eu] }`,
+  ),
+};

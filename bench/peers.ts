@@ -1,80 +1,109 @@
 /** The servers that are measured, each serving the same names with the same answers. */
 
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeMeridian } from "./meridian.ts";
-
-/** Names that are asked for: `n0.bench.test` and so on. */
-export const ZONE = "bench.test";
-export const NAMES: readonly string[] = Array.from({ length: 1000 }, (_, i) => `n${i}`);
-/** VIPs of North America and the rest, of Europe and Africa, of Asia and Oceania. */
-export const VIPS = { us: "192.0.2.1", eu: "192.0.2.2", ap: "192.0.2.3" } as const;
+import type { Programs } from "./programs.ts";
+import { SERVER_PATH } from "./server.ts";
+import { masterFile, NAMES, VIPS, ZONE } from "./zone.ts";
 
 /** One server in one configuration. */
 export interface Peer {
   readonly name: string;
   /** Does it read ECS and answer by it? The generator expects it to be echoed then. */
   readonly ecs: boolean;
-  /** The program, as `which` finds it; null: comes with the bench. */
-  readonly program: string | null;
-  /** Writes its files into `folder` and says how to start it on 127.0.0.1:`port`. */
-  command(folder: string, port: number, database: string): readonly string[];
+  /** The addresses of right answers; null: it sends the query back. */
+  readonly answers: readonly string[] | null;
+  /** What must be on the machine; null: it comes with the bench. */
+  readonly needs: { readonly program: string; readonly packages: readonly string[] } | null;
+  /** Writes its files into `folder` and says how to start it. */
+  command(place: Place): readonly string[];
 }
 
-const SOA = `@ 3600 IN SOA ns1 hostmaster 1 3600 900 604800 60\n@ 3600 IN NS ns1\nns1 3600 IN A 192.0.2.53\n`;
+/** Where a peer runs. */
+export interface Place {
+  /** An empty folder of its own. */
+  readonly folder: string;
+  /** UDP on 127.0.0.1. */
+  readonly port: number;
+  /** The geo database, in MaxMind's shape. */
+  readonly database: string;
+  readonly programs: Programs;
+}
 
-/** In the order of the table. */
+const REGIONAL = Object.values(VIPS);
+
+/** The servers, in the order of the table. */
 export const PEERS: readonly Peer[] = [
   {
-    name: "C echo (the limit)",
+    name: "C echo",
     ecs: true,
-    program: null,
-    command: (folder, port) => [join(folder, "../echo"), "127.0.0.1", String(port)],
+    answers: null,
+    needs: null,
+    command: ({ programs, port }) => [programs.echo, "127.0.0.1", String(port)],
   },
-  ...(["static", "geo", "weighted", "nested"] as const).flatMap((kind) =>
-    (["batch", "datagram"] as const).map(
-      (udp): Peer => ({
+  ...(["batch", "datagram"] as const).flatMap((udp) =>
+    (["static", "geo", "weighted", "nested"] as const).map(
+      (kind): Peer => ({
         name: `Meridian ${kind}${udp === "batch" ? "" : ", node:dgram"}`,
         ecs: true,
-        program: null,
-        command: (folder, port, database) => writeMeridian(folder, { kind, udp, port, database }),
+        answers: REGIONAL,
+        needs: null,
+        command: (place) => writeMeridian(place, kind, udp),
       }),
     ),
   ),
-  { name: "gdnsd geoip", ecs: true, program: "gdnsd", command: gdnsd },
-  { name: "Knot geoip", ecs: true, program: "knotd", command: knot },
-  { name: "PowerDNS LUA, shared", ecs: true, program: "pdns_server", command: powerdns },
   {
-    name: "dns2",
+    name: "gdnsd geoip",
+    ecs: true,
+    answers: REGIONAL,
+    needs: { program: "gdnsd", packages: ["gdnsd"] },
+    command: gdnsd,
+  },
+  {
+    name: "Knot DNS geoip",
+    ecs: true,
+    answers: REGIONAL,
+    needs: { program: "knotd", packages: ["knot", "knot-module-geoip"] },
+    command: knot,
+  },
+  {
+    name: "PowerDNS LUA, shared",
+    ecs: true,
+    answers: REGIONAL,
+    needs: { program: "pdns_server", packages: ["pdns-server", "pdns-backend-geoip"] },
+    command: powerdns,
+  },
+  {
+    name: "dns2, without ECS",
     ecs: false,
-    program: null,
-    command: (_folder, port) => [process.execPath, join(import.meta.dirname, "dns2-server.ts"), String(port)],
+    answers: REGIONAL,
+    needs: null,
+    command: ({ port }) => [process.execPath, join(import.meta.dirname, "dns2-server.ts"), String(port)],
   },
 ];
 
-/** Whether a program is on this machine. */
-export function isInstalled(program: string): boolean {
+/** Whether the program that a peer needs is on this machine. */
+export function isInstalled({ needs }: Peer): boolean {
+  return needs === null || SERVER_PATH.split(":").some((folder) => existsSync(join(folder, needs.program)));
+}
+
+/** The version of a peer's Debian package; null: it has none. */
+export function packagedVersion({ needs }: Peer): string | null {
+  const [name] = needs?.packages ?? [];
+  if (name === undefined) return null;
   try {
-    execFileSync("which", [program], {
-      stdio: "ignore",
-      env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin` },
+    return execFileSync("dpkg-query", ["-W", `-f=\${Version}`, name], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
     });
-    return true;
   } catch {
-    return false;
+    return null;
   }
 }
 
-/** Starts a command on one core. */
-export function startOn(core: number, command: readonly string[]): ChildProcess {
-  return spawn("taskset", ["-c", String(core), ...command], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin` },
-  });
-}
-
-function gdnsd(folder: string, port: number, database: string): readonly string[] {
+function gdnsd({ folder, port, database }: Place): readonly string[] {
   for (const sub of ["zones", "geoip", "run", "state"]) mkdirSync(join(folder, sub), { recursive: true });
   writeFileSync(
     join(folder, "config"),
@@ -86,14 +115,11 @@ plugins => { geoip => {
 } }
 `,
   );
-  writeFileSync(
-    join(folder, "zones", ZONE),
-    SOA + NAMES.map((name) => `${name} 5 DYNA geoip!www\n`).join(""),
-  );
+  writeFileSync(join(folder, "zones", ZONE), masterFile("5 DYNA geoip!www"));
   return ["gdnsd", "-c", folder, "start"];
 }
 
-function knot(folder: string, port: number, database: string): readonly string[] {
+function knot({ folder, port, database }: Place): readonly string[] {
   for (const sub of ["run", "db"]) mkdirSync(join(folder, sub), { recursive: true });
   const places = [
     ["EU", VIPS.eu],
@@ -106,7 +132,7 @@ function knot(folder: string, port: number, database: string): readonly string[]
   ];
   const views = places.map(([continent, vip]) => `  - geo: "${continent}"\n    A: ${vip}\n`).join("");
   writeFileSync(join(folder, "geo.conf"), NAMES.map((name) => `${name}.${ZONE}.:\n${views}`).join(""));
-  writeFileSync(join(folder, "zone"), SOA + NAMES.map((name) => `${name} 5 A ${VIPS.us}\n`).join(""));
+  writeFileSync(join(folder, "zone"), masterFile(`5 A ${VIPS.us}`));
   writeFileSync(
     join(folder, "knot.conf"),
     `server:
@@ -134,10 +160,9 @@ zone:
   return ["knotd", "-c", join(folder, "knot.conf")];
 }
 
-function powerdns(folder: string, port: number, database: string): readonly string[] {
-  mkdirSync(folder, { recursive: true });
+function powerdns({ folder, port, database }: Place): readonly string[] {
   const choose = `;if continent('EU') or continent('AF') then return '${VIPS.eu}' end if continent('AS') or continent('OC') then return '${VIPS.ap}' end return '${VIPS.us}'`;
-  writeFileSync(join(folder, "zone"), SOA + NAMES.map((name) => `${name} 5 IN LUA A "${choose}"\n`).join(""));
+  writeFileSync(join(folder, "zone"), masterFile(`5 IN LUA A "${choose}"`));
   writeFileSync(join(folder, "named.conf"), `zone "${ZONE}" { type master; file "${folder}/zone"; };\n`);
   writeFileSync(join(folder, "geo.yaml"), "domains: []\n");
   writeFileSync(

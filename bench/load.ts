@@ -1,0 +1,85 @@
+/** Runs the load generator. */
+
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+
+/** What to ask, how fast and for how long. Every server listens on 127.0.0.1. */
+export interface Load {
+  readonly port: number;
+  /** File of the qnames, asked by turns. */
+  readonly names: string;
+  /** Whether queries carry ECS, and replies must echo it. */
+  readonly ecs: boolean;
+  /** Addresses of right answers; null: the query itself must come back, with QR set. */
+  readonly expect: readonly string[] | null;
+  readonly seconds: number;
+  /** Queries a second on a clock, latency counting from when each was due; null: as many as are answered. */
+  readonly rate: number | null;
+  /** What replies are told apart by, reported each `everyMs`. */
+  readonly timeline?: { readonly everyMs: number; readonly onInterval: (interval: Interval) => void };
+}
+
+/** What the generator saw; latencies in microseconds. */
+export interface LoadResult {
+  readonly sent: number;
+  readonly received: number;
+  readonly lost: number;
+  readonly wrong: number;
+  readonly firstWrong: string;
+  readonly qps: number;
+  readonly p50us: number;
+  readonly p99us: number;
+  readonly p999us: number;
+  readonly maxus: number;
+  /** Answers by address. */
+  readonly by: Readonly<Record<string, number>>;
+}
+
+/** What came in one interval. */
+export interface Interval {
+  /** The interval's beginning, since the start of the load. */
+  readonly ms: number;
+  readonly received: number;
+  readonly wrong: number;
+  readonly lost: number;
+  readonly by: Readonly<Record<string, number>>;
+}
+
+/** Queries that are open at the same time, at most: they fit the receive buffer that a socket has by default. */
+const WINDOW = 256;
+
+/** The generator's core; the servers have the other one. */
+const GENERATOR_CORE = 1;
+
+/** Runs the load to its end. */
+export async function runLoad(generator: string, load: Load): Promise<LoadResult> {
+  const child = spawn("taskset", ["-c", String(GENERATOR_CORE), generator, ...argumentsFor(load)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let result: LoadResult | null = null;
+  for await (const line of createInterface({ input: child.stdout })) {
+    const said: LoadResult | Interval = JSON.parse(line);
+    if ("sent" in said) result = said;
+    else load.timeline?.onInterval(said);
+  }
+  if (result === null)
+    throw new Error(`the load generator ended without a result: ${child.spawnargs.join(" ")}`);
+  return result;
+}
+
+function argumentsFor({ port, names, ecs, expect, seconds, rate, timeline }: Load): readonly string[] {
+  const options: Record<string, string> = {
+    names,
+    ecs: ecs ? "both" : "none",
+    seconds: String(seconds),
+    window: String(WINDOW),
+    ...(expect === null ? { echo: "1" } : { expect: expect.join(",") }),
+    ...(rate === null ? {} : { rate: String(Math.round(rate)) }),
+    ...(timeline === undefined ? {} : { timeline: String(timeline.everyMs) }),
+  };
+  return [
+    "127.0.0.1",
+    String(port),
+    ...Object.entries(options).flatMap(([key, value]) => [`--${key}`, value]),
+  ];
+}

@@ -1,0 +1,85 @@
+/** One run of one server: its cost at full load, its latency at half of it. */
+
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { mkdirSync, rmSync } from "node:fs";
+import { cpuNsOf } from "./cpu.ts";
+import { type Load, type LoadResult, runLoad } from "./load.ts";
+import type { Peer, Place } from "./peers.ts";
+import { Server } from "./server.ts";
+import { NAMES, ZONE } from "./zone.ts";
+
+/** What one run showed. */
+export interface Figures {
+  /** CPU of the process that answers, in user and kernel mode, for each answer at full load. */
+  readonly cpuUs: number;
+  /** The same with all processes that the server runs. */
+  readonly cpuOfAllUs: number;
+  /** Share of its core that the server used at full load; well below 1, the generator was what limited it. */
+  readonly busy: number;
+  readonly qps: number;
+  /** Of the run at full load and the one at half of it together. */
+  readonly sent: number;
+  readonly lost: number;
+  readonly wrong: number;
+  readonly firstWrong: string;
+  /** Latencies at half load. */
+  readonly p50us: number;
+  readonly p99us: number;
+  readonly p999us: number;
+  /** Answers by address at full load. */
+  readonly by: Readonly<Record<string, number>>;
+}
+
+/** How long compilers and caches get to warm up, as a share of what is measured. */
+const WARM_UP_SHARE = 0.5;
+
+/** Starts a peer, loads it, stops it. */
+export async function measure(peer: Peer, place: Place, names: string, seconds: number): Promise<Figures> {
+  mkdirSync(place.folder, { recursive: true });
+  const server = await Server.start(peer.command(place), place.port, `${NAMES[0]}.${ZONE}`);
+  try {
+    const { port } = place;
+    const load: Load = { port, names, ecs: peer.ecs, expect: peer.answers, seconds, rate: null };
+    const run = (change: Partial<Load>): Promise<LoadResult> =>
+      runLoad(place.programs.generator, { ...load, ...change });
+    await run({ seconds: seconds * WARM_UP_SHARE });
+    const before = cpuOf(server);
+    const full = await run({});
+    const after = cpuOf(server);
+    const half = await run({ rate: full.qps / 2 });
+    const own = after.own - before.own;
+    return {
+      cpuUs: own / 1e3 / full.received,
+      cpuOfAllUs: (after.all - before.all) / 1e3 / full.received,
+      busy: own / 1e9 / (full.received / full.qps),
+      qps: full.qps,
+      sent: full.sent + half.sent,
+      lost: full.lost + half.lost,
+      wrong: full.wrong + half.wrong,
+      firstWrong: full.firstWrong || half.firstWrong,
+      p50us: half.p50us,
+      p99us: half.p99us,
+      p999us: half.p999us,
+      by: full.by,
+    };
+  } finally {
+    await server.stop();
+    rmSync(place.folder, { recursive: true, force: true });
+  }
+}
+
+/** A UDP port on 127.0.0.1 that nobody has now. */
+export async function freePort(): Promise<number> {
+  const socket = createSocket("udp4");
+  socket.bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
+
+function cpuOf(server: Server): { readonly own: number; readonly all: number } {
+  const [own = 0, ...others] = server.processes.map(cpuNsOf);
+  return { own, all: others.reduce((sum, ns) => sum + ns, own) };
+}

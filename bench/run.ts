@@ -1,0 +1,111 @@
+/** `npm run bench`: measures Meridian beside other servers, each alone on one core, and prints a table. */
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { writeDatabase } from "./database.ts";
+import { writeSection } from "./document.ts";
+import { describeMachine } from "./machine.ts";
+import { type Figures, freePort, measure } from "./measure.ts";
+import { isInstalled, PEERS, type Peer } from "./peers.ts";
+import { buildPrograms } from "./programs.ts";
+import { scale } from "./scale.ts";
+import { faultOf, type Limit, type Round, tableOf, verdictsOn } from "./table.ts";
+import { NAMES, ZONE } from "./zone.ts";
+
+const ECHO = "C echo";
+const GEO = "Meridian geo";
+
+/** What an answer by continent, with ECS, may cost. */
+const LIMITS: readonly Limit[] = [
+  { of: GEO, to: ECHO, atMost: 1.25 },
+  { of: GEO, to: "gdnsd geoip", atMost: 1.15 },
+  { of: GEO, to: "Knot DNS geoip", atMost: 1 },
+];
+
+/** A larger share of lost queries is an error. */
+const LOST_SHARE_MAX = 0.001;
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "4" },
+    only: { type: "string", default: "" },
+    smoke: { type: "boolean", default: false },
+    scale: { type: "boolean", default: false },
+    write: { type: "string" },
+  },
+});
+
+const faults = options.scale ? await scale(options.write ?? null) : await compare();
+for (const fault of faults) console.error(fault);
+if (faults.length > 0) process.exitCode = 1;
+
+/** Runs every server in every round; returns what went wrong. */
+async function compare(): Promise<readonly string[]> {
+  const rounds = options.smoke ? 1 : Number(options.rounds);
+  const seconds = options.smoke ? 0.5 : Number(options.seconds);
+  const peers = chosenPeers();
+  const folder = mkdtempSync(join(tmpdir(), "meridian-bench-"));
+  try {
+    const runs: Round[] = [];
+    const run = runsIn(folder, seconds);
+    for (let round = 1; round <= rounds; round += 1) {
+      const figures = new Map<string, Figures>();
+      for (const peer of peers) {
+        console.error(`round ${round} of ${rounds}: ${peer.name}`);
+        figures.set(peer.name, await run(peer));
+      }
+      runs.push(figures);
+    }
+    return report(peers, runs);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Those that were asked for and are installed; the others are named. */
+function chosenPeers(): readonly Peer[] {
+  const only = new RegExp(options.only, "i");
+  const wanted = PEERS.filter(
+    ({ name, needs }) =>
+      only.test(name) && (!options.smoke || needs !== null || name === ECHO || name === GEO),
+  );
+  for (const { name, needs } of wanted.filter((peer) => !isInstalled(peer))) {
+    console.error(`skipped ${name}: expected Debian packages ${needs?.packages.join(" and ")}`);
+  }
+  return wanted.filter(isInstalled);
+}
+
+/** Makes what all runs share, and returns how to run one peer. */
+function runsIn(folder: string, seconds: number): (peer: Peer) => Promise<Figures> {
+  const programs = buildPrograms();
+  const database = join(folder, "country.mmdb");
+  const names = join(folder, "names");
+  writeDatabase(database);
+  writeFileSync(names, NAMES.map((name) => `${name}.${ZONE}\n`).join(""));
+  let runs = 0;
+  return async (peer) => {
+    runs += 1;
+    const place = { folder: join(folder, String(runs)), port: await freePort(), database, programs };
+    return measure(peer, place, names, seconds);
+  };
+}
+
+/** Prints the table, writes it where it was asked for, and returns what is wrong. */
+function report(peers: readonly Peer[], rounds: readonly Round[]): readonly string[] {
+  const table = tableOf(
+    rounds,
+    peers.map(({ name }) => name),
+    ECHO,
+  );
+  const verdicts = verdictsOn(rounds, LIMITS).map((line) => `* ${line}`);
+  const text = [describeMachine(peers, new Date()), table, verdicts.join("\n")].join("\n\n");
+  console.log(text);
+  if (options.write !== undefined) writeSection(options.write, "servers", text);
+  return peers.flatMap(({ name }) => {
+    const figures = rounds.flatMap((round) => round.get(name) ?? []);
+    return faultOf(name, figures, LOST_SHARE_MAX) ?? [];
+  });
+}

@@ -1,0 +1,3 @@
+export async function scale(_write: string | null): Promise<readonly string[]> {
+  return [];
+}

@@ -1,0 +1,117 @@
+/** A server under measurement: one command on one core, from its first answer to its end. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { cpuNsOf, familyOf } from "./cpu.ts";
+
+/** The servers' core; the load generator has the other one. */
+const SERVER_CORE = 0;
+/** Where programs are looked for: Debian puts servers where users' paths do not look. */
+export const SERVER_PATH: string = `${process.env["PATH"]}:/usr/sbin`;
+const UP_MS_MAX = 60_000;
+const STOP_MS_MAX = 5_000;
+/** A server is at rest when it uses less than this share of its core. */
+const REST_SHARE = 0.02;
+const REST_LOOK_MS = 250;
+const REST_MS_MAX = 15_000;
+
+/** One running command. */
+export class Server {
+  readonly #child: ChildProcess;
+  readonly #command: readonly string[];
+  #said = "";
+
+  private constructor(command: readonly string[]) {
+    this.#command = command;
+    this.#child = spawn("taskset", ["-c", String(SERVER_CORE), ...command], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, PATH: SERVER_PATH },
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.on("data", (chunk) => {
+        this.#said = `${this.#said}${chunk}`.slice(-4_000);
+      });
+    }
+  }
+
+  /** Starts a command and waits until it answers `qname` on 127.0.0.1:`port`, and has done what it does at its start. */
+  static async start(command: readonly string[], port: number, qname: string): Promise<Server> {
+    const server = new Server(command);
+    try {
+      await server.#untilUp(port, qname);
+      await server.#untilAtRest();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return server;
+  }
+
+  /** Its process, and all below it. */
+  get processes(): readonly number[] {
+    return familyOf(this.#child.pid ?? 0);
+  }
+
+  /** The last it printed. */
+  get said(): string {
+    return this.#said;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#hasEnded()) return;
+    const ended = once(this.#child, "exit");
+    this.#child.kill("SIGTERM");
+    const killer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS_MAX);
+    await ended;
+    clearTimeout(killer);
+  }
+
+  #hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  async #untilUp(port: number, qname: string): Promise<void> {
+    const giveUpAt = performance.now() + UP_MS_MAX;
+    while (!(await answers(port, qname))) {
+      if (this.#hasEnded() || performance.now() > giveUpAt) {
+        throw new Error(`Cannot start ${this.#command.join(" ")}: expected answers, got\n${this.#said}`);
+      }
+    }
+  }
+
+  async #untilAtRest(): Promise<void> {
+    const used = (): number => this.processes.reduce((sum, pid) => sum + cpuNsOf(pid), 0);
+    const giveUpAt = performance.now() + REST_MS_MAX;
+    let before = used();
+    while (performance.now() < giveUpAt) {
+      await sleep(REST_LOOK_MS);
+      const now = used();
+      if (now - before < REST_SHARE * REST_LOOK_MS * 1e6) return;
+      before = now;
+    }
+  }
+}
+
+/** Whether a query gets a response without an error within 100 ms. */
+async function answers(port: number, qname: string): Promise<boolean> {
+  const labels = qname.split(".").flatMap((label) => [label.length, ...Buffer.from(label)]);
+  const query = Buffer.from([0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, 1, 0, 1]);
+  const socket = createSocket("udp4");
+  // Nobody listens there yet: ask again.
+  socket.on("error", () => undefined);
+  const isRight = new Promise<boolean>((resolve) => {
+    socket.on("message", (response) => resolve((response.readUInt8(3) & 15) === 0));
+  });
+  try {
+    socket.connect(port, "127.0.0.1");
+    await once(socket, "connect");
+    socket.send(query);
+    const late = sleep(100, false);
+    // A refusal comes at once: do not ask a thousand times a second.
+    return (await Promise.race([isRight, late])) || (await late);
+  } finally {
+    socket.close();
+  }
+}

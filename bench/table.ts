@@ -1,0 +1,114 @@
+/** What the runs of all rounds come to: medians, ratios within a round, and the Markdown that shows them. */
+
+import type { Figures } from "./measure.ts";
+
+/** One round: every server once, by name. Ratios hold only within one, because a machine's speed changes. */
+export type Round = ReadonlyMap<string, Figures>;
+
+/** A ratio of costs that must not be exceeded. */
+export interface Limit {
+  readonly of: string;
+  readonly to: string;
+  readonly atMost: number;
+}
+
+/** The table of these servers, in this order; those that never ran are left out. */
+export function tableOf(rounds: readonly Round[], names: readonly string[], base: string): string {
+  const rows = names.flatMap((name) => {
+    const figures = rounds.flatMap((round) => round.get(name) ?? []);
+    return figures.length === 0 ? [] : [rowOf(name, figures, ratioOf(rounds, name, base))];
+  });
+  return [HEAD, RULE, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+/** The median of the ratios of two servers' CPU per answer in the same round; null: they never met. */
+export function ratioOf(rounds: readonly Round[], of: string, to: string): number | null {
+  const ratios = rounds.flatMap((round) => {
+    const [a, b] = [round.get(of), round.get(to)];
+    return a === undefined || b === undefined ? [] : [a.cpuUs / b.cpuUs];
+  });
+  return ratios.length === 0 ? null : median(ratios);
+}
+
+/** A line for each limit whose servers ran: the figure next to what it may be. */
+export function verdictsOn(rounds: readonly Round[], limits: readonly Limit[]): readonly string[] {
+  return limits.flatMap(({ of, to, atMost }) => {
+    const ratio = ratioOf(rounds, of, to);
+    if (ratio === null) return [];
+    const verdict = ratio <= atMost ? "kept" : "MISSED";
+    return [`${of}: ${ratio.toFixed(2)} times the CPU of ${to}, at most ${atMost.toFixed(2)}: ${verdict}`];
+  });
+}
+
+/** Replies of a server that were wrong, or lost beyond this share of what was asked; null: none. */
+export function faultOf(name: string, figures: readonly Figures[], lostShareMax: number): string | null {
+  const { sent, lost, wrong } = totalOf(figures);
+  const firstWrong = figures.find((figure) => figure.wrong > 0)?.firstWrong;
+  if (wrong > 0) return `${name}: ${wrong} wrong replies of ${sent}, the first: ${firstWrong}`;
+  if (lost > lostShareMax * sent) return `${name}: ${lost} of ${sent} queries lost`;
+  return null;
+}
+
+/** The middle of some numbers. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const low = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
+  const high = sorted[Math.ceil((sorted.length - 1) / 2)] ?? Number.NaN;
+  return (low + high) / 2;
+}
+
+const HEAD = [
+  "server",
+  "CPU µs/answer",
+  "× C echo",
+  "all processes µs",
+  "answers/s",
+  "core busy",
+  "lost",
+  "wrong",
+  "p50 µs",
+  "p99 µs",
+  "p99.9 µs",
+  "answers by VIP",
+];
+const RULE = HEAD.map((_, i) => (i === 0 || i === HEAD.length - 1 ? "---" : "---:"));
+
+function rowOf(name: string, figures: readonly Figures[], ratio: number | null): readonly string[] {
+  const middle = (of: (figure: Figures) => number): number => median(figures.map(of));
+  const { sent, lost, wrong } = totalOf(figures);
+  return [
+    name,
+    middle(({ cpuUs }) => cpuUs).toFixed(2),
+    ratio === null ? "" : ratio.toFixed(2),
+    middle(({ cpuOfAllUs }) => cpuOfAllUs).toFixed(2),
+    thousands(middle(({ qps }) => qps)),
+    `${(100 * middle(({ busy }) => busy)).toFixed(0)} %`,
+    lost === 0 ? "0" : `${lost} (${((100 * lost) / sent).toPrecision(2)} %)`,
+    String(wrong),
+    thousands(middle(({ p50us }) => p50us)),
+    thousands(middle(({ p99us }) => p99us)),
+    thousands(middle(({ p999us }) => p999us)),
+    sharesOf(figures),
+  ];
+}
+
+function totalOf(figures: readonly Figures[]): {
+  readonly sent: number;
+  readonly lost: number;
+  readonly wrong: number;
+} {
+  const sum = (of: (figure: Figures) => number): number =>
+    figures.reduce((all, figure) => all + of(figure), 0);
+  return { sent: sum(({ sent }) => sent), lost: sum(({ lost }) => lost), wrong: sum(({ wrong }) => wrong) };
+}
+
+/** `32 : 40 : 28`, in percent: servers with the same policy over the same geo data must agree. */
+function sharesOf(figures: readonly Figures[]): string {
+  const counts = Object.values(figures[0]?.by ?? {});
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  return counts.map((count) => ((100 * count) / all).toFixed(0)).join(" : ");
+}
+
+function thousands(value: number): string {
+  return Math.round(value).toLocaleString("en");
+}

@@ -1,0 +1,87 @@
+import { describe, expect, test } from "vitest";
+import type { Figures } from "../../bench/measure.ts";
+import { faultOf, median, ratioOf, tableOf, verdictsOn } from "../../bench/table.ts";
+
+const FIGURES: Figures = {
+  cpuUs: 3,
+  cpuOfAllUs: 3,
+  busy: 1,
+  qps: 300_000,
+  sent: 1_000_000,
+  lost: 0,
+  wrong: 0,
+  firstWrong: "",
+  p50us: 100,
+  p99us: 200,
+  p999us: 300,
+  by: { "192.0.2.1": 75, "192.0.2.2": 25 },
+};
+
+const round = (costs: Readonly<Record<string, number>>): ReadonlyMap<string, Figures> =>
+  new Map(Object.entries(costs).map(([name, cpuUs]) => [name, { ...FIGURES, cpuUs }]));
+
+describe("median", () => {
+  test.each([
+    [[3, 1, 2], 2],
+    [[4, 1, 2, 3], 2.5],
+    [[7], 7],
+    [[], Number.NaN],
+  ])("of %j is %d", (values, expected) => {
+    expect(median(values)).toBe(expected);
+  });
+});
+
+describe("ratios", () => {
+  test("compare servers within a round, so that a slow round does not count against one of them", () => {
+    const rounds = [
+      round({ echo: 3, ours: 3.3 }),
+      round({ echo: 6, ours: 6.6 }),
+      round({ echo: 3, ours: 3.3 }),
+    ];
+    expect(ratioOf(rounds, "ours", "echo")).toBeCloseTo(1.1);
+  });
+
+  test("leave out rounds in which one of the two did not run", () => {
+    const rounds = [round({ ours: 9 }), round({ echo: 3, ours: 3 })];
+    expect(ratioOf(rounds, "ours", "echo")).toBe(1);
+    expect(ratioOf(rounds, "theirs", "echo")).toBeNull();
+  });
+
+  test("are held against limits, as far as both servers ran", () => {
+    const limits = [
+      { of: "ours", to: "echo", atMost: 1.25 },
+      { of: "ours", to: "theirs", atMost: 1 },
+      { of: "ours", to: "absent", atMost: 1 },
+    ];
+    expect(verdictsOn([round({ echo: 4, ours: 5, theirs: 4 })], limits)).toEqual([
+      "ours: 1.25 times the CPU of echo, at most 1.25: kept",
+      "ours: 1.25 times the CPU of theirs, at most 1.00: MISSED",
+    ]);
+  });
+});
+
+describe("the table", () => {
+  test("has a row for each server that ran, in the order that was asked for", () => {
+    const [, , ...rows] = tableOf([round({ ours: 3.3, echo: 3 })], ["echo", "absent", "ours"], "echo").split(
+      "\n",
+    );
+    expect(rows).toEqual([
+      "| echo | 3.00 | 1.00 | 3.00 | 300,000 | 100 % | 0 | 0 | 100 | 200 | 300 | 75 : 25 |",
+      "| ours | 3.30 | 1.10 | 3.00 | 300,000 | 100 % | 0 | 0 | 100 | 200 | 300 | 75 : 25 |",
+    ]);
+  });
+});
+
+describe("a fault", () => {
+  test.each([
+    [
+      "any wrong reply",
+      { wrong: 1, firstWrong: "address" },
+      "ours: 1 wrong replies of 1000000, the first: address",
+    ],
+    ["more lost queries than allowed", { lost: 1001 }, "ours: 1001 of 1000000 queries lost"],
+    ["as many lost queries as allowed", { lost: 1000 }, null],
+  ])("%s", (_, change, expected) => {
+    expect(faultOf("ours", [{ ...FIGURES, ...change }], 0.001)).toBe(expected);
+  });
+});
