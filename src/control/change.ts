@@ -41,7 +41,7 @@ export type ChangeOutcome =
   | { readonly kind: "conflict"; readonly current: number };
 
 /** Who makes the changes that nobody ordered. */
-export const MERIDIAN = "meridian";
+const MERIDIAN = "meridian";
 
 /** The last moment that a `Date` can hold. */
 const TIME_MAX_MS = 8.64e15;

@@ -53,6 +53,8 @@ export class FactKeeper {
   #slowStartMs: ReadonlyMap<VipId, number>;
   #overrides: readonly Override[];
   #applied: OverrideFacts;
+  /** When the next of the overrides ends; null: none will. */
+  #overrideEndMs: number | null;
   #nowMs: number;
 
   /** `restored` are the verdicts from before a restart. */
@@ -66,6 +68,7 @@ export class FactKeeper {
     this.#nowMs = nowMs;
     this.#overrides = overrides;
     this.#applied = applyOverrides(config, overrides, nowMs);
+    this.#overrideEndMs = nextEndMs(overrides, nowMs);
     this.#slowStartMs = slowStarts(config);
     this.#tracker = new Tracker(trackedVips(config), config.vantages.keys(), nowMs);
     this.#rtts = new RttTable(config, cellCoordinates);
@@ -89,6 +92,7 @@ export class FactKeeper {
     const before = this.#applied;
     this.#overrides = overrides;
     this.#applied = applyOverrides(this.#config, overrides, nowMs);
+    this.#overrideEndMs = nextEndMs(overrides, nowMs);
     return { ...NO_SHIFT, ...differences(this.#config, before, this.#applied) };
   }
 
@@ -109,7 +113,8 @@ export class FactKeeper {
     this.#nowMs = nowMs;
     const judged = this.#shiftBy(this.#tracker.tick(nowMs));
     const stepped = new Set([...this.#recovering].filter((vip) => this.#step(vip)));
-    const ended = this.override(this.#overrides, nowMs);
+    const endsNow = this.#overrideEndMs !== null && this.#overrideEndMs <= nowMs;
+    const ended = endsNow ? this.override(this.#overrides, nowMs) : NO_SHIFT;
     return [ended, { ...NO_SHIFT, vips: stepped, rankings: this.#rtts.tick(nowMs) }].reduce(
       joinShifts,
       judged,
@@ -118,7 +123,7 @@ export class FactKeeper {
 
   /** When something changes by the clock alone: a slow start's next step or an override's end; null: nothing. */
   nextDueMs(): number | null {
-    let next = nextEndMs(this.#overrides, this.#nowMs);
+    let next = this.#overrideEndMs;
     for (const vip of this.#recovering) {
       const verdict = this.#tracker.verdicts().get(vip);
       const stepMs = verdict && nextStepAt(verdict, this.#slowStartMs.get(vip) ?? 0, this.#nowMs);

@@ -39,7 +39,7 @@ interface Database {
 /** Remembers the last sound database and the last atlas. */
 export class GeoLoader {
   #database: Database | null = null;
-  #atlas: { readonly madeFrom: readonly unknown[]; readonly atlas: Atlas } | null = null;
+  #atlas: { readonly mmdb: Mmdb; readonly marks: string; readonly atlas: Atlas } | null = null;
 
   /** A broken database is a problem, or a warning while an older one can be kept. */
   load(
@@ -87,11 +87,9 @@ export class GeoLoader {
       labels.map(({ prefix, label }) => [prefix.text, label]),
       prefixes.map((prefix) => prefix.text),
     ]);
-    const madeFrom = [mmdb, marks];
-    const known = this.#atlas;
-    if (known !== null && known.madeFrom.every((part, i) => part === madeFrom[i])) return known.atlas;
+    if (this.#atlas?.mmdb === mmdb && this.#atlas.marks === marks) return this.#atlas.atlas;
     const atlas = buildAtlas({ databases: [mmdb], labels, prefixes });
-    this.#atlas = { madeFrom, atlas };
+    this.#atlas = { mmdb, marks, atlas };
     return atlas;
   }
 }

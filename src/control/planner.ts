@@ -30,6 +30,7 @@ export class Planner {
   readonly #byVip = new Map<VipId, Cohort[]>();
   readonly #byChoice = new Map<string, Cohort[]>();
   readonly #byRanking: Cohort[] = [];
+  readonly #byService = new Map<Service, Cohort>();
   /** By class number. */
   readonly #plans = new Map<Cohort, readonly ClassPlans[]>();
 
@@ -49,6 +50,10 @@ export class Planner {
       for (const vip of vips) file(this.#byVip, vip, cohort);
       for (const choice of choices) file(this.#byChoice, choice, cohort);
       if (rankings) this.#byRanking.push(cohort);
+      for (const number of cohort.services) {
+        const service = config.services[number];
+        if (service !== undefined) this.#byService.set(service, cohort);
+      }
     }
   }
 
@@ -116,16 +121,13 @@ export class Planner {
     const regionOf = new Map(
       members.flatMap((member) => vipsOf(member).map(({ id }) => [id, numberOf(member.region)])),
     );
-    const cohortOf = new Map(
-      this.#cohorts.flatMap((cohort) => cohort.services.map((number) => [number, cohort])),
-    );
     return {
       version,
       zones,
       vips: members.flatMap(vipsOf),
       regionOf: (vip) => regionOf.get(vip) ?? 0,
-      services: config.services.flatMap((service, number) => {
-        const cohort = cohortOf.get(number);
+      services: config.services.flatMap((service) => {
+        const cohort = this.#byService.get(service);
         if (cohort === undefined) return [];
         const { capacity4, capacity6, partition } = cohort;
         const trie = this.#tries.get(partition) ?? null;
@@ -136,8 +138,7 @@ export class Planner {
 
   /** How the world is split for a service of the config; null: it has no such service. */
   splitFor(service: Service): { readonly partition: Partition; readonly trie: ClassTrie | null } | null {
-    const number = this.#snapshot.config.services.indexOf(service);
-    const cohort = this.#cohorts.find(({ services }) => services.includes(number));
+    const cohort = this.#byService.get(service);
     if (cohort === undefined) return null;
     return { partition: cohort.partition, trie: this.#tries.get(cohort.partition) ?? null };
   }

@@ -36,7 +36,7 @@ export class StreamServer {
 }
 
 /** A token as the store has it for the agent of a vantage. */
-export function agentToken(vantage: string): TokenRecord {
+function agentToken(vantage: string): TokenRecord {
   return { name: `agent-${vantage}`, grant: { role: "agent", vantage }, createdMs: 0 };
 }
 
