@@ -2,6 +2,7 @@
 
 import { setPriority } from "node:os";
 import type { ToControl, ToDns } from "./book/messages.ts";
+import { startApi } from "./control/api/server.ts";
 import { openDesk } from "./control/node-desk.ts";
 import { Publisher } from "./control/publish.ts";
 import { newLog } from "./telemetry/log.ts";
@@ -39,3 +40,8 @@ process.on("SIGTERM", () => {
 
 const desk = await openDesk({ configFolder, stateFolder, publisher, nowMs: Date.now, log });
 stop = () => desk.close();
+const api = await startApi(desk, desk.snapshot().config.node, log);
+stop = async () => {
+  await api.close();
+  await desk.close();
+};

@@ -61,9 +61,16 @@ export function inRequest(message: string): Problem {
   return { file: "request", line: 0, column: 0, message };
 }
 
+/** A failure that is all in its problems. */
+export function failureFor(statusCode: number, problems: readonly Problem[]): Failure {
+  const [first, ...others] = problems;
+  const message = first === undefined || others.length > 0 ? `${problems.length} problems` : first.message;
+  return new Failure(statusCode, message, { problems });
+}
+
 /** 400 for something that cannot be understood; each message begins with the place in the request. */
 export function badRequest(messages: readonly string[]): Failure {
-  return new Failure(400, "the request cannot be understood", { problems: messages.map(inRequest) });
+  return failureFor(400, messages.map(inRequest));
 }
 
 /** `; did you mean "near"?`, or nothing. */

@@ -36,7 +36,7 @@ export function problemsIn(schema: TSchema, value: unknown, path: string): reado
     if (chosen !== undefined) return problemsIn(chosen, value, path);
     const kinds = [...alternatives.keys()];
     const hint = typeof kind === "string" ? didYouMean(suggest(kind, kinds)) : "";
-    return [`${join(path, "kind")}: expected ${kinds.join(", ")}, got ${excerpt(kind)}${hint}`];
+    return [`${join(path, "kind")}: expected one of ${kinds.join(", ")}, got ${excerpt(kind)}${hint}`];
   }
   if (!Type.IsObject(schema) || !isObject(value)) return [expectation(schema, value, path)];
   const known = Object.keys(schema.properties);

@@ -1,0 +1,108 @@
+/** The node itself: how it is doing, and reading its files again. */
+
+import Type, { type Static } from "typebox";
+import type { Desk, LastReload } from "../desk.ts";
+import type { Api } from "./api.ts";
+import { errorBody, formatMoment, moment, object, oneOf, problem, version } from "./schemas.ts";
+import { etagOf, ifMatchHeader, reasonText, submit } from "./submit.ts";
+
+const lastReload = object({
+  outcome: oneOf(["loaded", "refused"], "loaded or refused"),
+  at: moment,
+  problems: Type.Array(problem, {
+    description: "why the files were refused; what was read before stays in force",
+  }),
+  warnings: Type.Array(problem, { description: "what could not be used, so that something older is" }),
+});
+
+const status = object(
+  {
+    node: Type.String({ description: "the name of the node" }),
+    version,
+    adoptedVersion: Type.Integer({
+      minimum: 0,
+      description: "the version of the book that dns serves; 0: none",
+    }),
+    startedAt: moment,
+    now: moment,
+    zones: Type.Integer({ minimum: 0 }),
+    services: Type.Integer({ minimum: 0 }),
+    geo: object({
+      file: Type.String({ description: "where locations come from" }),
+      type: Type.String({ description: "what its maker calls this sort of database" }),
+      builtAt: moment,
+    }),
+    lastReload,
+  },
+  { description: "How the node is doing." },
+);
+
+const reloaded = object(
+  { version, warnings: Type.Array(problem) },
+  { description: "The files are in force." },
+);
+
+export function configRoutes(app: Api, desk: Desk): void {
+  app.get(
+    "/v1/status",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "How the node is doing",
+        tags: ["node"],
+        response: { 200: status, default: errorBody },
+      },
+    },
+    (_request, reply) => {
+      const view = statusOf(desk);
+      reply.header("etag", etagOf(view.version));
+      return view;
+    },
+  );
+
+  app.post(
+    "/v1/reload",
+    {
+      config: { access: "admin" },
+      schema: {
+        summary: "Read config, zones and geo data again",
+        tags: ["node"],
+        headers: ifMatchHeader,
+        querystring: object({ reason: Type.Optional(reasonText) }),
+        response: { 200: reloaded, default: errorBody },
+      },
+    },
+    async (request, reply) => {
+      const reason = request.query.reason ?? "reload by API";
+      const version = await submit(desk, request, { kind: "reload" }, reason);
+      const warnings = reloadOf(desk.status().lastReload).warnings;
+      reply.header("etag", etagOf(version));
+      return { version, warnings };
+    },
+  );
+}
+
+function statusOf(desk: Desk): Static<typeof status> {
+  const { version, adoptedVersion, startedMs, lastReload } = desk.status();
+  const { config, zones, geo } = desk.snapshot();
+  return {
+    node: config.node.name,
+    version,
+    adoptedVersion,
+    startedAt: formatMoment(startedMs),
+    now: formatMoment(desk.nowMs()),
+    zones: zones.length,
+    services: config.services.length,
+    geo: { file: geo.file, type: geo.type, builtAt: formatMoment(1_000 * geo.builtAtSeconds) },
+    lastReload: reloadOf(lastReload),
+  };
+}
+
+function reloadOf(reload: LastReload): Static<typeof lastReload> {
+  return {
+    outcome: reload.kind,
+    at: formatMoment(reload.atMs),
+    problems: reload.kind === "refused" ? [...reload.problems] : [],
+    warnings: reload.kind === "loaded" ? [...reload.warnings] : [],
+  };
+}

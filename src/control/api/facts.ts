@@ -1,0 +1,172 @@
+/** The facts: regions with their VIPs, verdicts with their votes, vantages. */
+
+import Type, { type Static } from "typebox";
+import type { Config, Vip } from "../../config/config.ts";
+import { vipsOf } from "../../health/tracked.ts";
+import type { Verdict } from "../../health/verdict.ts";
+import type { ConnectedVantage, Desk } from "../desk.ts";
+import { memberOfVip } from "../lookup.ts";
+import type { Api } from "./api.ts";
+import { pageOf, pageQuery } from "./page.ts";
+import { errorBody, formatMoment, formatOptionalMoment, moment, nullable, object, oneOf } from "./schemas.ts";
+
+const coordinates = object({ latitude: Type.Number(), longitude: Type.Number() });
+const family = oneOf(["ipv4", "ipv6"], "ipv4 or ipv6");
+
+const regionSchema = object({
+  region: Type.String(),
+  coordinates,
+  members: Type.Array(Type.String(), { description: "the members that stand there" }),
+  vips: Type.Integer({ description: "how many VIPs they have" }),
+  vipsUp: Type.Integer({ description: "how many of these are up" }),
+  drained: Type.Array(Type.String(), { description: "the members that are drained" }),
+});
+
+const vote = object({
+  vantage: Type.String(),
+  opinion: oneOf(["unknown", "healthy", "degraded", "unhealthy"], "an opinion"),
+  counts: Type.Boolean({ description: "false: the vantage is silent or isolated" }),
+  error: nullable(object({ class: Type.String(), detail: Type.String() })),
+  reportedAt: nullable(moment),
+});
+
+const verdictSchema = object({
+  vip: Type.String(),
+  pool: Type.String(),
+  member: Type.String(),
+  region: Type.String(),
+  family,
+  address: Type.String(),
+  up: Type.Boolean(),
+  basis: oneOf(["judged", "held", "assumed", "unchecked", "forced"], "how it came about"),
+  reason: Type.String(),
+  since: moment,
+  recovering: Type.Boolean({ description: "it comes back after having been down" }),
+  take: Type.Number({
+    description: "the share, 0 to 1, that it takes of what it would be given: slow start",
+  }),
+  votes: Type.Array(vote),
+});
+
+const vantageSchema = object({
+  vantage: Type.String(),
+  coordinates,
+  streams: Type.Integer({ description: "report streams that are open" }),
+  fresh: Type.Boolean({ description: "it has reported of late" }),
+  isolated: Type.Boolean({ description: "it alone sees most VIPs down, so it has no vote" }),
+  reportedAt: nullable(moment),
+});
+
+const regionList = object({ regions: Type.Array(regionSchema) }, { description: "All regions." });
+const verdictList = object(
+  { verdicts: Type.Array(verdictSchema), next: nullable(Type.String()) },
+  { description: "A verdict for each VIP, in the order of the config." },
+);
+const vantageList = object({ vantages: Type.Array(vantageSchema) }, { description: "All vantages." });
+
+export function factRoutes(app: Api, desk: Desk): void {
+  app.get(
+    "/v1/regions",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "Where VIPs stand",
+        tags: ["facts"],
+        response: { 200: regionList, default: errorBody },
+      },
+    },
+    () => ({ regions: regionsOf(desk) }),
+  );
+
+  app.get(
+    "/v1/verdicts",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "Which VIPs are up, and who says so",
+        tags: ["facts"],
+        querystring: pageQuery,
+        response: { 200: verdictList, default: errorBody },
+      },
+    },
+    ({ query }) => {
+      const { config } = desk.snapshot();
+      const { takes } = desk.facts();
+      const { entries, next } = pageOf(desk.verdicts(), ({ vip }) => vip, query);
+      return {
+        verdicts: entries.flatMap((entry) => verdictOf(entry, takes.get(entry.vip) ?? 1, config)),
+        next,
+      };
+    },
+  );
+
+  app.get(
+    "/v1/vantages",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "Who looks at the VIPs",
+        tags: ["facts"],
+        response: { 200: vantageList, default: errorBody },
+      },
+    },
+    () => ({ vantages: desk.vantages().flatMap((state) => vantageOf(state, desk.snapshot().config)) }),
+  );
+}
+
+function regionsOf(desk: Desk): Static<typeof regionSchema>[] {
+  const { config } = desk.snapshot();
+  const { drained, verdicts } = desk.facts();
+  const byRegion = Map.groupBy(config.members.values(), (member) => member.region);
+  return Array.from(config.regions.values(), ({ id, coordinates }) => {
+    const members = byRegion.get(id) ?? [];
+    const vips = members.flatMap(vipsOf);
+    return {
+      region: id,
+      coordinates,
+      members: members.map((member) => member.id),
+      vips: vips.length,
+      vipsUp: vips.filter((vip) => verdicts.get(vip.id)?.up === true).length,
+      drained: members.map((member) => member.id).filter((member) => drained.has(member)),
+    };
+  });
+}
+
+/** None where the VIP has gone from the config. */
+function verdictOf(verdict: Verdict, take: number, config: Config): Static<typeof verdictSchema>[] {
+  const member = memberOfVip(config, verdict.vip);
+  const vip = member === null ? undefined : vipsOf(member).find(({ id }) => id === verdict.vip);
+  if (member === null || vip === undefined) return [];
+  const { up, basis, reason, sinceMs, recovering, votes } = verdict;
+  return [
+    {
+      vip: vip.id,
+      pool: member.pool,
+      member: member.id,
+      region: member.region,
+      family: familyOf(vip),
+      address: vip.address.text,
+      up,
+      basis,
+      reason,
+      since: formatMoment(sinceMs),
+      recovering,
+      take,
+      votes: votes.map(({ vantage, opinion, counts, error, reportedAtMs }) => {
+        return { vantage, opinion, counts, error, reportedAt: formatOptionalMoment(reportedAtMs) };
+      }),
+    },
+  ];
+}
+
+function familyOf({ address }: Vip): "ipv4" | "ipv6" {
+  return address.family === 4 ? "ipv4" : "ipv6";
+}
+
+function vantageOf(state: ConnectedVantage, config: Config): Static<typeof vantageSchema>[] {
+  const { vantage, streams, fresh, isolated, reportedAtMs } = state;
+  const declared = config.vantages.get(vantage);
+  if (declared === undefined) return [];
+  const reportedAt = formatOptionalMoment(reportedAtMs);
+  return [{ vantage, coordinates: declared.coordinates, streams, fresh, isolated, reportedAt }];
+}

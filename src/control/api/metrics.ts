@@ -1,0 +1,87 @@
+/** The metrics of this node, for Prometheus; without a token, because they hold no secret and scrapers seldom have one. */
+
+import Type from "typebox";
+import { vipsOf } from "../../health/tracked.ts";
+import { type MeasuredVip, Metrics, type Sample } from "../../telemetry/metrics.ts";
+import type { Desk } from "../desk.ts";
+import { isActive } from "../override.ts";
+import type { Api } from "./api.ts";
+import { errorBody } from "./schemas.ts";
+
+/** A dns that has not told its counters by then is left out of this scrape. */
+const COUNTERS_MS_MAX = 1_000;
+
+const text = Type.String({ description: "The metrics in the text format of Prometheus." });
+
+export function metricRoutes(app: Api, desk: Desk): void {
+  const metrics = new Metrics(() => sampleOf(desk));
+  app.get(
+    "/metrics",
+    {
+      config: { access: "public" },
+      schema: {
+        summary: "Metrics for Prometheus",
+        tags: ["health"],
+        produces: ["text/plain"],
+        response: { 200: text, default: errorBody },
+      },
+    },
+    async (_request, reply) => {
+      reply.type(metrics.contentType);
+      return metrics.text();
+    },
+  );
+}
+
+async function sampleOf(desk: Desk): Promise<Sample> {
+  const counters = await withinTime(desk.counters());
+  const { config, geo } = desk.snapshot();
+  const { version, adoptedVersion, startedMs, lastReload } = desk.status();
+  const active = desk.overrides().filter((override) => isActive(override, desk.nowMs()));
+  const kinds = ["weight", "drain", "force"] as const;
+  return {
+    counters,
+    regions: [...config.regions.keys()],
+    version,
+    adoptedVersion,
+    startedMs,
+    vips: vipsIn(desk),
+    vantages: desk.vantages(),
+    overrides: Object.fromEntries(
+      kinds.map((kind) => [kind, active.filter(({ action }) => action.kind === kind).length]),
+    ),
+    services: config.services.length,
+    lastReload: { loaded: lastReload.kind === "loaded", atMs: lastReload.atMs },
+    geoBuiltAtSeconds: geo.builtAtSeconds,
+  };
+}
+
+function vipsIn(desk: Desk): readonly MeasuredVip[] {
+  const { verdicts, takes } = desk.facts();
+  return [...desk.snapshot().config.members.values()].flatMap((member) =>
+    vipsOf(member).map(({ id, address }) => {
+      const verdict = verdicts.get(id);
+      return {
+        pool: member.pool,
+        member: member.id,
+        region: member.region,
+        family: address.family === 4 ? ("ipv4" as const) : ("ipv6" as const),
+        up: verdict?.up === true,
+        held: verdict?.basis === "held",
+        take: takes.get(id) ?? 1,
+      };
+    }),
+  );
+}
+
+async function withinTime(counters: Promise<readonly number[]>): Promise<readonly number[] | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), COUNTERS_MS_MAX);
+  });
+  try {
+    return await Promise.race([counters, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,49 @@
+/** The API's description of itself: OpenAPI at `/docs/json`, pages to read and try it at `/docs`. */
+
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import type { Access, Api } from "./api.ts";
+
+/** Who may use a route, in words. */
+const WHO: Readonly<Record<Access, string>> = {
+  public: "No token is needed.",
+  reader: "For tokens of the roles reader and admin.",
+  admin: "For tokens of the role admin.",
+  agent: "For tokens of the role agent.",
+};
+
+/** What the pages may load: their own files, and the styles that Swagger UI writes into the page. */
+const PAGES_CSP = {
+  "default-src": "'self'",
+  "base-uri": "'self'",
+  "frame-ancestors": "'none'",
+  "img-src": ["'self'", "data:"],
+  "object-src": "'none'",
+  "style-src": ["'self'", "'unsafe-inline'"],
+};
+
+/** Describes every route that is added from now on. */
+export async function describeRoutes(app: Api): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Meridian",
+        version: "1",
+        description: "What a node knows, and what operators may change. Every failure has one shape.",
+      },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+      security: [{ token: [] }],
+    },
+    transform: ({ schema, url, route }) => {
+      const access = route.config?.access ?? "public";
+      const security = access === "public" ? { security: [] } : {};
+      return { schema: { ...schema, description: WHO[access], ...security }, url };
+    },
+  });
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    staticCSP: PAGES_CSP,
+    uiConfig: { persistAuthorization: false, tryItOutEnabled: true },
+  });
+}

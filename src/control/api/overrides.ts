@@ -1,0 +1,203 @@
+/** Overrides: an operator's word that wins over facts and config. */
+
+import Type, { type Static } from "typebox";
+import { parseDuration } from "../../config/units.ts";
+import type { Desk, ListedOverride } from "../desk.ts";
+import { type Action, isActive, overrideId, type Target } from "../override.ts";
+import type { Api } from "./api.ts";
+import { badRequest, Failure } from "./errors.ts";
+import {
+  errorBody,
+  formatMoment,
+  formatOptionalMoment,
+  moment,
+  nullable,
+  object,
+  oneOf,
+  version,
+} from "./schemas.ts";
+import { etagOf, ifMatchHeader, reasonText, submit } from "./submit.ts";
+
+const aMoment = "a time such as 2026-01-01T00:00:00Z, or one from now such as +10m";
+const until = Type.String({ maxLength: 40, description: aMoment });
+const weight = Type.Number({ description: "a weight, 0 or more" });
+const state = oneOf(["up", "down"], "up or down");
+
+const name = (example: string) => Type.String({ maxLength: 600, description: `a name such as ${example}` });
+const member = object({ member: name("web/us-east") });
+const region = object({ region: name("eu-west") });
+const choice = object({ choice: name("canary/new") });
+const vip = object({ vip: name("web/us-east/ipv4") });
+
+const weightTarget = Type.Union([member, region, choice], {
+  description: "an object with one of member, region, choice",
+});
+const drainTarget = Type.Union([member, region], { description: "an object with one of member, region" });
+const forceTarget = Type.Union([member, region, vip], {
+  description: "an object with one of member, region, vip",
+});
+
+const common = { reason: reasonText, until: Type.Optional(until) };
+const body = Type.Union([
+  object({ kind: Type.Literal("weight"), target: weightTarget, weight, ...common }),
+  object({ kind: Type.Literal("drain"), target: drainTarget, ...common }),
+  object({ kind: Type.Literal("force"), target: forceTarget, verdict: state, ...common }),
+]);
+
+const listed = object(
+  {
+    id: Type.String({ description: "the same for every override of this kind and target" }),
+    url: Type.String({ description: "where it can be ended" }),
+    kind: oneOf(["weight", "drain", "force"], "weight, drain or force"),
+    target: object({
+      by: oneOf(["member", "region", "choice", "vip"], "member, region, choice or vip"),
+      name: Type.String(),
+    }),
+    weight: Type.Optional(weight),
+    verdict: Type.Optional(state),
+    author: Type.String({ description: "the name of the token that it was made with" }),
+    reason: Type.String(),
+    createdAt: moment,
+    until: nullable(moment),
+    active: Type.Boolean({ description: "false: its end has come" }),
+    stale: Type.Boolean({ description: "true: its target is not in the config, so it does nothing" }),
+  },
+  { description: "An override." },
+);
+
+const list = object(
+  { version, overrides: Type.Array(listed) },
+  { description: "All overrides that nobody has ended." },
+);
+const made = object({ version, override: listed }, { description: "The override, in force." });
+const ended = object({ version }, { description: "The override is ended." });
+
+export function overrideRoutes(app: Api, desk: Desk): void {
+  app.get(
+    "/v1/overrides",
+    {
+      config: { access: "reader" },
+      schema: { summary: "All overrides", tags: ["overrides"], response: { 200: list, default: errorBody } },
+    },
+    (_request, reply) => {
+      const { version } = desk.status();
+      const overrides = desk.overrides().map((override) => viewOf(override, desk.nowMs()));
+      reply.header("etag", etagOf(version));
+      return { version, overrides };
+    },
+  );
+
+  app.post(
+    "/v1/overrides",
+    {
+      config: { access: "admin" },
+      schema: {
+        summary: "Set a weight, drain, or force a verdict; replaces the override of the same kind and target",
+        tags: ["overrides"],
+        headers: ifMatchHeader,
+        body,
+        response: { 201: made, default: errorBody },
+      },
+    },
+    async (request, reply) => {
+      const action = actionOf(request.body);
+      const untilMs = untilOf(request.body.until, desk.nowMs());
+      const edit = { kind: "set-override", action, untilMs } as const;
+      const version = await submit(desk, request, edit, request.body.reason);
+      const override = desk.overrides().find(({ id }) => id === overrideId(action));
+      if (override === undefined)
+        throw new Failure(409, "the override is in force no more: it has ended already");
+      const view = viewOf(override, desk.nowMs());
+      reply.code(201).headers({ etag: etagOf(version), location: view.url });
+      return { version, override: view };
+    },
+  );
+
+  app.delete(
+    "/v1/overrides/:id",
+    {
+      config: { access: "admin" },
+      schema: {
+        summary: "End an override",
+        tags: ["overrides"],
+        headers: ifMatchHeader,
+        params: object({ id: Type.String({ description: "the id of an override, percent-encoded" }) }),
+        querystring: object({ reason: Type.Optional(reasonText) }),
+        response: { 200: ended, default: errorBody },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const version = await submit(
+        desk,
+        request,
+        { kind: "end-override", id },
+        request.query.reason ?? "ended by hand",
+      );
+      reply.header("etag", etagOf(version));
+      return { version };
+    },
+  );
+}
+
+function actionOf(asked: Static<typeof body>): Action {
+  const { kind, target } = asked;
+  switch (kind) {
+    case "weight":
+      return {
+        kind,
+        target: "choice" in target ? { by: "choice", id: target.choice } : memberOrRegion(target),
+        weight: asked.weight,
+      };
+    case "drain":
+      return { kind, target: memberOrRegion(target) };
+    case "force":
+      return {
+        kind,
+        target: "vip" in target ? { by: "vip", id: target.vip } : memberOrRegion(target),
+        verdict: asked.verdict,
+      };
+  }
+}
+
+function memberOrRegion(target: Static<typeof drainTarget>): Target<"member" | "region"> {
+  return "member" in target ? { by: "member", id: target.member } : { by: "region", id: target.region };
+}
+
+/** A time with its zone, or a duration from now after a plus sign; null: no end. Whether it is in the future, the door says. */
+function untilOf(text: string | undefined, nowMs: number): number | null {
+  if (text === undefined) return null;
+  const ms = text.startsWith("+") ? fromNow(text.slice(1), nowMs) : parseMoment(text);
+  if (ms !== null) return ms;
+  throw badRequest([`until: expected ${aMoment}, got ${JSON.stringify(text)}`]);
+}
+
+function fromNow(duration: string, nowMs: number): number | null {
+  const ms = parseDuration(duration);
+  return ms === null ? null : nowMs + ms;
+}
+
+/** RFC 3339; `Date.parse` alone would take a time without a zone as local. */
+function parseMoment(text: string): number | null {
+  const isMoment = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text);
+  const ms = isMoment ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(ms) ? null : ms;
+}
+
+function viewOf(override: ListedOverride, nowMs: number): Static<typeof listed> {
+  const { id, action, author, reason, createdMs, untilMs, stale } = override;
+  return {
+    id,
+    url: `/v1/overrides/${encodeURIComponent(id)}`,
+    kind: action.kind,
+    target: { by: action.target.by, name: action.target.id },
+    ...(action.kind === "weight" ? { weight: action.weight } : {}),
+    ...(action.kind === "force" ? { verdict: action.verdict } : {}),
+    author,
+    reason,
+    createdAt: formatMoment(createdMs),
+    until: formatOptionalMoment(untilMs),
+    active: isActive(override, nowMs),
+    stale,
+  };
+}

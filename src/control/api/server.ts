@@ -1,0 +1,140 @@
+/** The admin API of a node: the parts of the server, and its routes, in one place. */
+
+import { readFileSync } from "node:fs";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import helmet from "@fastify/helmet";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import { fastify } from "fastify";
+import type { Logger } from "pino";
+import type { NodeConfig } from "../../config/config.ts";
+import type { Desk } from "../desk.ts";
+import { agentRoutes } from "./agents.ts";
+import type { Api } from "./api.ts";
+import { auditRoutes } from "./audit.ts";
+import { guard } from "./auth.ts";
+import { configRoutes } from "./config.ts";
+import { answerError, answerErrors, answerNonsense } from "./errors.ts";
+import { explainRoutes } from "./explain.ts";
+import { factRoutes } from "./facts.ts";
+import { healthRoutes } from "./health.ts";
+import { metricRoutes } from "./metrics.ts";
+import { describeRoutes } from "./openapi.ts";
+import { overrideRoutes } from "./overrides.ts";
+import { serviceRoutes } from "./services.ts";
+import { tokenRoutes } from "./tokens.ts";
+import { validatorCompiler } from "./validate.ts";
+
+/** The longest body of a request. */
+const BODY_OCTETS_MAX = 64 * 1024;
+
+/** Ids of overrides hold two names, percent-encoded. */
+const PARAMETER_LENGTH_MAX = 2_000;
+
+/** A request must have come in whole by then. */
+const REQUEST_MS_MAX = 10_000;
+
+const CONNECTIONS_MAX = 2_000;
+
+/** An API that listens. */
+export interface RunningApi {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Listens where the node's config says; throws when it cannot. */
+export async function startApi(desk: Desk, node: NodeConfig, log: Logger): Promise<RunningApi> {
+  const app = await buildApi(desk, node, log);
+  const { address, port } = node.api;
+  try {
+    await app.listen({ host: address.text, port });
+  } catch (cause) {
+    await app.close();
+    throw new Error(`Cannot listen for the API on ${address.text} port ${port}`, { cause });
+  }
+  const url = urlOf(app, node);
+  log.info({ url }, "API listens");
+  return { url, close: () => app.close() };
+}
+
+/** With port 0 the system has chosen one. */
+function urlOf({ server }: Api, { api, apiTls }: NodeConfig): string {
+  const bound = server.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : api.port;
+  const host = api.address.family === 6 ? `[${api.address.text}]` : api.address.text;
+  return `${apiTls === null ? "http" : "https"}://${host}:${port}`;
+}
+
+/** The API before it listens. */
+export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log: Logger): Promise<Api> {
+  const app: Api = fastify({
+    bodyLimit: BODY_OCTETS_MAX,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
+    serverFactory: (handler) => newServer(handler, node),
+    clientErrorHandler: (_error, socket) => answerNonsense(socket),
+    frameworkErrors: (error, request, reply) => answerError(error, request, reply, log),
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.setValidatorCompiler(validatorCompiler);
+  // Schemas of responses are checked by the compiler and by tests; a serializer that followed them would drop silently
+  // what they forget.
+  app.setSerializerCompiler(() => JSON.stringify);
+  answerErrors(app, log);
+  logChanges(app, log);
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    hsts: node.apiTls !== null,
+  });
+  await guard(app, (secret) => desk.authenticate(secret));
+  await describeRoutes(app);
+  await agentRoutes(app, desk);
+
+  healthRoutes(app, desk);
+  metricRoutes(app, desk);
+  configRoutes(app, desk);
+  serviceRoutes(app, desk);
+  explainRoutes(app, desk);
+  factRoutes(app, desk);
+  overrideRoutes(app, desk);
+  auditRoutes(app, desk);
+  tokenRoutes(app, desk);
+  await app.ready();
+  return app;
+}
+
+function newServer(handler: RequestListener, { apiTls }: Pick<NodeConfig, "apiTls">): Server {
+  const options = { requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX };
+  const server =
+    apiTls === null
+      ? createServer(options, handler)
+      : createTlsServer(
+          {
+            ...options,
+            cert: readFileSync(apiTls.certificate),
+            key: readFileSync(apiTls.key),
+            minVersion: "TLSv1.2",
+          },
+          handler,
+        );
+  server.maxConnections = CONNECTIONS_MAX;
+  return server;
+}
+
+/** One line for each request that may change something, whatever became of it; never what came in with it. */
+function logChanges(app: Api, log: Logger): void {
+  app.addHook("onResponse", (request, reply, done) => {
+    if (request.routeOptions.config.access === "admin") {
+      const { method, url, ip, token } = request;
+      const { statusCode } = reply;
+      log.info(
+        { address: ip, token: token?.name ?? null },
+        `API: ${method} ${url.split("?", 1)[0]} ${statusCode}`,
+      );
+    }
+    done();
+  });
+}

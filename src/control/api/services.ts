@@ -1,0 +1,133 @@
+/** Services: what is steered, by which policy, and how fast it moves away from what is dead. */
+
+import Type, { type Static } from "typebox";
+import type { Service } from "../../config/config.ts";
+import { NOWHERE } from "../../geo/location.ts";
+import { failoverBound } from "../../health/bound.ts";
+import { explain } from "../../steering/explain.ts";
+import { suggest } from "../../suggest.ts";
+import type { Desk } from "../desk.ts";
+import type { Snapshot } from "../snapshot.ts";
+import type { Api } from "./api.ts";
+import { didYouMean, Failure } from "./errors.ts";
+import { pageOf, pageQuery } from "./page.ts";
+import { planSchema, planView } from "./plan-view.ts";
+import { errorBody, nullable, object, oneOf } from "./schemas.ts";
+
+const boundSchema = object({
+  totalMs: Type.Number({
+    description: "the longest time from a VIP's death to the last client's new answer",
+  }),
+  terms: Type.Array(
+    object({
+      name: Type.String(),
+      ms: Type.Number(),
+      from: Type.String({ description: "where the config says so" }),
+    }),
+  ),
+});
+
+const fields = {
+  name: Type.String({ description: "the qname, without its final dot" }),
+  policy: object({
+    kind: oneOf(
+      ["pool", "member", "geo", "nearest", "latency", "weighted", "failover"],
+      "the kind of the topmost policy",
+    ),
+    name: nullable(Type.String({ description: "its name under `policies`; null: written in place" })),
+  }),
+  ttlSeconds: Type.Number(),
+  failoverWithinMs: nullable(Type.Number({ description: "the promise; null: there is none" })),
+  boundMs: nullable(Type.Number({ description: "the failover bound; null: nothing is checked" })),
+};
+
+const listSchema = object(
+  { services: Type.Array(object(fields)), next: nullable(Type.String()) },
+  { description: "Steered names, in the order of the config." },
+);
+
+const serviceSchema = object(
+  {
+    ...fields,
+    whenDown: oneOf(["all", "nodata", "servfail", "fallback"], "what is answered when nothing is up"),
+    https: Type.Boolean({ description: "it has an HTTPS RR" }),
+    bound: nullable(boundSchema),
+    plans: object(
+      { ipv4: planSchema, ipv6: planSchema },
+      { description: "what clients of unknown location are answered; for others ask /v1/explain" },
+    ),
+  },
+  { description: "A steered name." },
+);
+
+export function serviceRoutes(app: Api, desk: Desk): void {
+  app.get(
+    "/v1/services",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "What is steered",
+        tags: ["services"],
+        querystring: pageQuery,
+        response: { 200: listSchema, default: errorBody },
+      },
+    },
+    ({ query }) => {
+      const snapshot = desk.snapshot();
+      const { entries, next } = pageOf(snapshot.config.services, ({ label }) => label, query);
+      return { services: entries.map((service) => summaryOf(service, snapshot)), next };
+    },
+  );
+
+  app.get(
+    "/v1/services/:name",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "A service: its policy, its failover bound term by term, its plans",
+        tags: ["services"],
+        params: object({ name: Type.String({ description: "the name of a service" }) }),
+        response: { 200: serviceSchema, default: errorBody },
+      },
+    },
+    ({ params: { name } }) => viewOf(find(name, desk.snapshot()), desk),
+  );
+}
+
+/** Names are compared as DNS does: without regard to case, with or without the final dot. */
+function find(name: string, { config }: Snapshot): Service {
+  const wanted = name.toLowerCase().replace(/\.$/, "");
+  const service = config.services.find(({ label }) => label.toLowerCase() === wanted);
+  if (service !== undefined) return service;
+  const near = suggest(
+    wanted,
+    config.services.map(({ label }) => label),
+  );
+  throw new Failure(404, `there is no service "${name}"${didYouMean(near)}`);
+}
+
+function summaryOf(service: Service, { config }: Snapshot): Static<typeof listSchema>["services"][number] {
+  const { label, policy, ttlSeconds, failoverWithinMs } = service;
+  return {
+    name: label,
+    policy: { kind: policy.kind, name: "name" in policy ? policy.name : null },
+    ttlSeconds,
+    failoverWithinMs,
+    boundMs: failoverBound(service, config)?.totalMs ?? null,
+  };
+}
+
+function viewOf(service: Service, desk: Desk): Static<typeof serviceSchema> {
+  const snapshot = desk.snapshot();
+  const { config } = snapshot;
+  const facts = desk.facts();
+  const bound = failoverBound(service, config);
+  const planOf = (family: 4 | 6) => planView(explain(service, NOWHERE, family, facts, config).plan, config);
+  return {
+    ...summaryOf(service, snapshot),
+    whenDown: service.whenDown.kind,
+    https: service.https !== null,
+    bound: bound === null ? null : { totalMs: bound.totalMs, terms: [...bound.terms] },
+    plans: { ipv4: planOf(4), ipv6: planOf(6) },
+  };
+}

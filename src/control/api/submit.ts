@@ -1,0 +1,67 @@
+/**
+ * Takes a request to the one door, under the version that its author looked at: an ETag says which version was read, an
+ * If-Match which one a change may follow (RFC 9110 §13.1.1).
+ */
+
+import type { FastifyRequest } from "fastify";
+import Type from "typebox";
+import type { Edit } from "../change.ts";
+import type { Desk } from "../desk.ts";
+import { authorOf } from "./auth.ts";
+import { Failure, failureFor } from "./errors.ts";
+
+/** The headers of a route that makes changes. */
+export const ifMatchHeader: Type.TUnsafe<{ "if-match"?: string }> = Type.Unsafe<{ "if-match"?: string }>(
+  Type.Object({
+    "if-match": Type.Optional(
+      Type.String({ description: "the ETag that was read; 412 when something has changed since" }),
+    ),
+  }),
+);
+
+/** The longest reason; it stands in log lines and lists. */
+const REASON_LENGTH_MAX = 500;
+
+/** Why a change is made. */
+export const reasonText: Type.TString = Type.String({
+  minLength: 1,
+  maxLength: REASON_LENGTH_MAX,
+  description: `a reason of 1 to ${REASON_LENGTH_MAX} characters`,
+});
+
+/** The ETag of a version. */
+export function etagOf(version: number): string {
+  return `"${version}"`;
+}
+
+/** Makes a change in the name of the token, and returns the version that it made; fails when it is not made. */
+export async function submit(
+  desk: Desk,
+  request: Pick<FastifyRequest, "headers" | "token">,
+  edit: Edit,
+  reason: string,
+): Promise<number> {
+  const ifVersion = versionOf(request.headers["if-match"]);
+  const outcome = await desk.change({ author: authorOf(request), reason, edit, ifVersion });
+  switch (outcome.kind) {
+    case "published":
+      return outcome.version;
+    case "conflict":
+      throw new Failure(
+        412,
+        `version ${ifVersion} is not the version any more, ${outcome.current} is; look again and repeat`,
+        { headers: { etag: etagOf(outcome.current) } },
+      );
+    case "refused":
+      // An override that is not there is a URL that is not there.
+      throw failureFor(edit.kind === "end-override" ? 404 : 422, outcome.problems);
+  }
+}
+
+/** The version that an If-Match header names; null: any (no header, or `*`). */
+function versionOf(header: string | undefined): number | null {
+  if (header === undefined || header.trim() === "*") return null;
+  const digits = /^\s*"?(\d{1,15})"?\s*$/.exec(header)?.[1];
+  if (digits !== undefined) return Number(digits);
+  throw new Failure(400, `If-Match: expected the ETag of an earlier response, such as "12", got ${header}`);
+}
