@@ -32,17 +32,6 @@ export async function demo(options: { readonly config: string }): Promise<void> 
     void children.start(`region ${region}`, ["demo-region", region, "--config", folder]);
   }
   const node = children.start("node", ["serve", "--config", folder]);
-  for (const [vantage, file] of tokenFiles) {
-    void children.start(`agent ${vantage}`, [
-      "agent",
-      "--node",
-      api,
-      "--token-file",
-      file,
-      "--vantage",
-      vantage,
-    ]);
-  }
   const end = await Promise.race([isReady(api), node.then(() => "node ended" as const), stopped]);
   if (end === true) {
     for (const [vantage, file] of tokenFiles) {
