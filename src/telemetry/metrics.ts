@@ -38,6 +38,21 @@ export interface MeasuredVantage {
   readonly fresh: boolean;
   readonly isolated: boolean;
   readonly streams: number;
+  /** null: it has never reported. */
+  readonly reportedAtMs: number | null;
+}
+
+/** One value with its labels. */
+type Reading = readonly [labels: Readonly<Record<string, string>>, value: number];
+
+/** One metric with all its labels. */
+interface Family {
+  readonly type: "counter" | "gauge";
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** null: keep the values of the scrape before. */
+  readonly read: (sample: Sample) => readonly Reading[] | null;
 }
 
 /** Which counters add up to the responses with an RCODE (RFC 1035 §4.1.1, RFC 6891 §9). */
@@ -51,35 +66,102 @@ const RCODES: Readonly<Record<string, readonly number[]>> = {
   BADVERS: [Cell.badVers],
 };
 
-/** Counters of dns that stand for themselves. */
-const PLAIN: Readonly<Record<string, readonly [cell: number, help: string]>> = {
-  meridian_dns_steered_answers_total: [Cell.steered, "Queries for steered names."],
-  meridian_dns_nodata_responses_total: [Cell.noData, "Responses without an answer for a name that exists."],
-  meridian_dns_referrals_total: [Cell.referrals, "Responses that name the servers of a delegated zone."],
-  meridian_dns_truncated_responses_total: [
-    Cell.truncated,
-    "Responses with TC set, because they were too long.",
-  ],
-  meridian_dns_client_subnet_queries_total: [Cell.withSubnet, "Queries with a client subnet (RFC 7871)."],
-  meridian_dns_dropped_packets_total: [
-    Cell.dropped,
-    "Packets that got no response, because they are no queries.",
-  ],
-  meridian_dns_crashes_total: [Cell.crashes, "Answers that threw; the clients got SERVFAIL."],
-};
+const DNS: readonly Family[] = [
+  counts("queries_total", "Packets and messages that came in.", "transport", {
+    udp: [Cell.queriesUdp],
+    tcp: [Cell.queriesStream],
+  }),
+  counts("responses_total", "Responses by RCODE.", "rcode", RCODES),
+  count("nodata_responses_total", "Responses without an answer for a name that exists.", Cell.noData),
+  count("referrals_total", "Responses that name the servers of a delegated zone.", Cell.referrals),
+  count("truncated_responses_total", "Responses with TC set, because they were too long.", Cell.truncated),
+  count("client_subnet_queries_total", "Queries with a client subnet (RFC 7871).", Cell.withSubnet),
+  count("steered_answers_total", "Queries for steered names.", Cell.steered),
+  {
+    type: "counter",
+    name: "meridian_dns_picks_total",
+    help: "Steered answers by the region of their VIP.",
+    labels: ["region"],
+    read: ({ counters, regions }) =>
+      counters &&
+      regions.slice(0, REGIONS_MAX).map((region, number) => [{ region }, counters[PICKS_AT + number] ?? 0]),
+  },
+  count("dropped_packets_total", "Packets that got no response, because they are no queries.", Cell.dropped),
+  count("crashes_total", "Answers that threw; the clients got SERVFAIL.", Cell.crashes),
+  counts("socket_errors_total", "System calls that failed.", "operation", {
+    receive: [Cell.receiveErrors],
+    send: [Cell.sendErrors],
+  }),
+  counts("tcp_connections_total", "TCP connections by what became of them.", "outcome", {
+    accepted: [Cell.streamConnections],
+    refused: [Cell.streamRefused],
+  }),
+];
+
+const VIPS: readonly Family[] = [
+  ofVips("up", "1: the verdict on this VIP is up. 0: it is down.", ({ up }) => Number(up)),
+  ofVips("held", "1: too few vantages are fresh to judge this VIP.", ({ held }) => Number(held)),
+  ofVips("take_ratio", "The share it takes of what it is offered: slow start.", ({ take }) => take),
+];
+
+const VANTAGES: readonly Family[] = [
+  ofVantages("fresh", "1: this vantage has reported of late.", ({ fresh }) => Number(fresh)),
+  ofVantages("isolated", "1: it alone sees most VIPs down, so it has no vote.", (state) =>
+    Number(state.isolated),
+  ),
+  ofVantages("streams", "Report streams that are open.", ({ streams }) => streams),
+  ofVantages("last_report_timestamp_seconds", "When it last reported; 0: never.", ({ reportedAtMs }) => {
+    return (reportedAtMs ?? 0) / 1_000;
+  }),
+];
+
+const NODE: readonly Family[] = [
+  ofNode("version", "Version of the last change.", ({ version }) => version),
+  ofNode(
+    "adopted_version",
+    "Version of the book that dns serves; 0: none.",
+    (sample) => sample.adoptedVersion,
+  ),
+  ofNode("services", "Steered names.", ({ services }) => services),
+  {
+    type: "gauge",
+    name: "meridian_overrides",
+    help: "Overrides that count now.",
+    labels: ["kind"],
+    read: ({ overrides }) => Object.entries(overrides).map(([kind, active]) => [{ kind }, active]),
+  },
+  ofNode(
+    "last_reload_success",
+    "1: the files were in order when they were last loaded.",
+    ({ lastReload }) => {
+      return Number(lastReload.loaded);
+    },
+  ),
+  ofNode("last_reload_timestamp_seconds", "When the files were last loaded.", ({ lastReload }) => {
+    return lastReload.atMs / 1_000;
+  }),
+  ofNode(
+    "geo_built_timestamp_seconds",
+    "When the geo database was made.",
+    (sample) => sample.geoBuiltAtSeconds,
+  ),
+  ofNode("start_timestamp_seconds", "When control started.", ({ startedMs }) => startedMs / 1_000),
+];
 
 /** Makes the text that Prometheus reads. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #sample: () => Promise<Sample>;
-  readonly #dns: DnsMetrics;
-  readonly #node: NodeMetrics;
+  readonly #families: readonly { readonly family: Family; readonly metric: Counter | Gauge }[];
 
   /** `sample` is asked at each scrape. */
   constructor(sample: () => Promise<Sample>) {
     this.#sample = sample;
-    this.#dns = new DnsMetrics(this.#registry);
-    this.#node = new NodeMetrics(this.#registry);
+    this.#families = [...DNS, ...VIPS, ...VANTAGES, ...NODE].map((family) => {
+      const { name, help, labels, type } = family;
+      const options = { name, help, labelNames: [...labels], registers: [this.#registry] };
+      return { family, metric: type === "counter" ? new Counter(options) : new Gauge(options) };
+    });
     collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -89,156 +171,78 @@ export class Metrics {
 
   async text(): Promise<string> {
     const sample = await this.#sample();
-    this.#dns.update(sample);
-    this.#node.update(sample);
+    for (const { family, metric } of this.#families) {
+      const readings = family.read(sample);
+      if (readings === null) continue;
+      metric.reset();
+      // Counters are counted elsewhere: after a reset, adding the sum sets it.
+      for (const [labels, value] of readings) metric.inc(labels, value);
+    }
     return this.#registry.metrics();
   }
 }
 
-/** What the dns threads have counted since they started. */
-class DnsMetrics {
-  readonly #queries: Counter;
-  readonly #responses: Counter;
-  readonly #picks: Counter;
-  readonly #errors: Counter;
-  readonly #connections: Counter;
-  readonly #plain: ReadonlyMap<Counter, number>;
-
-  constructor(registry: Registry) {
-    const counter = (name: string, help: string, ...labelNames: string[]) =>
-      new Counter({ name, help, labelNames, registers: [registry] });
-    this.#queries = counter("meridian_dns_queries_total", "Packets and messages that came in.", "transport");
-    this.#responses = counter("meridian_dns_responses_total", "Responses by RCODE.", "rcode");
-    this.#picks = counter(
-      "meridian_dns_picks_total",
-      "Steered answers by the region of their VIP.",
-      "region",
-    );
-    this.#errors = counter("meridian_dns_socket_errors_total", "System calls that failed.", "operation");
-    this.#connections = counter(
-      "meridian_dns_tcp_connections_total",
-      "TCP connections by what became of them.",
-      "outcome",
-    );
-    this.#plain = new Map(Object.entries(PLAIN).map(([name, [cell, help]]) => [counter(name, help), cell]));
-  }
-
-  /** Without counters everything keeps the value that it had: a gap would look like a restart. */
-  update({ counters, regions }: Sample): void {
-    if (counters === null) return;
-    const at = (cell: number): number => counters[cell] ?? 0;
-    for (const [rcode, cells] of Object.entries(RCODES)) {
-      setCounter(
-        this.#responses,
-        { rcode },
-        cells.reduce((sum, cell) => sum + at(cell), 0),
-      );
-    }
-    setCounter(this.#queries, { transport: "udp" }, at(Cell.queriesUdp));
-    setCounter(this.#queries, { transport: "tcp" }, at(Cell.queriesStream));
-    setCounter(this.#errors, { operation: "receive" }, at(Cell.receiveErrors));
-    setCounter(this.#errors, { operation: "send" }, at(Cell.sendErrors));
-    setCounter(this.#connections, { outcome: "accepted" }, at(Cell.streamConnections));
-    setCounter(this.#connections, { outcome: "refused" }, at(Cell.streamRefused));
-    for (const [counter, cell] of this.#plain) setCounter(counter, {}, at(cell));
-    this.#picks.reset();
-    for (const [number, region] of regions.slice(0, REGIONS_MAX).entries()) {
-      this.#picks.inc({ region }, at(PICKS_AT + number));
-    }
-  }
+/** A counter of dns. */
+function count(name: string, help: string, cell: number): Family {
+  return {
+    type: "counter",
+    name: `meridian_dns_${name}`,
+    help,
+    labels: [],
+    read: ({ counters }) => counters && [[{}, counters[cell] ?? 0]],
+  };
 }
 
-/** What control knows. */
-class NodeMetrics {
-  readonly #up: Gauge;
-  readonly #held: Gauge;
-  readonly #take: Gauge;
-  readonly #fresh: Gauge;
-  readonly #isolated: Gauge;
-  readonly #streams: Gauge;
-  readonly #overrides: Gauge;
-  readonly #single: ReadonlyMap<Gauge, (sample: Sample) => number>;
-
-  constructor(registry: Registry) {
-    const gauge = (name: string, help: string, ...labelNames: string[]) =>
-      new Gauge({ name, help, labelNames, registers: [registry] });
-    const vip = ["pool", "member", "region", "family"];
-    this.#up = gauge("meridian_vip_up", "1: the verdict on this VIP is up. 0: down.", ...vip);
-    this.#held = gauge("meridian_vip_held", "1: too few vantages are fresh to judge this VIP.", ...vip);
-    this.#take = gauge(
-      "meridian_vip_take_ratio",
-      "The share it takes of what it is offered: slow start.",
-      ...vip,
-    );
-    this.#fresh = gauge("meridian_vantage_fresh", "1: this vantage has reported of late.", "vantage");
-    this.#isolated = gauge(
-      "meridian_vantage_isolated",
-      "1: it alone sees most VIPs down: no vote.",
-      "vantage",
-    );
-    this.#streams = gauge("meridian_vantage_streams", "Report streams that are open.", "vantage");
-    this.#overrides = gauge("meridian_overrides", "Overrides that count now.", "kind");
-    const single = (name: string, help: string, of: (sample: Sample) => number) =>
-      [gauge(name, help), of] as const;
-    this.#single = new Map([
-      single("meridian_version", "Version of the last change.", ({ version }) => version),
-      single(
-        "meridian_adopted_version",
-        "Version of the book that dns serves; 0: none.",
-        (s) => s.adoptedVersion,
-      ),
-      single("meridian_services", "Steered names.", ({ services }) => services),
-      single("meridian_last_reload_success", "1: the files were in order when last loaded.", (s) =>
-        Number(s.lastReload.loaded),
-      ),
-      single(
-        "meridian_last_reload_timestamp_seconds",
-        "When the files were last loaded.",
-        (s) => s.lastReload.atMs / 1_000,
-      ),
-      single(
-        "meridian_start_timestamp_seconds",
-        "When control started.",
-        ({ startedMs }) => startedMs / 1_000,
-      ),
-      single(
-        "meridian_geo_built_timestamp_seconds",
-        "When the geo database was made.",
-        (s) => s.geoBuiltAtSeconds,
-      ),
-    ]);
-  }
-
-  update(sample: Sample): void {
-    for (const [gauge, read] of this.#single) gauge.set(read(sample));
-    for (const gauge of [
-      this.#up,
-      this.#held,
-      this.#take,
-      this.#fresh,
-      this.#isolated,
-      this.#streams,
-      this.#overrides,
-    ]) {
-      gauge.reset();
-    }
-    for (const { pool, member, region, family, up, held, take } of sample.vips) {
-      const labels = { pool, member, region, family };
-      this.#up.set(labels, Number(up));
-      this.#held.set(labels, Number(held));
-      this.#take.set(labels, take);
-    }
-    for (const { vantage, fresh, isolated, streams } of sample.vantages) {
-      this.#fresh.set({ vantage }, Number(fresh));
-      this.#isolated.set({ vantage }, Number(isolated));
-      this.#streams.set({ vantage }, streams);
-    }
-    for (const [kind, count] of Object.entries(sample.overrides)) this.#overrides.set({ kind }, count);
-  }
+/** Counters of dns that differ in one label; each adds up cells. */
+function counts(
+  name: string,
+  help: string,
+  label: string,
+  cells: Readonly<Record<string, readonly number[]>>,
+): Family {
+  return {
+    type: "counter",
+    name: `meridian_dns_${name}`,
+    help,
+    labels: [label],
+    read: ({ counters }) =>
+      counters &&
+      Object.entries(cells).map(([value, summands]) => {
+        return [{ [label]: value }, summands.reduce((sum, cell) => sum + (counters[cell] ?? 0), 0)];
+      }),
+  };
 }
 
-/** Gives a counter the value that somebody else has counted to. */
-function setCounter(counter: Counter, labels: Record<string, string>, value: number): void {
-  counter.remove(labels);
-  counter.inc(labels, value);
+function ofVips(name: string, help: string, measure: (vip: MeasuredVip) => number): Family {
+  return {
+    type: "gauge",
+    name: `meridian_vip_${name}`,
+    help,
+    labels: ["pool", "member", "region", "family"],
+    read: ({ vips }) =>
+      vips.map((vip) => {
+        const { pool, member, region, family } = vip;
+        return [{ pool, member, region, family }, measure(vip)];
+      }),
+  };
+}
+
+function ofVantages(name: string, help: string, measure: (state: MeasuredVantage) => number): Family {
+  return {
+    type: "gauge",
+    name: `meridian_vantage_${name}`,
+    help,
+    labels: ["vantage"],
+    read: ({ vantages }) => vantages.map((state) => [{ vantage: state.vantage }, measure(state)]),
+  };
+}
+
+function ofNode(name: string, help: string, measure: (sample: Sample) => number): Family {
+  return {
+    type: "gauge",
+    name: `meridian_${name}`,
+    help,
+    labels: [],
+    read: (sample) => [[{}, measure(sample)]],
+  };
 }

@@ -18,8 +18,11 @@ const opened = Type.Null({
   description: "The stream is open; its messages are those of src/probe/protocol.ts.",
 });
 
-/** Adds the route, and what understands WebSockets, which must know of no route before it. */
-export async function agentRoutes(app: Api, desk: Desk): Promise<void> {
+/**
+ * Teaches the server WebSockets. Comes before the guard: it closes the connection of an upgrade that is refused, which
+ * is no longer the HTTP server's, and has to see the request first for that.
+ */
+export async function acceptWebSockets(app: Api): Promise<void> {
   await app.register(websocket, {
     options: { maxPayload: AGENT_MESSAGE_LENGTH_MAX, perMessageDeflate: false },
     preClose: async () => {
@@ -31,7 +34,9 @@ export async function agentRoutes(app: Api, desk: Desk): Promise<void> {
       timer.unref();
     },
   });
+}
 
+export function agentRoutes(app: Api, desk: Desk): void {
   app.route({
     method: "GET",
     url: STREAM_PATH,

@@ -28,6 +28,7 @@ const CODES: Readonly<Record<number, string>> = {
   409: "taken",
   412: "version-conflict",
   413: "too-large",
+  414: "too-large",
   415: "unsupported-media-type",
   422: "refused",
   426: "upgrade-required",

@@ -9,7 +9,7 @@ import { fastify } from "fastify";
 import type { Logger } from "pino";
 import type { NodeConfig } from "../../config/config.ts";
 import type { Desk } from "../desk.ts";
-import { agentRoutes } from "./agents.ts";
+import { acceptWebSockets, agentRoutes } from "./agents.ts";
 import type { Api } from "./api.ts";
 import { auditRoutes } from "./audit.ts";
 import { guard } from "./auth.ts";
@@ -89,9 +89,9 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
     },
     hsts: node.apiTls !== null,
   });
+  await acceptWebSockets(app);
   await guard(app, (secret) => desk.authenticate(secret));
   await describeRoutes(app);
-  await agentRoutes(app, desk);
 
   healthRoutes(app, desk);
   metricRoutes(app, desk);
@@ -102,6 +102,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   overrideRoutes(app, desk);
   auditRoutes(app, desk);
   tokenRoutes(app, desk);
+  agentRoutes(app, desk);
   await app.ready();
   return app;
 }
@@ -111,17 +112,17 @@ function newServer(handler: RequestListener, { apiTls }: Pick<NodeConfig, "apiTl
   const server =
     apiTls === null
       ? createServer(options, handler)
-      : createTlsServer(
-          {
-            ...options,
-            cert: readFileSync(apiTls.certificate),
-            key: readFileSync(apiTls.key),
-            minVersion: "TLSv1.2",
-          },
-          handler,
-        );
+      : createTlsServer({ ...options, ...readTls(apiTls), minVersion: "TLSv1.2" }, handler);
   server.maxConnections = CONNECTIONS_MAX;
   return server;
+}
+
+function readTls({ certificate, key }: NonNullable<NodeConfig["apiTls"]>): { cert: Buffer; key: Buffer } {
+  try {
+    return { cert: readFileSync(certificate), key: readFileSync(key) };
+  } catch (cause) {
+    throw new Error(`Cannot read ${certificate} and ${key} for the API`, { cause });
+  }
 }
 
 /** One line for each request that may change something, whatever became of it; never what came in with it. */

@@ -10,13 +10,12 @@ import { badRequest, didYouMean } from "./errors.ts";
 /** How much of a wrong value a message repeats. */
 const EXCERPT_LENGTH = 80;
 
-/** The validator of all routes. Texts in a path or query become numbers where the schema wants numbers. */
+/** The validator of all routes. A query is all text; its numbers become numbers before it is checked. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const validator = Compile(schema);
   return (value: unknown) => {
-    const converted = httpPart === "body" ? value : Value.Convert(schema, value);
-    if (validator.Check(converted)) return { value: converted };
-    return { error: badRequest(problemsIn(schema, converted, "")) };
+    const read = httpPart === "querystring" ? withNumbers(schema, value) : value;
+    return validator.Check(read) ? { value: read } : { error: badRequest(problemsIn(schema, read, "")) };
   };
 };
 
@@ -50,6 +49,17 @@ export function problemsIn(schema: TSchema, value: unknown, path: string): reado
       return problemsIn(property, value[key], join(path, key));
     }),
   ];
+}
+
+/** Reads whole numbers where the schema wants them; other texts are left for the check to find. */
+function withNumbers(schema: TSchema, value: unknown): unknown {
+  if (!Type.IsObject(schema) || !isObject(value)) return value;
+  const read = Object.entries(value).map(([key, text]) => {
+    const isNumber =
+      Type.IsInteger(schema.properties[key]) && typeof text === "string" && /^\d{1,15}$/.test(text);
+    return [key, isNumber ? Number(text) : text];
+  });
+  return Object.fromEntries(read);
 }
 
 /** The alternatives by their literal `kind`; null: they are not all told apart by it. */

@@ -1,0 +1,187 @@
+/** Explanations by API: the lines that people read, and that they say what dns does. */
+
+import { describe, expect, test } from "vitest";
+import { CONFIG, Folder, GB, JP, Node, US } from "../test-node.ts";
+import { type Result, TestApi } from "./test-api.ts";
+
+const WWW = "www.test.example";
+
+describe("POST /v1/explain", () => {
+  test("says why, in lines for people and in data", async () => {
+    const api = await TestApi.open();
+    const { status, body } = await ask(api, WWW, "A", GB);
+    expect(status).toBe(200);
+    expect(body.lines).toEqual([
+      "www.test.example A for 192.0.2.1",
+      "location: EU GB 53,-1.5",
+      "policy:",
+      expect.stringContaining("geo: 100 % of answers"),
+      expect.stringContaining(
+        "continent EU > failover eu-first > choice 1 > web/eu-west 10.0.0.2: 100 % of answers",
+      ),
+      expect.stringContaining("continent EU > failover eu-first > choice 2 > web/us-east: up, not used"),
+      "A: web/eu-west/ipv4 100 %",
+      "    100 %  10.0.0.2  web/eu-west in eu-west",
+      "ECS scope /24, TTL 5 s",
+    ]);
+    expect(body).toMatchObject({
+      name: WWW,
+      type: "A",
+      client: GB,
+      service: WWW,
+      location: {
+        text: "EU GB 53,-1.5",
+        continent: "EU",
+        country: "GB",
+        subdivision: null,
+        asn: null,
+        labels: [],
+      },
+      class: expect.stringContaining("web/eu-west"),
+      scopePrefixLength: 24,
+      ttlSeconds: 5,
+      family: "ipv4",
+      plan: {
+        kind: "answer",
+        lastResort: false,
+        shares: [
+          {
+            vip: "web/eu-west/ipv4",
+            address: "10.0.0.2",
+            member: "web/eu-west",
+            region: "eu-west",
+            probability: 1,
+          },
+        ],
+      },
+      overrides: [],
+      trace: { family: 4, stages: [{ root: { kind: "first", outcome: "up" } }] },
+    });
+  });
+
+  test.each([
+    [WWW, "A", GB],
+    [WWW, "AAAA", US],
+    [WWW, "A", JP],
+    ["shop.test.example", "A", GB],
+    ["mix.test.example", "A", US],
+    ["near.test.example", "AAAA", GB],
+  ] as const)("for %s %s from %s lists the very addresses that dns answers", async (name, type, client) => {
+    const api = await TestApi.open();
+    for (const override of [null, { kind: "drain", target: { region: "eu-west" }, reason: "x" }]) {
+      if (override !== null) await api.post("/v1/overrides", override);
+      const { body } = await ask(api, name, type, client);
+      const addresses = body.plan.shares.map(({ address }: { address: string }) => address);
+      expect(addresses.toSorted()).toEqual(api.node.dns.addresses(name, client, type));
+    }
+  });
+
+  test("explains an alias as the service that it is steered as", async () => {
+    const api = await TestApi.open();
+    const { body } = await ask(api, "Shop.Test.Example.", "A", GB);
+    expect([body.service, body.lines[0]]).toEqual([WWW, `Shop.Test.Example. A for ${GB}, steered as ${WWW}`]);
+  });
+
+  test("of HTTPS follows the hints, IPv4 before IPv6", async () => {
+    const config = CONFIG.replace("www.test.example:\n", "www.test.example:\n    https: { alpn: [h2] }\n");
+    const api = await TestApi.open(new Node(new Folder({ "meridian.yaml": config })));
+    const both = await ask(api, WWW, "HTTPS", GB);
+    expect([both.body.family, both.body.plan.shares[0].address]).toEqual(["ipv4", "10.0.0.2"]);
+    expect(both.body.lines).toContain("HTTPS: the same picks, as its hints");
+    api.node.folder.write(
+      "meridian.yaml",
+      config.replaceAll(/ipv4: [\d.]+, /g, "").replaceAll(", probe: ipv4", ""),
+    );
+    expect((await api.post("/v1/reload")).status).toBe(200);
+    const six = await ask(api, WWW, "HTTPS", GB);
+    expect([six.body.family, six.body.plan.shares[0].address]).toEqual(["ipv6", "2001:db8::2"]);
+  });
+
+  test("of HTTPS for a service without one is NODATA", async () => {
+    const api = await TestApi.open();
+    const { body } = await ask(api, WWW, "HTTPS", GB);
+    expect(body.plan).toEqual({ kind: "nodata", lastResort: false, shares: [] });
+    expect(body.lines).toContain("HTTPS: NODATA, because the service has no https");
+  });
+
+  test.each([
+    [{ kind: "drain", target: { region: "eu-west" } }, WWW, ["drain:region:eu-west"]],
+    [{ kind: "drain", target: { member: "web/eu-west" } }, WWW, ["drain:member:web/eu-west"]],
+    [
+      { kind: "weight", target: { choice: "mix/new" }, weight: 9 },
+      "mix.test.example",
+      ["weight:choice:mix/new"],
+    ],
+    [{ kind: "weight", target: { choice: "mix/new" }, weight: 9 }, "near.test.example", []],
+    [
+      { kind: "force", target: { member: "web/eu-west" }, verdict: "down" },
+      WWW,
+      ["force:member:web/eu-west"],
+    ],
+    [
+      { kind: "force", target: { vip: "web/eu-west/ipv4" }, verdict: "up" },
+      WWW,
+      ["force:vip:web/eu-west/ipv4"],
+    ],
+    [{ kind: "force", target: { vip: "web/eu-west/ipv6" }, verdict: "down" }, WWW, []],
+  ])("tells that %j has its part in %s: %j", async (override, name, ids) => {
+    const api = await TestApi.open();
+    await api.post("/v1/overrides", { ...override, reason: "a test" });
+    const { body } = await ask(api, name, "A", GB);
+    expect(body.overrides).toEqual(ids);
+    expect(body.lines.filter((line: string) => line.startsWith("override:"))).toHaveLength(ids.length);
+  });
+
+  test("of overrides on targets within each other tells the one that decided, and all drains", async () => {
+    const api = await TestApi.open();
+    for (const target of [{ region: "eu-west" }, { member: "web/eu-west" }]) {
+      await api.post("/v1/overrides", { kind: "force", target, verdict: "down", reason: "x" });
+      await api.post("/v1/overrides", { kind: "drain", target, reason: "x" });
+    }
+    expect((await ask(api, WWW, "A", GB)).body.overrides).toEqual([
+      "drain:member:web/eu-west",
+      "drain:region:eu-west",
+      "force:member:web/eu-west",
+    ]);
+  });
+
+  test("does not speak of an override whose end has come", async () => {
+    const api = await TestApi.open();
+    await api.post("/v1/overrides", {
+      kind: "drain",
+      target: { region: "eu-west" },
+      until: "+1m",
+      reason: "x",
+    });
+    api.node.pass(60_000);
+    expect((await ask(api, WWW, "A", GB)).body.overrides).toEqual([]);
+  });
+
+  test("is for readers too", async () => {
+    const api = await TestApi.open();
+    const body = { name: WWW, type: "A", client: GB };
+    expect((await api.call("POST", "/v1/explain", { role: "reader", body })).status).toBe(200);
+  });
+
+  test.each([
+    [{ name: "wwww.test.example", type: "A", client: GB }, 404, "did you mean www.test.example?"],
+    [{ name: "ns1.test.example", type: "A", client: GB }, 404, "is not steered"],
+    [{ name: "a..b", type: "A", client: GB }, 400, "name: "],
+    [{ name: "", type: "A", client: GB }, 400, "name: expected a name such as"],
+    [{ name: WWW, type: "MX", client: GB }, 400, 'type: expected A, AAAA or HTTPS, got "MX"'],
+    [{ name: WWW, type: "A", client: "192.0.2.0/24" }, 400, "client: expected an address such as"],
+    [{ name: WWW, type: "A", client: "here" }, 400, "client: expected an address such as"],
+    [{ name: WWW, type: "A" }, 400, "client: expected an address such as"],
+  ])("of %j is %i: %s", async (question, status, message) => {
+    const api = await TestApi.open();
+    const result = await api.post("/v1/explain", question);
+    expect([result.status, result.body.error.message.replaceAll("\\", "")]).toEqual([
+      status,
+      expect.stringContaining(message),
+    ]);
+  });
+});
+
+function ask(api: TestApi, name: string, type: string, client: string): Promise<Result> {
+  return api.post("/v1/explain", { name, type, client });
+}

@@ -1,0 +1,58 @@
+/** The metrics of a node at work. */
+
+import { expect, test } from "vitest";
+import { GB, US } from "../test-node.ts";
+import { TestApi } from "./test-api.ts";
+
+test("/metrics tells Prometheus what dns has answered and what control knows, without a token", async () => {
+  const api = await TestApi.open();
+  const { dublin } = await api.node.agents("dublin");
+  await dublin.report({ "web/eu-west/ipv4": "ok" });
+  await api.post("/v1/overrides", {
+    kind: "force",
+    target: { vip: "web/us-east/ipv4" },
+    verdict: "down",
+    reason: "x",
+  });
+  api.node.dns.answers("www.test.example", GB, "A", 1);
+  api.node.dns.answers("www.test.example", GB, "AAAA", 1);
+  api.node.dns.answers("www.test.example", US, "A", 1);
+  api.node.dns.answers("nothing.test.example", US, "A", 1);
+  const { status, headers, body } = await api.get("/metrics", null);
+  expect([status, headers.get("content-type")]).toEqual([
+    200,
+    expect.stringMatching(/^text\/plain; version=0\.0\.4/),
+  ]);
+  const lines = String(body).split("\n");
+  for (const line of [
+    'meridian_dns_queries_total{transport="tcp"} 4',
+    'meridian_dns_responses_total{rcode="NOERROR"} 3',
+    'meridian_dns_responses_total{rcode="NXDOMAIN"} 1',
+    "meridian_dns_steered_answers_total 3",
+    'meridian_dns_picks_total{region="eu-west"} 3',
+    'meridian_dns_picks_total{region="us-east"} 0',
+    'meridian_vip_up{pool="web",member="web/us-east",region="us-east",family="ipv4"} 0',
+    'meridian_vip_up{pool="web",member="web/eu-west",region="eu-west",family="ipv4"} 1',
+    'meridian_vantage_fresh{vantage="dublin"} 1',
+    'meridian_vantage_fresh{vantage="tokyo"} 0',
+    'meridian_vantage_streams{vantage="dublin"} 1',
+    'meridian_overrides{kind="force"} 1',
+    'meridian_overrides{kind="drain"} 0',
+    "meridian_version 2",
+    "meridian_adopted_version 1",
+    "meridian_last_reload_success 1",
+  ]) {
+    expect(lines).toContain(line);
+  }
+});
+
+test("/metrics without a word from dns keeps what it said last, and goes on", async () => {
+  const api = await TestApi.open();
+  api.node.dns.answers("www.test.example", GB, "A", 1);
+  await api.get("/metrics", null);
+  Object.defineProperty(api.node.desk, "counters", { value: () => new Promise(() => undefined) });
+  const { status, body } = await api.get("/metrics", null);
+  expect(status).toBe(200);
+  expect(body).toContain('meridian_dns_responses_total{rcode="NOERROR"} 1');
+  expect(body).toContain("meridian_version 1");
+});

@@ -1,0 +1,169 @@
+/** The server as a whole: its description of itself, its one shape of errors, its bounds, TLS. */
+
+import { readFileSync } from "node:fs";
+import { Agent, request } from "node:https";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { Compile } from "typebox/schema";
+import { describe, expect, test } from "vitest";
+import { Node } from "../test-node.ts";
+import { documentOf, type Operation, routesOf, TestApi } from "./test-api.ts";
+
+describe("the OpenAPI document", () => {
+  test("is one, with every route described, in schemas that can be compiled", async () => {
+    const document = await documentOf((await new Node().open()).desk);
+    expect(document).toMatchObject({
+      openapi: "3.1.0",
+      info: { title: "Meridian", version: "1" },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+      security: [{ token: [] }],
+    });
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const [method, operation] of Object.entries(operations)) {
+        expect({ route: `${method} ${path}`, problems: problemsIn(path, method, operation) }).toEqual({
+          route: `${method} ${path}`,
+          problems: [],
+        });
+      }
+    }
+  });
+
+  test("marks the routes that need no token", async () => {
+    const document = await documentOf((await new Node().open()).desk);
+    const open = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.values(operations).flatMap(({ security }) => (security?.length === 0 ? [path] : [])),
+    );
+    expect(open.toSorted()).toEqual(["/healthz", "/metrics", "/readyz"]);
+  });
+
+  test("has pages that load nothing from elsewhere", async () => {
+    const api = await TestApi.open();
+    const page = await api.get("/docs", null);
+    expect([page.status, page.headers.get("content-security-policy")]).toEqual([
+      200,
+      expect.stringContaining("default-src 'self'"),
+    ]);
+    for (const [, file] of String(page.body).matchAll(/(?:src|href)="([^"]+)"/g)) {
+      expect(file).toMatch(/^\/docs\//);
+      expect((await api.get(file ?? "", null)).status).toBe(200);
+    }
+    expect(await (await fetch(`${api.url}/docs/json`)).json()).toMatchObject({ openapi: "3.1.0" });
+  });
+
+  test("and docs/api.md name the same routes", async () => {
+    const document = await documentOf((await new Node().open()).desk);
+    const reference = readFileSync(join(import.meta.dirname, "../../../docs/api.md"), "utf8");
+    const written = Array.from(
+      reference.matchAll(/^### `((?:GET|POST|DELETE) \/[^`]*)`$/gm),
+      ([, route]) => route,
+    );
+    expect(written.toSorted()).toEqual(routesOf(document).toSorted());
+  });
+});
+
+describe("what goes wrong", () => {
+  test.each([
+    ["an unknown path", "GET", "/v1/override", 404, "not-found"],
+    ["a known path with another method", "DELETE", "/v1/status", 404, "not-found"],
+    ["an escape that is none", "GET", "/v1/services/%zz", 400, "bad-request"],
+    ["a query key that is unknown", "GET", "/v1/audit?limt=3", 400, "bad-request"],
+    ["a query value of another type", "GET", "/v1/audit?limit=many", 400, "bad-request"],
+    ["a name that is too long", "GET", `/v1/services/${"x".repeat(3_000)}`, 414, "too-large"],
+    ["a stream without a WebSocket", "GET", "/v1/agents/stream", 403, "forbidden"],
+  ])("%s has the one shape", async (_what, method, path, status, code) => {
+    const api = await TestApi.open();
+    const result = await api.call(method, path, {});
+    expect([result.status, result.body.error.code]).toEqual([status, code]);
+  });
+
+  test("even bytes that are no HTTP get it", async () => {
+    const { url } = await TestApi.open();
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    socket.write("\x16\x03\x01 hello\r\n\r\n");
+    const [head, body] = (await text(socket)).split("\r\n\r\n");
+    expect(head).toMatch(/^HTTP\/1.1 400 /);
+    expect(JSON.parse(body ?? "")).toEqual({
+      error: { code: "bad-request", message: "expected an HTTP request" },
+    });
+  });
+
+  test("of our own is told to the log and not to the client", async () => {
+    const api = await TestApi.open();
+    Object.defineProperty(api.node.desk, "audit", {
+      value: () => {
+        throw new Error("column secret_sauce is gone");
+      },
+    });
+    const { status, body } = await api.get("/v1/audit");
+    expect([status, body]).toEqual([
+      500,
+      { error: { code: "internal", message: "this node has made a mistake; its log says more" } },
+    ]);
+    expect(JSON.stringify(api.logged)).toContain("secret_sauce");
+  });
+});
+
+describe("a listening API", () => {
+  test("says that its port is taken", async () => {
+    const { url, node } = await TestApi.open();
+    const port = Number(new URL(url).port);
+    const { api } = node.desk.snapshot().config.node;
+    await expect(TestApi.open(new Node(), { api: { ...api, port } })).rejects.toThrow(
+      `Cannot listen for the API on 127.0.0.1 port ${port}`,
+    );
+  });
+
+  test("closes at once, though clients keep their connections", async () => {
+    const api = await TestApi.open();
+    await api.get("/healthz", null);
+    const startedMs = performance.now();
+    await api.close();
+    expect(performance.now() - startedMs).toBeLessThan(400);
+    await expect(api.get("/healthz", null)).rejects.toThrow();
+  });
+
+  test("speaks TLS where a certificate is given, and then tells browsers to stay with it", async () => {
+    const certificates = join(import.meta.dirname, "../../probe/certificates");
+    const apiTls = { certificate: join(certificates, "good.pem"), key: join(certificates, "good.key") };
+    const { url } = await TestApi.open(new Node(), { apiTls });
+    expect(url).toMatch(/^https:/);
+    const { status, hsts } = await new Promise<{ status: number | undefined; hsts: string | undefined }>(
+      (resolve, reject) => {
+        const agent = new Agent({ rejectUnauthorized: false });
+        request(`${url}/healthz`, { agent }, (response) => {
+          response.resume();
+          resolve({ status: response.statusCode, hsts: response.headers["strict-transport-security"] });
+        })
+          .on("error", reject)
+          .end();
+      },
+    );
+    expect([status, hsts]).toEqual([200, expect.stringContaining("max-age=")]);
+  });
+});
+
+/** What an operation lacks to be a good one. */
+function problemsIn(path: string, method: string, operation: Operation): readonly string[] {
+  const problems: string[] = [];
+  const { summary = "", tags = [], description = "", parameters = [], requestBody, responses } = operation;
+  if (summary === "" || summary.endsWith(".")) problems.push("no summary, or one with a full stop");
+  if (tags.length !== 1) problems.push("not one tag");
+  if (!/token/.test(description)) problems.push("does not say who may use it");
+  const inPath = [...path.matchAll(/\{([^}]+)\}/g)].map(([, name]) => name);
+  const described = parameters.filter((parameter) => parameter.in === "path").map(({ name }) => name);
+  if (inPath.join() !== described.join()) problems.push("parameters of the path are not described");
+  if (method === "post" && !/reload/.test(path) && requestBody === undefined) problems.push("no body");
+  const success = Object.keys(responses).filter((status) => /^[12]/.test(status));
+  if (success.length !== 1) problems.push(`not one success: ${success.join()}`);
+  if (responses["default"] === undefined) problems.push("no error");
+  for (const [status, { description, content }] of Object.entries(responses)) {
+    if (description === "" || description === "Default Response") problems.push(`${status} is not described`);
+    if (status === "101" || status === "204") continue;
+    const schemas = Object.values(content ?? {}).map(({ schema }) => schema);
+    if (schemas.length === 0) problems.push(`${status} has no schema`);
+    for (const schema of schemas) Compile(schema);
+  }
+  for (const { schema } of Object.values(requestBody?.content ?? {})) Compile(schema);
+  return problems;
+}
