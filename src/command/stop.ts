@@ -3,8 +3,13 @@
 /** Resolves at SIGINT or SIGTERM, or when the process that asked for it, our parent, goes away. */
 export function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+    const stop = (): void => {
+      // Who listens for it keeps the channel open, and an open channel would keep this process from its end.
+      process.off("disconnect", stop);
+      resolve();
+    };
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
     // Only a child started with a channel has one.
-    process.once("disconnect", () => resolve());
+    process.once("disconnect", stop);
   });
 }
