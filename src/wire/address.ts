@@ -1,7 +1,7 @@
 /** IPv4 and IPv6 addresses and prefixes: text to octets and back. */
 
 import assert from "node:assert/strict";
-import { u8, u16 } from "./bytes.ts";
+import { copyOf, u8, u16 } from "./bytes.ts";
 
 /** An address in the family it is used as: an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) is its IPv4 address. */
 export interface IpAddress {
@@ -31,7 +31,7 @@ export function parseAddress(text: string): IpAddress | null {
 /** An address from its 4 or 16 octets, which are copied. */
 export function addressOf(bytes: Uint8Array): IpAddress {
   assert(bytes.length === 4 || bytes.length === 16, `an address has 4 or 16 octets, not ${bytes.length}`);
-  const own = isMapped(bytes) ? bytes.slice(12) : bytes.slice();
+  const own = copyOf(bytes, isMapped(bytes) ? 12 : 0, bytes.length);
   return { family: own.length === 4 ? 4 : 6, bytes: own, text: formatAddress(own) };
 }
 
@@ -81,7 +81,7 @@ export function parseIpv6(text: string): Uint8Array | null {
 /** The text of 4 or 16 octets in the form of RFC 5952; IPv4-mapped ones with their dotted quad (§5). */
 export function formatAddress(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join(".");
-  if (isMapped(bytes)) return `::ffff:${bytes.slice(12).join(".")}`;
+  if (isMapped(bytes)) return `::ffff:${bytes.subarray(12).join(".")}`;
   const groups = Array.from({ length: 8 }, (_, i) => u16(bytes, 2 * i).toString(16));
   const zeros = longestZeros(groups);
   if (zeros.length < 2) return groups.join(":");

@@ -45,6 +45,11 @@ export function copyBytes(
   for (let i = 0; i < length; i += 1) target[to + i] = source[from + i]!;
 }
 
+/** The octets from `from` to `to` in an array of their own; `slice` would share the memory of a Buffer. */
+export function copyOf(bytes: Uint8Array, from: number, to: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(from, to));
+}
+
 /** The word at index `at`. */
 export function word(words: Uint32Array, at: number): number {
   return words[at]!;

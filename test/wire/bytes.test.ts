@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { copyBytes, fold, putU16, putU32, u8, u16, u32, word } from "../../src/wire/bytes.ts";
+import { copyBytes, copyOf, fold, putU16, putU32, u8, u16, u32, word } from "../../src/wire/bytes.ts";
 
 test("16-bit integers come back as they were written, in network byte order", () => {
   fc.assert(
@@ -30,6 +30,13 @@ test("copyBytes copies the range and nothing more", () => {
   const target = new Uint8Array(6);
   copyBytes(Uint8Array.of(1, 2, 3, 4), 1, target, 2, 2);
   expect([...target]).toEqual([0, 0, 2, 3, 0, 0]);
+});
+
+test("copyOf shares no memory, not even with a Buffer", () => {
+  const buffer = Buffer.from([1, 2, 3, 4]);
+  const copy = copyOf(buffer, 1, 3);
+  buffer.fill(0);
+  expect(copy).toEqual(Uint8Array.of(2, 3));
 });
 
 test("word reads one word of shared memory", () => {
