@@ -33,7 +33,7 @@ export interface MeasuredVip {
   readonly take: number;
 }
 
-export interface MeasuredVantage {
+interface MeasuredVantage {
   readonly vantage: string;
   readonly fresh: boolean;
   readonly isolated: boolean;

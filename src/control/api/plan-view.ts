@@ -16,7 +16,7 @@ export interface PlanView {
 }
 
 /** One VIP of a plan. */
-export interface ShareView {
+interface ShareView {
   readonly vip: string;
   readonly address: string;
   readonly member: string;

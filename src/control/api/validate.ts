@@ -25,7 +25,7 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
  *
  * Of alternatives told apart by `kind`, only the one that the value names is looked into.
  */
-export function problemsIn(schema: TSchema, value: unknown, path: string): readonly string[] {
+function problemsIn(schema: TSchema, value: unknown, path: string): readonly string[] {
   if (Value.Check(schema, value)) return [];
   if (Type.IsUnion(schema) && isObject(value)) {
     const alternatives = alternativesByKind(schema.anyOf);

@@ -43,12 +43,17 @@ export interface Line {
   readonly msg: string;
 }
 
-/** The OpenAPI document of an API. */
+let cached: Document | null = null;
+
+/** The OpenAPI document; it is the same for every desk. */
 export async function documentOf(desk: Desk): Promise<Document> {
+  if (cached !== null) return cached;
   const app = await buildApi(desk, { apiTls: null }, pino({ level: "silent" }));
-  onTestFinished(() => app.close());
   const { body } = await app.inject("/docs/json");
-  return JSON.parse(body);
+  await app.close();
+  const document: Document = JSON.parse(body);
+  cached = document;
+  return document;
 }
 
 /** Every route as `GET /v1/status`. */
