@@ -11,7 +11,8 @@ export function findNode(book: Book, bytes: Uint8Array, at: number, length: numb
   for (let slot = hash & namesMask; ; slot = (slot + 1) & namesMask) {
     const node = word(words, namesAt + 2 * slot + 1);
     if (node === 0) return 0;
-    if (word(words, namesAt + 2 * slot) === hash && isNamed(book, node, bytes, at, length)) return node;
+    const isLikely = (word(words, namesAt + 2 * slot) | 0) === hash;
+    if (isLikely && isNamed(book, node, bytes, at, length)) return node;
   }
 }
 

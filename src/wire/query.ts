@@ -41,6 +41,9 @@ const fixedRRLength = 10;
 /** Octets of an EDNS Client Subnet option before its address (RFC 7871 §6). */
 const subnetHeaderLength = 4;
 
+const fnvOffsetBasis = 0x811c9dc5 | 0;
+const fnvPrime = 0x01000193;
+
 /**
  * The parts of a query that decide its answer; message id and qname stay in the packet, the qname at offset 12.
  *
@@ -107,13 +110,14 @@ export function parseQuery(packet: Uint8Array, length: number, query: Query): Pa
 }
 
 /**
- * The hash by which names are found: FNV-1a, 32 bits, over the `length` octets of an uncompressed name at `at`
- * with its length octets, folded to lower case. Names that differ only in case have one hash.
+ * The hash by which names are found: FNV-1a over the `length` octets of an uncompressed name at `at` with its length
+ * octets, folded to lower case. Names that differ only in case have one hash. Its 32 bits are a signed integer, which
+ * V8 passes on without making an object.
  */
 export function hashName(bytes: Uint8Array, at: number, length: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = at; i < at + length; i += 1) hash = Math.imul(hash ^ fold(u8(bytes, i)), 0x01000193);
-  return hash >>> 0;
+  let hash = fnvOffsetBasis;
+  for (let i = at; i < at + length; i += 1) hash = Math.imul(hash ^ fold(u8(bytes, i)), fnvPrime);
+  return hash;
 }
 
 function parseQuestion(packet: Uint8Array, length: number, query: Query): boolean {

@@ -142,7 +142,7 @@ describe("hashName", () => {
   test("is 32-bit FNV-1a", () => {
     // The published test vector for "foobar".
     const bytes = Buffer.from("xfoobarx");
-    expect(hashName(bytes, 1, 6)).toBe(0xbf9cf968);
+    expect(hashName(bytes, 1, 6)).toBe(0xbf9cf968 | 0);
   });
 
   test("gives one hash to names that differ in case, as the qname of a query has", () => {
