@@ -45,8 +45,11 @@ export interface Interval {
   readonly by: Readonly<Record<string, number>>;
 }
 
-/** Queries that are open at the same time, at most: they fit the receive buffer that a socket has by default. */
-const WINDOW = 256;
+/**
+ * Queries that are open at the same time, at most. The default receive buffer of a socket holds 220 small packets, less
+ * the quarter that the kernel gives back late: with 256 open, servers that do not ask for more lost 0.02 to 0.1 %.
+ */
+const WINDOW = 160;
 
 /** The generator's core; the servers have the other one. */
 const GENERATOR_CORE = 1;
