@@ -27,7 +27,7 @@ export type Parsed = (typeof Parsed)[keyof typeof Parsed];
 export const headerLength: number = 12;
 
 /** The least a requestor can take, with EDNS or without it (RFC 6891 §6.2.3). */
-export const udpPayloadSizeMin: number = 512;
+const udpPayloadSizeMin = 512;
 
 /** A query carries an OPT (RFC 6891 §6.1.1) and a TSIG (RFC 8945 §5.1) at most; twice that is refused. */
 const additionalRRsMax = 4;

@@ -100,7 +100,7 @@ class Check {
     if (rrset.keys.has(key))
       this.#refuse(place, `${what} ${formatRdata(type, rdata)} is repeated: remove one`);
     else if (rrset.ttlSeconds !== ttlSeconds) {
-      const first = `${rrset.ttlSeconds} in line ${rrset.place.line}`;
+      const first = `${rrset.ttlSeconds} in ${lineOf(rrset.place, place)}`;
       this.#refuse(
         place,
         `${what} has the TTL ${ttlSeconds}, and ${first}: expected one TTL for all (RFC 2181 §5.2)`,
@@ -113,18 +113,20 @@ class Check {
   addSteering({ owner, as, place }: Steering): void {
     const node = this.#nodeOf(owner);
     if (node.steered === null) node.steered = { as, place };
-    else this.#refuse(place, `${formatName(owner)} is steered already, in line ${node.steered.place.line}`);
+    else
+      this.#refuse(place, `${formatName(owner)} is steered already, in ${lineOf(node.steered.place, place)}`);
   }
 
   /** Rule 1: the owner of the SOA; null, with a problem, where there is none. */
   findApex(file: string, rrs: readonly ResourceRecord[]): Name | null {
     const [soa, ...others] = rrs.filter((rr) => rr.type === RRType.SOA);
-    for (const { place } of others)
-      this.#refuse(place, `a zone has one SOA, and there is one in line ${soa?.place.line}`);
     if (soa === undefined) {
       if (this.#isComplete)
         this.#refuse({ file, line: 0, column: 0 }, "no SOA: a zone starts with one, at its apex");
       return null;
+    }
+    for (const { place } of others) {
+      this.#refuse(place, `a zone has one SOA, and there is one in ${lineOf(soa.place, place)}`);
     }
     const apexHasNS = this.nodes.get(nameKey(soa.owner))?.rrsets.has(RRType.NS);
     if (apexHasNS !== true && this.#isComplete) {
@@ -159,18 +161,23 @@ class Check {
       if (target === null || !isWithin(target, apex)) continue;
       const node = this.nodes.get(nameKey(target));
       if (node?.rrsets.has(RRType.CNAME)) {
-        const message = `${rrTypeName(type)} leads to ${formatName(target)}, which is a CNAME: name its target instead`;
-        this.#refuse(place, `${message} (RFC 2181 §10.3)`);
-      } else if (type === RRType.NS && this.#isComplete && !hasAddress(node)) {
-        const cut = this.#cutAbove(nameKey(target), true);
-        if (cut !== null && cut.owner.key !== nameKey(owner)) continue;
-        const kind = cut === null ? "an address" : "a glue address";
-        this.#refuse(
-          place,
-          `NS leads to ${formatName(target)}, which has no A or AAAA here: expected ${kind}`,
-        );
-      }
+        const which = `${rrTypeName(type)} leads to ${formatName(target)}, which is a CNAME`;
+        const rule = type === RRType.SRV ? "RFC 2782" : "RFC 2181 §10.3";
+        this.#refuse(place, `${which}: name its target instead (${rule})`);
+      } else if (type === RRType.NS && !hasAddress(node)) this.#checkGlue(owner, target, place);
     }
+  }
+
+  /** Rule 8 for an NS that leads to a name without an address. */
+  #checkGlue(owner: Name, target: Name, place: Place): void {
+    const cut = this.#cutAbove(nameKey(target), true);
+    const isHidden = cut !== null && cut.owner.key !== nameKey(owner);
+    if (isHidden || !this.#isComplete) return;
+    const expected = cut === null ? "an address" : "a glue address (RFC 9471 §2.1)";
+    this.#refuse(
+      place,
+      `NS leads to ${formatName(target)}, which has no A or AAAA here: expected ${expected}`,
+    );
   }
 
   /** Rules 4 and 5, but for what is below. */
@@ -243,6 +250,11 @@ class Check {
   #refuse(place: Place, message: string): void {
     this.problems.push({ ...place, message });
   }
+}
+
+/** A place for a message about another one: `line 5`, with its file if that is not the same. */
+function lineOf({ file, line }: Place, from: Place): string {
+  return file === from.file ? `line ${line}` : `${file} line ${line}`;
 }
 
 /** The key of the name without its first label; "" above the root. */

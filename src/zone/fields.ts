@@ -62,7 +62,7 @@ export class RdataWords {
     return null;
   }
 
-  /** Reports a problem with the word that was last taken. Always false, so that a parser can return it. */
+  /** Reports a problem with the word that was last taken, or with the type. Always false, so that a parser can return it. */
   refuse(message: string): false {
     const word = this.#words[this.#next - 1];
     if (word !== undefined) this.problem = { word, message };

@@ -3,7 +3,7 @@
 import type { Word } from "./scan.ts";
 
 /** A larger range is taken for a typo: it would be most of an IPv4 /8 in one line. */
-export const generateCountMax: number = 65_536;
+const generateCountMax = 65_536;
 
 /** The values of a `$GENERATE`. */
 export interface Range {

@@ -167,13 +167,16 @@ function readGenerate({ word, words, context, sink }: Directive): Refusal | null
   const range = parseRange(rangeWord.text);
   if (typeof range === "string") return { word: rangeWord, message: range };
   let refusal: Refusal | null = null;
-  const refuse = (refused: Word, message: string): void => {
-    refusal ??= { word: refused, message };
+  const watching: Sink = {
+    ...sink,
+    refuse(refused, message) {
+      refusal ??= { word: refused, message };
+    },
   };
   for (let value = range.start; value <= range.stop && refusal === null; value += range.step) {
     const generated = generate(template, value);
     if (generated.kind === "problem") return generated;
-    readRR({ startsBlank: false, words: generated.words, sound: true }, context, { ...sink, refuse });
+    readRR({ startsBlank: false, words: generated.words, sound: true }, context, watching);
   }
   return refusal;
 }

@@ -48,12 +48,19 @@ export interface Sink {
 
 /** The words of an RR before its rdata. */
 interface Head {
+  /** Null where none is written; its seconds are null where they could not be read. */
   readonly ttl: { readonly word: Word; readonly seconds: number | null } | null;
-  /** Index of the word that names the type. */
+  readonly typeWord: Word;
+  /** Index of that word in the entry; the rdata follow it. */
   readonly typeAt: number;
 }
 
-const classes: ReadonlyMap<string, number> = new Map(Object.entries(RRClass));
+/** Those that data can have; ANY and NONE stand in messages alone, and ANY is also a type. */
+const classes: ReadonlyMap<string, number> = new Map([
+  ["IN", RRClass.IN],
+  ["CH", RRClass.CH],
+  ["HS", RRClass.HS],
+]);
 const steer = "STEER";
 const typeNames: readonly string[] = [...Object.keys(RRType), steer];
 
@@ -69,9 +76,9 @@ export function readRR(entry: Entry, context: Context, sink: Sink): void {
   // Where a problem inside the entry is reported already, its words would only give false ones.
   if (!entry.sound) return;
   const head = readHead(entry, sink);
-  const typeWord = head === null ? undefined : entry.words[head.typeAt];
-  if (head === null || typeWord === undefined) return;
+  if (head === null) return;
 
+  const { typeWord } = head;
   const place = { file: context.file, line: first.line, column: first.column };
   const words = new RdataWords(entry.words, head.typeAt, context.origin);
   if (typeWord.text.toUpperCase() === steer) {
@@ -79,7 +86,7 @@ export function readRR(entry: Entry, context: Context, sink: Sink): void {
     return;
   }
   const type = readType(typeWord, sink);
-  const ttlSeconds = type === null ? null : ttlOf(head, context, typeWord, sink);
+  const ttlSeconds = type === null ? null : ttlOf(head, context, sink);
   const rdata = type === null ? null : parseRdata(type, words);
   if (words.problem !== null) sink.refuse(words.problem.word, words.problem.message);
   if (type === null || ttlSeconds === null || rdata === null || context.owner === null) return;
@@ -95,32 +102,32 @@ function readOwner(word: Word, context: Context, sink: Sink): void {
   if (parsed.kind === "problem") sink.refuse(word, parsed.message);
 }
 
-/** Finds TTL, class and type; null after a problem with the first two, or where there is no type. */
+/** Finds TTL, class and type; null where one of the first two is there twice, or there is no type. */
 function readHead(entry: Entry, sink: Sink): Head | null {
+  const ownerWords = entry.startsBlank ? 0 : 1;
   let ttl: Head["ttl"] = null;
-  let classWord: Word | null = null;
-  for (let at = entry.startsBlank ? 0 : 1; at < entry.words.length; at += 1) {
-    const word = entry.words[at];
-    if (word === undefined) break;
-    const isTtl = /^\d/.test(word.text);
+  let hasClass = false;
+  for (const [at, word] of entry.words.entries()) {
+    if (at < ownerWords) continue;
+    const isTtl = /^\d\w*$/.test(word.text);
     const code = isTtl ? null : classCode(word.text);
-    if (!isTtl && code === null) return { ttl, typeAt: at };
-    if (isTtl ? ttl !== null : classWord !== null) {
+    if (!isTtl && code === null) return { ttl, typeWord: word, typeAt: at };
+    if (isTtl ? ttl !== null : hasClass) {
       sink.refuse(word, `"${word.text}" is a second ${isTtl ? "TTL" : "class"}: expected an RR type`);
       return null;
     }
     if (isTtl) {
-      const seconds = parseTtl(word.text);
-      if (seconds === null) sink.refuse(word, `cannot read TTL "${word.text}": ${ttlExpected}`);
-      ttl = { word, seconds };
+      ttl = { word, seconds: parseTtl(word.text) };
+      if (ttl.seconds === null) sink.refuse(word, `cannot read TTL "${word.text}": ${ttlExpected}`);
     } else {
+      hasClass = true;
       if (code !== RRClass.IN) sink.refuse(word, `class ${word.text} is not served: expected IN`);
-      classWord = word;
     }
   }
   const last = entry.words.at(-1);
-  if (last !== undefined)
+  if (last !== undefined) {
     sink.refuse(last, "an RR ends before its type: expected [owner] [TTL] [class] type rdata");
+  }
   return null;
 }
 
@@ -130,7 +137,11 @@ function classCode(text: string): number | null {
 }
 
 function readType(word: Word, sink: Sink): number | null {
-  const code = word.quoted ? null : rrTypeCode(word.text);
+  if (word.quoted) {
+    sink.refuse(word, "an RR type is written without quotes");
+    return null;
+  }
+  const code = rrTypeCode(word.text);
   if (code === null) {
     const meant = suggest(word.text, typeNames);
     const hint = meant === null ? "expected one such as A, or TYPE123" : `did you mean ${meant}?`;
@@ -146,10 +157,13 @@ function readType(word: Word, sink: Sink): number | null {
 }
 
 /** The TTL that is written, else that of `$TTL`, else the last RR's (RFC 2308 §4); null after a problem. */
-function ttlOf(head: Head, context: Context, typeWord: Word, sink: Sink): number | null {
+function ttlOf(head: Head, context: Context, sink: Sink): number | null {
   const ttl = head.ttl === null ? (context.defaultTtl ?? context.lastTtl) : head.ttl.seconds;
   if (ttl === null && head.ttl === null) {
-    sink.refuse(typeWord, "no TTL: write one before the type, or $TTL at the top of the file (RFC 2308 §4)");
+    sink.refuse(
+      head.typeWord,
+      "no TTL: write one before the type, or $TTL at the top of the file (RFC 2308 §4)",
+    );
     // Once is enough: what is missing is one line at the top.
     context.lastTtl = 0;
   } else if (ttl !== null) context.lastTtl = ttl;

@@ -13,7 +13,7 @@ export interface Zone {
 }
 
 /** What one owner name has. */
-export interface ZoneNode {
+interface ZoneNode {
   /** In the case of its first appearance. */
   readonly name: Name;
   /** By RR type. */
