@@ -8,6 +8,7 @@ import { probe } from "./probe/probe.ts";
 import { checkHello, type Target } from "./probe/protocol.ts";
 import { Schedule } from "./probe/schedule.ts";
 import { ReportStream } from "./probe/stream.ts";
+import { version } from "./version.ts";
 
 export interface AgentOptions {
   /** URLs of the nodes, as in `https://dns1.example:8053`. */
@@ -24,9 +25,6 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
-/** The release that nodes are told of. */
-const VERSION = "0.1.0";
-
 /** Runs an agent until it is stopped; throws when an option cannot be used, but never for what the network does. */
 export async function runAgent(options: AgentOptions): Promise<Agent> {
   const { nodes, token, log } = options;
@@ -34,7 +32,7 @@ export async function runAgent(options: AgentOptions): Promise<Agent> {
     kind: "hello",
     vantage: options.vantage,
     session: randomUUID(),
-    version: VERSION,
+    version,
   });
   if (hello.kind === "problem") throw new Error(`Cannot start an agent: ${hello.message}`);
 

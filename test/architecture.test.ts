@@ -26,8 +26,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   demo: ["command/console.ts", "command/stop.ts", "config", "control", "telemetry"],
   "dns.ts": ["answer", "book", "config", "serve", "telemetry", "wire"],
   "control.ts": ["config", "control", "book", "telemetry"],
-  "agent.ts": ["probe", "config", "telemetry"],
-  "cli.ts": ["command", "demo"],
+  "agent.ts": ["probe", "config", "telemetry", "version.ts"],
+  "version.ts": [],
+  "cli.ts": ["command", "demo", "version.ts"],
 };
 
 /** Folders that only compute: no socket, file, clock, thread or random source. */
