@@ -78,6 +78,8 @@ export interface Status {
   /** Of the book that dns serves; 0: none yet. */
   readonly adoptedVersion: number;
   readonly startedMs: number;
+  /** Reports taken from agents since then. */
+  readonly reportsTaken: number;
   readonly lastReload: LastReload;
 }
 

@@ -1,7 +1,7 @@
 /** Takes the report streams of agents: the node's side of `probe/protocol.ts`. */
 
 import type { RawData, WebSocket } from "ws";
-import type { Config, VantageId } from "../config/config.ts";
+import type { Config, VantageId, VipId } from "../config/config.ts";
 import type { Report } from "../health/report.ts";
 import {
   type AgentMessage,
@@ -42,15 +42,20 @@ export class Ingest {
   readonly #streams = new Set<Stream>();
   /** By vantage and session, the last sequence number taken; the newest session last. */
   readonly #taken = new Map<VantageId, Map<string, number>>();
+  /** By vantage and VIP, when the last report counts as made. */
+  readonly #reportedAtMs = new Map<string, number>();
+  #reportsTaken = 0;
   #config: Config;
   #version: number;
   #targets: readonly Target[];
+  #targetVips: ReadonlySet<string>;
   readonly #pings: NodeJS.Timeout;
 
   constructor(config: Config, version: number, options: IngestOptions) {
     this.#config = config;
     this.#version = version;
     this.#targets = targetsOf(config);
+    this.#targetVips = vipsOf(this.#targets);
     this.#options = options;
     this.#pings = setInterval(() => this.#ping(), PING_INTERVAL_MS);
     this.#pings.unref();
@@ -84,6 +89,8 @@ export class Ingest {
     this.#config = config;
     this.#version = version;
     this.#targets = targets;
+    this.#targetVips = vipsOf(targets);
+    this.#reportedAtMs.clear();
     for (const stream of this.#streams) {
       if (stream.hello === null) continue;
       if (!config.vantages.has(stream.hello.vantage))
@@ -95,6 +102,11 @@ export class Ingest {
   /** How many agents of a vantage are connected. */
   streamsOf(vantage: VantageId): number {
     return [...this.#streams].filter((stream) => stream.hello?.vantage === vantage).length;
+  }
+
+  /** Reports taken since the start; repeated ones count once. */
+  get reportsTaken(): number {
+    return this.#reportsTaken;
   }
 
   close(): void {
@@ -141,18 +153,32 @@ export class Ingest {
     const last = this.#lastSequence(hello);
     if (message.sequence > last) {
       this.#remember(hello, message.sequence);
-      const nowMs = this.#options.nowMs();
+      this.#reportsTaken += message.reports.length;
+      const { vantage } = hello;
       this.#options.take(
         message.reports.map(({ vip, agoMs, outcome }) => ({
-          vantage: hello.vantage,
+          vantage,
           vip,
-          atMs: nowMs - agoMs,
+          atMs: this.#timeOf(vantage, vip, agoMs),
           outcome,
         })),
       );
     }
     stream.send({ kind: "ack", sequence: Math.max(last, message.sequence) });
     stream.spend(message.reports.length);
+  }
+
+  /**
+   * When a report was made, by our clock. Reports of one vantage on one VIP come in the order in which they were made,
+   * but a message that was held up on its way makes the later ones look as old as it: they stay in order all the same.
+   */
+  #timeOf(vantage: VantageId, vip: VipId, agoMs: number): number {
+    const key = `${vantage} ${vip}`;
+    const last = this.#reportedAtMs.get(key) ?? 0;
+    const atMs = Math.max(this.#options.nowMs() - agoMs, last + 1);
+    // Whatever else an agent names is not remembered.
+    if (this.#targetVips.has(vip)) this.#reportedAtMs.set(key, atMs);
+    return atMs;
   }
 
   #lastSequence({ vantage, session }: Hello): number {
@@ -184,6 +210,10 @@ export class Ingest {
       else if (stream.socket.readyState === stream.socket.OPEN) stream.socket.ping();
     }
   }
+}
+
+function vipsOf(targets: readonly Target[]): ReadonlySet<string> {
+  return new Set(targets.map(({ vip }) => vip));
 }
 
 /** One agent's connection. */

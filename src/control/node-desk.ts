@@ -190,6 +190,7 @@ export class NodeDesk implements Desk {
       version: this.#door.version(),
       adoptedVersion: this.#options.publisher.versionServed,
       startedMs: this.#startedMs,
+      reportsTaken: this.#ingest.reportsTaken,
       lastReload: this.#lastReload,
     };
   }

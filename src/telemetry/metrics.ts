@@ -12,6 +12,7 @@ export interface Sample {
   readonly version: number;
   readonly adoptedVersion: number;
   readonly startedMs: number;
+  readonly reportsTaken: number;
   readonly vips: readonly MeasuredVip[];
   readonly vantages: readonly MeasuredVantage[];
   /** Overrides that count now, by kind. */
@@ -116,6 +117,13 @@ const VANTAGES: readonly Family[] = [
 ];
 
 const NODE: readonly Family[] = [
+  {
+    type: "counter",
+    name: "meridian_reports_ingested_total",
+    help: "Reports taken from agents; repeated ones count once.",
+    labels: [],
+    read: ({ reportsTaken }) => [[{}, reportsTaken]],
+  },
   ofNode("version", "Version of the last change.", ({ version }) => version),
   ofNode(
     "adopted_version",

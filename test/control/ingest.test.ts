@@ -95,6 +95,17 @@ describe("reports", () => {
     ]);
   });
 
+  test("keep their order when a message was held up on its way, and are counted", async () => {
+    const { connect, taken, ingest } = await open();
+    const agent = await connect("dublin");
+    await agent.greet("dublin");
+    await agent.report({ [EU_VIP]: "timeout" }, 100);
+    await agent.report({ [EU_VIP]: "timeout" }, 1_100);
+    await agent.report({ [EU_VIP]: "timeout" }, 50);
+    expect(taken.map(({ atMs }) => atMs)).toEqual([9_900, 9_901, 9_950]);
+    expect(ingest.reportsTaken).toBe(3);
+  });
+
   test("that are sent again after a reconnect are acknowledged, but taken once", async () => {
     const { connect, taken } = await open();
     const first = await connect("dublin");

@@ -11,6 +11,7 @@ const SAMPLE: Sample = {
   regions: ["eu-west", "us-east"],
   version: 7,
   adoptedVersion: 5,
+  reportsTaken: 12,
   startedMs: 1_000,
   vips: [
     { pool: "web", member: "web/a", region: "eu-west", family: "ipv4", up: true, held: false, take: 0.5 },

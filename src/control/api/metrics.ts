@@ -36,7 +36,7 @@ export function metricRoutes(app: Api, desk: Desk): void {
 async function sampleOf(desk: Desk): Promise<Sample> {
   const counters = await withinTime(desk.counters());
   const { config, geo } = desk.snapshot();
-  const { version, adoptedVersion, startedMs, lastReload } = desk.status();
+  const { version, adoptedVersion, startedMs, reportsTaken, lastReload } = desk.status();
   const active = desk.overrides().filter((override) => isActive(override, desk.nowMs()));
   const kinds = ["weight", "drain", "force"] as const;
   return {
@@ -45,6 +45,7 @@ async function sampleOf(desk: Desk): Promise<Sample> {
     version,
     adoptedVersion,
     startedMs,
+    reportsTaken,
     vips: vipsIn(desk),
     vantages: desk.vantages(),
     overrides: Object.fromEntries(
