@@ -9,7 +9,7 @@ import { headerLength, type Query } from "../wire/query.ts";
 /** Offset of the qname in every message. */
 const QNAME_AT = headerLength;
 /** What we accept and send over UDP: fits one IPv6 packet on any path (RFC 9715, DNS flag day 2020). */
-export const UDP_PAYLOAD_MAX = 1232;
+const UDP_PAYLOAD_MAX = 1232;
 /** The most a message on a stream can be. */
 const STREAM_MAX = 65_535;
 

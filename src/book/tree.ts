@@ -65,7 +65,7 @@ export function labelsMax(tree: ReadonlyMap<string, TreeNode>): number {
 }
 
 /** Number of the zone a name belongs to: the one with the longest apex at or above it; null: none. */
-export function zoneOf(key: string, apexes: ReadonlyMap<string, number>): number | null {
+function zoneOf(key: string, apexes: ReadonlyMap<string, number>): number | null {
   for (let at = key; ; at = parentKey(at)) {
     const zone = apexes.get(at);
     if (zone !== undefined) return zone;

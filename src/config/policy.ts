@@ -16,13 +16,13 @@ interface Named {
 }
 
 /** A pool: its members by weight. */
-export interface PoolLeaf {
+interface PoolLeaf {
   readonly kind: "pool";
   readonly pool: PoolId;
 }
 
 /** One member of a pool. */
-export interface MemberLeaf {
+interface MemberLeaf {
   readonly kind: "member";
   readonly member: MemberId;
 }

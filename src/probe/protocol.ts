@@ -68,7 +68,7 @@ export interface Reports {
 }
 
 /** A report on its way: the vantage is the stream's, the time is relative. */
-export interface SentReport {
+interface SentReport {
   readonly vip: VipId;
   /** How long before the message was sent the probe ended. */
   readonly agoMs: number;
@@ -99,13 +99,13 @@ export interface Target {
 }
 
 /** The node has taken every batch of the session up to and including this one. */
-export interface Ack {
+interface Ack {
   readonly kind: "ack";
   readonly sequence: number;
 }
 
 /** The node will not have this agent, and closes. */
-export interface Refused {
+interface Refused {
   readonly kind: "refused";
   /** For the agent's log: `no vantage "dublin" in meridian.yaml`. */
   readonly reason: string;

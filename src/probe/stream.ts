@@ -23,7 +23,8 @@ const URGENT_DELAY_MS = 5;
 const BATCH_DELAY_MS = 200;
 
 const RECONNECT_MS_MIN = 100;
-const RECONNECT_MS_MAX = 5_000;
+/** A node whose control was killed cannot fail over before its agents are back, so this adds little to its restart. */
+const RECONNECT_MS_MAX = 1_000;
 
 /** How long a node may take to say goodbye. */
 const CLOSE_MS_MAX = 500;

@@ -21,7 +21,7 @@ export function zoneOf(text: string): Zone {
   return value;
 }
 
-export function nameOf(text: string): Name {
+function nameOf(text: string): Name {
   const parsed = parseName(text, null);
   if (parsed.kind === "problem") throw new Error(parsed.message);
   return parsed.name;
