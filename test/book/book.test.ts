@@ -1,0 +1,145 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { checksums, inspectBook } from "../../src/book/book.ts";
+import { type BookContent, compileBook, sealBook } from "../../src/book/compile.ts";
+import { HEADER_WORDS, Header, PLAN_SERVFAIL } from "../../src/book/layout.ts";
+import { applyPatch, encodePlan, planWords } from "../../src/book/patch.ts";
+import type { VipId } from "../../src/config/config.ts";
+import { planOf, serviceOf, vipOf, zoneOf } from "../answer/harness.ts";
+
+const zone = zoneOf("$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n");
+const vips = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"].map(vipOf);
+const numbers = new Map(vips.map(({ id }, number) => [id, number]));
+const plans = [{ ipv4: planOf({ "192.0.2.1": 1 }), ipv6: planOf({ "2001:db8::1": 1 }) }];
+const content: BookContent = {
+  version: 2 ** 33 + 5,
+  zones: [zone],
+  vips,
+  regionOf: () => 0,
+  services: [serviceOf("www.example.", plans)],
+};
+
+describe("a book from disk", () => {
+  const sound = compileBook(content).bytes;
+
+  test("is sound as it was compiled, and keeps its version beyond 32 bits", () => {
+    expect(inspectBook(sound)).toEqual({ kind: "sound", version: 2 ** 33 + 5 });
+  });
+
+  test.each<[string, (words: Uint32Array) => void, RegExp]>([
+    ["of another magic", (words) => words.fill(0x4d52444e, 0, 1), /not a book/],
+    [
+      "of another format",
+      (words) => words.fill(99, Header.format, Header.format + 1),
+      /format is 99, expected 1/,
+    ],
+    [
+      "whose plans lie outside",
+      (words) => words.fill(1 << 30, Header.plansAt, Header.plansAt + 1),
+      /plans lie outside/,
+    ],
+    ["of no zone", (words) => words.fill(0, Header.zoneCount, Header.zoneCount + 1), /no zone/],
+  ])("%s is refused", (_, spoil, message) => {
+    const bytes = sound.slice();
+    spoil(new Uint32Array(bytes.buffer));
+    expect(inspectBook(bytes)).toEqual({ kind: "problem", message: expect.stringMatching(message) });
+  });
+
+  test("cut short, anywhere, is refused", () => {
+    for (let length = 0; length < sound.length; length += 4)
+      expect(inspectBook(sound.slice(0, length)).kind).toBe("problem");
+  });
+
+  test("with any octet changed behind the header is refused", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: HEADER_WORDS * 4, max: sound.length - 1 }),
+        fc.integer({ min: 1, max: 255 }),
+        (at, flip) => {
+          const bytes = sound.slice();
+          bytes[at] = (bytes[at] ?? 0) ^ flip;
+          expect(inspectBook(bytes).kind).toBe("problem");
+        },
+      ),
+      { numRuns: 300, seed: 1 },
+    );
+  });
+
+  test("that was patched is sound again once it is sealed", () => {
+    const { bytes, directory } = compileBook(content);
+    applyPatch(new Uint32Array(bytes.buffer), encodePlan(directory, 0, 0, 4, planOf({ "192.0.2.2": 1 })));
+    expect(inspectBook(bytes).kind).toBe("problem");
+    sealBook(bytes);
+    expect(inspectBook(bytes).kind).toBe("sound");
+    expect(checksums(bytes).checksum).toBe(new Uint32Array(bytes.buffer)[Header.checksum]);
+  });
+});
+
+describe("a plan in words", () => {
+  test("has cumulative shares that end at 2^32 - 1", () => {
+    expect([...planWords(planOf({ "192.0.2.1": 0.25, "192.0.2.2": 0.75 }), numbers, 3)]).toEqual([
+      2,
+      0,
+      2 ** 30 - 1,
+      1,
+      2 ** 32 - 1,
+      0,
+      0,
+    ]);
+  });
+
+  test("is empty for NODATA and marked for SERVFAIL", () => {
+    expect([...planWords(planOf({}), numbers, 1)]).toEqual([0, 0, 0]);
+    expect([...planWords({ kind: "servfail" }, numbers, 1)]).toEqual([PLAN_SERVFAIL, 0, 0]);
+  });
+
+  test("gives each VIP its share of 2^32 within one part in a billion, in order", () => {
+    const weights = fc.array(fc.double({ min: 1e-6, max: 1, noNaN: true }), { minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(weights, (given) => {
+        const sum = given.reduce((a, b) => a + b);
+        const shares = given.map((weight, i) => ({ vip: vips[i]?.id ?? ("" as VipId), share: weight / sum }));
+        const words = planWords({ kind: "answer", shares, lastResort: false }, numbers, 3);
+        let before = -1;
+        for (const [i, { share }] of shares.entries()) {
+          const cumulative = words[2 + 2 * i] ?? 0;
+          expect(Math.abs((cumulative - before) / 2 ** 32 - share)).toBeLessThan(1e-9);
+          before = cumulative;
+        }
+        expect(before).toBe(2 ** 32 - 1);
+      }),
+      { numRuns: 500, seed: 2 },
+    );
+  });
+
+  test("that does not fit, or names a VIP that is not in the book, is our own mistake", () => {
+    expect(() => planWords(planOf({ "192.0.2.1": 0.5, "192.0.2.2": 0.5 }), numbers, 1)).toThrow(
+      /2 VIPs in a slot for 1/,
+    );
+    expect(() => planWords(planOf({ "192.0.2.9": 1 }), numbers, 1)).toThrow(/no VIP 192.0.2.9/);
+    expect(() => encodePlan(compileBook(content).directory, 7, 0, 4, planOf({}))).toThrow(/no service 7/);
+  });
+});
+
+test("a patch writes the idle buffer only, so that whoever still reads the other is not disturbed", () => {
+  const { bytes, directory } = compileBook(content);
+  const words = new Uint32Array(bytes.buffer);
+  const patch = encodePlan(directory, 0, 0, 4, planOf({ "192.0.2.2": 1 }));
+  const first = words.slice(patch.slot + 1, patch.slot + 1 + patch.words.length);
+  applyPatch(words, patch);
+  expect(words[patch.slot]).toBe(1);
+  expect(words.slice(patch.slot + 1, patch.slot + 1 + patch.words.length)).toEqual(first);
+  expect(words.slice(patch.slot + 1 + patch.words.length, patch.slot + 1 + 2 * patch.words.length)).toEqual(
+    patch.words,
+  );
+});
+
+test("an RRset that fits into no message is a problem with its place", () => {
+  const lines = Array.from({ length: 200 }, (_, i) => `big 60 TXT "${String(i).padEnd(250, "x")}"`);
+  const big = zoneOf(
+    `$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n${lines.join("\n")}\n`,
+  );
+  expect(compileBook({ ...content, zones: [big] }).problems).toMatchObject([
+    { file: "test.zone", line: 5, message: "this RRset is larger than 32,767 octets; split it" },
+  ]);
+});
