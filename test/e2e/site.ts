@@ -136,13 +136,18 @@ interface Vantages {
   readonly vantages: readonly { readonly fresh: boolean }[];
 }
 
-/** Asks the API, and throws what it says when it refuses. */
-export async function call<T>(site: Site, token: string, path: string, body?: unknown): Promise<T> {
-  const response = await fetch(`${site.api}${path}`, {
-    method: body === undefined ? "GET" : "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
+/** Asks the API, with a POST where there is a body; throws what it says when it refuses. */
+export async function call<T>(
+  site: Site,
+  token: string,
+  path: string,
+  body?: unknown,
+  method: string = body === undefined ? "GET" : "POST",
+): Promise<T> {
+  const content =
+    body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const headers = { authorization: `Bearer ${token}`, ...content.headers };
+  const response = await fetch(`${site.api}${path}`, { method, ...content, headers });
   const text = await response.text();
   if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
   return JSON.parse(text);
