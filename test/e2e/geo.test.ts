@@ -7,6 +7,7 @@ import { type CountryResponse, Reader } from "maxmind";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Answer, Resolver } from "./dns.ts";
 import { report, useLab } from "./harness.ts";
+import { randomFrom } from "./mutants.ts";
 import { layOut, type Site, startNode, VIPS } from "./site.ts";
 
 const DATABASE = "@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb";
@@ -227,15 +228,4 @@ function bits(length: number): number {
 function textOf(address: Uint8Array): string {
   if (address.length === 4) return address.join(".");
   return Buffer.from(address).toString("hex").match(/.{4}/g)!.join(":");
-}
-
-/** Mulberry32: the same numbers on every run. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let hash = Math.imul(state ^ (state >>> 15), 1 | state);
-    hash = (hash + Math.imul(hash ^ (hash >>> 7), 61 | hash)) ^ hash;
-    return ((hash ^ (hash >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
