@@ -1,15 +1,11 @@
 /** PROCESS control: config, facts, changes and the API. Answers do not need it; dns starts it again when it dies. */
 
 import { flushCompileCache } from "node:module";
-import { setPriority } from "node:os";
 import type { ToControl, ToDns } from "./book/messages.ts";
 import { startApi } from "./control/api/server.ts";
 import { openDesk } from "./control/node-desk.ts";
 import { Publisher } from "./control/publish.ts";
 import { newLog } from "./telemetry/log.ts";
-
-/** Below dns, so that no work here takes CPU time from an answer. */
-const NICE = 10;
 
 const log = newLog("control");
 const [configFolder, stateFolder] = process.argv.slice(2);
@@ -18,7 +14,6 @@ if (configFolder === undefined || stateFolder === undefined || process.send === 
   log.fatal("control is started by dns, with the config and state folders as arguments");
   process.exit(2);
 }
-setPriority(NICE);
 
 const publisher = new Publisher({
   folder: stateFolder,

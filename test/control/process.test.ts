@@ -2,7 +2,6 @@
 
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { getPriority } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
@@ -55,12 +54,6 @@ test("control ends when dns goes away, and when it is told to, before dns would 
   told.kill("SIGTERM");
   expect(await toldEnded).toEqual([0, null]);
   expect(performance.now() - startedMs).toBeLessThan(1_000);
-});
-
-test("control runs below the priority of dns", async () => {
-  const child = start(new Folder(), new Dns());
-  await once(child, "message");
-  expect(getPriority(child.pid)).toBe(10);
 });
 
 test("control without dns says so and ends", async () => {

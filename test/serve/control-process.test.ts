@@ -1,0 +1,35 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { getPriority, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import pino from "pino";
+import { expect, onTestFinished, test } from "vitest";
+import { ControlProcess } from "../../src/serve/control-process.ts";
+
+/** A process has that many threads once V8 and libuv have started theirs. */
+const THREADS_MIN = 6;
+
+test.runIf(process.platform === "linux")("every thread of control runs below dns", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "meridian-test-"));
+  const log = pino({ level: "silent" });
+  const control = new ControlProcess([folder, folder], log, { started: () => {}, message: () => {} });
+  onTestFinished(async () => {
+    await control.stop();
+    rmSync(folder, { recursive: true });
+  });
+  control.start();
+  let nices: readonly number[] = [];
+  while (nices.length < THREADS_MIN) {
+    await sleep(20);
+    nices = nicesOf(control.pid ?? 0);
+  }
+  expect(new Set(nices)).toEqual(new Set([getPriority() + 10]));
+});
+
+/** The nice value of each thread: field 19 of its stat (proc_pid_stat(5)), behind a name that may hold anything. */
+function nicesOf(pid: number): readonly number[] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+  });
+}
