@@ -1,11 +1,12 @@
 /** PROCESS dns: answers queries whatever else happens, and keeps control running beside itself. */
 
 import { mkdirSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { createResponder } from "./answer/responder.ts";
 import type { ToDns } from "./book/messages.ts";
-import type { NodeConfig } from "./config/config.ts";
+import type { Endpoint, NodeConfig } from "./config/config.ts";
 import { BookHost } from "./serve/book-host.ts";
 import { ControlProcess } from "./serve/control-process.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
@@ -48,8 +49,13 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   });
   serveLastBook(host, node.stateFolder, log);
 
+  const { usable, unusable } = splitByFamily(node.listen);
+  for (const endpoint of unusable)
+    log.warn(
+      `not listening on ${formatEndpoint(endpoint)}: this machine has no IPv${endpoint.address.family}`,
+    );
   udp = await UdpWorkers.start({
-    endpoints: node.listen,
+    endpoints: usable,
     workers: node.workers,
     mode: node.udp,
     book: host.memory,
@@ -78,6 +84,26 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     stop: async () => {
       await Promise.all([control.stop(), tcp.stop(), udp.stop()]);
     },
+  };
+}
+
+/**
+ * A machine without IPv6 cannot serve the IPv6 half of a config that is meant for all, and need not fail for it. An
+ * address of a family that it has, but not that address, is a mistake, and an error.
+ */
+function splitByFamily(listen: readonly Endpoint[]): {
+  readonly usable: readonly Endpoint[];
+  readonly unusable: readonly Endpoint[];
+} {
+  const families = new Set(
+    Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .map(({ family }) => family),
+  );
+  const isUsable = ({ address }: Endpoint): boolean => families.has(`IPv${address.family}`);
+  return {
+    usable: listen.filter(isUsable),
+    unusable: listen.filter((endpoint) => !isUsable(endpoint)),
   };
 }
 
