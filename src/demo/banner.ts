@@ -21,6 +21,7 @@ export function banner(
   const victim = regions.includes(EUROPE) ? EUROPE : (regions[0] ?? "");
   const meridian = "npm run -s meridian --";
   const inFolder = folder === process.cwd() ? "" : ` --config ${folder}`;
+  const atApi = api === DEFAULT_API ? "" : ` --api ${api}`;
   const post = `curl -sS ${api}/v1/overrides -H "authorization: Bearer $MERIDIAN_TOKEN" -H "content-type: application/json"`;
   return [
     "",
@@ -46,10 +47,13 @@ export function banner(
     `  ${post} -d '{"kind":"drain","target":{"region":"${victim}"},"until":"+10m","reason":"maintenance"}'`,
     `  curl -sS ${api}/v1/overrides -H "authorization: Bearer $MERIDIAN_TOKEN"`,
     "Ask why:",
-    `  ${meridian} explain ${name} --client 81.2.69.1`,
+    `  ${meridian} explain ${name} --client 81.2.69.1${atApi}`,
     "Stop with Ctrl-C.",
     "",
   ];
 }
 
 const EUROPE = "eu-west";
+
+/** Where `meridian explain` asks unless told otherwise. */
+const DEFAULT_API = "http://127.0.0.1:8053";
