@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort, type Lab, type Program, until } from "./harness.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
+/** Where `npm run meridian` works. */
+export const REPOSITORY: string = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The VIPs of the demo's regions. */
 export const VIPS = { us: "127.0.1.1", eu: "127.0.2.1", ap: "127.0.3.1" } as const;

@@ -1,0 +1,103 @@
+/** The demo as a newcomer meets it: start it, paste what it prints, stop it. */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { Resolver } from "./dns.ts";
+import { has, membersOf, PATIENCE, type Program, report, until, useLab } from "./harness.ts";
+import { EUROPEAN, layOut, REPOSITORY, type Site, VIPS } from "./site.ts";
+
+/** It has said what there is by then. */
+const BANNER_MS_MAX = 5_000;
+
+/** Everything has ended by then. */
+const END_MS_MAX = 2_000;
+
+const lab = useLab();
+let site: Site;
+let demo: Program;
+let banner: string;
+let token: string;
+
+beforeAll(async () => {
+  site = await layOut(lab);
+  demo = lab.meridian("demo", ["demo", "--config", site.folder]);
+  [banner] = await demo.said(/Meridian runs\..*Stop with Ctrl-C\./s);
+  token = /MERIDIAN_TOKEN=(\S+)/.exec(banner)?.[1] ?? "";
+});
+
+describe("the demo", () => {
+  test("says soon what runs, with a token that is kept only hashed", () => {
+    const elapsedMs = performance.now() - demo.startedMs;
+    report(`the demo says what runs after ${Math.round(elapsedMs)} ms (at most ${BANNER_MS_MAX})`);
+    expect(elapsedMs).toBeLessThan(PATIENCE * BANNER_MS_MAX);
+    for (const part of ["us-east", "eu-west", "ap-northeast", "virginia", "dublin", "tokyo", site.api])
+      expect(banner).toContain(part);
+    expect(token).toMatch(/^[\w-]{40,}$/);
+    const state = join(site.folder, "var");
+    for (const file of readdirSync(state))
+      expect(readFileSync(join(state, file), "latin1")).not.toContain(token);
+  });
+
+  test.skipIf(!has("dig"))("prints dig lines with three different answers (needs dig)", async () => {
+    const lines = printed("dig ");
+    const answers = await Promise.all(lines.map((line) => shell(`${line} +short`)));
+    expect(answers.map((answer) => answer.trim())).toEqual([VIPS.eu, VIPS.ap, VIPS.us]);
+  });
+
+  test("prints a line that explains what dns answers", async () => {
+    const [line = ""] = printed("explain");
+    const said = await shell(line);
+    const resolver = new Resolver(await lab.socket("127.0.0.1"), site.port);
+    const answer = await resolver.ask("www.gslb.example", "A", { subnet: "81.2.69.1/32" });
+    expect(answer.data).toEqual([VIPS.eu]);
+    expect(said).toMatch(new RegExp(`100 % +${VIPS.eu} +web/eu-west`));
+    expect(said).toContain(`ECS scope /${answer.scope}, `);
+  });
+
+  test.skipIf(!has("curl"))("prints lines that shift, drain and list (needs curl)", async () => {
+    const [weigh = "", drain = "", list = ""] = printed("curl ");
+    const resolver = new Resolver(await lab.socket("127.0.0.1"), site.port);
+    expect(await shell(weigh)).toContain('"id":"weight:choice:canary/new"');
+    expect(await shell(drain)).toContain('"id":"drain:region:eu-west"');
+    expect(JSON.parse(await shell(list)).overrides).toMatchObject([
+      { kind: "drain", author: "admin", reason: "maintenance", until: expect.any(String) },
+      { kind: "weight", author: "admin", reason: "new version looks good", until: null },
+    ]);
+    expect(await resolver.look("www.gslb.example", { subnet: EUROPEAN })).toBe(VIPS.us);
+  });
+
+  test("ends with Ctrl-C, and leaves no process behind, not even a region that was started again by hand", async () => {
+    await shell(printed("kill -9")[0] ?? "");
+    await demo.said(/region eu-west ended \(SIGKILL\)/);
+    const region = lab.start("region by hand", "sh", ["-c", inRepository(printed("demo-region")[0] ?? "")]);
+    await region.said(/region serves/);
+    expect(membersOf(demo.pid).length).toBeGreaterThan(6);
+
+    const startedMs = performance.now();
+    demo.signalGroup("SIGINT");
+    await demo.ended;
+    await until("the demo's processes have ended", () => membersOf(demo.pid).length === 0);
+    await until("the region started by hand has ended", () => membersOf(region.pid).length === 0);
+    const elapsedMs = performance.now() - startedMs;
+    report(`Ctrl-C: everything has ended after ${Math.round(elapsedMs)} ms (at most ${END_MS_MAX})`);
+    expect(elapsedMs).toBeLessThan(PATIENCE * END_MS_MAX);
+  });
+});
+
+/** The commands of the banner that contain a text. */
+function printed(text: string): readonly string[] {
+  const commands = banner.split("\n").filter((line) => line.startsWith("  "));
+  return commands.map((line) => line.trim()).filter((line) => line.includes(text));
+}
+
+/** Does as somebody who pastes a line into a terminal in the repository. */
+async function shell(line: string): Promise<string> {
+  const program = lab.start("shell", "sh", ["-c", inRepository(line)], { MERIDIAN_TOKEN: token });
+  await program.ended;
+  return program.output;
+}
+
+function inRepository(line: string): string {
+  return `cd '${REPOSITORY}' && ${line}`;
+}

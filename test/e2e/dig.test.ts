@@ -1,0 +1,112 @@
+/** Real clients read our wire: dig and kdig, for every sort of answer, size and transport. */
+
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { has, useLab } from "./harness.ts";
+import { layOut, type Site, startNode, VIPS } from "./site.ts";
+
+/** Added to the demo's zone: an RRset of 8 texts, which 512 octets do not hold and 1232 do, and one that needs TCP. */
+const LONG = `
+long      TXT    ${Array.from({ length: 8 }, (_, i) => `"${String(i).repeat(100)}"`).join("\n          TXT    ")}
+longer    TXT    ${Array.from({ length: 8 }, (_, i) => `"${String(i).repeat(250)}"`).join("\n          TXT    ")}
+`;
+
+/** One question, as it is typed, and what dig must print. */
+const QUESTIONS: readonly (readonly [
+  what: string,
+  question: string,
+  printed: readonly (string | RegExp)[],
+])[] = [
+  ["A of a service", "www.gslb.example A", ["status: NOERROR", `www.gslb.example.\t5\tIN\tA\t${VIPS.us}`]],
+  ["AAAA of a service", "www.gslb.example AAAA", ["status: NOERROR", /AAAA\t2001:db8:1::1/]],
+  [
+    "HTTPS of a service",
+    "www.gslb.example HTTPS",
+    [/alpn="?h2"? ipv4hint=127\.0\.1\.1 ipv6hint=2001:db8:1::1/],
+  ],
+  ["A of a static name", "status.gslb.example A", [/3600\tIN\tA\t192\.0\.2\.80/]],
+  ["TXT", "gslb.example TXT", ['"v=spf1 mx -all"']],
+  ["MX with the address of its target", "gslb.example MX", [/MX\t10 mail\.gslb\.example\./, /192\.0\.2\.25/]],
+  ["NXDOMAIN with the SOA", "nobody.gslb.example A", ["status: NXDOMAIN", "ANSWER: 0", /60\tIN\tSOA\tns1/]],
+  ["NODATA with the SOA", "mail.gslb.example AAAA", ["status: NOERROR", "ANSWER: 0", /60\tIN\tSOA\tns1/]],
+  ["a wildcard, and the CNAME it leads over", "any.apps.gslb.example A", [/CNAME\twww\.gslb/, VIPS.us]],
+  ["a name steered like another", "shop.gslb.example A", [`shop.gslb.example.\t5\tIN\tA\t${VIPS.us}`]],
+  ["the case of the question", "wWw.GSLB.exAMPle A", [`wWw.GSLB.exAMPle.\t5\tIN\tA\t${VIPS.us}`]],
+  ["a name of somebody else", "www.elsewhere.example A", ["status: REFUSED", "ANSWER: 0"]],
+  [
+    "ECS with its scope",
+    "www.gslb.example A +subnet=81.2.69.0/24",
+    [/CLIENT-SUBNET: 81\.2\.69\.0\/24\/1\d/, VIPS.eu],
+  ],
+  [
+    "ECS over IPv6",
+    "www.gslb.example A +subnet=2001:200::/32",
+    [/CLIENT-SUBNET: 2001:200::\/32\/\d+/, VIPS.ap],
+  ],
+  ["ECS of scope 0 for a static name", "status.gslb.example A +subnet=81.2.69.0/24", ["81.2.69.0/24/0"]],
+  ["ECS that withholds the address", "www.gslb.example A +subnet=0", ["CLIENT-SUBNET: 0.0.0.0/0/0", VIPS.us]],
+  ["an unknown EDNS version", "www.gslb.example A +edns=1 +noednsneg", ["status: BADVERS", "ANSWER: 0"]],
+  ["an unknown EDNS option", "www.gslb.example A +ednsopt=65001:cafe", ["status: NOERROR", VIPS.us]],
+  ["a cookie, which is not understood", "www.gslb.example A +cookie", ["status: NOERROR", VIPS.us]],
+  ["a question without EDNS", "www.gslb.example A +noedns", ["status: NOERROR", "ADDITIONAL: 0"]],
+  ["TCP", "www.gslb.example A +tcp", [VIPS.us, "(TCP)"]],
+  ["IPv6 transport", "www.gslb.example A -6", [VIPS.us, "#PORT(::1) (UDP)"]],
+  [
+    "a long RRset that EDNS has room for",
+    "long.gslb.example TXT +ignore",
+    ["ANSWER: 8", /flags: qr aa;|flags: qr aa rd;/],
+  ],
+  [
+    "a long RRset that is truncated",
+    "long.gslb.example TXT +bufsize=512 +ignore",
+    [/flags: qr aa tc/, "ANSWER: 0"],
+  ],
+  [
+    "a truncated RRset asked for again over TCP",
+    "long.gslb.example TXT +bufsize=512",
+    ["ANSWER: 8", "(TCP)"],
+  ],
+  ["an RRset that is too long for any UDP", "longer.gslb.example TXT", ["ANSWER: 8", "(TCP)", "Truncated"]],
+];
+
+const lab = useLab();
+let site: Site;
+
+beforeAll(async () => {
+  site = await layOut(lab);
+  appendFileSync(join(site.folder, "zones/gslb.example.zone"), LONG);
+  await startNode(lab, site);
+});
+
+describe.skipIf(!has("dig"))("dig reads (needs dig)", () => {
+  test.each(QUESTIONS)("%s: %s", async (_what, question, printed) => {
+    const said = await ask("dig", ["+norecurse", "+time=2", "+tries=1", ...question.split(" ")]);
+    for (const part of printed) expect(said).toMatch(part);
+    expect(said).not.toMatch(/malformed|mismatch|WARNING/i);
+  });
+});
+
+describe.skipIf(!has("kdig"))("kdig reads (needs kdig)", () => {
+  test.each([
+    ["A", "www.gslb.example A +subnet=133.11.0.0/16", [VIPS.ap, "CLIENT-SUBNET: 133.11.0.0/16/"]],
+    ["HTTPS", "www.gslb.example HTTPS", ["alpn=h2 ipv4hint=127.0.1.1 ipv6hint=2001:db8:1::1"]],
+    ["NXDOMAIN", "nobody.gslb.example A", ["NXDOMAIN"]],
+    [
+      "many questions on one connection",
+      "+tcp +keepopen www.gslb.example A mail.gslb.example A",
+      [VIPS.us, "192.0.2.25"],
+    ],
+  ])("%s: %s", async (_what, question, printed) => {
+    const said = await ask("kdig", ["+norecurse", "+time=2", "+retry=0", ...question.split(" ")]);
+    for (const part of printed) expect(said).toContain(part);
+    expect(said).not.toMatch(/malformed|mismatch|WARNING/i);
+  });
+});
+
+async function ask(program: string, args: readonly string[]): Promise<string> {
+  const server = args.includes("-6") ? "::1" : "127.0.0.1";
+  const client = lab.start(program, program, [`@${server}`, "-p", String(site.port), ...args]);
+  await client.ended;
+  return client.output.replaceAll(`#${site.port}`, "#PORT");
+}
