@@ -3,7 +3,7 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Answer, Resolver } from "./dns.ts";
 import { childrenOf, has, PATIENCE, type Program, RATE, report, until, useLab } from "./harness.ts";
 import { buildGenerator, Load } from "./load.ts";
@@ -70,9 +70,6 @@ describe("a node that starts while control cannot", () => {
 
   beforeAll(async () => {
     site = await layOut(lab);
-  });
-
-  beforeEach(async () => {
     node = await startNode(lab, site);
     await node.end("SIGTERM");
   });

@@ -57,7 +57,7 @@ export class Program {
   readonly startedMs: number = performance.now();
   /** Standard output and error, as they came. */
   output = "";
-  /** Resolves when the process has ended. */
+  /** Resolves when the process has ended and all that it said is here. */
   readonly ended: Promise<void>;
   readonly #child: ChildProcess;
 
@@ -69,7 +69,7 @@ export class Program {
         this.output += text;
       });
     }
-    this.ended = once(this.#child, "exit").then(() => undefined);
+    this.ended = once(this.#child, "close").then(() => undefined);
   }
 
   get pid(): number {
