@@ -5,7 +5,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -29,6 +29,11 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 /** Whether a program is on the PATH. */
 export function has(program: string): boolean {
   return spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+}
+
+/** Whether the loopback interface has an IPv6 address. */
+export function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).some((of) => of?.some(({ address }) => address === "::1"));
 }
 
 /** Waits until `condition` holds and returns how long it took; throws when it never does. */
@@ -191,7 +196,7 @@ export function useLab(): Lab {
 /** Ports below those that the kernel gives to outgoing connections; files that run at a time begin apart. */
 let nextPort = 10_000 + (process.pid % 200) * 100;
 
-/** A port that is free on every loopback address, for UDP and TCP. */
+/** A port that is free on every IPv4 loopback address, for UDP and TCP. */
 export async function freePort(): Promise<number> {
   for (;;) {
     nextPort += 1;
@@ -201,11 +206,11 @@ export async function freePort(): Promise<number> {
 
 async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  const socket = createSocket("udp6");
+  const socket = createSocket("udp4");
   try {
-    server.listen(port, "::");
+    server.listen(port, "0.0.0.0");
     await once(server, "listening");
-    socket.bind(port, "::");
+    socket.bind(port, "0.0.0.0");
     await once(socket, "listening");
     return true;
   } catch {
