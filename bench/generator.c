@@ -11,12 +11,16 @@
  * A reply is right when its id, question and ECS match an open query, RCODE is NOERROR, and, with --type A or AAAA,
  * there is an answer of that type whose address is in --expect (any address without it). With --echo 1 the query sent
  * back with QR set is right.
+ *
+ * SIGTERM ends the load early, as if its time were over. With --timeline a line says what came in each interval; its
+ * endedNs is the time on CLOCK_MONOTONIC.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +69,10 @@ static uint64_t next_random(void) {
   random_state ^= random_state << 17;
   return random_state;
 }
+
+static volatile sig_atomic_t is_stopped;
+
+static void on_stop(int signal_number) { is_stopped = signal_number; }
 
 static void die(const char *what) { perror(what); exit(2); }
 
@@ -272,8 +280,10 @@ int main(int argc, char **argv) {
   uint32_t next_name = 0;
   uint16_t next_id = 0;
   int open_count = 0, next_socket = 0;
+  signal(SIGTERM, on_stop);
   for (;;) {
     uint64_t now = now_ns();
+    if (is_stopped && now < end) end = now;
     int is_sending = now < end;
     if (!is_sending && (open_count == 0 || now > end + (uint64_t)tail_ms * 1000000ull)) break;
 
@@ -347,8 +357,8 @@ int main(int argc, char **argv) {
         }
     }
     if (timeline_ms && now >= interval_end) {
-      printf("{\"ms\":%llu,\"received\":%llu,\"wrong\":%llu,\"lost\":%llu,\"by\":{", (unsigned long long)((interval_end - start) / 1000000),
-             (unsigned long long)interval_received, (unsigned long long)interval_wrong, (unsigned long long)interval_lost);
+      printf("{\"ms\":%llu,\"endedNs\":%llu,\"received\":%llu,\"wrong\":%llu,\"lost\":%llu,\"by\":{",
+             (unsigned long long)((interval_end - start) / 1000000), (unsigned long long)now, (unsigned long long)interval_received, (unsigned long long)interval_wrong, (unsigned long long)interval_lost);
       for (int e = 0; e < expected_count; e++) {
         printf("%s\"%s\":%llu", e ? "," : "", expected_text[e], (unsigned long long)interval_hits[e]);
         interval_hits[e] = 0;

@@ -1,7 +1,8 @@
 /** Runs the load generator. */
 
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 
 /** What to ask, how fast and for how long. Every server listens on 127.0.0.1. */
 export interface Load {
@@ -37,11 +38,9 @@ export interface LoadResult {
 
 /** What came in one interval. */
 export interface Interval {
-  /** The interval's beginning, since the start of the load. */
-  readonly ms: number;
-  readonly received: number;
-  readonly wrong: number;
-  readonly lost: number;
+  /** When it ended, on the clock of `process.hrtime`. */
+  readonly endedNs: number;
+  /** Answers by address. */
   readonly by: Readonly<Record<string, number>>;
 }
 
@@ -54,11 +53,27 @@ const WINDOW = 160;
 /** The generator's core; the servers have the other one. */
 const GENERATOR_CORE = 1;
 
-/** Runs the load to its end. */
-export async function runLoad(generator: string, load: Load): Promise<LoadResult> {
+/** A load under way. */
+export interface RunningLoad {
+  readonly result: Promise<LoadResult>;
+  /** Ends it before its time. */
+  stop(): void;
+}
+
+/** Runs a load to its end. */
+export function runLoad(generator: string, load: Load): Promise<LoadResult> {
+  return startLoad(generator, load).result;
+}
+
+/** Starts a load. */
+export function startLoad(generator: string, load: Load): RunningLoad {
   const child = spawn("taskset", ["-c", String(GENERATOR_CORE), generator, ...argumentsFor(load)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  return { result: resultOf(child, load), stop: () => child.kill("SIGTERM") };
+}
+
+async function resultOf(child: ChildProcessByStdio<null, Readable, null>, load: Load): Promise<LoadResult> {
   let result: LoadResult | null = null;
   for await (const line of createInterface({ input: child.stdout })) {
     const said: LoadResult | Interval = JSON.parse(line);

@@ -1,7 +1,5 @@
 /** One run of one server: its cost at full load, its latency at half of it. */
 
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
 import { cpuNsOf } from "./cpu.ts";
 import { type Load, type LoadResult, runLoad } from "./load.ts";
@@ -67,16 +65,6 @@ export async function measure(peer: Peer, place: Place, names: string, seconds: 
     await server.stop();
     rmSync(place.folder, { recursive: true, force: true });
   }
-}
-
-/** A UDP port on 127.0.0.1 that nobody has now. */
-export async function freePort(): Promise<number> {
-  const socket = createSocket("udp4");
-  socket.bind(0, "127.0.0.1");
-  await once(socket, "listening");
-  const { port } = socket.address();
-  socket.close();
-  return port;
 }
 
 function cpuOf(server: Server): { readonly own: number; readonly all: number } {

@@ -1,3 +1,211 @@
-export async function scale(_write: string | null): Promise<readonly string[]> {
-  return [];
+/** `npm run bench -- --scale`: a node with 100,000 steered names: its book, its memory, and what changes cost. */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { compileBook } from "../src/book/compile.ts";
+import { FactKeeper } from "../src/control/fact-keeper.ts";
+import { Planner } from "../src/control/planner.ts";
+import { Loader } from "../src/control/snapshot.ts";
+import { formatProblem } from "../src/problem.ts";
+import { writeSection } from "./document.ts";
+import { type Interval, type Load, type LoadResult, runLoad, startLoad } from "./load.ts";
+import { describeMachine } from "./machine.ts";
+import { buildPrograms } from "./programs.ts";
+import {
+  ADDRESSES,
+  FAILING,
+  FAILING_VIP_IDS,
+  SERVICES_TOUCHED,
+  STEERED_NAMES,
+  writeScale,
+} from "./scale-config.ts";
+import { ScaleNode } from "./scale-node.ts";
+
+/** One figure, and what it may be; null: it is only told. */
+interface Finding {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly atMost: number | null;
+}
+
+/** The slowest one of a thousand answers, at half load, whatever control does meanwhile. */
+const P999_MS_MAX = 10;
+
+const PEAK_SECONDS = 3;
+/** Load before and after what is measured under it. */
+const CALM_MS = 1_000;
+const PHASE_SECONDS_MAX = 120;
+const TIMELINE_MS = 5;
+
+/** Measures, prints, writes into `document` if one is given, and returns what is beyond its limit. */
+export async function scale(document: string | null): Promise<readonly string[]> {
+  const folder = mkdtempSync(join(tmpdir(), "meridian-scale-"));
+  try {
+    const findings = [...compiling(folder), ...(await underLoad(folder))];
+    const text = [describeMachine([], new Date()), tableOf(findings)].join("\n\n");
+    console.log(text);
+    if (document !== null) writeSection(document, "scale", text);
+    return findings
+      .filter(({ value, atMost }) => atMost !== null && !(value <= atMost))
+      .map(({ what, value, unit, atMost }) => `${what}: ${value} ${unit}, expected at most ${atMost}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What control does before it has a book to publish, in this process. */
+function compiling(folder: string): readonly Finding[] {
+  const place = join(folder, "compiling");
+  mkdirSync(place);
+  writeScale(place, 0, 0);
+  const [loaded, loadMs] = timed(() => new Loader(place).load());
+  const { value: snapshot } = loaded;
+  if (snapshot === null) throw new Error(loaded.problems.map(formatProblem).join("\n"));
+  const [book, compileMs] = timed(() => {
+    const { value: planner } = Planner.of(snapshot);
+    if (planner === null) throw new Error("the world cannot be split for these policies");
+    planner.planAll(new FactKeeper(snapshot.config, [], [], 0).facts(0));
+    return compileBook(planner.content(1));
+  });
+  return [
+    { what: "steered names", value: STEERED_NAMES.length, unit: "", atMost: null },
+    { what: "snapshot loaded", value: loadMs / 1e3, unit: "s", atMost: null },
+    { what: "plans made and book compiled", value: compileMs / 1e3, unit: "s", atMost: 5 },
+    { what: "book", value: book.bytes.length / 2 ** 20, unit: "MiB", atMost: null },
+  ];
+}
+
+/** What clients see of a node that answers at half its peak while things change. */
+async function underLoad(folder: string): Promise<readonly Finding[]> {
+  const { generator } = buildPrograms();
+  const names = join(folder, "names");
+  writeFileSync(names, STEERED_NAMES.map((name) => `${name}\n`).join(""));
+  const place = join(folder, "node");
+  mkdirSync(place);
+  const node = await ScaleNode.start(place);
+  try {
+    const load: Load = {
+      port: node.port,
+      names,
+      ecs: true,
+      expect: ADDRESSES,
+      seconds: PEAK_SECONDS,
+      rate: null,
+    };
+    await runLoad(generator, load);
+    const peak = await runLoad(generator, load);
+    const half: Load = { ...load, seconds: PHASE_SECONDS_MAX, rate: peak.qps / 2 };
+    const calm = await during(generator, half, () => sleep(CALM_MS));
+    const flip = await during(generator, half, () => node.report(FAILING_VIP_IDS, false));
+    const reload = await during(generator, half, () => node.reload());
+    const restart = await during(generator, half, () => node.restartControl());
+    const results = [calm, flip, reload, restart].map(({ result }) => result);
+    return [
+      { what: "answers at full load", value: peak.qps, unit: "/s", atMost: null },
+      {
+        what: `failure of ${FAILING_VIP_IDS.length} VIPs of ${SERVICES_TOUCHED} services, from report to last old answer`,
+        value: lastOldAnswerMs(flip),
+        unit: "ms",
+        atMost: 100,
+      },
+      {
+        what: "zone file changed, until it is in answers",
+        value: reload.tookMs / 1e3,
+        unit: "s",
+        atMost: null,
+      },
+      {
+        what: "control killed, until it takes reports again",
+        value: restart.tookMs / 1e3,
+        unit: "s",
+        atMost: null,
+      },
+      slowest("without a change", calm),
+      slowest("during the failure", flip),
+      slowest("during the reload", reload),
+      slowest("while control starts again", restart),
+      {
+        what: "most resident memory, all processes",
+        value: node.residentOctetsMax / 2 ** 20,
+        unit: "MiB",
+        atMost: 1024,
+      },
+      { what: "queries lost", value: results.reduce((sum, { lost }) => sum + lost, 0), unit: "", atMost: 0 },
+      {
+        what: "wrong replies",
+        value: results.reduce((sum, { wrong }) => sum + wrong, 0),
+        unit: "",
+        atMost: 0,
+      },
+    ];
+  } finally {
+    await node.stop();
+  }
+}
+
+/** What was seen while something was done under load. */
+interface Phase {
+  readonly result: LoadResult;
+  readonly intervals: readonly Interval[];
+  /** When it was begun, on the clock of `process.hrtime`, and how long it took. */
+  readonly begunNs: number;
+  readonly tookMs: number;
+}
+
+async function during(generator: string, load: Load, act: () => Promise<void>): Promise<Phase> {
+  const intervals: Interval[] = [];
+  const timeline = { everyMs: TIMELINE_MS, onInterval: (interval: Interval) => intervals.push(interval) };
+  const running = startLoad(generator, { ...load, timeline });
+  await sleep(CALM_MS);
+  const begunNs = Number(process.hrtime.bigint());
+  await act();
+  const tookMs = (Number(process.hrtime.bigint()) - begunNs) / 1e6;
+  await sleep(CALM_MS);
+  running.stop();
+  return { result: await running.result, intervals, begunNs, tookMs };
+}
+
+/** From the report of the failure to the end of the last interval in which a failed VIP was answered. */
+function lastOldAnswerMs({ intervals, begunNs }: Phase): number {
+  const old = intervals.filter(({ by }) => (by[FAILING] ?? 0) > 0);
+  const last = old.at(-1);
+  if (last === undefined) throw new Error(`expected answers of ${FAILING} before its failure, got none`);
+  if (last === intervals.at(-1)) return Number.POSITIVE_INFINITY;
+  return (last.endedNs - begunNs) / 1e6;
+}
+
+function slowest(when: string, { result }: Phase): Finding {
+  return {
+    what: `p99.9 at half load ${when}`,
+    value: result.p999us / 1e3,
+    unit: "ms",
+    atMost: P999_MS_MAX,
+  };
+}
+
+function tableOf(findings: readonly Finding[]): string {
+  const rows = findings.map(({ what, value, unit, atMost }) => {
+    const limit = atMost === null ? "" : `${atMost} ${unit}`;
+    return `| ${what} | ${figure(value)} ${unit} | ${limit} |`;
+  });
+  return ["| what | measured | at most |", "| --- | ---: | ---: |", ...rows].join("\n");
+}
+
+function figure(value: number): string {
+  return value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 2 : 0 });
+}
+
+function timed<T>(work: () => T): readonly [T, number] {
+  const from = performance.now();
+  const value = work();
+  return [value, performance.now() - from];
+}
+
+if (import.meta.main) {
+  const faults = await scale(null);
+  for (const fault of faults) console.error(fault);
+  if (faults.length > 0) process.exitCode = 1;
 }

@@ -74,7 +74,7 @@ export class Server {
 
   async #untilUp(port: number, qname: string): Promise<void> {
     const giveUpAt = performance.now() + UP_MS_MAX;
-    while (!(await answers(port, qname))) {
+    while (!(await isAnswered(port, qname))) {
       if (this.#hasEnded() || performance.now() > giveUpAt) {
         throw new Error(`Cannot start ${this.#command.join(" ")}: expected answers, got\n${this.#said}`);
       }
@@ -94,8 +94,8 @@ export class Server {
   }
 }
 
-/** Whether a query gets a response without an error within 100 ms. */
-async function answers(port: number, qname: string): Promise<boolean> {
+/** Whether a query for A gets a response without an error within 100 ms. */
+export async function isAnswered(port: number, qname: string): Promise<boolean> {
   const labels = qname.split(".").flatMap((label) => [label.length, ...Buffer.from(label)]);
   const query = Buffer.from([0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, 1, 0, 1]);
   const socket = createSocket("udp4");
