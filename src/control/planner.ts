@@ -22,6 +22,9 @@ export interface Replanned {
   readonly after: ClassPlans;
 }
 
+/** What `planFor` comes to where nothing has an address of the family: most fleets have but one. */
+const NO_ADDRESSES: Plan = { kind: "nodata", lastResort: false };
+
 /** The plans of one snapshot. Plans are a pure function of snapshot and facts, however they were arrived at. */
 export class Planner {
   readonly #snapshot: Snapshot;
@@ -151,11 +154,11 @@ export class Planner {
     return touched;
   }
 
-  #plan({ service }: Cohort, local: LocalPolicy, facts: Facts): ClassPlans {
+  #plan({ service, capacity4, capacity6 }: Cohort, local: LocalPolicy, facts: Facts): ClassPlans {
     const { config } = this.#snapshot;
     return {
-      ipv4: planFor(local, service, 4, facts, config).plan,
-      ipv6: planFor(local, service, 6, facts, config).plan,
+      ipv4: capacity4 === 0 ? NO_ADDRESSES : planFor(local, service, 4, facts, config).plan,
+      ipv6: capacity6 === 0 ? NO_ADDRESSES : planFor(local, service, 6, facts, config).plan,
     };
   }
 }
