@@ -47,7 +47,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     streams.adopt(memory);
     udp?.adopt(memory);
   });
-  serveLastBook(host, node.stateFolder, log);
+  await serveLastBook(host, node.stateFolder, log);
 
   const { usable, unusable } = splitByFamily(node.listen);
   for (const endpoint of unusable)
@@ -74,7 +74,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
 
   const control = new ControlProcess([configFolder, node.stateFolder], log, {
     started: () => control.send({ kind: "hello", version: host.version }),
-    message: (message) => obey(message, host, control, counters, log),
+    message: (message) => void obey(message, host, control, counters, log),
   });
   control.start();
   const listening = endpoints.map(formatEndpoint);
@@ -108,23 +108,23 @@ function splitByFamily(listen: readonly Endpoint[]): {
 }
 
 /** Answers start from what was served last, before control is up: nobody waits for it. */
-function serveLastBook(host: BookHost, folder: string, log: Logger): void {
-  const last = host.adopt(join(folder, "book"));
+async function serveLastBook(host: BookHost, folder: string, log: Logger): Promise<void> {
+  const last = await host.adopt(join(folder, "book"));
   if (last.kind === "adopted") log.info({ version: last.version }, "serving the last book on disk");
   else log.warn({ reason: last.reason }, "no book on disk; queries get SERVFAIL until control makes one");
 }
 
-function obey(
+async function obey(
   message: ToDns,
   host: BookHost,
   control: ControlProcess,
   counters: SharedArrayBuffer,
   log: Logger,
-): void {
+): Promise<void> {
   switch (message.kind) {
     case "adopt": {
       const { version } = message;
-      const adoption = host.adopt(message.path);
+      const adoption = await host.adopt(message.path);
       if (adoption.kind === "refused") {
         log.error({ reason: adoption.reason }, "kept the book that is served");
         control.send({ kind: "refused", version, reason: adoption.reason });

@@ -1,5 +1,5 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { CompiledBook } from "../../src/book/compile.ts";
 import { compileBook } from "../../src/book/compile.ts";
 import { encodePlan } from "../../src/book/patch.ts";
@@ -43,7 +43,7 @@ describe("a book", () => {
     expect(publisher.versionServed).toBe(1);
     expect(dns.addresses(WWW, GB)).toEqual([EU]);
     await publisher.close();
-    expect(new Dns().host.adopt(folder.file("state/book"))).toEqual({ kind: "adopted", version: 1 });
+    expect(await new Dns().host.adopt(folder.file("state/book"))).toEqual({ kind: "adopted", version: 1 });
     expect(existsSync(folder.file("state/book.next"))).toBe(false);
   });
 
@@ -53,7 +53,7 @@ describe("a book", () => {
     dns.refusal = "a test";
     expect(await publisher.publish(2, book(2))).toEqual({ kind: "refused", reason: "a test" });
     await publisher.close();
-    expect(new Dns().host.adopt(folder.file("state/book"))).toEqual({ kind: "adopted", version: 1 });
+    expect(await new Dns().host.adopt(folder.file("state/book"))).toEqual({ kind: "adopted", version: 1 });
   });
 
   test.each([4, 5])(
@@ -84,12 +84,12 @@ describe("a patch", () => {
     const plan = { kind: "answer", shares: [{ vip: east!, share: 1 }], lastResort: false } as const;
     publisher.patch([0, 1].map((classNumber) => encodePlan(compiled.directory, 0, classNumber, 4, plan)));
     expect(dns.addresses(WWW, GB)).toEqual([EAST]);
-    const cold = (): readonly string[] => {
+    const cold = async (): Promise<readonly string[]> => {
       const again = new Dns();
-      again.host.adopt(folder.file("state/book"));
+      await again.host.adopt(folder.file("state/book"));
       return again.addresses(WWW, GB);
     };
-    await until(() => cold()[0] === EAST);
+    await vi.waitFor(async () => expect((await cold())[0]).toBe(EAST), { timeout: 10_000 });
     await publisher.close();
   });
 

@@ -120,14 +120,7 @@ export class Dns {
     this.messages.push(message);
     switch (message.kind) {
       case "adopt": {
-        const { version } = message;
-        const adoption =
-          this.refusal === null
-            ? this.host.adopt(message.path)
-            : { kind: "refused" as const, reason: this.refusal };
-        const answer: ToControl =
-          adoption.kind === "refused" ? { kind: "refused", version, reason: adoption.reason } : adoption;
-        setImmediate(() => this.tell(answer));
+        void this.#adopt(message.version, message.path);
         break;
       }
       case "patch":
@@ -140,6 +133,14 @@ export class Dns {
       }
     }
   };
+
+  async #adopt(version: number, path: string): Promise<void> {
+    const adoption =
+      this.refusal === null
+        ? await this.host.adopt(path)
+        : { kind: "refused" as const, reason: this.refusal };
+    this.tell(adoption.kind === "refused" ? { kind: "refused", version, reason: adoption.reason } : adoption);
+  }
 
   /** How many messages of a kind came in. */
   count(kind: ToDns["kind"]): number {
