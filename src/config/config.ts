@@ -172,6 +172,7 @@ export interface NodeConfig {
   readonly publishMs: number;
 }
 
+/** An address and a port; port 0 asks the system for a free one. */
 export interface Endpoint {
   readonly address: IpAddress;
   readonly port: number;

@@ -4,7 +4,17 @@ import type { Member, MemberId, Pool, PoolId, Region, RegionId } from "./config.
 import { keys } from "./keys.ts";
 import { caseMaps, type ParseMatch } from "./parse-geo-match.ts";
 import { weightRange } from "./parse-pool.ts";
-import type { Failover, Geo, GeoCase, Latency, Nearest, Policy, Weighted, WeightedChoice } from "./policy.ts";
+import {
+  childrenOf,
+  type Failover,
+  type Geo,
+  type GeoCase,
+  type Latency,
+  type Nearest,
+  type Policy,
+  type Weighted,
+  type WeightedChoice,
+} from "./policy.ts";
 import type { NamedReader, Reader } from "./read.ts";
 import { formatCount } from "./units.ts";
 
@@ -253,23 +263,4 @@ function parseMinUp(reader: Reader | null | undefined): number {
 function refuseDepth(reader: Reader): null {
   reader.problem(`policies may stand at most ${depthMax} deep in each other, in place or by name`);
   return null;
-}
-
-function childrenOf(policy: Policy): readonly Policy[] {
-  switch (policy.kind) {
-    case "pool":
-    case "member":
-      return [];
-    case "geo": {
-      const cases = policy.cases.map(({ use }) => use);
-      return policy.default === null ? cases : [...cases, policy.default];
-    }
-    case "nearest":
-    case "latency":
-      return [policy.of];
-    case "weighted":
-      return policy.choices.map(({ use }) => use);
-    case "failover":
-      return policy.order;
-  }
 }

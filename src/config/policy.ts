@@ -81,3 +81,23 @@ export interface Failover extends Named {
   readonly kind: "failover";
   readonly order: readonly Policy[];
 }
+
+/** The policies that one is directly made of, in its order. */
+export function childrenOf(policy: Policy): readonly Policy[] {
+  switch (policy.kind) {
+    case "pool":
+    case "member":
+      return [];
+    case "geo": {
+      const cases = policy.cases.map(({ use }) => use);
+      return policy.default === null ? cases : [...cases, policy.default];
+    }
+    case "nearest":
+    case "latency":
+      return [policy.of];
+    case "weighted":
+      return policy.choices.map(({ use }) => use);
+    case "failover":
+      return policy.order;
+  }
+}

@@ -1,14 +1,9 @@
 /** Where DNS is served, and how Linux writes such a place down. */
 
 import type { Client } from "../answer/client.ts";
+import type { Endpoint } from "../config/config.ts";
 import type { IpAddress } from "../wire/address.ts";
 import { putU16, u8, u16 } from "../wire/bytes.ts";
-
-/** An address and a port; port 0 asks the system for a free one. */
-export interface Endpoint {
-  readonly address: IpAddress;
-  readonly port: number;
-}
 
 /** `192.0.2.1:53`, `[2001:db8::1]:53`. */
 export function formatEndpoint(endpoint: Endpoint): string {

@@ -1,6 +1,7 @@
 /** Opens the UDP sockets that workers read in batches. */
 
-import { AF_INET, AF_INET6, type Endpoint, formatEndpoint, isWildcard, sockaddrOf } from "./endpoint.ts";
+import type { Endpoint } from "../config/config.ts";
+import { AF_INET, AF_INET6, formatEndpoint, isWildcard, sockaddrOf } from "./endpoint.ts";
 import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
 
 /** An open socket. Its number is valid in every thread of the process, so it can be passed to a worker. */

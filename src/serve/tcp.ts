@@ -5,9 +5,10 @@ import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { Client } from "../answer/client.ts";
 import type { Answer } from "../answer/responder.ts";
+import type { Endpoint } from "../config/config.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { type IpAddress, parseAddress } from "../wire/address.ts";
-import { type Endpoint, setClient, withoutZone } from "./endpoint.ts";
+import { setClient, withoutZone } from "./endpoint.ts";
 import { describeCrash, guard } from "./guard.ts";
 import { DnsStream } from "./stream.ts";
 

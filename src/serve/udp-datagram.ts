@@ -5,10 +5,11 @@ import { once } from "node:events";
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import { Client } from "../answer/client.ts";
 import type { Answer } from "../answer/responder.ts";
+import type { Endpoint } from "../config/config.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { parseAddress } from "../wire/address.ts";
 import { PACKET_OCTETS } from "./batch.ts";
-import { type Endpoint, isWildcard, setClient, withoutZone } from "./endpoint.ts";
+import { isWildcard, setClient, withoutZone } from "./endpoint.ts";
 
 /** What the sockets work with. */
 export interface DatagramService {

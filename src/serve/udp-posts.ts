@@ -2,7 +2,7 @@
 
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint } from "../config/config.ts";
 import { closeUdpSocket, openUdpSocket, type UdpSocket } from "./sockets.ts";
 import type { SystemCalls } from "./system.ts";
 import { CAN_SHARE_PORT, withoutWildcards } from "./udp-datagram.ts";

@@ -2,8 +2,8 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
+import type { Endpoint } from "../config/config.ts";
 import { counterRow } from "../telemetry/counters.ts";
-import type { Endpoint } from "./endpoint.ts";
 import { describeCrash } from "./guard.ts";
 import { Orders } from "./orders.ts";
 import { systemCalls } from "./system.ts";

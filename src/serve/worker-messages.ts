@@ -1,6 +1,6 @@
 /** What the parent and its UDP workers say to one another. */
 
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint } from "../config/config.ts";
 import type { UdpSocket } from "./sockets.ts";
 
 /** What a worker is started with. */

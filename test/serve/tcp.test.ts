@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Endpoint } from "../../src/serve/endpoint.ts";
+import type { Endpoint } from "../../src/config/config.ts";
 import { type TcpLimits, TcpServer } from "../../src/serve/tcp.ts";
 import { COUNTER_NAMES, ROW_CELLS } from "../../src/telemetry/counters.ts";
 import { Command, createResponder } from "./toy-responder.ts";

@@ -2,7 +2,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Endpoint } from "../../src/serve/endpoint.ts";
+import type { Endpoint } from "../../src/config/config.ts";
 import { systemCalls } from "../../src/serve/system.ts";
 import { type UdpEvent, type UdpOptions, UdpWorkers, udpRows } from "../../src/serve/udp-workers.ts";
 import { COUNTER_NAMES, newCounters, sumCounters } from "../../src/telemetry/counters.ts";
