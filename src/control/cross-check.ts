@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { Problem } from "../problem.ts";
 import { suggest } from "../suggest.ts";
 import { RRType, rrTypeName } from "../wire/codes.ts";
-import { formatName, isWithin, type Name, nameKey, parentOf, sameName } from "../wire/name.ts";
+import { formatName, type Name, nameKey, parentOf } from "../wire/name.ts";
 import type { Place, Zone } from "../zone/zone.ts";
 
 /** RRs that would answer in a service's place, or send its clients elsewhere. */
@@ -16,21 +16,21 @@ const SUGGESTIONS_MAX = 20;
 /** All problems between the services of a config and its zones. */
 export function crossCheck(config: Config, zones: readonly Zone[]): readonly Problem[] {
   const problems = zonesTwice(zones);
-  const byApex = new Map(zones.map((zone) => [nameKey(zone.apex), zone]));
+  const owners = new Owners(zones);
   const services = new Map(config.services.map((service) => [nameKey(service.name), service]));
   let suggestions = 0;
   for (const service of config.services) {
-    const message = ownerProblem(service.name, byApex);
+    const message = owners.problemOf(service.name, nameKey(service.name));
     if (message !== null)
       problems.push({ ...service.place, message: `service ${service.label}: ${message}` });
   }
-  for (const { name, steered } of zones.flatMap((zone) => [...zone.nodes.values()])) {
+  for (const [key, { name, steered }] of zones.flatMap((zone) => [...zone.nodes])) {
     if (steered === null) continue;
-    if (services.has(nameKey(name))) {
+    if (services.has(key)) {
       const message = `${formatName(name)} is a service itself, so it cannot be steered as another`;
       problems.push({ ...steered.place, message });
     } else if (services.has(nameKey(steered.as))) {
-      const message = ownerProblem(name, byApex);
+      const message = owners.problemOf(name, key);
       if (message !== null) problems.push({ ...steered.place, message: `${formatName(name)}: ${message}` });
     } else {
       suggestions += 1;
@@ -55,40 +55,66 @@ function zonesTwice(zones: readonly Zone[]): Problem[] {
   return problems;
 }
 
-/** Why a name cannot be answered by a service; null: it can. */
-function ownerProblem(name: Name, byApex: ReadonlyMap<string, Zone>): string | null {
-  const zone = zoneOf(name, byApex);
-  if (zone === null) {
-    const some = [...byApex.values()].slice(0, 5).map(({ apex }) => formatName(apex));
-    return `it lies in no zone; the zones are ${some.join(", ")}${byApex.size > 5 ? ", ..." : ""}`;
+/** What is so for a name by itself or by what stands above it. */
+interface Standing {
+  /** The zone with the longest apex at or above the name. */
+  readonly zone: Zone | null;
+  /** Why neither the name nor anything below it can be answered here; null: it can. */
+  readonly barrier: string | null;
+}
+
+/** Knows which names can be answered by a service. Names share parents, so what holds for these is worked out once. */
+class Owners {
+  readonly #byApex: ReadonlyMap<string, Zone>;
+  readonly #parents = new Map<string, Standing>();
+
+  constructor(zones: readonly Zone[]) {
+    this.#byApex = new Map(zones.map((zone) => [nameKey(zone.apex), zone]));
   }
-  const node = zone.nodes.get(nameKey(name));
-  for (const type of RIVALS) {
-    const rrset = node?.rrsets.get(type);
-    if (rrset !== undefined) return `the zone has ${rrTypeName(type)} for this name, ${where(rrset.place)}`;
+
+  /** Why a name cannot be answered by a service; null: it can. `key` is the name's own. */
+  problemOf(name: Name, key: string): string | null {
+    const { zone, barrier } = this.#standing(name, key);
+    if (zone === null) {
+      const some = [...this.#byApex.values()].slice(0, 5).map(({ apex }) => formatName(apex));
+      return `it lies in no zone; the zones are ${some.join(", ")}${this.#byApex.size > 5 ? ", ..." : ""}`;
+    }
+    const node = zone.nodes.get(key);
+    for (const type of RIVALS) {
+      const rrset = node?.rrsets.get(type);
+      if (rrset !== undefined) return `the zone has ${rrTypeName(type)} for this name, ${where(rrset.place)}`;
+    }
+    return barrier;
   }
-  for (let above: Name | null = name; above !== null && isWithin(above, zone.apex); above = parentOf(above)) {
-    const rrsets = zone.nodes.get(nameKey(above))?.rrsets;
-    const delegation = sameName(above, zone.apex) ? undefined : rrsets?.get(RRType.NS);
-    if (delegation !== undefined) return `${formatName(above)} is delegated, ${where(delegation.place)}`;
+
+  #standing(name: Name, key: string): Standing {
+    const own = this.#byApex.get(key);
+    const above = own === undefined ? this.#above(name) : { zone: own, barrier: null };
+    const rrsets = above.zone?.nodes.get(key)?.rrsets;
+    const delegation = own === undefined ? rrsets?.get(RRType.NS) : undefined;
     const dname = rrsets?.get(RRType.DNAME);
-    if (dname !== undefined) return `${formatName(above)} has a DNAME, ${where(dname.place)}`;
+    if (delegation !== undefined)
+      return { ...above, barrier: `${formatName(name)} is delegated, ${where(delegation.place)}` };
+    if (dname !== undefined)
+      return { ...above, barrier: `${formatName(name)} has a DNAME, ${where(dname.place)}` };
+    return above;
   }
-  return null;
+
+  #above(name: Name): Standing {
+    const parent = parentOf(name);
+    if (parent === null) return { zone: null, barrier: null };
+    const key = nameKey(parent);
+    const known = this.#parents.get(key);
+    if (known !== undefined) return known;
+    const standing = this.#standing(parent, key);
+    this.#parents.set(key, standing);
+    return standing;
+  }
 }
 
 function unknownService(name: Name, known: readonly string[]): string {
   const near = suggest(formatName(name).slice(0, -1), known);
   return `no service ${formatName(name)} in the config${near === null ? "" : `; did you mean ${near}?`}`;
-}
-
-/** The zone with the longest apex at or above the name. */
-function zoneOf(name: Name, byApex: ReadonlyMap<string, Zone>): Zone | null {
-  for (let apex: Name | null = name; apex !== null; apex = parentOf(apex)) {
-    const zone = byApex.get(nameKey(apex));
-    if (zone !== undefined) return zone;
-  }
-  return null;
 }
 
 function where({ file, line }: Place): string {

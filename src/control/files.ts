@@ -8,8 +8,15 @@ export type FileStamp = string;
 
 /** Reads files for one attempt to load everything. */
 export class FileReader {
+  /** Knows stamps already, and gets to know those from here. */
+  readonly #parent: FileReader | null;
+
   /** Every path that was asked for, present or not, with its stamp from just before it was read. */
   readonly stamps: Map<string, FileStamp> = new Map();
+
+  constructor(parent: FileReader | null = null) {
+    this.#parent = parent;
+  }
 
   /** The text of a file; null where it cannot be read. */
   text(path: string): string | null {
@@ -30,10 +37,30 @@ export class FileReader {
   stamp(path: string): FileStamp {
     const known = this.stamps.get(path);
     if (known !== undefined) return known;
-    const stamp = stampNow(path);
+    const stamp = this.#parent?.stamp(path) ?? stampNow(path);
     this.stamps.set(path, stamp);
     return stamp;
   }
+}
+
+/** Remembers what was made of files until one of them has changed. */
+export class Remembered<T> {
+  #made: { readonly stamps: ReadonlyMap<string, FileStamp>; readonly value: T } | null = null;
+
+  /** What `make` makes of the files that it asks its reader for. */
+  of(reader: FileReader, make: (reader: FileReader) => T): T {
+    if (this.#made !== null && isCurrent(this.#made.stamps, reader)) return this.#made.value;
+    const own = new FileReader(reader);
+    const value = make(own);
+    this.#made = { stamps: own.stamps, value };
+    return value;
+  }
+}
+
+function isCurrent(stamps: ReadonlyMap<string, FileStamp>, reader: FileReader): boolean {
+  // All are asked for, so that a change of any of them is noticed from now on.
+  const changed = [...stamps].filter(([path, stamp]) => reader.stamp(path) !== stamp);
+  return changed.length === 0;
 }
 
 /** The stamp of a file as it is now. */

@@ -13,7 +13,7 @@ import { parseZone } from "../zone/parse.ts";
 import type { Zone } from "../zone/zone.ts";
 import { loadConfig } from "./config-file.ts";
 import { crossCheck } from "./cross-check.ts";
-import { FileReader, type FileStamp } from "./files.ts";
+import { FileReader, type FileStamp, Remembered } from "./files.ts";
 import { GeoLoader, type GeoSource } from "./geo-loader.ts";
 import { Planner } from "./planner.ts";
 import { policiesIn } from "./policy-walk.ts";
@@ -43,9 +43,11 @@ export function checkFolder(folder: string): Checked<Snapshot> {
   return { value: planner.value === null ? null : value, problems: planner.problems };
 }
 
-/** Loads a folder again and again; geo data that have not changed are read once. */
+/** Loads a folder again and again; what has not changed is read and parsed once. */
 export class Loader {
   readonly #folder: string;
+  readonly #config = new Remembered<Checked<Config>>();
+  readonly #zones = new ZoneLoader();
   readonly #geo = new GeoLoader();
 
   constructor(folder: string) {
@@ -58,10 +60,10 @@ export class Loader {
    */
   load(): Loaded {
     const reader = new FileReader();
-    const config = loadConfig(this.#folder, reader);
+    const config = this.#config.of(reader, (own) => loadConfig(this.#folder, own));
     if (config.value === null) return { ...config, value: null, stamps: reader.stamps, warnings: [] };
 
-    const zones = loadZones(config.value, reader);
+    const zones = this.#zones.load(config.value, reader);
     const labels = loadLabels(config.value, reader);
     const geo = this.#geo.load(config.value, labels.value ?? [], prefixesIn(config.value), reader);
     const problems = [
@@ -90,13 +92,26 @@ interface Zones {
   readonly problems: readonly Problem[];
 }
 
-function loadZones(config: Config, reader: FileReader): Zones {
-  const checked = config.zones.map((file) => parseZone(file, originOf(file), (path) => reader.text(path)));
-  const problems = checked.flatMap((zone) => zone.problems);
-  if (config.zones.length === 0) {
-    problems.push({ file: config.file, line: 0, column: 0, message: "no zones, expected at least one" });
+/** Remembers each zone until one of its files has changed. */
+class ZoneLoader {
+  #remembered: ReadonlyMap<string, Remembered<Checked<Zone>>> = new Map();
+
+  load(config: Config, reader: FileReader): Zones {
+    this.#remembered = new Map(
+      config.zones.map((file) => [file, this.#remembered.get(file) ?? new Remembered<Checked<Zone>>()]),
+    );
+    const checked = config.zones.map((file) => this.#zone(file, reader));
+    const problems = checked.flatMap((zone) => zone.problems);
+    if (config.zones.length === 0) {
+      problems.push({ file: config.file, line: 0, column: 0, message: "no zones, expected at least one" });
+    }
+    return { value: checked.flatMap((zone) => zone.value ?? []), problems };
   }
-  return { value: checked.flatMap((zone) => zone.value ?? []), problems };
+
+  #zone(file: string, reader: FileReader): Checked<Zone> {
+    const remembered = this.#remembered.get(file) ?? new Remembered<Checked<Zone>>();
+    return remembered.of(reader, (own) => parseZone(file, originOf(file), (path) => own.text(path)));
+  }
 }
 
 /** A file named for its apex, as in `zones/gslb.example.zone`, needs no `$ORIGIN`. */

@@ -125,6 +125,27 @@ describe("a loader", () => {
     expect(loader.load().value?.atlas).toBe(first.value?.atlas);
   });
 
+  test("parses again what has changed, and nothing else", () => {
+    const folder = new Folder({
+      "meridian.yaml": CONFIG.replace("[test.example.zone]", "[test.example.zone, other.example.zone]"),
+      "included.inc": "extra 60 A 192.0.2.7\n",
+      "other.example.zone":
+        "@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n$INCLUDE included.inc\n",
+    });
+    const loader = new Loader(folder.path);
+    const first = loader.load().value!;
+    expect(first.zones).toHaveLength(2);
+    folder.write("included.inc", "another 60 A 192.0.2.7\nextra 60 A 192.0.2.7\n");
+    const { value, stamps } = loader.load();
+    expect(value!.config).toBe(first.config);
+    expect(value!.zones[0]).toBe(first.zones[0]);
+    expect(value!.zones[1]!.nodes.size).toBe(first.zones[1]!.nodes.size + 1);
+    expect([...stamps.keys()]).toEqual(expect.arrayContaining([folder.file("included.inc")]));
+    folder.write("included.inc", "extra 60 A nonsense\n");
+    expect(loader.load().problems).toHaveLength(1);
+    expect(loader.load().problems).toHaveLength(1);
+  });
+
   test("makes another atlas when labels change", () => {
     const folder = new Folder();
     const loader = new Loader(folder.path);
