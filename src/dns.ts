@@ -134,7 +134,7 @@ async function obey(
       return;
     }
     case "patch":
-      if (!host.patch(message.version, message.patches))
+      if (!host.patch(message.version, message.packed))
         log.warn({ version: message.version, served: host.version }, "dropped plans for another book");
       return;
     case "counters":

@@ -1,13 +1,11 @@
 /** What dns and control tell each other, over the channel between parent and child process. */
 
-import type { PlanPatch } from "./patch.ts";
-
 /** From control to dns. */
 export type ToDns =
   /** A whole book lies at `path`. */
   | { readonly kind: "adopt"; readonly version: number; readonly path: string }
-  /** New plans for the book of that version; dropped when dns serves another. */
-  | { readonly kind: "patch"; readonly version: number; readonly patches: readonly PlanPatch[] }
+  /** New plans for the book of that version, packed; dropped when dns serves another. */
+  | { readonly kind: "patch"; readonly version: number; readonly packed: Uint32Array }
   | { readonly kind: "counters"; readonly request: number };
 
 /** From dns to control. */

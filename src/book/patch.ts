@@ -5,58 +5,97 @@ import { word } from "../wire/bytes.ts";
 import type { BookDirectory } from "./compile.ts";
 import { bufferWords, PLAN_SERVFAIL, slotWords } from "./layout.ts";
 
-/** A new plan for one slot. */
-export interface PlanPatch {
-  /** Word offset of the slot in the book. */
-  readonly slot: number;
-  /** A whole buffer: count, then VIP and cumulative share by turns, zeros up to the capacity. */
-  readonly words: Uint32Array;
-}
+/** Words before each packed plan: word offset of its slot in the book, and how many words follow. */
+const HEAD_WORDS = 2;
 
-/** The patch that puts `plan` in force for a class of a service. */
-export function encodePlan(
-  directory: BookDirectory,
-  service: number,
-  classNumber: number,
-  family: 4 | 6,
-  plan: Plan,
-): PlanPatch {
-  const entry = directory.services[service];
-  if (entry === undefined) throw new RangeError(`no service ${service} in the book`);
-  const { slots, capacity4, capacity6 } = entry;
-  const classAt = slots + classNumber * (slotWords(capacity4) + slotWords(capacity6));
-  return {
-    slot: family === 4 ? classAt : classAt + slotWords(capacity4),
-    words: planWords(plan, directory.vips, family === 4 ? capacity4 : capacity6),
-  };
+/**
+ * Packs new plans one after the other as `slot, length, buffer`. A whole buffer is count, then VIP and cumulative share
+ * by turns, zeros up to the capacity. One array crosses to dns at once; thousands of objects do not.
+ */
+export class PatchWriter {
+  readonly #directory: BookDirectory;
+  #words = new Uint32Array(1024);
+  #length = 0;
+
+  constructor(directory: BookDirectory) {
+    this.#directory = directory;
+  }
+
+  /** What was put so far. */
+  get packed(): Uint32Array {
+    return this.#words.slice(0, this.#length);
+  }
+
+  /** Adds a plan for a class of a service. */
+  put(service: number, classNumber: number, family: 4 | 6, plan: Plan): this {
+    const entry = this.#directory.services[service];
+    if (entry === undefined) throw new RangeError(`no service ${service} in the book`);
+    const { slots, capacity4, capacity6 } = entry;
+    const classAt = slots + classNumber * (slotWords(capacity4) + slotWords(capacity6));
+    const capacity = family === 4 ? capacity4 : capacity6;
+    const length = bufferWords(capacity);
+    this.#makeRoom(HEAD_WORDS + length);
+    this.#words[this.#length] = family === 4 ? classAt : classAt + slotWords(capacity4);
+    this.#words[this.#length + 1] = length;
+    writePlan(this.#words, this.#length + HEAD_WORDS, plan, this.#directory.vips, capacity);
+    this.#length += HEAD_WORDS + length;
+    return this;
+  }
+
+  #makeRoom(more: number): void {
+    if (this.#length + more <= this.#words.length) return;
+    const words = new Uint32Array(2 * (this.#length + more));
+    words.set(this.#words);
+    this.#words = words;
+  }
 }
 
 /** A plan as the words of one buffer. */
 export function planWords(plan: Plan, vips: BookDirectory["vips"], capacity: number): Uint32Array {
   const words = new Uint32Array(bufferWords(capacity));
-  if (plan.kind === "servfail") words[0] = PLAN_SERVFAIL;
-  if (plan.kind !== "answer") return words;
-  if (plan.shares.length > capacity)
-    throw new RangeError(`a plan of ${plan.shares.length} VIPs in a slot for ${capacity}`);
-  let sum = 0;
-  for (const [i, { vip, share }] of plan.shares.entries()) {
-    const number = vips.get(vip);
-    if (number === undefined) throw new RangeError(`no VIP ${vip} in the book`);
-    sum += share;
-    words[1 + 2 * i] = number;
-    words[2 + 2 * i] = Math.min(Math.max(Math.round(sum * 2 ** 32) - 1, 0), 0xffffffff);
-  }
-  words[2 * plan.shares.length] = 0xffffffff;
-  words[0] = plan.shares.length;
+  writePlan(words, 0, plan, vips, capacity);
   return words;
 }
 
+/** Writes a plan where there are zeros. */
+function writePlan(
+  words: Uint32Array,
+  at: number,
+  plan: Plan,
+  vips: BookDirectory["vips"],
+  capacity: number,
+): void {
+  if (plan.kind === "servfail") words[at] = PLAN_SERVFAIL;
+  if (plan.kind !== "answer") return;
+  if (plan.shares.length > capacity)
+    throw new RangeError(`a plan of ${plan.shares.length} VIPs in a slot for ${capacity}`);
+  let sum = 0;
+  let to = at;
+  for (const { vip, share } of plan.shares) {
+    const number = vips.get(vip);
+    if (number === undefined) throw new RangeError(`no VIP ${vip} in the book`);
+    sum += share;
+    words[to + 1] = number;
+    words[to + 2] = Math.min(Math.max(Math.round(sum * 2 ** 32) - 1, 0), 0xffffffff);
+    to += 2;
+  }
+  words[to] = 0xffffffff;
+  words[at] = plan.shares.length;
+}
+
 /**
- * Puts a patch in force: writes the idle buffer of the slot, then lets one store of the sequence switch over, so
- * that a reader sees the old plan or the new one.
+ * Puts packed plans in force. For each it writes the idle buffer of the slot, then lets one store of the sequence
+ * switch over, so that a reader sees the old plan or the new one.
  */
-export function applyPatch(words: Uint32Array, patch: PlanPatch): void {
-  const sequence = (word(words, patch.slot) + 1) >>> 0;
-  words.set(patch.words, patch.slot + 1 + (sequence & 1) * patch.words.length);
-  Atomics.store(words, patch.slot, sequence);
+export function applyPatches(words: Uint32Array, packed: Uint32Array): void {
+  for (let at = 0; at < packed.length; ) {
+    const slot = word(packed, at);
+    const length = word(packed, at + 1);
+    const from = at + HEAD_WORDS;
+    const sequence = (word(words, slot) + 1) >>> 0;
+    const to = slot + 1 + (sequence & 1) * length;
+    for (let i = 0; i < length; i += 1) words[to + i] = word(packed, from + i);
+    Atomics.store(words, slot, sequence);
+    at = from + length;
+  }
 }

@@ -1,11 +1,9 @@
 /** Cohorts: services that always have the same plans, so that whatever is worked out for one holds for all. */
 
-import type { Config, Service, VipId } from "../config/config.ts";
+import type { Config, Member, Service } from "../config/config.ts";
 import type { Policy } from "../config/policy.ts";
-import { vipsOf } from "../health/tracked.ts";
 import { type LocalPolicy, membersOf } from "../steering/local.ts";
 import type { Partition } from "../steering/partition.ts";
-import { reachableMembers } from "../steering/reach.ts";
 import { policiesIn } from "./policy-walk.ts";
 
 /** Services with equal policies, equal `whenDown`, and no choices that an override could weigh for one of them alone. */
@@ -22,9 +20,8 @@ export interface Cohort {
   readonly capacity6: number;
 }
 
-/** What the plans of a cohort depend on, apart from the config. */
+/** What all plans of a cohort depend on, apart from the config and the VIPs that each can hold. */
 export interface Dependencies {
-  readonly vips: ReadonlySet<VipId>;
   /** By `policy/choice`. */
   readonly choices: ReadonlySet<string>;
   /** Whether the order of regions by round-trip time matters. */
@@ -39,35 +36,38 @@ export function cohortsOf(services: readonly Service[]): readonly (readonly numb
 }
 
 /** The dependencies of a service's plans. */
-export function dependenciesOf(service: Service, config: Config): Dependencies {
+export function dependenciesOf(service: Service): Dependencies {
   const policies = policiesIn(service.policy);
-  const vips = [...reachableMembers(service, config)].flatMap(vipsOf);
   const choices = policies.flatMap((policy) =>
     policy.kind === "weighted"
       ? policy.choices.map(({ key }) => `${policy.name ?? service.label}/${key}`)
       : [],
   );
-  return {
-    vips: new Set(vips.map(({ id }) => id)),
-    choices: new Set(choices),
-    rankings: policies.some(({ kind }) => kind === "latency"),
-  };
+  return { choices: new Set(choices), rankings: policies.some(({ kind }) => kind === "latency") };
+}
+
+/** The members that the plans of one class of a service can hold, and depend on. */
+export function reachableFrom(local: LocalPolicy, service: Service, config: Config): ReadonlySet<Member> {
+  return new Set([...membersOf(local), ...fallbackOf(service, config)]);
 }
 
 /** The most VIPs of a family that any plan for one of these policies, or for the fallback pool, can hold. */
 export function capacityOf(
   locals: readonly LocalPolicy[],
-  { whenDown }: Service,
+  service: Service,
   config: Config,
   family: 4 | 6,
 ): number {
-  const fallback = whenDown.kind === "fallback" ? (config.pools.get(whenDown.pool)?.members ?? []) : [];
   let most = 0;
-  for (const members of [fallback, ...locals.map((local) => [...membersOf(local)])]) {
+  for (const members of [fallbackOf(service, config), ...locals.map((local) => [...membersOf(local)])]) {
     const inFamily = members.filter((member) => (family === 4 ? member.ipv4 : member.ipv6) !== null);
     most = Math.max(most, inFamily.length);
   }
   return most;
+}
+
+function fallbackOf({ whenDown }: Service, config: Config): readonly Member[] {
+  return whenDown.kind === "fallback" ? (config.pools.get(whenDown.pool)?.members ?? []) : [];
 }
 
 /** Makes equal keys for services of one cohort; a policy that many services share by name is written out once. */

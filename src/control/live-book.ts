@@ -1,7 +1,6 @@
 /** The book in force: keeps its plans in step with the facts, and puts another in its place. */
 
 import { type BookDirectory, type CompiledBook, compileBook } from "../book/compile.ts";
-import type { PlanPatch } from "../book/patch.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
 import { type FactKeeper, isNothing, joinShifts, NO_SHIFT, type Shift } from "./fact-keeper.ts";
@@ -29,7 +28,7 @@ export class LiveBook {
   readonly #options: LiveBookOptions;
   #edition: Edition | null = null;
   /** On its way to dns, with the patches that it needs by the time it is adopted. */
-  #draft: { readonly edition: Edition; readonly patches: PlanPatch[] } | null = null;
+  #draft: { readonly edition: Edition; readonly patches: Uint32Array[] } | null = null;
   #pending: Shift = NO_SHIFT;
   #flushing: NodeJS.Immediate | null = null;
 
@@ -66,7 +65,7 @@ export class LiveBook {
     if (this.#draft !== null) {
       const { planner, directory, snapshot } = this.#draft.edition;
       const late = planner.replan(shift, keeper.factsFor(snapshot.config, nowMs()));
-      this.#draft.patches.push(...patchesFor(directory, late));
+      this.#draft.patches.push(patchesFor(directory, late));
     }
     if (shift.flipped.length > 0) onFlip(shift.flipped, replanned);
     return replanned;
@@ -75,7 +74,7 @@ export class LiveBook {
   /** Puts the book of another snapshot in place of this one. With any problem, nothing has changed. */
   async replace(snapshot: Snapshot, version: number): Promise<readonly Problem[]> {
     const { keeper, publisher, nowMs } = this.#options;
-    const planner = Planner.of(snapshot);
+    const planner = Planner.of(snapshot, this.#edition?.planner);
     if (planner.value === null) return planner.problems;
     planner.value.planAll(keeper.factsFor(snapshot.config, nowMs()));
     const content = planner.value.content(version);
@@ -91,7 +90,7 @@ export class LiveBook {
     this.#draft = null;
     if (outcome.kind === "refused") return [problemOf(snapshot, `dns refused the book: ${outcome.reason}`)];
     this.#edition = edition;
-    publisher.patch(patches);
+    for (const packed of patches) publisher.patch(packed);
     this.shift(keeper.use(snapshot.config, nowMs()));
     this.flush();
     return [];

@@ -1,8 +1,8 @@
 /** Makes the plans of all services, and after each change of the facts only those that depend on it again. */
 
 import type { BookContent, BookDirectory, ClassPlans } from "../book/compile.ts";
-import { encodePlan, type PlanPatch } from "../book/patch.ts";
-import type { RegionId, Service, VipId } from "../config/config.ts";
+import { PatchWriter } from "../book/patch.ts";
+import type { Config, RegionId, Service, VipId } from "../config/config.ts";
 import { type ClassTrie, compileClasses } from "../geo/trie.ts";
 import { vipsOf } from "../health/tracked.ts";
 import type { Checked, Problem } from "../problem.ts";
@@ -10,7 +10,7 @@ import type { Facts } from "../steering/facts.ts";
 import type { LocalPolicy } from "../steering/local.ts";
 import { type Partition, Partitions, TooManyClasses } from "../steering/partition.ts";
 import { type Plan, planFor } from "../steering/plan.ts";
-import { type Cohort, capacityOf, cohortsOf, dependenciesOf } from "./cohort.ts";
+import { type Cohort, capacityOf, cohortsOf, dependenciesOf, reachableFrom } from "./cohort.ts";
 import type { Shift } from "./fact-keeper.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -28,19 +28,110 @@ const NO_ADDRESSES: Plan = { kind: "nodata", lastResort: false };
 /** The plans of one snapshot. Plans are a pure function of snapshot and facts, however they were arrived at. */
 export class Planner {
   readonly #snapshot: Snapshot;
-  readonly #cohorts: readonly Cohort[];
-  readonly #tries: ReadonlyMap<Partition, ClassTrie | null>;
-  readonly #byVip = new Map<VipId, Cohort[]>();
-  readonly #byChoice = new Map<string, Cohort[]>();
-  readonly #byRanking: Cohort[] = [];
-  readonly #byService = new Map<Service, Cohort>();
+  readonly #split: Split;
   /** By class number. */
   readonly #plans = new Map<Cohort, readonly ClassPlans[]>();
 
-  private constructor(snapshot: Snapshot, cohorts: readonly Cohort[]) {
+  private constructor(snapshot: Snapshot, split: Split) {
     this.#snapshot = snapshot;
-    this.#cohorts = cohorts;
-    const { atlas, config } = snapshot;
+    this.#split = split;
+  }
+
+  /**
+   * Splits the world for every policy; that it cannot be split is the only problem there is. Where config and atlas are
+   * the ones of `before`, its split is taken over: an edited zone does not change it.
+   */
+  static of(snapshot: Snapshot, before: Planner | null = null): Checked<Planner> {
+    if (
+      before !== null &&
+      before.#snapshot.config === snapshot.config &&
+      before.#snapshot.atlas === snapshot.atlas
+    )
+      return { value: new Planner(snapshot, before.#split), problems: [] };
+    const { value: split, problems } = Split.of(snapshot);
+    return { value: split === null ? null : new Planner(snapshot, split), problems };
+  }
+
+  /** Makes all plans from these facts. */
+  planAll(facts: Facts): void {
+    for (const cohort of this.#split.cohorts) {
+      this.#plans.set(
+        cohort,
+        cohort.locals.map((local) => this.#plan(cohort, local, facts)),
+      );
+    }
+  }
+
+  /** Makes the plans again that depend on what has shifted, and returns those that came out different. */
+  replan(shift: Shift, facts: Facts): readonly Replanned[] {
+    const changed: Replanned[] = [];
+    for (const [cohort, classNumbers] of this.#split.touchedBy(shift)) {
+      const plans = this.#plans.get(cohort) ?? [];
+      const after = [...plans];
+      for (const classNumber of classNumbers) {
+        const [local, before] = [cohort.locals[classNumber], plans[classNumber]];
+        if (local === undefined || before === undefined) continue;
+        const fresh = this.#plan(cohort, local, facts);
+        if (samePlan(before.ipv4, fresh.ipv4) && samePlan(before.ipv6, fresh.ipv6)) continue;
+        after[classNumber] = fresh;
+        changed.push({ cohort, classNumber, before, after: fresh });
+      }
+      this.#plans.set(cohort, after);
+    }
+    return changed;
+  }
+
+  /** The book of the plans as they are. */
+  content(version: number): BookContent {
+    const { config, zones } = this.#snapshot;
+    const members = [...config.members.values()];
+    const regions = new Map([...config.regions.keys()].map((region, number) => [region, number]));
+    const numberOf = (region: RegionId): number => regions.get(region) ?? 0;
+    const regionOf = new Map(
+      members.flatMap((member) => vipsOf(member).map(({ id }) => [id, numberOf(member.region)])),
+    );
+    return {
+      version,
+      zones,
+      vips: members.flatMap(vipsOf),
+      regionOf: (vip) => regionOf.get(vip) ?? 0,
+      services: config.services.flatMap((service) => {
+        const cohort = this.#split.cohortOf(service);
+        if (cohort === null) return [];
+        const { capacity4, capacity6, partition } = cohort;
+        const trie = this.#split.trieOf(partition);
+        return { service, trie, capacity4, capacity6, plans: this.#plans.get(cohort) ?? [] };
+      }),
+    };
+  }
+
+  /** How the world is split for a service of the config; null: it has no such service. */
+  splitFor(service: Service): { readonly partition: Partition; readonly trie: ClassTrie | null } | null {
+    const cohort = this.#split.cohortOf(service);
+    if (cohort === null) return null;
+    return { partition: cohort.partition, trie: this.#split.trieOf(cohort.partition) };
+  }
+
+  #plan({ service, capacity4, capacity6 }: Cohort, local: LocalPolicy, facts: Facts): ClassPlans {
+    const { config } = this.#snapshot;
+    return {
+      ipv4: capacity4 === 0 ? NO_ADDRESSES : planFor(local, service, 4, facts, config).plan,
+      ipv6: capacity6 === 0 ? NO_ADDRESSES : planFor(local, service, 6, facts, config).plan,
+    };
+  }
+}
+
+/** How the services of a config fall into cohorts, the world into classes, and which of them depend on what. */
+class Split {
+  readonly cohorts: readonly Cohort[];
+  readonly #tries: ReadonlyMap<Partition, ClassTrie | null>;
+  readonly #byVip = new Map<VipId, CohortClass[]>();
+  readonly #byChoice = new Map<string, CohortClass[]>();
+  readonly #byRanking: CohortClass[] = [];
+  readonly #byService = new Map<Service, Cohort>();
+
+  private constructor({ atlas, config }: Snapshot, cohorts: readonly Cohort[]) {
+    this.cohorts = cohorts;
     const partitions = new Set(cohorts.map(({ partition }) => partition));
     this.#tries = new Map(
       Array.from(partitions, (partition) => [
@@ -49,10 +140,7 @@ export class Planner {
       ]),
     );
     for (const cohort of cohorts) {
-      const { vips, choices, rankings } = dependenciesOf(cohort.service, config);
-      for (const vip of vips) file(this.#byVip, vip, cohort);
-      for (const choice of choices) file(this.#byChoice, choice, cohort);
-      if (rankings) this.#byRanking.push(cohort);
+      this.#fileCohort(cohort, config);
       for (const number of cohort.services) {
         const service = config.services[number];
         if (service !== undefined) this.#byService.set(service, cohort);
@@ -60,8 +148,7 @@ export class Planner {
     }
   }
 
-  /** Splits the world for every policy; that it cannot be split is the only problem there is. */
-  static of(snapshot: Snapshot): Checked<Planner> {
+  static of(snapshot: Snapshot): Checked<Split> {
     const { config, atlas } = snapshot;
     const partitions = new Partitions(atlas.locations, config);
     const problems: Problem[] = [];
@@ -84,98 +171,67 @@ export class Planner {
         problems.push({ ...service.place, message: `service ${service.label}: ${error.message}` });
       }
     }
-    return { value: problems.length === 0 ? new Planner(snapshot, cohorts) : null, problems };
+    return { value: problems.length === 0 ? new Split(snapshot, cohorts) : null, problems };
   }
 
-  /** Makes all plans from these facts. */
-  planAll(facts: Facts): void {
-    for (const cohort of this.#cohorts) {
-      this.#plans.set(
-        cohort,
-        cohort.locals.map((local) => this.#plan(cohort, local, facts)),
-      );
-    }
+  cohortOf(service: Service): Cohort | null {
+    return this.#byService.get(service) ?? null;
   }
 
-  /** Makes the plans again that depend on what has shifted, and returns those that came out different. */
-  replan(shift: Shift, facts: Facts): readonly Replanned[] {
-    const changed: Replanned[] = [];
-    for (const cohort of this.#touchedBy(shift)) {
-      const plans = this.#plans.get(cohort) ?? [];
-      const after = cohort.locals.map((local, classNumber) => {
-        const before = plans[classNumber];
-        const fresh = this.#plan(cohort, local, facts);
-        if (before === undefined) return fresh;
-        if (samePlan(before.ipv4, fresh.ipv4) && samePlan(before.ipv6, fresh.ipv6)) return before;
-        changed.push({ cohort, classNumber, before, after: fresh });
-        return fresh;
-      });
-      this.#plans.set(cohort, after);
-    }
-    return changed;
+  trieOf(partition: Partition): ClassTrie | null {
+    return this.#tries.get(partition) ?? null;
   }
 
-  /** The book of the plans as they are. */
-  content(version: number): BookContent {
-    const { config, zones } = this.#snapshot;
-    const members = [...config.members.values()];
-    const regions = new Map([...config.regions.keys()].map((region, number) => [region, number]));
-    const numberOf = (region: RegionId): number => regions.get(region) ?? 0;
-    const regionOf = new Map(
-      members.flatMap((member) => vipsOf(member).map(({ id }) => [id, numberOf(member.region)])),
-    );
-    return {
-      version,
-      zones,
-      vips: members.flatMap(vipsOf),
-      regionOf: (vip) => regionOf.get(vip) ?? 0,
-      services: config.services.flatMap((service) => {
-        const cohort = this.#byService.get(service);
-        if (cohort === undefined) return [];
-        const { capacity4, capacity6, partition } = cohort;
-        const trie = this.#tries.get(partition) ?? null;
-        return { service, trie, capacity4, capacity6, plans: this.#plans.get(cohort) ?? [] };
-      }),
+  /** The numbers of the classes whose plans a shift may change, by cohort. */
+  touchedBy(shift: Shift): ReadonlyMap<Cohort, ReadonlySet<number>> {
+    const touched = new Map<Cohort, Set<number>>();
+    const touch = (found: Iterable<CohortClass>): void => {
+      for (const { cohort, classNumber } of found) {
+        const numbers = touched.get(cohort);
+        if (numbers === undefined) touched.set(cohort, new Set([classNumber]));
+        else numbers.add(classNumber);
+      }
     };
-  }
-
-  /** How the world is split for a service of the config; null: it has no such service. */
-  splitFor(service: Service): { readonly partition: Partition; readonly trie: ClassTrie | null } | null {
-    const cohort = this.#byService.get(service);
-    if (cohort === undefined) return null;
-    return { partition: cohort.partition, trie: this.#tries.get(cohort.partition) ?? null };
-  }
-
-  #touchedBy(shift: Shift): ReadonlySet<Cohort> {
-    const touched = new Set<Cohort>(shift.rankings ? this.#byRanking : []);
-    for (const vip of shift.vips) for (const cohort of this.#byVip.get(vip) ?? []) touched.add(cohort);
-    for (const choice of shift.choices)
-      for (const cohort of this.#byChoice.get(choice) ?? []) touched.add(cohort);
+    if (shift.rankings) touch(this.#byRanking);
+    for (const vip of shift.vips) touch(this.#byVip.get(vip) ?? []);
+    for (const choice of shift.choices) touch(this.#byChoice.get(choice) ?? []);
     return touched;
   }
 
-  #plan({ service, capacity4, capacity6 }: Cohort, local: LocalPolicy, facts: Facts): ClassPlans {
-    const { config } = this.#snapshot;
-    return {
-      ipv4: capacity4 === 0 ? NO_ADDRESSES : planFor(local, service, 4, facts, config).plan,
-      ipv6: capacity6 === 0 ? NO_ADDRESSES : planFor(local, service, 6, facts, config).plan,
-    };
+  #fileCohort(cohort: Cohort, config: Config): void {
+    const { choices, rankings } = dependenciesOf(cohort.service);
+    for (const [classNumber, local] of cohort.locals.entries()) {
+      const entry = { cohort, classNumber };
+      for (const member of reachableFrom(local, cohort.service, config))
+        for (const vip of vipsOf(member)) file(this.#byVip, vip.id, entry);
+      for (const choice of choices) file(this.#byChoice, choice, entry);
+      if (rankings) this.#byRanking.push(entry);
+    }
   }
 }
 
-/** The patches that bring a book from the plans before to the plans after. */
-export function patchesFor(directory: BookDirectory, replanned: readonly Replanned[]): readonly PlanPatch[] {
-  return replanned.flatMap(({ cohort, classNumber, before, after }) => {
-    const families: [4 | 6, Plan][] = [];
-    if (!samePlan(before.ipv4, after.ipv4)) families.push([4, after.ipv4]);
-    if (!samePlan(before.ipv6, after.ipv6)) families.push([6, after.ipv6]);
-    return cohort.services.flatMap((service) =>
-      families.map(([family, plan]) => encodePlan(directory, service, classNumber, family, plan)),
-    );
-  });
+/** One class of a cohort. */
+interface CohortClass {
+  readonly cohort: Cohort;
+  readonly classNumber: number;
+}
+
+/** The patches, packed, that bring a book from the plans before to the plans after. */
+export function patchesFor(directory: BookDirectory, replanned: readonly Replanned[]): Uint32Array {
+  const writer = new PatchWriter(directory);
+  for (const { cohort, classNumber, before, after } of replanned) {
+    const isNew4 = !samePlan(before.ipv4, after.ipv4);
+    const isNew6 = !samePlan(before.ipv6, after.ipv6);
+    for (const service of cohort.services) {
+      if (isNew4) writer.put(service, classNumber, 4, after.ipv4);
+      if (isNew6) writer.put(service, classNumber, 6, after.ipv6);
+    }
+  }
+  return writer.packed;
 }
 
 function samePlan(a: Plan, b: Plan): boolean {
+  if (a === b) return true;
   if (a.kind === "servfail" || b.kind === "servfail") return a.kind === b.kind;
   if (a.kind !== b.kind || a.lastResort !== b.lastResort) return false;
   if (a.kind === "nodata" || b.kind === "nodata") return true;
@@ -185,8 +241,8 @@ function samePlan(a: Plan, b: Plan): boolean {
   );
 }
 
-function file<K>(index: Map<K, Cohort[]>, key: K, cohort: Cohort): void {
+function file<K>(index: Map<K, CohortClass[]>, key: K, entry: CohortClass): void {
   const filed = index.get(key);
-  if (filed === undefined) index.set(key, [cohort]);
-  else filed.push(cohort);
+  if (filed === undefined) index.set(key, [entry]);
+  else filed.push(entry);
 }

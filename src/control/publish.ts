@@ -4,7 +4,7 @@ import { open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type BookContent, type CompiledBook, sealBook } from "../book/compile.ts";
 import type { ToControl, ToDns } from "../book/messages.ts";
-import { applyPatch, type PlanPatch } from "../book/patch.ts";
+import { applyPatches } from "../book/patch.ts";
 
 /** The book on disk lags behind the plans in force by at most this. */
 const REWRITE_MS = 5_000;
@@ -109,12 +109,12 @@ export class Publisher {
     return outcome;
   }
 
-  /** Sends new plans for the adopted book; dns answers by them at once, the disk follows. */
-  patch(patches: readonly PlanPatch[]): void {
-    if (this.#adopted === null || patches.length === 0) return;
+  /** Sends new plans, as a `PatchWriter` packs them, for the adopted book; dns answers by them at once, the disk follows. */
+  patch(packed: Uint32Array): void {
+    if (this.#adopted === null || packed.length === 0) return;
     const { version, words } = this.#adopted;
-    this.#options.send({ kind: "patch", version, patches });
-    for (const patch of patches) applyPatch(words, patch);
+    this.#options.send({ kind: "patch", version, packed });
+    applyPatches(words, packed);
     this.#rewriteTimer ??= setTimeout(() => this.#rewrite(), this.#options.rewriteMs ?? REWRITE_MS);
   }
 

@@ -1,6 +1,6 @@
-/** Which members a policy or service can ever answer with, whatever the location and the facts. */
+/** Which members a policy can ever answer with, whatever the location and the facts. */
 
-import type { Config, Member, Service } from "../config/config.ts";
+import type { Config, Member } from "../config/config.ts";
 import type { Policy } from "../config/policy.ts";
 import { memberOf, poolOf } from "./references.ts";
 
@@ -8,19 +8,6 @@ import { memberOf, poolOf } from "./references.ts";
 export function declaredMembers(policy: Policy, config: Config): ReadonlySet<Member> {
   const members = new Set<Member>();
   collect(policy, config, members);
-  return members;
-}
-
-/** The members of a service's policy and of its fallback pool: a plan holds no others. */
-export function reachableMembers(
-  service: Pick<Service, "policy" | "whenDown">,
-  config: Config,
-): ReadonlySet<Member> {
-  const members = new Set<Member>();
-  collect(service.policy, config, members);
-  if (service.whenDown.kind === "fallback") {
-    collect({ kind: "pool", pool: service.whenDown.pool }, config, members);
-  }
   return members;
 }
 

@@ -2,9 +2,10 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { applyPatch, encodePlan } from "../../src/book/patch.ts";
+import { applyPatches, PatchWriter } from "../../src/book/patch.ts";
 import { buildAtlas } from "../../src/geo/atlas.ts";
 import { compileClasses } from "../../src/geo/trie.ts";
+import type { Plan } from "../../src/steering/plan.ts";
 import { addressOf, parsePrefix } from "../../src/wire/address.ts";
 import { planOf, queryOf, readReply, Server, scopeOf, serviceOf, texts, vipOf, zoneOf } from "./harness.ts";
 
@@ -144,17 +145,18 @@ describe("picks", () => {
 
   test("a patch moves the very next answer, and back", () => {
     const words = new Uint32Array(weighted.memory);
-    const { directory } = weighted.compiled;
+    const patch = (plan: Plan): void =>
+      applyPatches(words, new PatchWriter(weighted.compiled.directory).put(0, 0, 4, plan).packed);
     for (const target of ["192.0.2.12", "192.0.2.10", "192.0.2.11"]) {
-      applyPatch(words, encodePlan(directory, 0, 0, 4, planOf({ [target]: 1 })));
+      patch(planOf({ [target]: 1 }));
       for (let moment = 0; moment < 20; moment += 1)
         expect(texts(weighted.ask("www.example", "A", { moment }).answers)).toEqual([
           `www.example A ${target}`,
         ]);
     }
-    applyPatch(words, encodePlan(directory, 0, 0, 4, { kind: "nodata", lastResort: false }));
+    patch({ kind: "nodata", lastResort: false });
     expect(weighted.ask("www.example", "A").answers).toEqual([]);
-    applyPatch(words, encodePlan(directory, 0, 0, 4, { kind: "servfail" }));
+    patch({ kind: "servfail" });
     expect(weighted.ask("www.example", "A").rcode).toBe("SERVFAIL");
   });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { checksums, inspectBook } from "../../src/book/book.ts";
 import { type BookContent, compileBook, sealBook } from "../../src/book/compile.ts";
 import { HEADER_WORDS, Header, PLAN_SERVFAIL } from "../../src/book/layout.ts";
-import { applyPatch, encodePlan, planWords } from "../../src/book/patch.ts";
+import { applyPatches, PatchWriter, planWords } from "../../src/book/patch.ts";
 import type { VipId } from "../../src/config/config.ts";
 import { planOf, serviceOf, vipOf, zoneOf } from "../answer/harness.ts";
 
@@ -67,7 +67,8 @@ describe("a book from disk", () => {
 
   test("that was patched is sound again once it is sealed", () => {
     const { bytes, directory } = compileBook(content);
-    applyPatch(new Uint32Array(bytes.buffer), encodePlan(directory, 0, 0, 4, planOf({ "192.0.2.2": 1 })));
+    const { packed } = new PatchWriter(directory).put(0, 0, 4, planOf({ "192.0.2.2": 1 }));
+    applyPatches(new Uint32Array(bytes.buffer), packed);
     expect(inspectBook(bytes).kind).toBe("problem");
     sealBook(bytes);
     expect(inspectBook(bytes).kind).toBe("sound");
@@ -117,21 +118,34 @@ describe("a plan in words", () => {
       /2 VIPs in a slot for 1/,
     );
     expect(() => planWords(planOf({ "192.0.2.9": 1 }), numbers, 1)).toThrow(/no VIP 192.0.2.9/);
-    expect(() => encodePlan(compileBook(content).directory, 7, 0, 4, planOf({}))).toThrow(/no service 7/);
+    const writer = new PatchWriter(compileBook(content).directory);
+    expect(() => writer.put(7, 0, 4, planOf({}))).toThrow(/no service 7/);
   });
 });
 
 test("a patch writes the idle buffer only, so that whoever still reads the other is not disturbed", () => {
   const { bytes, directory } = compileBook(content);
   const words = new Uint32Array(bytes.buffer);
-  const patch = encodePlan(directory, 0, 0, 4, planOf({ "192.0.2.2": 1 }));
-  const first = words.slice(patch.slot + 1, patch.slot + 1 + patch.words.length);
-  applyPatch(words, patch);
-  expect(words[patch.slot]).toBe(1);
-  expect(words.slice(patch.slot + 1, patch.slot + 1 + patch.words.length)).toEqual(first);
-  expect(words.slice(patch.slot + 1 + patch.words.length, patch.slot + 1 + 2 * patch.words.length)).toEqual(
-    patch.words,
-  );
+  const { packed } = new PatchWriter(directory).put(0, 0, 4, planOf({ "192.0.2.2": 1 }));
+  const [slot = 0, length = 0, ...buffer] = packed;
+  const first = words.slice(slot + 1, slot + 1 + length);
+  applyPatches(words, packed);
+  expect(words[slot]).toBe(1);
+  expect(words.slice(slot + 1, slot + 1 + length)).toEqual(first);
+  expect([...words.slice(slot + 1 + length, slot + 1 + 2 * length)]).toEqual(buffer);
+});
+
+test("any number of plans is packed, and each is put into its own slot", () => {
+  const { bytes, directory } = compileBook(content);
+  const words = new Uint32Array(bytes.buffer);
+  const writer = new PatchWriter(directory);
+  for (let i = 0; i < 1000; i += 1)
+    writer.put(0, 0, 4, planOf({ "192.0.2.2": 1 })).put(0, 0, 6, { kind: "servfail" });
+  const [slot4 = 0, length4 = 0] = writer.packed;
+  const [slot6 = 0] = writer.packed.slice(2 + length4);
+  applyPatches(words, writer.packed);
+  expect([words[slot4], words[slot6]]).toEqual([1000, 1000]);
+  expect(words[slot6 + 1]).toBe(PLAN_SERVFAIL);
 });
 
 test("an RRset that fits into no message is a problem with its place", () => {

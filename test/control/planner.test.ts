@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileBook } from "../../src/book/compile.ts";
 import { bufferWords, slotWords } from "../../src/book/layout.ts";
-import { applyPatch, planWords } from "../../src/book/patch.ts";
+import { applyPatches, planWords } from "../../src/book/patch.ts";
 import type { Check, CheckId, Config, Service, Vantage, VantageId, VipId } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
 import { FactKeeper, type Shift } from "../../src/control/fact-keeper.ts";
@@ -202,7 +202,7 @@ class Walk {
 
   take(step: Step): void {
     this.replanned = this.planner.replan(this.#shiftBy(step), this.#keeper.facts(this.#nowMs));
-    for (const patch of patchesFor(this.#directory, this.replanned)) applyPatch(this.#words, patch);
+    applyPatches(this.#words, patchesFor(this.#directory, this.replanned));
   }
 
   #shiftBy(step: Step): Shift {
@@ -267,6 +267,22 @@ class Walk {
     return [...this.#words.slice(at, at + bufferWords(capacity))];
   }
 }
+
+test("a snapshot with other zones alone is planned on the split there is", () => {
+  const snapshot = snapshotOf([
+    { policy: { kind: "pool", pool: [...WORLD.pools.keys()][0]! }, whenDown: { kind: "all" } },
+  ]);
+  const before = plannerOf(snapshot);
+  const { value: after } = Planner.of({ ...snapshot, zones: [] }, before);
+  const facts = new FactKeeper(snapshot.config, [], [], START_MS).facts(START_MS);
+  before.planAll(facts);
+  after!.planAll(facts);
+  expect(plansOf(after!)).toEqual(plansOf(before));
+  const service = snapshot.config.services[0]!;
+  expect(after!.splitFor(service)!.partition).toBe(before.splitFor(service)!.partition);
+  const { value: other } = Planner.of({ ...snapshot, config: { ...snapshot.config } }, before);
+  expect(other!.splitFor(service)!.partition).not.toBe(before.splitFor(service)!.partition);
+});
 
 function plansOf(planner: Planner): readonly Plans[] {
   return planner.content(1).services.map(({ plans }) => plans);

@@ -2,7 +2,7 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import type { CompiledBook } from "../../src/book/compile.ts";
 import { compileBook } from "../../src/book/compile.ts";
-import { encodePlan } from "../../src/book/patch.ts";
+import { PatchWriter } from "../../src/book/patch.ts";
 import { Planner } from "../../src/control/planner.ts";
 import { emptiness, Publisher } from "../../src/control/publish.ts";
 import { checkFolder, type Snapshot } from "../../src/control/snapshot.ts";
@@ -82,7 +82,7 @@ describe("a patch", () => {
     await publisher.publish(1, compiled);
     const [east] = compiled.directory.vips.keys();
     const plan = { kind: "answer", shares: [{ vip: east!, share: 1 }], lastResort: false } as const;
-    publisher.patch([0, 1].map((classNumber) => encodePlan(compiled.directory, 0, classNumber, 4, plan)));
+    publisher.patch(new PatchWriter(compiled.directory).put(0, 0, 4, plan).put(0, 1, 4, plan).packed);
     expect(dns.addresses(WWW, GB)).toEqual([EAST]);
     const cold = async (): Promise<readonly string[]> => {
       const again = new Dns();
@@ -95,8 +95,8 @@ describe("a patch", () => {
 
   test("before any book, or of nothing, is not sent", () => {
     const { dns, publisher } = open();
-    publisher.patch([{ slot: 0, words: new Uint32Array(1) }]);
-    publisher.patch([]);
+    publisher.patch(new Uint32Array([0, 1, 0]));
+    publisher.patch(new Uint32Array(0));
     expect(dns.messages).toEqual([]);
   });
 
@@ -106,7 +106,7 @@ describe("a patch", () => {
     await publisher.publish(1, compiled);
     await publisher.close();
     rmSync(folder.file("state"), { recursive: true });
-    publisher.patch([encodePlan(compiled.directory, 0, 0, 4, { kind: "servfail" })]);
+    publisher.patch(new PatchWriter(compiled.directory).put(0, 0, 4, { kind: "servfail" }).packed);
     await until(() => errors.length > 0);
     expect(dns.count("patch")).toBe(1);
   });

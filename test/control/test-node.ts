@@ -124,7 +124,7 @@ export class Dns {
         break;
       }
       case "patch":
-        this.host.patch(message.version, message.patches);
+        this.host.patch(message.version, message.packed);
         break;
       case "counters": {
         const { request } = message;

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Member } from "../../src/config/config.ts";
+import type { Member, Service } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
 import { explain } from "../../src/steering/explain.ts";
 import type { Facts } from "../../src/steering/facts.ts";
@@ -11,7 +11,7 @@ import { type LocalPolicy, localKey, membersOf } from "../../src/steering/local.
 import { localise } from "../../src/steering/localise.ts";
 import { Partitions, partition } from "../../src/steering/partition.ts";
 import { type Plan, planFor } from "../../src/steering/plan.ts";
-import { declaredMembers, reachableMembers } from "../../src/steering/reach.ts";
+import { declaredMembers } from "../../src/steering/reach.ts";
 import { shapeOf } from "../../src/steering/shape.ts";
 import { facts, families, locations, plainFacts, plainPolicies, policies, whenDowns } from "./arbitraries.ts";
 import { read } from "./oracle.ts";
@@ -56,7 +56,7 @@ describe("a plan", () => {
         (policy, location, world, service, family) => {
           const { plan } = planFor(localise(policy, location, WORLD), service, family, world, WORLD);
           if (plan.kind !== "answer") return;
-          const reachable = reachableMembers({ policy, whenDown: service.whenDown }, WORLD);
+          const reachable = reachableMembers(policy, service.whenDown);
           const vips = new Set([...reachable].map((one) => (family === 4 ? one.ipv4 : one.ipv6)?.id));
           expect(plan.shares.length).toBeGreaterThan(0);
           expect(new Set(plan.shares.map(({ vip }) => vip)).size).toBe(plan.shares.length);
@@ -111,7 +111,7 @@ describe("a plan", () => {
       fc.property(policies, locations, facts, services, (policy, location, world, service) => {
         const local = localise(policy, location, WORLD);
         const isDual = (one: Member): boolean => one.ipv4 !== null && one.ipv6 !== null;
-        fc.pre([...reachableMembers({ policy, whenDown: service.whenDown }, WORLD)].every(isDual));
+        fc.pre([...reachableMembers(policy, service.whenDown)].every(isDual));
         const [ipv4, ipv6] = ([4, 6] as const).map((family) =>
           byMember(planFor(local, service, family, world, WORLD).plan),
         );
@@ -315,3 +315,10 @@ describe("a trace", () => {
     );
   });
 });
+
+/** The members of a service's policy and of its fallback pool: a plan holds no others. */
+function reachableMembers(policy: Policy, whenDown: Service["whenDown"]): readonly Member[] {
+  const fallback =
+    whenDown.kind === "fallback" ? [...declaredMembers({ kind: "pool", pool: whenDown.pool }, WORLD)] : [];
+  return [...declaredMembers(policy, WORLD), ...fallback];
+}
