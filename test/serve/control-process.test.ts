@@ -23,7 +23,7 @@ test.runIf(process.platform === "linux")("every thread of control runs below dns
     await sleep(20);
     nices = nicesOf(control.pid ?? 0);
   }
-  expect(new Set(nices)).toEqual(new Set([getPriority() + 10]));
+  expect(new Set(nices)).toEqual(new Set([getPriority() + 5]));
 });
 
 /** The nice value of each thread: field 19 of its stat (proc_pid_stat(5)), behind a name that may hold anything. */
