@@ -3,6 +3,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { GENERATOR_CORE, putFirst } from "./cores.ts";
 
 /** What to ask, how fast and for how long. Every server listens on 127.0.0.1. */
 export interface Load {
@@ -50,9 +51,6 @@ export interface Interval {
  */
 const WINDOW = 160;
 
-/** The generator's core; the servers have the other one. */
-const GENERATOR_CORE = 1;
-
 /** A load under way. */
 export interface RunningLoad {
   readonly result: Promise<LoadResult>;
@@ -70,6 +68,7 @@ export function startLoad(generator: string, load: Load): RunningLoad {
   const child = spawn("taskset", ["-c", String(GENERATOR_CORE), generator, ...argumentsFor(load)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  putFirst(child);
   return { result: resultOf(child, load), stop: () => child.kill("SIGTERM") };
 }
 

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { leaveServerCore } from "./cores.ts";
 import { writeDatabase } from "./database.ts";
 import { writeSection } from "./document.ts";
 import { describeMachine } from "./machine.ts";
@@ -41,6 +42,7 @@ const { values: options } = parseArgs({
   },
 });
 
+leaveServerCore();
 const faults = options.scale ? await scale(options.write ?? null) : await compare();
 for (const fault of faults) console.error(fault);
 if (faults.length > 0) process.exitCode = 1;

@@ -4,10 +4,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { SERVER_CORE } from "./cores.ts";
 import { cpuNsOf, familyOf } from "./cpu.ts";
 
-/** The servers' core; the load generator has the other one. */
-const SERVER_CORE = 0;
 /** Where programs are looked for: Debian puts servers where users' paths do not look. */
 export const SERVER_PATH: string = `${process.env["PATH"]}:/usr/sbin`;
 const UP_MS_MAX = 60_000;
