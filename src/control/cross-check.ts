@@ -63,6 +63,9 @@ interface Standing {
   readonly barrier: string | null;
 }
 
+/** Above the root there is nothing. */
+const NOWHERE: Standing = { zone: null, barrier: null };
+
 /** Knows which names can be answered by a service. Names share parents, so what holds for these is worked out once. */
 class Owners {
   readonly #byApex: ReadonlyMap<string, Zone>;
@@ -89,7 +92,7 @@ class Owners {
 
   #standing(name: Name, key: string): Standing {
     const own = this.#byApex.get(key);
-    const above = own === undefined ? this.#above(name) : { zone: own, barrier: null };
+    const above = own === undefined ? this.#above(name, key) : { zone: own, barrier: null };
     const rrsets = above.zone?.nodes.get(key)?.rrsets;
     const delegation = own === undefined ? rrsets?.get(RRType.NS) : undefined;
     const dname = rrsets?.get(RRType.DNAME);
@@ -100,14 +103,14 @@ class Owners {
     return above;
   }
 
-  #above(name: Name): Standing {
-    const parent = parentOf(name);
-    if (parent === null) return { zone: null, barrier: null };
-    const key = nameKey(parent);
-    const known = this.#parents.get(key);
+  #above(name: Name, key: string): Standing {
+    // A key has one character for each octet, so the parent's is what follows the first label: most parents are known.
+    const parentKey = key.slice(1 + key.charCodeAt(0));
+    const known = this.#parents.get(parentKey);
     if (known !== undefined) return known;
-    const standing = this.#standing(parent, key);
-    this.#parents.set(key, standing);
+    const parent = parentOf(name);
+    const standing = parent === null ? NOWHERE : this.#standing(parent, parentKey);
+    this.#parents.set(parentKey, standing);
     return standing;
   }
 }
