@@ -4,6 +4,7 @@ import type { Plan } from "../steering/plan.ts";
 import { word } from "../wire/bytes.ts";
 import type { BookDirectory } from "./compile.ts";
 import { bufferWords, PLAN_SERVFAIL, slotWords } from "./layout.ts";
+import { WordSink } from "./sink.ts";
 
 /** Words before each packed plan: word offset of its slot in the book, and how many words follow. */
 const HEAD_WORDS = 2;
@@ -14,8 +15,7 @@ const HEAD_WORDS = 2;
  */
 export class PatchWriter {
   readonly #directory: BookDirectory;
-  #words = new Uint32Array(1024);
-  #length = 0;
+  readonly #sink = new WordSink();
 
   constructor(directory: BookDirectory) {
     this.#directory = directory;
@@ -23,7 +23,7 @@ export class PatchWriter {
 
   /** What was put so far. */
   get packed(): Uint32Array {
-    return this.#words.slice(0, this.#length);
+    return this.#sink.words().slice();
   }
 
   /** Adds a plan for a class of a service. */
@@ -34,19 +34,10 @@ export class PatchWriter {
     const classAt = slots + classNumber * (slotWords(capacity4) + slotWords(capacity6));
     const capacity = family === 4 ? capacity4 : capacity6;
     const length = bufferWords(capacity);
-    this.#makeRoom(HEAD_WORDS + length);
-    this.#words[this.#length] = family === 4 ? classAt : classAt + slotWords(capacity4);
-    this.#words[this.#length + 1] = length;
-    writePlan(this.#words, this.#length + HEAD_WORDS, plan, this.#directory.vips, capacity);
-    this.#length += HEAD_WORDS + length;
+    this.#sink.push(family === 4 ? classAt : classAt + slotWords(capacity4), length);
+    const at = this.#sink.reserve(length);
+    writePlan(this.#sink.words(), at, plan, this.#directory.vips, capacity);
     return this;
-  }
-
-  #makeRoom(more: number): void {
-    if (this.#length + more <= this.#words.length) return;
-    const words = new Uint32Array(2 * (this.#length + more));
-    words.set(this.#words);
-    this.#words = words;
   }
 }
 

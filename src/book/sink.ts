@@ -1,4 +1,4 @@
-/** Growing sequences of words and octets, for the compiler. */
+/** Growing sequences of words and octets, for books and their patches. */
 
 /** Words written one after the other. */
 export class WordSink {
