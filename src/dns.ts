@@ -10,6 +10,7 @@ import type { Endpoint, NodeConfig } from "./config/config.ts";
 import { BookHost } from "./serve/book-host.ts";
 import { ControlProcess } from "./serve/control-process.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
+import { putHelpersBack } from "./serve/priority.ts";
 import { TcpServer } from "./serve/tcp.ts";
 import { type UdpEvent, UdpWorkers, udpRows } from "./serve/udp-workers.ts";
 import { counterRow, newCounters, sumCounters } from "./telemetry/counters.ts";
@@ -38,6 +39,7 @@ const STREAM_ROW = 0;
  * Throws when a socket cannot be opened.
  */
 export async function runDns({ node, configFolder, log }: DnsOptions): Promise<RunningDns> {
+  putHelpersBack();
   mkdirSync(node.stateFolder, { recursive: true, mode: 0o700 });
   const counters = newCounters(1 + udpRows(node.workers));
   const streamCounters = counterRow(counters, STREAM_ROW);

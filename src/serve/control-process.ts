@@ -1,21 +1,15 @@
 /** Keeps the control process running beside dns. Nothing here can hold up an answer. */
 
 import { type ChildProcess, fork } from "node:child_process";
-import { getPriority, setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import type { ToControl, ToDns } from "../book/messages.ts";
+import { putControlBack } from "./priority.ts";
 
 /** How long to wait before starting control again: doubles from the first to the last. */
 const BACK_OFF_MS = { first: 100, last: 10_000 };
 /** A control that ran this long was healthy: the next back-off starts small again. */
 const STEADY_MS = 30_000;
-/**
- * How far below dns control runs. On one core with a busy worker it gets a quarter of the time: with less a failover of
- * 1,000 services took 140 ms instead of 90, with more answers waited more than 10 ms.
- */
-const NICER_BY = 5;
-const NICE_MAX = 19;
 /** How long control may take to stop on SIGTERM. */
 const STOP_MS = 1000;
 
@@ -58,7 +52,7 @@ export class ControlProcess {
       execArgv: ["--max-old-space-size=2048", "--single-threaded"],
     });
     this.#child = child;
-    if (child.pid !== undefined) stepBack(child.pid);
+    if (child.pid !== undefined) putControlBack(child.pid);
     child.on("error", (cause) => this.#log.error({ cause: String(cause) }, "control could not be started"));
     child.on("message", (message: ToDns) => this.#events.message(message));
     child.on("exit", (code, signal) => {
@@ -91,12 +85,4 @@ export class ControlProcess {
     await ended;
     clearTimeout(killer);
   }
-}
-
-/**
- * Lowers the priority of a process that has only just been started. A thread keeps the priority of the one that started
- * it, and V8's, which compile and collect garbage, start before the process could do this for itself.
- */
-function stepBack(pid: number): void {
-  setPriority(pid, Math.min(getPriority() + NICER_BY, NICE_MAX));
 }
