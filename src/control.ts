@@ -15,9 +15,10 @@ if (configFolder === undefined || stateFolder === undefined || process.send === 
   process.exit(2);
 }
 
+const send = (message: ToDns): void => void process.send?.(message, undefined, undefined, () => undefined);
 const publisher = new Publisher({
   folder: stateFolder,
-  send: (message: ToDns) => process.send?.(message, undefined, undefined, () => undefined),
+  send,
   onError: (cause) => log.error({ cause: String(cause) }, "the book on disk is behind the one in force"),
 });
 let stop: () => Promise<void> = async () => undefined;
@@ -41,5 +42,6 @@ stop = async () => {
   await api.close();
   await desk.close();
 };
+send({ kind: "ready" });
 // Kept now and not at the end, so that the next control starts as fast when this one is killed.
 flushCompileCache();

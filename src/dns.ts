@@ -124,6 +124,9 @@ async function obey(
   log: Logger,
 ): Promise<void> {
   switch (message.kind) {
+    case "ready":
+      control.promote();
+      return;
     case "adopt": {
       const { version } = message;
       const adoption = await host.adopt(message.path);

@@ -2,6 +2,8 @@
 
 /** From control to dns. */
 export type ToDns =
+  /** Control has started: everything is loaded, and the API listens. */
+  | { readonly kind: "ready" }
   /** A whole book lies at `path`. */
   | { readonly kind: "adopt"; readonly version: number; readonly path: string }
   /** New plans for the book of that version, packed; dropped when dns serves another. */

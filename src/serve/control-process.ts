@@ -4,7 +4,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import type { ToControl, ToDns } from "../book/messages.ts";
-import { putControlBack } from "./priority.ts";
+import { putControlBack, putControlForward } from "./priority.ts";
 
 /** How long to wait before starting control again: doubles from the first to the last. */
 const BACK_OFF_MS = { first: 100, last: 10_000 };
@@ -67,6 +67,11 @@ export class ControlProcess {
       this.#backOffMs = Math.min(2 * this.#backOffMs, BACK_OFF_MS.last);
     });
     this.#events.started();
+  }
+
+  /** Control has started: from now on failovers wait for it. */
+  promote(): void {
+    if (this.#child?.pid !== undefined) putControlForward(this.#child.pid);
   }
 
   /** Tells control something; what a dead control would have heard is not kept. */
