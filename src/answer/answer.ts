@@ -24,6 +24,7 @@ import type { Client } from "./client.ts";
 import { findEncloser, findNode } from "./find.ts";
 import { type Reply, Section } from "./reply.ts";
 import { steer } from "./steer.ts";
+import type { Transport } from "./transport.ts";
 
 /** CNAMEs and DNAMEs followed for one query; loops end here (RFC 1034 §3.6.2 asks for a limit). */
 const CHAIN_MAX = 8;
@@ -39,24 +40,24 @@ export interface AnswerState {
 
 /**
  * Answers the query in the first `length` octets of `packet`, in place. Returns the length of the response; 0: say
- * nothing. `packet` has room for 1,232 octets, on a stream for 65,535.
+ * nothing. `packet` has room for 1,232 octets, on all transports but UDP for 65,535.
  */
 export function answer(
   state: AnswerState,
   packet: Uint8Array,
   length: number,
   client: Client,
-  isStream: boolean,
+  transport: Transport,
   moment: number,
 ): number {
   const { query, reply, counters } = state;
-  count(counters, isStream ? Counter.queriesStream : Counter.queriesUdp);
+  count(counters, Counter.queriesUdp + transport);
   const parsed = parseQuery(packet, length, query);
   if (parsed === Parsed.Drop) {
     count(counters, Counter.dropped);
     return 0;
   }
-  reply.begin(packet, query, isStream);
+  reply.begin(packet, query, transport);
   if (parsed === Parsed.Query) resolve(state, packet, client, moment);
   else refuse(parsed, query, reply);
   countReply(reply, query, counters);

@@ -5,13 +5,14 @@ import { BLOCK_HEADER, FIX_APEX } from "../book/layout.ts";
 import { copyBytes, putU16, putU32, u16 } from "../wire/bytes.ts";
 import { EdnsOption, Rcode, RRClass, RRType } from "../wire/codes.ts";
 import { headerLength, type Query } from "../wire/query.ts";
+import { Transport } from "./transport.ts";
 
 /** Offset of the qname in every message. */
 const QNAME_AT = headerLength;
 /** What we accept and send over UDP: fits one IPv6 packet on any path (RFC 9715, DNS flag day 2020). */
 const UDP_PAYLOAD_MAX = 1232;
-/** The most a message on a stream can be. */
-const STREAM_MAX = 65_535;
+/** The most a message can be where it is not a datagram (RFC 1035 §4.2.2). */
+const MESSAGE_MAX = 65_535;
 
 /** Octets of an RR with a compressed owner before its RDATA. */
 export const FIXED_LENGTH = 12;
@@ -46,8 +47,9 @@ export class Reply {
   ownerLength = 0;
 
   /** Starts the reply to a query whose question ends at `query.questionEnd`. */
-  begin(packet: Uint8Array, query: Query, isStream: boolean): void {
-    const sizeMax = isStream ? STREAM_MAX : Math.min(query.udpPayloadSize, UDP_PAYLOAD_MAX);
+  begin(packet: Uint8Array, query: Query, transport: Transport): void {
+    const isUdp = transport === Transport.Udp;
+    const sizeMax = isUdp ? Math.min(query.udpPayloadSize, UDP_PAYLOAD_MAX) : MESSAGE_MAX;
     this.packet = packet;
     this.at = query.questionEnd;
     this.end = sizeMax - optLength(query);

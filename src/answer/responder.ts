@@ -5,6 +5,7 @@ import { Query } from "../wire/query.ts";
 import { type AnswerState, answer } from "./answer.ts";
 import type { Client } from "./client.ts";
 import { Reply } from "./reply.ts";
+import type { Transport } from "./transport.ts";
 
 /**
  * Answers a query in place: `packet` holds it in its first `length` octets, and holds the response afterwards. The
@@ -14,7 +15,7 @@ export type Answer = (
   packet: Uint8Array,
   length: number,
   client: Client,
-  isStream: boolean,
+  transport: Transport,
   moment: number,
 ) => number;
 
@@ -34,8 +35,8 @@ export function createResponder(book: SharedArrayBuffer | null, counters: Float6
     counters,
   };
   return {
-    answer: (packet, length, client, isStream, moment) =>
-      answer(state, packet, length, client, isStream, moment),
+    answer: (packet, length, client, transport, moment) =>
+      answer(state, packet, length, client, transport, moment),
     adopt: (next) => {
       state.book = new Book(next);
     },

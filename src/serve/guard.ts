@@ -15,9 +15,9 @@ const SERVFAIL = 2;
 /** An answer that never throws: a query that makes `answer` throw gets SERVFAIL, a header alone. */
 export function guard(answer: Answer, onCrash: OnCrash): Answer {
   let crashedAt = -1;
-  return (packet, length, client, isStream, moment) => {
+  return (packet, length, client, transport, moment) => {
     try {
-      return answer(packet, length, client, isStream, moment);
+      return answer(packet, length, client, transport, moment);
     } catch (error) {
       onCrash(error, moment !== crashedAt);
       crashedAt = moment;

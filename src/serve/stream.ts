@@ -3,6 +3,7 @@
 import type { Duplex } from "node:stream";
 import type { Client } from "../answer/client.ts";
 import type { Answer } from "../answer/responder.ts";
+import { Transport } from "../answer/transport.ts";
 import { putU16, u16 } from "../wire/bytes.ts";
 
 /** Octets of the length before each message. */
@@ -73,7 +74,7 @@ export class DnsStream {
       const end = at + PREFIX + length;
       if (end > unread.length) break;
       packet.set(unread.subarray(at + PREFIX, end));
-      this.#send(this.#answer(packet, length, this.#client, true, moment));
+      this.#send(this.#answer(packet, length, this.#client, Transport.Tcp, moment));
       this.#onQuery();
       at = end;
     }

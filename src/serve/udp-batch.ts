@@ -2,6 +2,7 @@
 
 import { Client } from "../answer/client.ts";
 import type { Answer } from "../answer/responder.ts";
+import { Transport } from "../answer/transport.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { Batch } from "./batch.ts";
 import type { Orders } from "./orders.ts";
@@ -60,7 +61,7 @@ function answerBatch(service: BatchService, batch: Batch, client: Client, moment
     const packet = batch.packets[i];
     if (packet === undefined) break; // Never: the kernel fills at most as many as there are.
     batch.readClient(i, client);
-    batch.setResponseLength(i, service.answer(packet, batch.queryLength(i), client, false, moment));
+    batch.setResponseLength(i, service.answer(packet, batch.queryLength(i), client, Transport.Udp, moment));
   }
   const unsent = batch.send();
   for (let i = 0; i < unsent; i += 1) count(service.counters, Counter.sendErrors);

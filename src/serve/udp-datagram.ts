@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import { Client } from "../answer/client.ts";
 import type { Answer } from "../answer/responder.ts";
+import { Transport } from "../answer/transport.ts";
 import type { Endpoint } from "../config/config.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { parseAddress } from "../wire/address.ts";
@@ -88,7 +89,7 @@ function open(service: DatagramService, endpoint: Endpoint): Socket {
     packet.set(query);
     setClient(client, address.bytes);
     const moment = Math.trunc(Date.now() / 1000);
-    const length = service.answer(packet, query.length, client, false, moment);
+    const length = service.answer(packet, query.length, client, Transport.Udp, moment);
     if (length === 0) return;
     if (socket.getSendQueueSize() > UNSENT_OCTETS_MAX) count(service.counters, Counter.sendErrors);
     else socket.send(Buffer.copyBytesFrom(packet, 0, length), source.port, source.address, onSent);

@@ -70,7 +70,9 @@ const RCODES: Readonly<Record<string, readonly number[]>> = {
 const DNS: readonly Family[] = [
   counts("queries_total", "Packets and messages that came in.", "transport", {
     udp: [Cell.queriesUdp],
-    tcp: [Cell.queriesStream],
+    tcp: [Cell.queriesTcp],
+    tls: [Cell.queriesTls],
+    https: [Cell.queriesHttps],
   }),
   counts("responses_total", "Responses by RCODE.", "rcode", RCODES),
   count("nodata_responses_total", "Responses without an answer for a name that exists.", Cell.noData),

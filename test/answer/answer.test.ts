@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { Transport } from "../../src/answer/transport.ts";
 import { Counter } from "../../src/telemetry/counters.ts";
 import { planOf, queryOf, readReply, Server, scopeOf, serviceOf, texts, vipOf, zoneOf } from "./harness.ts";
 
@@ -252,7 +253,7 @@ describe("EDNS", () => {
   });
 
   test("on a stream nothing is truncated", () => {
-    expect(server.ask("big.example", "TXT", { isStream: true }).answers).toHaveLength(1);
+    expect(server.ask("big.example", "TXT", { transport: Transport.Tcp }).answers).toHaveLength(1);
   });
 
   test("ECS comes back with its prefix, and scope 0 for what does not depend on it (RFC 7871 §7.2.1)", () => {
@@ -326,7 +327,7 @@ test("every kind of reply is counted in its cell", () => {
   counted.ask("host.example", "A", { subnet: "192.0.2.0/24" });
   counted.ask("www.example", "A");
   counted.ask("missing.example", "A");
-  counted.ask("host.example", "AAAA", { isStream: true });
+  counted.ask("host.example", "AAAA", { transport: Transport.Tcp });
   counted.ask("x.sub.example", "A");
   counted.ask("other.test", "A");
   counted.ask("big.example", "TXT");
@@ -342,7 +343,7 @@ test("every kind of reply is counted in its cell", () => {
     "servFail",
     "withSubnet",
     "queriesUdp",
-    "queriesStream",
+    "queriesTcp",
   ] as const;
   expect(Object.fromEntries(cells.map((cell) => [cell, counted.counters[Counter[cell]]]))).toEqual({
     answered: 3,
@@ -355,7 +356,7 @@ test("every kind of reply is counted in its cell", () => {
     servFail: 1,
     withSubnet: 1,
     queriesUdp: 7,
-    queriesStream: 1,
+    queriesTcp: 1,
   });
 });
 
@@ -365,6 +366,6 @@ test("without a book every query gets SERVFAIL, so that resolvers turn to anothe
   const packet = new Uint8Array(1232);
   const query = queryOf("host.example", "A");
   packet.set(query);
-  expect(responder.answer(packet, query.length, server.client, false, 1)).toBe(query.length);
+  expect(responder.answer(packet, query.length, server.client, Transport.Udp, 1)).toBe(query.length);
   expect(packet[3]).toBe(2);
 });

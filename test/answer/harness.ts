@@ -3,6 +3,7 @@
 import { type DecodedPacket, decode, encode, type Packet, type RecordType } from "dns-packet";
 import { Client } from "../../src/answer/client.ts";
 import { createResponder } from "../../src/answer/responder.ts";
+import { Transport } from "../../src/answer/transport.ts";
 import { inspectBook } from "../../src/book/book.ts";
 import { type BookService, type CompiledBook, compileBook } from "../../src/book/compile.ts";
 import type { HttpsParameters, Service, Vip, VipId } from "../../src/config/config.ts";
@@ -91,15 +92,15 @@ export class Server {
   }
 
   /** Answers raw octets; the response's octets, none for silence. */
-  raw(query: Uint8Array, isStream = false, moment = 1): Uint8Array {
+  raw(query: Uint8Array, transport: Transport = Transport.Udp, moment = 1): Uint8Array {
     this.#packet.set(query);
-    const length = this.#responder.answer(this.#packet, query.length, this.client, isStream, moment);
+    const length = this.#responder.answer(this.#packet, query.length, this.client, transport, moment);
     return this.#packet.slice(0, length);
   }
 
   /** Asks and decodes. */
   ask(name: string, type: string, options: AskOptions = {}): Reply {
-    return readReply(this.raw(queryOf(name, type, options), options.isStream, options.moment));
+    return readReply(this.raw(queryOf(name, type, options), options.transport, options.moment));
   }
 }
 
@@ -108,7 +109,7 @@ export interface AskOptions {
   readonly subnet?: string;
   /** EDNS UDP payload size; without it and `subnet` the query has no EDNS. */
   readonly size?: number;
-  readonly isStream?: boolean;
+  readonly transport?: Transport;
   readonly moment?: number;
 }
 

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { Transport } from "../../src/answer/transport.ts";
 import { applyPatches, PatchWriter } from "../../src/book/patch.ts";
 import { buildAtlas } from "../../src/geo/atlas.ts";
 import { compileClasses } from "../../src/geo/trie.ts";
@@ -135,9 +136,9 @@ describe("picks", () => {
       const options = { subnet: `192.0.${i % 200}.0/24`, moment: i };
       const member = texts(weighted.ask("www.example", "A", options).answers)[0]?.slice(-2);
       expect(texts(weighted.ask("www.example", "AAAA", options).answers)[0]?.slice(-2)).toBe(member);
-      const https = Buffer.from(weighted.raw(queryOf("www.example", "HTTPS", options), false, i)).toString(
-        "hex",
-      );
+      const https = Buffer.from(
+        weighted.raw(queryOf("www.example", "HTTPS", options), Transport.Udp, i),
+      ).toString("hex");
       expect(https).toContain(`00040004c00002${member === "10" ? "0a" : "0b"}`);
       expect(https).toContain(`0006001020010db80000000000000000000000${member}`);
     }

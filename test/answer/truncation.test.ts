@@ -1,6 +1,7 @@
 /** Every kind of answer that does not fit is marked as truncated, and empty (RFC 2181 §9). */
 
 import { describe, expect, test } from "vitest";
+import { Transport } from "../../src/answer/transport.ts";
 import { planOf, queryOf, Server, serviceOf, texts, vipOf, zoneOf } from "./harness.ts";
 
 /** Labels that make a name of about 190 octets. */
@@ -57,12 +58,12 @@ describe("what does not fit into 512 octets is truncated", () => {
     const size = type === "HTTPS" || name.startsWith("c1") ? sizeThatCutsTheLast(name, type) : 512;
     const reply = server.ask(name, type, { size });
     expect([reply.flag_tc, reply.answers, reply.authorities]).toEqual([true, [], []]);
-    expect(server.ask(name, type, { isStream: true }).flag_tc).toBe(false);
+    expect(server.ask(name, type, { transport: Transport.Tcp }).flag_tc).toBe(false);
   });
 
   /** A payload size at which all fits but the last RR. */
   function sizeThatCutsTheLast(name: string, type: string): number {
-    const whole = server.raw(queryOf(name, type, { size: 1232 }), true).length;
+    const whole = server.raw(queryOf(name, type, { size: 1232 }), Transport.Tcp).length;
     expect(whole).toBeGreaterThan(512);
     return whole - 1;
   }

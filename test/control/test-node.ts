@@ -8,6 +8,7 @@ import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import { Client } from "../../src/answer/client.ts";
 import { createResponder, type Responder } from "../../src/answer/responder.ts";
+import { Transport } from "../../src/answer/transport.ts";
 import type { ToControl, ToDns } from "../../src/book/messages.ts";
 import type { ChangeOutcome, Edit } from "../../src/control/change.ts";
 import { type NodeDesk, openDesk } from "../../src/control/node-desk.ts";
@@ -169,7 +170,7 @@ export class Dns {
     if (parsed === null) throw new Error(`no address: ${address}`);
     client.family = parsed.family;
     client.address.set(parsed.bytes);
-    const length = this.#responder.answer(packet, query.length, client, true, moment);
+    const length = this.#responder.answer(packet, query.length, client, Transport.Tcp, moment);
     const reply: Packet = decode(Buffer.from(packet.subarray(0, length)));
     return reply.answers ?? [];
   }

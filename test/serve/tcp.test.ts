@@ -99,7 +99,7 @@ describe("messages on a stream (RFC 7766 §8)", () => {
       const [reply] = await peer.receive(1);
       expect([...reply!.subarray(0, 3)]).toEqual([0, 7, 0x80]);
       expect([...reply!.subarray(13)]).toEqual([at.address.family, ...at.address.bytes]);
-      expect(counted("queriesStream")).toBe(1);
+      expect(counted("queriesTcp")).toBe(1);
       expect(counted("streamConnections")).toBe(1);
     },
   );
@@ -250,11 +250,11 @@ describe("limits of connections", () => {
     const many = framed(...Array.from({ length: 2_000 }, (_, id) => query(id, Command.Grow, 0x40, 0)));
     peer.socket.write(many);
     await sleep(200);
-    const answered = counted("queriesStream")!;
+    const answered = counted("queriesTcp")!;
     // 16 KiB each: what the kernel's buffers on both sides take, and 64 KiB of ours.
     expect(answered).toBeLessThan(1_000);
     await sleep(50);
-    expect(counted("queriesStream")).toBe(answered);
+    expect(counted("queriesTcp")).toBe(answered);
     const other = new Peer(at);
     other.socket.write(framed(query(1, Command.Echo)));
     expect(ids(await other.receive(1))).toEqual([1]);

@@ -30,8 +30,8 @@ const COMMAND_AT = 12;
 export function createResponder(book: SharedArrayBuffer | null, counters: Float64Array): Responder {
   let adopted = book;
   return {
-    answer: (packet, length, client, isStream, moment) => {
-      count(counters, isStream ? Counter.queriesStream : Counter.queriesUdp);
+    answer: (packet, length, client, transport, moment) => {
+      count(counters, Counter.queriesUdp + transport);
       return obey(packet, length, client, moment, adopted);
     },
     adopt: (next) => {
