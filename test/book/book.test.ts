@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checksums, inspectBook } from "../../src/book/book.ts";
 import { type BookContent, compileBook, sealBook } from "../../src/book/compile.ts";
-import { HEADER_WORDS, Header, PLAN_SERVFAIL } from "../../src/book/layout.ts";
+import { FORMAT, HEADER_WORDS, Header, PLAN_SERVFAIL } from "../../src/book/layout.ts";
 import { applyPatches, PatchWriter, planWords } from "../../src/book/patch.ts";
 import type { VipId } from "../../src/config/config.ts";
 import { planOf, serviceOf, vipOf, zoneOf } from "../answer/harness.ts";
@@ -31,7 +31,7 @@ describe("a book from disk", () => {
     [
       "of another format",
       (words) => words.fill(99, Header.format, Header.format + 1),
-      /format is 99, expected 1/,
+      new RegExp(`format is 99, expected ${FORMAT}`),
     ],
     [
       "whose plans lie outside",

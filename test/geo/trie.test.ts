@@ -43,8 +43,8 @@ test.each<[string, Readonly<Record<string, number>>, string, number, number]>([
   expect(lookup(trie, parseAddress(address)!)).toEqual({ number, scope });
 });
 
-test("a family of one class costs no node", () => {
-  expect(compileClasses(atlasOf([]), Uint16Array.of(5)).nodes).toHaveLength(2);
+test("a family of one class costs a table and no node", () => {
+  expect(compileClasses(atlasOf([]), Uint16Array.of(5)).nodes).toHaveLength(8192);
 });
 
 test("a trie may lie anywhere in a block of words, and an address anywhere in a packet", () => {
@@ -63,31 +63,42 @@ test("a class too few or too large is our mistake", () => {
   expect(() => compileClasses(atlas, Uint32Array.of(1, 2 ** 22))).toThrow("a class above 4194303");
 });
 
-/** Prefixes of at most 10 bits, so that they nest, touch and merge, and 1024 addresses stand for all. */
-const somePrefix: fc.Arbitrary<Prefix> = fc
-  .record({
-    family: fc.constantFrom<4 | 6>(4, 6),
-    high: fc.nat(1023),
-    length: fc.integer({ min: 0, max: 10 }),
-  })
-  .map(({ family, high, length }) => {
-    const address = addressAt(family, high & (0x3ff << (10 - length)));
-    return { address, length, text: `${address.text}/${length}` };
-  });
+/** Prefixes of at most 10 bits behind some zeros, so that they nest, touch and merge, and 1024 addresses stand for all. */
+const somePrefix = (zeros: number): fc.Arbitrary<Prefix> =>
+  fc
+    .record({
+      family: fc.constantFrom<4 | 6>(4, 6),
+      high: fc.nat(1023),
+      length: fc.integer({ min: 0, max: 10 }),
+    })
+    .map(({ family, high, length }) => {
+      const address = addressAt(family, zeros, high & (0x3ff << (10 - length)));
+      return { address, length: zeros + length, text: `${address.text}/${zeros + length}` };
+    });
 
-test("a scope holds one class only, and the prefix one bit shorter holds another", () => {
+test.each([
+  ["in the tables", 0],
+  ["across their end", 7],
+  ["in nodes", 20],
+])("a scope holds one class only, and the prefix one bit shorter holds another: %s", (_, zeros) => {
   fc.assert(
-    fc.property(fc.array(somePrefix, { maxLength: 12 }), fc.array(fc.nat(2)), (prefixes, choices) => {
+    fc.property(fc.array(somePrefix(zeros), { maxLength: 12 }), fc.array(fc.nat(2)), (prefixes, choices) => {
       const atlas = atlasOf(prefixes);
       const classOf = Uint16Array.from(atlas.locations, (_, i) => choices[i] ?? i % 2);
+      const classAt = (address: IpAddress): number | undefined =>
+        classOf[atlas.locations.indexOf(atlas.locate(address))];
       const trie = compileClasses(atlas, classOf);
       for (const family of [4, 6] as const) {
-        const addresses = Array.from({ length: 1024 }, (_, high) => addressAt(family, high));
-        const classes = addresses.map((address) => classOf[atlas.locations.indexOf(atlas.locate(address))]);
+        const addresses = Array.from({ length: 1024 }, (_, high) => addressAt(family, zeros, high));
+        const classes = addresses.map(classAt);
+        const outside = classAt(addressAt(family, 0, 1023));
         for (const high of [0, 1, 2, 3, 4, 64, 511, 512, 767, 1023]) {
           const { number, scope } = lookup(trie, addresses[high]!);
-          const within = (length: number): ReadonlySet<number | undefined> =>
-            new Set(classes.filter((_, other) => other >> (10 - length) === high >> (10 - length)));
+          const within = (length: number): ReadonlySet<number | undefined> => {
+            if (length < zeros) return new Set([...classes, outside]);
+            const hidden = 10 - (length - zeros);
+            return new Set(classes.filter((_, other) => other >> hidden === high >> hidden));
+          };
           expect(within(scope)).toEqual(new Set([number]));
           if (scope > 0) expect(within(scope - 1).size).toBeGreaterThan(1);
         }
@@ -97,10 +108,9 @@ test("a scope holds one class only, and the prefix one bit shorter holds another
   );
 });
 
-/** The address whose first 10 bits are `high`, the others zero. */
-function addressAt(family: 4 | 6, high: number): IpAddress {
+/** The address whose 10 bits behind some zeros are `high`, the others zero. */
+function addressAt(family: 4 | 6, zeros: number, high: number): IpAddress {
   const bytes = new Uint8Array(family === 4 ? 4 : 16);
-  bytes[0] = high >> 2;
-  bytes[1] = high << 6;
+  new DataView(bytes.buffer).setUint32(0, (high << 22) >>> zeros);
   return addressOf(bytes);
 }
