@@ -10,7 +10,9 @@ import type { Endpoint, NodeConfig } from "./config/config.ts";
 import { BookHost } from "./serve/book-host.ts";
 import { ControlProcess } from "./serve/control-process.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
+import { inheritedCount, inspectInherited } from "./serve/inherited.ts";
 import { putHelpersBack } from "./serve/priority.ts";
+import { SocketSet, systemCallsFor } from "./serve/socket-set.ts";
 import { TcpServer } from "./serve/tcp.ts";
 import { type UdpEvent, UdpWorkers, udpRows } from "./serve/udp-workers.ts";
 import { counterRow, newCounters, sumCounters } from "./telemetry/counters.ts";
@@ -56,10 +58,11 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     log.warn(
       `not listening on ${formatEndpoint(endpoint)}: this machine has no IPv${endpoint.address.family}`,
     );
+  const sockets = socketsFor(node, log);
   udp = await UdpWorkers.start({
     endpoints: usable,
     workers: node.workers,
-    mode: node.udp,
+    sockets,
     book: host.memory,
     counters,
     firstRow: STREAM_ROW + 1,
@@ -68,11 +71,15 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   const endpoints = udp.addresses();
   const tcp = await TcpServer.start({
     endpoints,
+    sockets,
     limits: node.tcp,
     answer: streams.answer,
     counters: streamCounters,
     onCrash: (stack) => log.error({ stack }, "an answer over TCP threw; the client got SERVFAIL"),
   });
+  const rest = sockets?.closeRest() ?? [];
+  if (rest.length > 0)
+    log.warn({ sockets: rest }, "node.listen names none of these, so nobody answers there");
 
   const control = new ControlProcess([configFolder, node.stateFolder], log, {
     started: () => control.send({ kind: "hello", version: host.version }),
@@ -107,6 +114,20 @@ function splitByFamily(listen: readonly Endpoint[]): {
     usable: listen.filter(isUsable),
     unusable: listen.filter((endpoint) => !isUsable(endpoint)),
   };
+}
+
+/** The sockets to serve from: null where each worker must bind its own. */
+function socketsFor({ udp }: NodeConfig, log: Logger): SocketSet | null {
+  const calls = systemCallsFor(udp);
+  const count = inheritedCount(process.env, process.pid, process.ppid);
+  if (calls === null) {
+    if (count > 0)
+      throw new Error(`Cannot serve the ${count} sockets that were passed: expected node.udp batch`);
+    return null;
+  }
+  const { sockets, problems } = inspectInherited(calls, count);
+  for (const problem of problems) log.warn(problem);
+  return new SocketSet(calls, sockets);
 }
 
 /** Answers start from what was served last, before control is up: nobody waits for it. */

@@ -2,7 +2,7 @@
 
 import type { Client } from "../answer/client.ts";
 import type { Endpoint } from "../config/config.ts";
-import type { IpAddress } from "../wire/address.ts";
+import { addressOf, type IpAddress } from "../wire/address.ts";
 import { putU16, u8, u16 } from "../wire/bytes.ts";
 
 /** `192.0.2.1:53`, `[2001:db8::1]:53`. */
@@ -37,6 +37,14 @@ export function sockaddrOf(endpoint: Endpoint): Uint8Array {
   putU16(sockaddr, 2, endpoint.port);
   sockaddr.set(bytes, family === 4 ? 4 : 8);
   return sockaddr;
+}
+
+/** The endpoint that getsockname(2) wrote down; null: it is none of IPv4 or IPv6. */
+export function endpointOf(sockaddr: Uint8Array): Endpoint | null {
+  const family = u8(sockaddr, 0);
+  if (family !== AF_INET && family !== AF_INET6) return null;
+  const address = family === AF_INET ? sockaddr.slice(4, 8) : sockaddr.slice(8, 24);
+  return { address: addressOf(address), port: u16(sockaddr, 2) };
 }
 
 /** `fe80::1%eth0` without its zone, which says only by which interface to reply. */

@@ -1,4 +1,4 @@
-/** Opens the UDP sockets that workers read in batches. */
+/** Opens the sockets of a process that has the system calls, and makes those that it inherited like its own. */
 
 import type { Endpoint } from "../config/config.ts";
 import { AF_INET, AF_INET6, formatEndpoint, isWildcard, sockaddrOf } from "./endpoint.ts";
@@ -21,29 +21,68 @@ export const RECEIVE_TIMEOUT_MS = 100;
  */
 const BUFFER_OCTETS = 4 * 1024 * 1024;
 
+/** Connections that may wait to be accepted; the kernel gives at most net.core.somaxconn. */
+const BACKLOG = 1024;
+
 /** Opens and binds a socket that shares its port with other workers' sockets. Throws a `SystemCallError`. */
 export function openUdpSocket(calls: SystemCalls, endpoint: Endpoint): UdpSocket {
-  const { family } = endpoint.address;
-  const wildcard = isWildcard(endpoint.address);
-  const type = Linux.SOCK_DGRAM | Linux.SOCK_CLOEXEC;
-  const fd = calls.socket(family === 4 ? AF_INET : AF_INET6, type, 0);
-  if (fd < 0) throw new SystemCallError("open a UDP socket for", formatEndpoint(endpoint), calls.errno());
+  const fd = openSocket(calls, endpoint, "UDP", Linux.SOCK_DGRAM, (options) => {
+    options.require("SO_REUSEPORT", Linux.SOL_SOCKET, Linux.SO_REUSEPORT, int32(1));
+    requireOwnFamily(options, endpoint);
+    setUdpOptions(options, endpoint);
+  });
+  return udpSocket(fd, endpoint);
+}
+
+/** Makes a bound socket that somebody else opened like one of our own. Throws a `SystemCallError`. */
+export function adoptUdpSocket(calls: SystemCalls, fd: number, endpoint: Endpoint): UdpSocket {
+  setUdpOptions(new Options(calls, fd, endpoint), endpoint);
+  return udpSocket(fd, endpoint);
+}
+
+/** Opens a socket that accepts connections, and returns its number. Throws a `SystemCallError`. */
+export function openTcpSocket(calls: SystemCalls, endpoint: Endpoint): number {
+  const fd = openSocket(calls, endpoint, "TCP", Linux.SOCK_STREAM, (options) => {
+    options.require("SO_REUSEADDR", Linux.SOL_SOCKET, Linux.SO_REUSEADDR, int32(1));
+    requireOwnFamily(options, endpoint);
+  });
+  if (calls.listen(fd, BACKLOG) === 0) return fd;
+  const error = new SystemCallError("listen on TCP socket", formatEndpoint(endpoint), calls.errno());
+  calls.close(fd);
+  throw error;
+}
+
+function udpSocket(fd: number, { address }: Endpoint): UdpSocket {
+  return { fd, family: address.family, wildcard: isWildcard(address) };
+}
+
+function openSocket(
+  calls: SystemCalls,
+  endpoint: Endpoint,
+  kind: "UDP" | "TCP",
+  type: number,
+  setOptions: (options: Options) => void,
+): number {
+  const family = endpoint.address.family === 4 ? AF_INET : AF_INET6;
+  const fd = calls.socket(family, type | Linux.SOCK_CLOEXEC, 0);
+  if (fd < 0) throw new SystemCallError(`open a ${kind} socket for`, formatEndpoint(endpoint), calls.errno());
   try {
-    setOptions(new Options(calls, fd, endpoint), family, wildcard);
+    setOptions(new Options(calls, fd, endpoint));
     const sockaddr = sockaddrOf(endpoint);
     if (calls.bind(fd, sockaddr, sockaddr.length) < 0) {
-      throw new SystemCallError("bind UDP socket to", formatEndpoint(endpoint), calls.errno());
+      throw new SystemCallError(`bind ${kind} socket to`, formatEndpoint(endpoint), calls.errno());
     }
   } catch (error) {
     calls.close(fd);
     throw error;
   }
-  return { fd, family, wildcard };
+  return fd;
 }
 
-/** Closes a socket. No worker may be using it any more, because its number may be given out again at once. */
-export function closeUdpSocket(calls: SystemCalls, socket: UdpSocket): void {
-  calls.close(socket.fd);
+/** IPv4 has sockets of its own: what comes to an IPv6 socket is IPv6. Can be said only before a socket is bound. */
+function requireOwnFamily(options: Options, { address }: Endpoint): void {
+  if (address.family === 4) return;
+  options.require("IPV6_V6ONLY", Linux.IPPROTO_IPV6, Linux.IPV6_V6ONLY, int32(1));
 }
 
 /**
@@ -51,8 +90,8 @@ export function closeUdpSocket(calls: SystemCalls, socket: UdpSocket): void {
  * makes us send fragments, whose second half an attacker can replace (Herzberg and Shulman, "Fragmentation
  * Considered Poisonous", 2013; RFC 9715 §3.1). NSD, Unbound, BIND and PowerDNS do the same.
  */
-function setOptions(options: Options, family: 4 | 6, wildcard: boolean): void {
-  options.require("SO_REUSEPORT", Linux.SOL_SOCKET, Linux.SO_REUSEPORT, int32(1));
+function setUdpOptions(options: Options, { address }: Endpoint): void {
+  const wildcard = isWildcard(address);
   options.require("SO_RCVTIMEO", Linux.SOL_SOCKET, Linux.SO_RCVTIMEO, timeval(RECEIVE_TIMEOUT_MS));
   const octets = int32(BUFFER_OCTETS);
   // FORCE goes beyond net.core.rmem_max but needs CAP_NET_ADMIN; without it the kernel gives what it may.
@@ -62,12 +101,11 @@ function setOptions(options: Options, family: 4 | 6, wildcard: boolean): void {
   if (!options.try(Linux.SOL_SOCKET, Linux.SO_SNDBUFFORCE, octets)) {
     options.try(Linux.SOL_SOCKET, Linux.SO_SNDBUF, octets);
   }
-  if (family === 4) {
+  if (address.family === 4) {
     options.try(Linux.IPPROTO_IP, Linux.IP_MTU_DISCOVER, int32(Linux.IP_PMTUDISC_OMIT));
     if (wildcard) options.require("IP_PKTINFO", Linux.IPPROTO_IP, Linux.IP_PKTINFO, int32(1));
     return;
   }
-  options.require("IPV6_V6ONLY", Linux.IPPROTO_IPV6, Linux.IPV6_V6ONLY, int32(1));
   options.try(Linux.IPPROTO_IPV6, Linux.IPV6_MTU_DISCOVER, int32(Linux.IP_PMTUDISC_OMIT));
   if (wildcard) options.require("IPV6_RECVPKTINFO", Linux.IPPROTO_IPV6, Linux.IPV6_RECVPKTINFO, int32(1));
 }

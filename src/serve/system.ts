@@ -19,6 +19,17 @@ export interface SystemCalls {
     value: Uint8Array,
     length: number,
   ) => number;
+  readonly listen: (fd: number, backlog: number) => number;
+  /** Fills in `value`, and how much of it counts in `length`. */
+  readonly getsockopt: (
+    fd: number,
+    level: number,
+    option: number,
+    value: Uint8Array,
+    length: Uint32Array,
+  ) => number;
+  /** Fills in `sockaddr`, and how much of it counts in `length`. */
+  readonly getsockname: (fd: number, sockaddr: Uint8Array, length: Uint32Array) => number;
   readonly close: (fd: number) => number;
   /** `messages` is the address of `count` mmsghdr; waits as long as the socket's SO_RCVTIMEO says. */
   readonly recvmmsg: (fd: number, messages: number, count: number, flags: number, timeout: 0) => number;
@@ -33,13 +44,17 @@ export interface SystemCalls {
 
 /** Numbers of Linux, the same on x64 and arm64. */
 export const Linux = {
+  SOCK_STREAM: 1,
   SOCK_DGRAM: 2,
   SOCK_CLOEXEC: 0o2000000,
   SOL_SOCKET: 1,
+  SO_REUSEADDR: 2,
+  SO_TYPE: 3,
   SO_SNDBUF: 7,
   SO_RCVBUF: 8,
   SO_REUSEPORT: 15,
   SO_RCVTIMEO: 20,
+  SO_ACCEPTCONN: 30,
   SO_SNDBUFFORCE: 32,
   SO_RCVBUFFORCE: 33,
   IPPROTO_IP: 0,
@@ -91,6 +106,9 @@ function load(): SystemCalls | null {
       socket: libc.func("socket", "int", ["int", "int", "int"]),
       bind: libc.func("bind", "int", ["int", "void *", "uint32"]),
       setsockopt: libc.func("setsockopt", "int", ["int", "int", "int", "void *", "uint32"]),
+      listen: libc.func("listen", "int", ["int", "int"]),
+      getsockopt: libc.func("getsockopt", "int", ["int", "int", "int", "void *", "void *"]),
+      getsockname: libc.func("getsockname", "int", ["int", "void *", "void *"]),
       close: libc.func("close", "int", ["int"]),
       recvmmsg: libc.func("recvmmsg", "int", ["int", "uintptr_t", "uint32", "int", "uintptr_t"]),
       sendmmsg: libc.func("sendmmsg", "int", ["int", "uintptr_t", "uint32", "int"]),

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { Client } from "../answer/client.ts";
 import type { Answer } from "../answer/responder.ts";
 import type { Endpoint } from "../config/config.ts";
@@ -10,11 +10,14 @@ import { Counter, count } from "../telemetry/counters.ts";
 import { type IpAddress, parseAddress } from "../wire/address.ts";
 import { setClient, withoutZone } from "./endpoint.ts";
 import { describeCrash, guard } from "./guard.ts";
+import type { SocketSet } from "./socket-set.ts";
 import { DnsStream } from "./stream.ts";
 
 /** How TCP is served. */
 export interface TcpOptions {
   readonly endpoints: readonly Endpoint[];
+  /** Where the sockets that listen come from; null: each server opens its own. */
+  readonly sockets: SocketSet | null;
   readonly limits: TcpLimits;
   readonly answer: Answer;
   /** The parent's own row. */
@@ -104,8 +107,7 @@ export class TcpServer {
 
   async #listen(endpoint: Endpoint): Promise<void> {
     const server = createServer({ highWaterMark: UNSENT_OCTETS_MAX, noDelay: true });
-    const { family, text } = endpoint.address;
-    server.listen({ host: text, port: endpoint.port, ipv6Only: family === 6 });
+    server.listen(listenOptions(endpoint, this.#options.sockets));
     await once(server, "listening");
     server.on("connection", (socket) => this.#accept(socket));
     // Such as no file descriptor left: that connection is lost, and the next may do.
@@ -171,6 +173,13 @@ export class TcpServer {
     this.#connections.delete(connection);
     connection.socket.destroy();
   }
+}
+
+/** What `server.listen` is told, of any server that listens at an endpoint. */
+function listenOptions(endpoint: Endpoint, sockets: SocketSet | null): ListenOptions | { fd: number } {
+  if (sockets !== null) return { fd: sockets.takeTcp(endpoint) };
+  const { family, text } = endpoint.address;
+  return { host: text, port: endpoint.port, ipv6Only: family === 6 };
 }
 
 /** What `maxConnectionsPerClient` counts by. */

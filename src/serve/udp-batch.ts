@@ -22,7 +22,13 @@ export interface BatchService {
   readonly counters: Float64Array;
 }
 
-/** Serves until the orders say stop, and blocks the thread meanwhile. Throws when a socket cannot be read. */
+/** Batches that are answered after the order to stop: somewhat more than a receive buffer holds. */
+const LAST_BATCHES = 256;
+
+/**
+ * Serves until the orders say stop, and blocks the thread meanwhile; what has come by then is still answered. Throws
+ * when a socket cannot be read.
+ */
 export function serveBatches(service: BatchService): void {
   const batches = service.sockets.map((socket) => new Batch(service.calls, socket));
   const [only] = batches;
@@ -38,6 +44,17 @@ export function serveBatches(service: BatchService): void {
     wait();
     const moment = Math.trunc(Date.now() / 1000);
     for (const batch of batches) if (batch.count > 0) answerBatch(service, batch, client, moment);
+  }
+  for (const batch of batches) answerRest(service, batch, client);
+}
+
+/** Empties a socket's queue, for it may be closed now; where a successor reads it too, it never gets empty. */
+function answerRest(service: BatchService, batch: Batch, client: Client): void {
+  const moment = Math.trunc(Date.now() / 1000);
+  for (let i = 0; i < LAST_BATCHES; i += 1) {
+    batch.receive(Linux.MSG_DONTWAIT);
+    if (batch.count === 0) return;
+    answerBatch(service, batch, client, moment);
   }
 }
 

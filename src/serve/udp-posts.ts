@@ -1,10 +1,10 @@
-/** What the UDP workers of a process serve: the ports are chosen and the sockets opened here, before any thread runs. */
+/** What the UDP workers of a process serve: the ports are chosen and the sockets opened here, before any thread reads. */
 
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import type { Endpoint } from "../config/config.ts";
-import { closeUdpSocket, openUdpSocket, type UdpSocket } from "./sockets.ts";
-import type { SystemCalls } from "./system.ts";
+import type { SocketSet } from "./socket-set.ts";
+import type { UdpSocket } from "./sockets.ts";
 import { CAN_SHARE_PORT, withoutWildcards } from "./udp-datagram.ts";
 import type { Post } from "./worker-messages.ts";
 
@@ -12,43 +12,44 @@ import type { Post } from "./worker-messages.ts";
 export interface Posts {
   readonly posts: readonly Post[];
   readonly endpoints: readonly Endpoint[];
-  /**
-   * Closes what was opened; no worker may be serving any more. Does so once: a number that is closed again may
-   * already be somebody else's file, such as the event loop's own.
-   */
-  readonly close: () => void;
 }
 
-/** Posts with open sockets, which outlive the workers that read them. */
+/** How many workers datagrams can use: a single one where sockets cannot share a port. */
+export function datagramWorkers(workers: number): number {
+  return CAN_SHARE_PORT ? workers : 1;
+}
+
+/** Posts with open sockets, which outlive the workers that read them. The sockets are the set's to close. */
 export async function batchPosts(
-  calls: SystemCalls,
+  sockets: SocketSet,
   wanted: readonly Endpoint[],
   workers: number,
 ): Promise<Posts> {
-  const endpoints = await Promise.all(wanted.map(reserve));
-  const open: UdpSocket[] = [];
-  const close = (): void => {
-    for (const socket of open.splice(0)) closeUdpSocket(calls, socket);
-  };
-  try {
-    const posts = Array.from({ length: workers }, (): Post => {
-      const sockets = endpoints.map((endpoint) => openUdpSocket(calls, endpoint));
-      open.push(...sockets);
-      return { kind: "batch", sockets };
-    });
-    return { posts, endpoints, close };
-  } catch (error) {
-    close();
-    throw error;
-  }
+  const endpoints = await Promise.all(
+    wanted.map((endpoint) => (sockets.isInherited("udp", endpoint) ? endpoint : reserve(endpoint))),
+  );
+  const ofEndpoints = endpoints.map((endpoint) => sockets.takeUdp(endpoint, workers));
+  const posts = Array.from({ length: workers }, (_, worker): Post => {
+    return { kind: "batch", sockets: ofEndpoints.flatMap((all) => shareOf(worker, workers, all)) };
+  });
+  return { posts, endpoints };
 }
 
-/** Posts whose sockets each worker binds itself; a single one where sockets cannot share a port. */
+/**
+ * A worker's share of the sockets of an endpoint, so that each is read by somebody. Usually there is one for each worker;
+ * a predecessor with more workers leaves more, and where there are fewer, several workers wait for one.
+ */
+function shareOf(worker: number, workers: number, sockets: readonly UdpSocket[]): readonly UdpSocket[] {
+  if (sockets.length >= workers) return sockets.filter((_, i) => i % workers === worker);
+  const shared = sockets[worker % sockets.length];
+  return shared === undefined ? [] : [shared];
+}
+
+/** Posts whose sockets each worker binds itself. */
 export async function datagramPosts(wanted: readonly Endpoint[], workers: number): Promise<Posts> {
   const endpoints = withoutWildcards(await Promise.all(wanted.map(reserve)));
   const post: Post = { kind: "datagram", endpoints, shared: CAN_SHARE_PORT };
-  const posts = new Array<Post>(CAN_SHARE_PORT ? workers : 1).fill(post);
-  return { posts, endpoints, close: () => {} };
+  return { posts: new Array<Post>(datagramWorkers(workers)).fill(post), endpoints };
 }
 
 /**

@@ -6,8 +6,8 @@ import type { Endpoint } from "../config/config.ts";
 import { counterRow } from "../telemetry/counters.ts";
 import { describeCrash } from "./guard.ts";
 import { Orders } from "./orders.ts";
-import { systemCalls } from "./system.ts";
-import { batchPosts, datagramPosts, type Posts } from "./udp-posts.ts";
+import type { SocketSet } from "./socket-set.ts";
+import { batchPosts, datagramPosts, datagramWorkers } from "./udp-posts.ts";
 import type { FromWorker, Post, ToWorker, WorkerStart } from "./worker-messages.ts";
 
 /** How UDP is served. */
@@ -15,8 +15,8 @@ export interface UdpOptions {
   readonly endpoints: readonly Endpoint[];
   /** Threads that answer at a time; each has a socket for each endpoint. */
   readonly workers: number;
-  /** auto: batches where they work, else datagrams. */
-  readonly mode: "auto" | "batch" | "datagram";
+  /** Where the sockets of batches come from; null: each worker binds its own, and reads one datagram at a time. */
+  readonly sockets: SocketSet | null;
   /** null: none yet. */
   readonly book: SharedArrayBuffer | null;
   /** Made by `newCounters`. */
@@ -67,38 +67,32 @@ interface Hand {
 export class UdpWorkers {
   readonly mode: "batch" | "datagram";
   readonly #options: UdpOptions;
-  readonly #posts: Posts;
-  readonly #vacant: Post[];
+  /** How many workers serve at a time. */
+  readonly #workers: number;
+  readonly #vacant: Post[] = [];
   readonly #hands: Set<Hand> = new Set();
   readonly #freeRows: number[];
   readonly #orders: Orders = new Orders();
+  readonly #loaded: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #started: PromiseWithResolvers<void> = Promise.withResolvers();
+  #endpoints: readonly Endpoint[] = [];
   #book: SharedArrayBuffer | null;
   #isStopping = false;
 
-  private constructor(mode: "batch" | "datagram", options: UdpOptions, posts: Posts) {
-    this.mode = mode;
+  private constructor(options: UdpOptions) {
+    const { workers, sockets, firstRow, book } = options;
+    this.mode = sockets === null ? "datagram" : "batch";
     this.#options = options;
-    this.#posts = posts;
-    this.#vacant = [...posts.posts];
-    this.#freeRows = Array.from({ length: udpRows(posts.posts.length) }, (_, i) => options.firstRow + i);
-    this.#book = options.book;
+    this.#workers = sockets === null ? datagramWorkers(workers) : workers;
+    this.#freeRows = Array.from({ length: udpRows(this.#workers) }, (_, i) => firstRow + i);
+    this.#book = book;
   }
 
   /** Resolves when every worker serves; rejects when an endpoint cannot be bound or a worker cannot start. */
   static async start(options: UdpOptions): Promise<UdpWorkers> {
-    const calls = options.mode === "datagram" ? null : systemCalls();
-    if (options.mode === "batch" && calls === null) {
-      throw new Error("Cannot serve UDP in batches: it takes koffi, and Linux on x64 or arm64");
-    }
-    const { endpoints, workers: count } = options;
-    const posts = await (calls === null
-      ? datagramPosts(endpoints, count)
-      : batchPosts(calls, endpoints, count));
-    const workers = new UdpWorkers(calls === null ? "datagram" : "batch", options, posts);
-    for (let i = udpRows(posts.posts.length); i > 0; i -= 1) workers.#startWorker();
+    const workers = new UdpWorkers(options);
     try {
-      await workers.#started.promise;
+      await workers.#begin();
     } catch (error) {
       await workers.stop();
       throw error;
@@ -108,7 +102,7 @@ export class UdpWorkers {
 
   /** Where it listens: with the ports that were chosen, and for datagrams with wildcards resolved. */
   addresses(): readonly Endpoint[] {
-    return this.#posts.endpoints;
+    return this.#endpoints;
   }
 
   /** Has every worker answer from another book, from its next batch on. */
@@ -126,7 +120,21 @@ export class UdpWorkers {
     this.#orders.stop();
     await Promise.race([Promise.all(exits), sleep(STOPPED_AFTER_MS)]);
     await Promise.all([...this.#hands].map((hand) => hand.worker.terminate()));
-    this.#posts.close();
+    this.#options.sockets?.closeUdp();
+  }
+
+  /** Sockets come last: what is bound beside a predecessor's sockets gets queries at once, and somebody must read it. */
+  async #begin(): Promise<void> {
+    for (let i = udpRows(this.#workers); i > 0; i -= 1) this.#startWorker();
+    await Promise.race([this.#loaded.promise, this.#started.promise]);
+    const { sockets, endpoints } = this.#options;
+    const opened = await (sockets === null
+      ? datagramPosts(endpoints, this.#workers)
+      : batchPosts(sockets, endpoints, this.#workers));
+    this.#endpoints = opened.endpoints;
+    this.#vacant.push(...opened.posts);
+    this.#fillPosts();
+    await this.#started.promise;
   }
 
   #startWorker(): void {
@@ -153,11 +161,12 @@ export class UdpWorkers {
     switch (message.kind) {
       case "ready":
         hand.state = "spare";
+        if (this.#count("spare") === udpRows(this.#workers)) this.#loaded.resolve();
         this.#fillPosts();
         break;
       case "serving":
         hand.state = "serving";
-        if (this.#serving() === this.#posts.posts.length) this.#started.resolve();
+        if (this.#count("serving") === this.#workers) this.#started.resolve();
         break;
       case "crash":
         this.#options.onEvent(message);
@@ -165,8 +174,8 @@ export class UdpWorkers {
     }
   }
 
-  #serving(): number {
-    return [...this.#hands].filter((hand) => hand.state === "serving").length;
+  #count(state: Hand["state"]): number {
+    return [...this.#hands].filter((hand) => hand.state === state).length;
   }
 
   /** Gives vacant posts to spare workers. */

@@ -27,6 +27,7 @@ async function start(limits: Partial<TcpLimits> = {}, address = "127.0.0.1"): Pr
   const counters = new Float64Array(ROW_CELLS);
   const crashes: string[] = [];
   const server = await TcpServer.start({
+    sockets: null,
     endpoints: [endpoint(address)],
     limits: { maxConnections: 100, maxConnectionsPerClient: 100, idleTimeoutMs: 10_000, ...limits },
     answer: createResponder(null, counters).answer,
@@ -267,6 +268,7 @@ describe("starting and stopping", () => {
   test("an address that is taken is refused", async () => {
     const { at } = await start();
     const again = TcpServer.start({
+      sockets: null,
       endpoints: [endpoint("127.0.0.1"), at],
       limits: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1_000 },
       answer: () => 0,

@@ -22,6 +22,8 @@ export const Command = {
   Grow: 6,
   /** Reply with the moment modulo 65,536 after the command. */
   Moment: 7,
+  /** Keep the thread busy for as many milliseconds as the two octets after the command say, and reply with the query. */
+  Toil: 8,
 } as const;
 
 const COMMAND_AT = 12;
@@ -67,6 +69,12 @@ function obey(
     case Command.Moment:
       putU16(packet, COMMAND_AT + 1, moment % 65_536);
       return COMMAND_AT + 3;
+    case Command.Toil: {
+      const endMs =
+        performance.now() + (((packet[COMMAND_AT + 1] ?? 0) << 8) | (packet[COMMAND_AT + 2] ?? 0));
+      while (performance.now() < endMs);
+      return length;
+    }
     default:
       return length;
   }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Endpoint } from "../../src/config/config.ts";
+import { SocketSet, systemCallsFor } from "../../src/serve/socket-set.ts";
 import { systemCalls } from "../../src/serve/system.ts";
 import { type UdpEvent, type UdpOptions, UdpWorkers, udpRows } from "../../src/serve/udp-workers.ts";
 import { COUNTER_NAMES, newCounters, sumCounters } from "../../src/telemetry/counters.ts";
@@ -18,11 +19,16 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((workers) => workers.stop()));
 });
 
-async function start(options: Partial<UdpOptions>): Promise<UdpWorkers> {
+interface StartOptions extends Partial<UdpOptions> {
+  readonly mode?: "batch" | "datagram";
+}
+
+async function start({ mode = "batch", ...options }: StartOptions): Promise<UdpWorkers> {
+  const calls = systemCallsFor(mode);
   const workers = await UdpWorkers.start({
     endpoints: [endpoint("127.0.0.1")],
     workers: 1,
-    mode: "auto",
+    sockets: calls === null ? null : new SocketSet(calls, []),
     book: null,
     counters: newCounters(8),
     firstRow: 0,

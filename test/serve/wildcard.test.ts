@@ -1,19 +1,21 @@
 import type { NetworkInterfaceInfo } from "node:os";
 import { describe, expect, test } from "vitest";
+import { SocketSet, systemCallsFor } from "../../src/serve/socket-set.ts";
 import { systemCalls } from "../../src/serve/system.ts";
 import { withoutWildcards } from "../../src/serve/udp-datagram.ts";
-import { type UdpOptions, UdpWorkers } from "../../src/serve/udp-workers.ts";
+import { UdpWorkers } from "../../src/serve/udp-workers.ts";
 import { newCounters } from "../../src/telemetry/counters.ts";
 import { Command } from "./toy-responder.ts";
 import { ask, endpoint, query } from "./udp-client.ts";
 
 const BATCHES_WORK = systemCalls() !== null;
 
-async function serve(mode: UdpOptions["mode"], address: string, port = 0): Promise<UdpWorkers> {
+async function serve(mode: "batch" | "datagram", address: string, port = 0): Promise<UdpWorkers> {
+  const calls = systemCallsFor(mode);
   return await UdpWorkers.start({
     endpoints: [endpoint(address, port)],
     workers: 1,
-    mode,
+    sockets: calls === null ? null : new SocketSet(calls, []),
     book: null,
     counters: newCounters(2),
     firstRow: 0,
