@@ -22,12 +22,10 @@ import { hashName, Parsed, parseQuery, type Query } from "../wire/query.ts";
 import { addCname, addDname, addHinfo } from "./chain.ts";
 import type { Client } from "./client.ts";
 import { findEncloser, findNode } from "./find.ts";
+import { LINKS_MAX } from "./links.ts";
 import { type Reply, Section } from "./reply.ts";
 import { steer } from "./steer.ts";
 import type { Transport } from "./transport.ts";
-
-/** CNAMEs and DNAMEs followed for one query; loops end here (RFC 1034 §3.6.2 asks for a limit). */
-const CHAIN_MAX = 8;
 
 /** What a thread holds ready for its queries. */
 export interface AnswerState {
@@ -77,7 +75,7 @@ function resolve(state: AnswerState, packet: Uint8Array, client: Client, moment:
     return;
   }
   let hash = query.qnameHash;
-  for (let links = 0; links <= CHAIN_MAX; links += 1) {
+  for (let links = 0; links <= LINKS_MAX; links += 1) {
     const exact = findNode(book, packet, reply.ownerAt, reply.ownerLength, hash);
     const nearest = exact !== 0 ? exact : findEncloser(book, packet, reply.ownerAt, reply.ownerLength);
     if (nearest === 0) {
@@ -118,7 +116,7 @@ function answerAt(
     return false;
   }
   if (query.qtype === RRType.ANY) {
-    addHinfo(reply);
+    answerAny(book, node, zone, reply);
     return false;
   }
   const service = word(words, node + Node.service);
@@ -169,6 +167,16 @@ function addRRset(book: Book, rrset: number, zone: number, reply: Reply): void {
   const additional = word(book.words, rrset + RRsetRecord.additional);
   if (!reply.addBlock(book, block, Section.Answer, reply.ownerLength, apexLength)) return;
   if (additional !== 0) reply.addBlockIfRoom(book, additional, reply.ownerLength, apexLength);
+}
+
+/** ANY: a CNAME as it is, for any other name with RRs one small HINFO in place of them all (RFC 8482 §4.2). */
+function answerAny(book: Book, node: number, zone: number, reply: Reply): void {
+  const { words } = book;
+  if (word(words, node + Node.kind) === NodeKind.Cname) {
+    addRRset(book, rrsetAt(book, node, RRType.CNAME), zone, reply);
+  } else if (word(words, node + Node.rrsetCount) === 0 && word(words, node + Node.service) === 0) {
+    deny(book, zone, reply);
+  } else addHinfo(reply);
 }
 
 /** A referral: the NS RRset of the cut and its glue, which must fit (RFC 9471 §3.1). */

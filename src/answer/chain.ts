@@ -2,7 +2,7 @@
 
 import type { Book } from "../book/book.ts";
 import { Node, RRsetRecord, ZoneRecord } from "../book/layout.ts";
-import { copyBytes, u32, word } from "../wire/bytes.ts";
+import { copyBytes, u16, u32, word } from "../wire/bytes.ts";
 import { Rcode, RRType } from "../wire/codes.ts";
 import { nameLengthMax } from "../wire/name.ts";
 import type { Query } from "../wire/query.ts";
@@ -15,20 +15,20 @@ const HINFO_RDATA = Uint8Array.from([7, ...Buffer.from("RFC8482"), 0]);
 
 /**
  * Appends the CNAME of the name being answered and moves `reply` to its target, which stands uncompressed in the
- * RDATA; false when it did not fit.
+ * RDATA; false when it did not fit, or goes round.
  */
 export function addCname(book: Book, rrset: number, zone: number, reply: Reply): boolean {
   const at = reply.at;
   const block = word(book.words, rrset + RRsetRecord.block);
   const apexLength = word(book.words, zone + ZoneRecord.apexLength);
   if (!reply.addBlock(book, block, Section.Answer, reply.ownerLength, apexLength)) return false;
-  moveTo(reply, at + FIXED_LENGTH);
-  return true;
+  return moveTo(reply, at + FIXED_LENGTH, 0, 0);
 }
 
 /**
- * Appends a DNAME and the CNAME made from it (RFC 6672 §3.1), and moves `reply` to the CNAME's target; false when
- * the query is for that CNAME, the target would be too long (YXDOMAIN), or there is no room.
+ * Appends a DNAME, unless the answer has it already, and the CNAME made from it (RFC 6672 §3.1), and moves `reply` to
+ * the CNAME's target; false when the query is for that CNAME, the target would be too long (YXDOMAIN), there is no
+ * room, or it goes round.
  */
 export function addDname(
   book: Book,
@@ -38,13 +38,17 @@ export function addDname(
   query: Query,
   reply: Reply,
 ): boolean {
-  const dnameAt = reply.at;
   const cutLength = word(book.words, cut + Node.nameLength);
   const block = word(book.words, rrset + RRsetRecord.block);
   const apexLength = word(book.words, zone + ZoneRecord.apexLength);
-  if (!reply.addBlock(book, block, Section.Answer, cutLength, apexLength)) return false;
+  let dnameAt = reply.links.dnameAt(cut);
+  if (dnameAt === 0) {
+    dnameAt = reply.at;
+    if (!reply.addBlock(book, block, Section.Answer, cutLength, apexLength)) return false;
+  }
+  const { packet, ownerAt } = reply;
   const targetAt = dnameAt + FIXED_LENGTH;
-  const targetLength = reply.at - targetAt;
+  const targetLength = u16(packet, targetAt - 2);
   const prefixLength = reply.ownerLength - cutLength;
   const length = prefixLength + targetLength;
   if (length > nameLengthMax) {
@@ -52,12 +56,10 @@ export function addDname(
     return false;
   }
   if (!reply.fits(FIXED_LENGTH + length)) return false;
-  const { packet, ownerAt } = reply;
   const rdata = reply.addFixed(RRType.CNAME, u32(packet, dnameAt + 6), length);
   copyBytes(packet, ownerAt, packet, rdata, prefixLength);
   copyBytes(packet, targetAt, packet, rdata + prefixLength, targetLength);
-  moveTo(reply, rdata);
-  return query.qtype !== RRType.CNAME;
+  return moveTo(reply, rdata, cut, dnameAt) && query.qtype !== RRType.CNAME;
 }
 
 /** The answer to ANY at a name that exists: one small RR (RFC 8482 §4.2). */
@@ -67,8 +69,11 @@ export function addHinfo(reply: Reply): void {
   copyBytes(HINFO_RDATA, 0, reply.packet, rdata, HINFO_RDATA.length);
 }
 
-/** The last RR's RDATA is a name: go on with it. */
-function moveTo(reply: Reply, nameAt: number): void {
+/** The last RR's RDATA is a name: go on with it; false when the answer has led over it. */
+function moveTo(reply: Reply, nameAt: number, dname: number, dnameAt: number): boolean {
+  const { links, packet } = reply;
+  links.add(reply.ownerAt, reply.ownerLength, dname, dnameAt);
   reply.ownerAt = nameAt;
   reply.ownerLength = reply.at - nameAt;
+  return !links.hasName(packet, nameAt, reply.ownerLength);
 }

@@ -5,6 +5,7 @@ import { BLOCK_HEADER, FIX_APEX } from "../book/layout.ts";
 import { copyBytes, putU16, putU32, u16 } from "../wire/bytes.ts";
 import { EdnsOption, Rcode, RRClass, RRType } from "../wire/codes.ts";
 import { headerLength, type Query } from "../wire/query.ts";
+import { Links } from "./links.ts";
 import { Transport } from "./transport.ts";
 
 /** Offset of the qname in every message. */
@@ -45,6 +46,8 @@ export class Reply {
   /** Where the name stands that is being answered: the qname, later the target of a CNAME. */
   ownerAt = 0;
   ownerLength = 0;
+  /** What led from the qname to there. */
+  readonly links: Links = new Links();
 
   /** Starts the reply to a query whose question ends at `query.questionEnd`. */
   begin(packet: Uint8Array, query: Query, transport: Transport): void {
@@ -62,6 +65,7 @@ export class Reply {
     this.scope = 0;
     this.ownerAt = QNAME_AT;
     this.ownerLength = query.qnameLength;
+    this.links.count = 0;
   }
 
   /** Whether `length` more octets fit; where they do not the reply is marked truncated (RFC 2181 §9). */

@@ -103,7 +103,10 @@ export function negativeSoa(soa: RRset): RRset {
   return { ...soa, ttlSeconds: Math.min(soa.ttlSeconds, u32(rdata, rdata.length - 4)) };
 }
 
-/** RRs of addresses that go with an RRset: glue of a delegation, addresses of MX and SRV targets in the zone. */
+/**
+ * What goes along with an RRset: glue of a delegation, addresses of MX and SRV targets in the zone, and those of SVCB
+ * and HTTPS targets with what SVCB or HTTPS RRs these have (RFC 9460 §4.1).
+ */
 export function additionalBlock(
   node: TreeNode,
   rrset: RRset,
@@ -112,26 +115,37 @@ export function additionalBlock(
 ): Uint8Array | null {
   const targetAt = TARGET_AT.get(rrset.type);
   if (targetAt === undefined) return null;
+  const isService = rrset.type === RRType.SVCB || rrset.type === RRType.HTTPS;
+  const types = isService ? [RRType.A, RRType.AAAA, rrset.type] : [RRType.A, RRType.AAAA];
   const writer = new BlockWriter(node.name, apex);
   let isEmpty = true;
-  for (const rdata of rrset.rdatas) {
-    const target = tree.get(nameKey(rdata.slice(targetAt) as Name));
+  // Many RRs may lead to one target, whose RRs go along once.
+  for (const key of new Set(rrset.rdatas.map((rdata) => targetKey(rdata, targetAt, node, isService)))) {
+    const target = tree.get(key);
     if (target === undefined || target.zone !== node.zone) continue;
-    for (const type of [RRType.A, RRType.AAAA]) {
-      const addresses = target.rrsets.get(type);
-      if (addresses === undefined) continue;
-      writer.add(target.name, addresses);
+    for (const type of types) {
+      const found = target.rrsets.get(type);
+      if (found === undefined || found === rrset) continue;
+      writer.add(target.name, found);
       isEmpty = false;
     }
   }
   return isEmpty ? null : writer.block();
 }
 
-/** Where the target name begins in the RDATA of types that bring addresses along. */
+/** The key of the name that an RR leads to; "." of a service is its own name (RFC 9460 §2.5.2), of an alias none. */
+function targetKey(rdata: Uint8Array, at: number, { name }: TreeNode, isService: boolean): string {
+  const isOwn = isService && rdata[at] === 0 && (rdata[0] !== 0 || rdata[1] !== 0);
+  return nameKey(isOwn ? name : (rdata.slice(at, at + uncompressedLength(rdata, at, rdata.length)) as Name));
+}
+
+/** Where the target name begins in the RDATA of types that bring other RRs along. */
 const TARGET_AT: ReadonlyMap<number, number> = new Map([
   [RRType.NS, 0],
   [RRType.MX, 2],
   [RRType.SRV, 6],
+  [RRType.SVCB, 2],
+  [RRType.HTTPS, 2],
 ]);
 
 /** RDATA of an HTTPS RR in service mode up to its hints: priority 1, target ".", ALPN, port (RFC 9460 §2.2, §7). */

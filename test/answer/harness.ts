@@ -113,6 +113,9 @@ export interface AskOptions {
   readonly moment?: number;
 }
 
+/** Types that the decoder knows by their numbers alone. */
+const UNKNOWN: Readonly<Record<string, string>> = { HTTPS: "UNKNOWN_65", SVCB: "UNKNOWN_64" };
+
 /** A query in wire form. */
 export function queryOf(name: string, type: string, { subnet, size }: AskOptions = {}): Uint8Array {
   const [ip = "", length] = subnet?.split("/") ?? [];
@@ -133,8 +136,7 @@ export function queryOf(name: string, type: string, { subnet, size }: AskOptions
     type: "query",
     id: 4660,
     flags: 0x0100,
-    // The decoder knows HTTPS by its number alone.
-    questions: [{ name, type: (type === "HTTPS" ? "UNKNOWN_65" : type) as RecordType, class: "IN" }],
+    questions: [{ name, type: (UNKNOWN[type] ?? type) as RecordType, class: "IN" }],
     additionals: (subnet === undefined && size === undefined ? [] : [opt]) as never,
   };
   return encode(packet);
