@@ -126,11 +126,12 @@ function growTail(packet: Buffer, random: Random): Buffer {
   ]);
 }
 
-function pick<T>(choices: readonly T[], random: Random): T {
+/** One of the choices. */
+export function pick<T>(choices: readonly T[], random: Random): T {
   return choices[below(choices.length, random)]!;
 }
 
 /** A whole number from 0 to below `end`; 0 where there is none. */
-function below(end: number, random: Random): number {
+export function below(end: number, random: Random): number {
   return end <= 0 ? 0 : Math.floor(random() * end);
 }
