@@ -161,7 +161,7 @@ describe.skipIf(CALLS === null)(
         new Promise((resolve) => client.send(packet, at.port, at.address.text, () => resolve()));
       await send(query(0, Command.Toil, 0, 100));
       await sleep(20);
-      await Promise.all(Array.from({ length: 300 }, (_, id) => send(query(id, Command.Echo))));
+      await Promise.all(Array.from({ length: 150 }, (_, id) => send(query(id, Command.Echo))));
       await workers.stop();
       await sleep(20);
       client.close();
