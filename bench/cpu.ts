@@ -29,6 +29,12 @@ export function residentOctetsOf(pid: number): number {
   return Number(kilobytes ?? 0) * 1024;
 }
 
+/** Octets of memory of a process, what it shares with others in parts (`Pss`). */
+export function ownOctetsOf(pid: number): number {
+  const [, kilobytes] = /^Pss:\s+(\d+) kB$/m.exec(contentOf(`/proc/${pid}/smaps_rollup`)) ?? [];
+  return Number(kilobytes ?? 0) * 1024;
+}
+
 function threadsOf(pid: number): readonly string[] {
   try {
     return readdirSync(`/proc/${pid}/task`);

@@ -42,15 +42,13 @@ export async function measure(peer: Peer, place: Place, names: string, seconds: 
     const run = (change: Partial<Load>): Promise<LoadResult> =>
       runLoad(place.programs.generator, { ...load, ...change });
     await run({ seconds: seconds * WARM_UP_SHARE });
-    const before = cpuOf(server);
-    const full = await run({});
-    const after = cpuOf(server);
+    const cost = await costOf(server, () => run({}));
+    const full = cost.result;
     const half = await run({ rate: full.qps / 2 });
-    const own = after.own - before.own;
     return {
-      cpuUs: own / 1e3 / full.received,
-      cpuOfAllUs: (after.all - before.all) / 1e3 / full.received,
-      busy: own / 1e9 / (full.received / full.qps),
+      cpuUs: cost.cpuUs,
+      cpuOfAllUs: cost.cpuOfAllUs,
+      busy: (cost.cpuUs * full.qps) / 1e6,
       qps: full.qps,
       sent: full.sent + half.sent,
       lost: full.lost + half.lost,
@@ -67,7 +65,23 @@ export async function measure(peer: Peer, place: Place, names: string, seconds: 
   }
 }
 
-function cpuOf(server: Server): { readonly own: number; readonly all: number } {
-  const [own = 0, ...others] = server.processes.map(cpuNsOf);
-  return { own, all: others.reduce((sum, ns) => sum + ns, own) };
+/** What answers cost. */
+export interface Cost {
+  readonly result: LoadResult;
+  /** Of the process that did most, and of all that the server runs. */
+  readonly cpuUs: number;
+  readonly cpuOfAllUs: number;
+}
+
+/** Runs a load, and says what the kernel charged the server for each answer. */
+export async function costOf(server: Server, run: () => Promise<LoadResult>): Promise<Cost> {
+  const before = new Map(server.processes.map((pid) => [pid, cpuNsOf(pid)]));
+  const result = await run();
+  const used = server.processes.map((pid) => cpuNsOf(pid) - (before.get(pid) ?? 0));
+  const all = used.reduce((sum, ns) => sum + ns, 0);
+  return {
+    result,
+    cpuUs: Math.max(...used) / 1e3 / result.received,
+    cpuOfAllUs: all / 1e3 / result.received,
+  };
 }

@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Place } from "./peers.ts";
 import { masterFile, VIPS, ZONE } from "./zone.ts";
 
 /** How the names are answered. */
@@ -12,14 +13,14 @@ export const CLI: string = join(import.meta.dirname, "../src/cli.ts");
 
 /** Writes a folder that `meridian serve` can use, and says how to start it. */
 export function writeMeridian(
-  place: { readonly folder: string; readonly port: number; readonly database: string },
+  place: Pick<Place, "folder" | "port" | "database" | "labels">,
   kind: Kind,
   udp: "batch" | "datagram",
 ): readonly string[] {
-  const { folder, port, database } = place;
+  const { folder, port, database, labels } = place;
   mkdirSync(folder, { recursive: true });
   const rr = kind === "static" ? `5 A ${VIPS.us}` : "STEER www";
-  writeFileSync(join(folder, `${ZONE}.zone`), masterFile(rr));
+  writeFileSync(join(folder, `${ZONE}.zone`), masterFile(rr, labels));
   const service =
     kind === "static" ? "" : `services: { www.${ZONE}: { ttl: 5s, policy: ${POLICIES[kind]} } }\n`;
   writeFileSync(

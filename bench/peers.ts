@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { writeMeridian } from "./meridian.ts";
 import type { Programs } from "./programs.ts";
 import { SERVER_PATH } from "./server.ts";
-import { masterFile, NAMES, VIPS, ZONE } from "./zone.ts";
+import { masterFile, VIPS, ZONE } from "./zone.ts";
 
 /** One server in one configuration. */
 export interface Peer {
@@ -29,6 +29,8 @@ export interface Place {
   readonly port: number;
   /** The geo database, in MaxMind's shape. */
   readonly database: string;
+  /** Of the names that are served. */
+  readonly labels: readonly string[];
   readonly programs: Programs;
 }
 
@@ -69,12 +71,28 @@ export const PEERS: readonly Peer[] = [
     command: knot,
   },
   {
-    name: "PowerDNS LUA, shared",
-    ecs: true,
+    name: "Knot DNS static",
+    ecs: false,
     answers: REGIONAL,
-    needs: { program: "pdns_server", packages: ["pdns-server", "pdns-backend-geoip"] },
-    command: powerdns,
+    needs: { program: "knotd", packages: ["knot"] },
+    command: knotStatic,
   },
+  {
+    name: "NSD static",
+    ecs: false,
+    answers: REGIONAL,
+    needs: { program: "nsd", packages: ["nsd"] },
+    command: nsd,
+  },
+  ...(["shared", "yes"] as const).map(
+    (mode): Peer => ({
+      name: `PowerDNS LUA, ${mode === "shared" ? "shared" : "default"}`,
+      ecs: true,
+      answers: REGIONAL,
+      needs: { program: "pdns_server", packages: ["pdns-server", "pdns-backend-geoip"] },
+      command: (place) => powerdns(place, mode),
+    }),
+  ),
   {
     name: "dns2, without ECS",
     ecs: false,
@@ -103,7 +121,7 @@ export function packagedVersion({ needs }: Peer): string | null {
   }
 }
 
-function gdnsd({ folder, port, database }: Place): readonly string[] {
+function gdnsd({ folder, port, database, labels }: Place): readonly string[] {
   for (const sub of ["zones", "geoip", "run", "state"]) mkdirSync(join(folder, sub), { recursive: true });
   writeFileSync(
     join(folder, "config"),
@@ -115,11 +133,11 @@ plugins => { geoip => {
 } }
 `,
   );
-  writeFileSync(join(folder, "zones", ZONE), masterFile("5 DYNA geoip!www"));
+  writeFileSync(join(folder, "zones", ZONE), masterFile("5 DYNA geoip!www", labels));
   return ["gdnsd", "-c", folder, "start"];
 }
 
-function knot({ folder, port, database }: Place): readonly string[] {
+function knot({ folder, port, database, labels }: Place): readonly string[] {
   for (const sub of ["run", "db"]) mkdirSync(join(folder, sub), { recursive: true });
   const places = [
     ["EU", VIPS.eu],
@@ -131,19 +149,12 @@ function knot({ folder, port, database }: Place): readonly string[] {
     ["AN", VIPS.us],
   ];
   const views = places.map(([continent, vip]) => `  - geo: "${continent}"\n    A: ${vip}\n`).join("");
-  writeFileSync(join(folder, "geo.conf"), NAMES.map((name) => `${name}.${ZONE}.:\n${views}`).join(""));
-  writeFileSync(join(folder, "zone"), masterFile(`5 A ${VIPS.us}`));
+  writeFileSync(join(folder, "geo.conf"), labels.map((label) => `${label}.${ZONE}.:\n${views}`).join(""));
+  writeFileSync(join(folder, "zone"), masterFile(`5 A ${VIPS.us}`, labels));
   writeFileSync(
     join(folder, "knot.conf"),
-    `server:
-    listen: 127.0.0.1@${port}
-    rundir: ${folder}/run
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
+    `${knotServer({ folder, port })}
     edns-client-subnet: on
-database:
-    storage: ${folder}/db
 mod-geoip:
   - id: geo
     config-file: ${folder}/geo.conf
@@ -160,9 +171,60 @@ zone:
   return ["knotd", "-c", join(folder, "knot.conf")];
 }
 
-function powerdns({ folder, port, database }: Place): readonly string[] {
+function knotStatic({ folder, port, labels }: Place): readonly string[] {
+  for (const sub of ["run", "db"]) mkdirSync(join(folder, sub), { recursive: true });
+  writeFileSync(join(folder, "zone"), masterFile(`5 A ${VIPS.us}`, labels));
+  writeFileSync(
+    join(folder, "knot.conf"),
+    `${knotServer({ folder, port })}
+zone:
+  - domain: ${ZONE}
+    file: ${folder}/zone
+`,
+  );
+  return ["knotd", "-c", join(folder, "knot.conf")];
+}
+
+/** The sections that all configurations of Knot begin with; that of the server comes last. */
+function knotServer({ folder, port }: Pick<Place, "folder" | "port">): string {
+  return `database:
+    storage: ${folder}/db
+server:
+    listen: 127.0.0.1@${port}
+    rundir: ${folder}/run
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1`;
+}
+
+function nsd({ folder, port, labels }: Place): readonly string[] {
+  writeFileSync(join(folder, "zone"), masterFile(`5 A ${VIPS.us}`, labels));
+  writeFileSync(
+    join(folder, "nsd.conf"),
+    `server:
+  ip-address: 127.0.0.1@${port}
+  server-count: 1
+  username: ""
+  chroot: ""
+  zonesdir: "${folder}"
+  database: ""
+  pidfile: "${folder}/pid"
+  xfrdfile: "${folder}/xfrd.state"
+  zonelistfile: "${folder}/zones"
+  logfile: "${folder}/log"
+remote-control:
+  control-enable: no
+zone:
+  name: ${ZONE}
+  zonefile: zone
+`,
+  );
+  return ["nsd", "-d", "-c", join(folder, "nsd.conf")];
+}
+
+function powerdns({ folder, port, database, labels }: Place, mode: "shared" | "yes"): readonly string[] {
   const choose = `;if continent('EU') or continent('AF') then return '${VIPS.eu}' end if continent('AS') or continent('OC') then return '${VIPS.ap}' end return '${VIPS.us}'`;
-  writeFileSync(join(folder, "zone"), masterFile(`5 IN LUA A "${choose}"`));
+  writeFileSync(join(folder, "zone"), masterFile(`5 IN LUA A "${choose}"`, labels));
   writeFileSync(join(folder, "named.conf"), `zone "${ZONE}" { type master; file "${folder}/zone"; };\n`);
   writeFileSync(join(folder, "geo.yaml"), "domains: []\n");
   writeFileSync(
@@ -172,7 +234,7 @@ load-modules=libbindbackend.so,libgeoipbackend.so
 bind-config=${folder}/named.conf
 geoip-zones-file=${folder}/geo.yaml
 geoip-database-files=mmdb:${database}
-enable-lua-records=shared
+enable-lua-records=${mode}
 edns-subnet-processing=yes
 local-address=127.0.0.1
 local-port=${port}

@@ -21,6 +21,8 @@ export class Server {
   readonly #child: ChildProcess;
   readonly #command: readonly string[];
   #said = "";
+  /** When it first answered, by `performance.now`. */
+  upMs = 0;
 
   private constructor(command: readonly string[]) {
     this.#command = command;
@@ -40,6 +42,7 @@ export class Server {
     const server = new Server(command);
     try {
       await server.#untilUp(port, qname);
+      server.upMs = performance.now();
       await server.#untilAtRest();
     } catch (error) {
       await server.stop();
