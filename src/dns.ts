@@ -4,6 +4,7 @@ import { mkdirSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { answerOptionsOf } from "./answer/options.ts";
 import { createResponder } from "./answer/responder.ts";
 import type { ToDns } from "./book/messages.ts";
 import type { Endpoint, NodeConfig } from "./config/config.ts";
@@ -45,7 +46,8 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   mkdirSync(node.stateFolder, { recursive: true, mode: 0o700 });
   const counters = newCounters(1 + udpRows(node.workers));
   const streamCounters = counterRow(counters, STREAM_ROW);
-  const streams = createResponder(null, streamCounters);
+  const options = answerOptionsOf(node);
+  const streams = createResponder(null, streamCounters, options);
   let udp: UdpWorkers | null = null;
   const host = new BookHost((memory) => {
     streams.adopt(memory);
@@ -64,6 +66,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     workers: node.workers,
     sockets,
     book: host.memory,
+    options,
     counters,
     firstRow: STREAM_ROW + 1,
     onEvent: (event) => logUdpEvent(event, log),

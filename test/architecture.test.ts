@@ -17,7 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   health: ["config", "wire", "geo/distance.ts"],
   steering: ["config", "geo", "health", "wire"],
   book: ["wire", "zone", "geo", "config", "steering"],
-  answer: ["wire", "geo/trie.ts", "book", "telemetry/counters.ts"],
+  answer: ["wire", "geo/trie.ts", "book", "config/config.ts", "telemetry/counters.ts"],
   serve: ["wire", "book", "answer", "config/config.ts", "telemetry"],
   probe: ["wire", "config", "health"],
   telemetry: [],

@@ -17,15 +17,17 @@ import {
 } from "../book/layout.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { word } from "../wire/bytes.ts";
-import { Rcode, RRClass, RRType } from "../wire/codes.ts";
+import { ExtendedError, Rcode, RRClass, RRType } from "../wire/codes.ts";
 import { hashName, Parsed, parseQuery, type Query } from "../wire/query.ts";
 import { addCname, addDname, addHinfo } from "./chain.ts";
 import type { Client } from "./client.ts";
 import { findEncloser, findNode } from "./find.ts";
 import { LINKS_MAX } from "./links.ts";
+import { optLength, writeOpt } from "./opt.ts";
+import type { AnswerOptions } from "./options.ts";
 import { type Reply, Section } from "./reply.ts";
 import { steer } from "./steer.ts";
-import type { Transport } from "./transport.ts";
+import { MESSAGE_MAX, Transport, UDP_PAYLOAD_MAX } from "./transport.ts";
 
 /** What a thread holds ready for its queries. */
 export interface AnswerState {
@@ -34,6 +36,7 @@ export interface AnswerState {
   readonly query: Query;
   readonly reply: Reply;
   readonly counters: Float64Array;
+  readonly options: AnswerOptions;
 }
 
 /**
@@ -48,17 +51,21 @@ export function answer(
   transport: Transport,
   moment: number,
 ): number {
-  const { query, reply, counters } = state;
+  const { query, reply, counters, options } = state;
   count(counters, Counter.queriesUdp + transport);
   const parsed = parseQuery(packet, length, query);
   if (parsed === Parsed.Drop) {
     count(counters, Counter.dropped);
     return 0;
   }
-  reply.begin(packet, query, transport);
-  if (parsed === Parsed.Query) resolve(state, packet, client, moment);
-  else refuse(parsed, query, reply);
+  const sizeMax = transport === Transport.Udp ? Math.min(query.udpPayloadSize, UDP_PAYLOAD_MAX) : MESSAGE_MAX;
+  reply.begin(packet, query, sizeMax, optLength(query, transport, options));
+  if (parsed !== Parsed.Query) refuse(parsed, query, reply);
+  else if (isMisplaced(query, transport)) refuse(Parsed.FormErr, query, reply);
+  else resolve(state, packet, client, moment);
   countReply(reply, query, counters);
+  if (reply.isTruncated) reply.dropRRs(query);
+  if (query.hasEdns) writeOpt(reply, query, transport, options);
   return reply.finish(query);
 }
 
@@ -67,11 +74,13 @@ function resolve(state: AnswerState, packet: Uint8Array, client: Client, moment:
   const { book, query, reply } = state;
   if (book === null) {
     reply.rcode = Rcode.ServFail;
+    reply.extendedError = ExtendedError.NotReady;
     return;
   }
   const isTransfer = query.qtype === RRType.AXFR || query.qtype === RRType.IXFR;
   if (query.qclass !== RRClass.IN || isTransfer) {
     reply.rcode = Rcode.Refused;
+    reply.extendedError = ExtendedError.Prohibited;
     return;
   }
   let hash = query.qnameHash;
@@ -80,7 +89,7 @@ function resolve(state: AnswerState, packet: Uint8Array, client: Client, moment:
     const nearest = exact !== 0 ? exact : findEncloser(book, packet, reply.ownerAt, reply.ownerLength);
     if (nearest === 0) {
       // The target of a CNAME may be anybody's; the qname must be ours.
-      if (links === 0) reply.rcode = Rcode.Refused;
+      if (links === 0) refuseForeign(reply);
       return;
     }
     if (!answerAt(book, exact, nearest, state, client, moment, links === 0)) return;
@@ -200,6 +209,16 @@ function deny(book: Book, zone: number, reply: Reply): void {
     apexLength,
     apexLength,
   );
+}
+
+/** Servers that a client tells how long to keep a connection have the roles wrong (RFC 7828 §3.2.1). */
+function isMisplaced(query: Query, transport: Transport): boolean {
+  return query.keepaliveLength > 0 && (transport === Transport.Tcp || transport === Transport.Tls);
+}
+
+function refuseForeign(reply: Reply): void {
+  reply.rcode = Rcode.Refused;
+  reply.extendedError = ExtendedError.NotAuthoritative;
 }
 
 function refuse(parsed: Parsed, query: Query, reply: Reply): void {

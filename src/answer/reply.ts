@@ -3,17 +3,12 @@
 import type { Book } from "../book/book.ts";
 import { BLOCK_HEADER, FIX_APEX } from "../book/layout.ts";
 import { copyBytes, putU16, putU32, u16 } from "../wire/bytes.ts";
-import { EdnsOption, Rcode, RRClass, RRType } from "../wire/codes.ts";
+import { type ExtendedError, Rcode, RRClass } from "../wire/codes.ts";
 import { headerLength, type Query } from "../wire/query.ts";
 import { Links } from "./links.ts";
-import { Transport } from "./transport.ts";
 
 /** Offset of the qname in every message. */
 const QNAME_AT = headerLength;
-/** What we accept and send over UDP: fits one IPv6 packet on any path (RFC 9715, DNS flag day 2020). */
-const UDP_PAYLOAD_MAX = 1232;
-/** The most a message can be where it is not a datagram (RFC 1035 §4.2.2). */
-const MESSAGE_MAX = 65_535;
 
 /** Octets of an RR with a compressed owner before its RDATA. */
 export const FIXED_LENGTH = 12;
@@ -28,13 +23,15 @@ const OPCODE = 0x7800;
 export const Section = { Answer: 0, Authority: 1, Additional: 2 } as const;
 export type Section = (typeof Section)[keyof typeof Section];
 
-/** Refilled for each query; RRs are appended behind the question, then `finish` writes OPT and header. */
+/** Refilled for each query; RRs are appended behind the question, the OPT behind what is left of them, the header last. */
 export class Reply {
   packet: Uint8Array = new Uint8Array(0);
   /** The offset where the next RR goes. */
   at = 0;
   /** RRs must end here, so that the OPT still fits. */
   end = 0;
+  /** Octets that the whole reply may have. */
+  sizeMax = 0;
   rcode: number = Rcode.NoError;
   isAuthoritative = false;
   isTruncated = false;
@@ -43,19 +40,20 @@ export class Reply {
   additionals = 0;
   /** ECS scope prefix length: how much of the client's address the answer depends on. */
   scope = 0;
+  /** What the RCODE does not say (RFC 8914); null: nothing. */
+  extendedError: ExtendedError | null = null;
   /** Where the name stands that is being answered: the qname, later the target of a CNAME. */
   ownerAt = 0;
   ownerLength = 0;
   /** What led from the qname to there. */
   readonly links: Links = new Links();
 
-  /** Starts the reply to a query whose question ends at `query.questionEnd`. */
-  begin(packet: Uint8Array, query: Query, transport: Transport): void {
-    const isUdp = transport === Transport.Udp;
-    const sizeMax = isUdp ? Math.min(query.udpPayloadSize, UDP_PAYLOAD_MAX) : MESSAGE_MAX;
+  /** Starts the reply to a query whose question ends at `query.questionEnd`; the OPT will take `optLength` octets. */
+  begin(packet: Uint8Array, query: Query, sizeMax: number, optLength: number): void {
     this.packet = packet;
     this.at = query.questionEnd;
-    this.end = sizeMax - optLength(query);
+    this.end = sizeMax - optLength;
+    this.sizeMax = sizeMax;
     this.rcode = Rcode.NoError;
     this.isAuthoritative = false;
     this.isTruncated = false;
@@ -63,6 +61,7 @@ export class Reply {
     this.authorities = 0;
     this.additionals = 0;
     this.scope = 0;
+    this.extendedError = null;
     this.ownerAt = QNAME_AT;
     this.ownerLength = query.qnameLength;
     this.links.count = 0;
@@ -122,16 +121,17 @@ export class Reply {
     else this.additionals += rrs;
   }
 
-  /** Writes OPT and header; returns the length of the response. */
+  /** Takes back the RRs of a reply that lacks one which did not fit (RFC 2181 §9). */
+  dropRRs(query: Query): void {
+    this.at = query.questionEnd;
+    this.answers = 0;
+    this.authorities = 0;
+    this.additionals = 0;
+  }
+
+  /** Writes the header; returns the length of the response. */
   finish(query: Query): number {
     const { packet } = this;
-    if (this.isTruncated) {
-      this.at = query.questionEnd;
-      this.answers = 0;
-      this.authorities = 0;
-      this.additionals = 0;
-    }
-    if (query.hasEdns) this.#writeOpt(query);
     const flags =
       QR | (query.flags & (OPCODE | RD)) | (this.isAuthoritative ? AA : 0) | (this.isTruncated ? TC : 0);
     putU16(packet, 2, flags | (this.rcode & 15));
@@ -141,34 +141,4 @@ export class Reply {
     putU16(packet, 10, this.additionals);
     return this.at;
   }
-
-  /** OPT (RFC 6891 §6.1.2) with the ECS option echoed and its scope filled in (RFC 7871 §7.2.1). */
-  #writeOpt(query: Query): void {
-    const { packet } = this;
-    const at = this.at;
-    packet[at] = 0;
-    putU16(packet, at + 1, RRType.OPT);
-    putU16(packet, at + 3, UDP_PAYLOAD_MAX);
-    packet[at + 5] = this.rcode >> 4;
-    packet[at + 6] = 0;
-    putU16(packet, at + 7, query.dnssecOk ? 0x8000 : 0);
-    const length = optLength(query);
-    putU16(packet, at + 9, length - 11);
-    if (query.hasSubnet) {
-      putU16(packet, at + 11, EdnsOption.ClientSubnet);
-      putU16(packet, at + 13, length - 15);
-      putU16(packet, at + 15, query.subnetFamily);
-      packet[at + 17] = query.sourcePrefixLength;
-      packet[at + 18] = this.scope;
-      copyBytes(query.subnetAddress, 0, packet, at + 19, length - 19);
-    }
-    this.at = at + length;
-    this.additionals += 1;
-  }
-}
-
-/** Octets of the OPT that the reply will carry; 0 when the query had none. */
-function optLength(query: Query): number {
-  if (!query.hasEdns) return 0;
-  return query.hasSubnet ? 19 + ((query.sourcePrefixLength + 7) >> 3) : 11;
 }

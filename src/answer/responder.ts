@@ -4,6 +4,7 @@ import { Book } from "../book/book.ts";
 import { Query } from "../wire/query.ts";
 import { type AnswerState, answer } from "./answer.ts";
 import type { Client } from "./client.ts";
+import { type AnswerOptions, defaultAnswerOptions } from "./options.ts";
 import { Reply } from "./reply.ts";
 import type { Transport } from "./transport.ts";
 
@@ -27,12 +28,17 @@ export interface Responder {
 }
 
 /** `book` null: every query gets SERVFAIL until one is adopted. `counters` is this thread's row. */
-export function createResponder(book: SharedArrayBuffer | null, counters: Float64Array): Responder {
+export function createResponder(
+  book: SharedArrayBuffer | null,
+  counters: Float64Array,
+  options: AnswerOptions = defaultAnswerOptions,
+): Responder {
   const state: AnswerState = {
     book: book === null ? null : new Book(book),
     query: new Query(),
     reply: new Reply(),
     counters,
+    options,
   };
   return {
     answer: (packet, length, client, transport, moment) =>

@@ -162,6 +162,8 @@ export interface NodeConfig {
     readonly maxConnectionsPerClient: number;
     readonly idleTimeoutMs: number;
   };
+  /** What replies call this node when asked with NSID (RFC 5001); null: nothing. */
+  readonly nsid: string | null;
   readonly api: Endpoint;
   /** Certificate and key of the API (PEM files); null: plain HTTP. */
   readonly apiTls: { readonly certificate: string; readonly key: string } | null;

@@ -23,6 +23,10 @@ const defaultListen: readonly Endpoint[] = [
 ];
 const defaultApi: Endpoint = { address: addressOf(loopback), port: 8053 };
 
+/** What strangers are told of a node. */
+const nodeText = /^[\x20-\x7e]{1,64}$/;
+const nodeTextExpected = "1 to 64 printable ASCII characters";
+
 const connectionsRange = { least: 1, most: 1_000_000 };
 const workersRange = { least: 1, most: 256 };
 const idleTimeoutRange = { least: 100, most: 3_600_000 };
@@ -45,6 +49,7 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
       maxConnectionsPerClient: tcp?.optional("maxConnectionsPerClient")?.wholeNumber(connectionsRange) ?? 20,
       idleTimeoutMs: tcp?.optional("idleTimeout")?.duration(idleTimeoutRange) ?? 10_000,
     },
+    nsid: node?.optional("nsid")?.matching(nodeText, nodeTextExpected) ?? null,
     api: api?.optional("listen")?.endpoint() ?? defaultApi,
     apiTls: tls ? { certificate: file(tls.required("certificate")), key: file(tls.required("key")) } : null,
     stateFolder: parsePath(node?.optional("state") ?? null, folder) ?? join(folder, "var"),

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
+import type { AnswerOptions } from "../answer/options.ts";
 import type { Endpoint } from "../config/config.ts";
 import { counterRow } from "../telemetry/counters.ts";
 import { describeCrash } from "./guard.ts";
@@ -19,6 +20,7 @@ export interface UdpOptions {
   readonly sockets: SocketSet | null;
   /** null: none yet. */
   readonly book: SharedArrayBuffer | null;
+  readonly options: AnswerOptions;
   /** Made by `newCounters`. */
   readonly counters: SharedArrayBuffer;
   /** The workers' rows are this one and those after it, `udpRows` in all. */
@@ -143,6 +145,7 @@ export class UdpWorkers {
     const start: WorkerStart = {
       responder: (this.#options.responder ?? new URL("../answer/responder.ts", import.meta.url)).href,
       book: this.#book,
+      options: this.#options.options,
       counters: counterRow(this.#options.counters, row),
       orders: this.#orders.shared,
     };

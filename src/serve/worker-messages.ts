@@ -1,5 +1,6 @@
 /** What the parent and its UDP workers say to one another. */
 
+import type { AnswerOptions } from "../answer/options.ts";
 import type { Endpoint } from "../config/config.ts";
 import type { UdpSocket } from "./sockets.ts";
 
@@ -8,6 +9,7 @@ export interface WorkerStart {
   /** URL of a module with `createResponder`, as in `answer/responder.ts`. */
   readonly responder: string;
   readonly book: SharedArrayBuffer | null;
+  readonly options: AnswerOptions;
   /** The worker's own row. */
   readonly counters: Float64Array;
   /** The memory of the `Orders`. */

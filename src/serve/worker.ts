@@ -95,4 +95,4 @@ class UdpWorker {
 assert(parentPort !== null, "this file is a worker thread's");
 const start: WorkerStart = workerData;
 const module: { readonly createResponder: typeof createResponder } = await import(start.responder);
-new UdpWorker(parentPort, start, module.createResponder(start.book, start.counters));
+new UdpWorker(parentPort, start, module.createResponder(start.book, start.counters, start.options));

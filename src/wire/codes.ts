@@ -101,6 +101,15 @@ export const EdnsOption = {
 } as const;
 export type EdnsOption = (typeof EdnsOption)[keyof typeof EdnsOption];
 
+/** Why a reply is what it is (RFC 8914 §4). */
+export const ExtendedError = {
+  NotReady: 14,
+  Prohibited: 18,
+  NotAuthoritative: 20,
+  NotSupported: 21,
+} as const;
+export type ExtendedError = (typeof ExtendedError)[keyof typeof ExtendedError];
+
 const namesByCode: ReadonlyMap<number, string> = new Map(
   Object.entries(RRType).map(([name, code]) => [code, name]),
 );

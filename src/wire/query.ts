@@ -4,7 +4,7 @@
  * On the hot path: a packet from a stranger gives a code, never an exception, and nothing is allocated.
  */
 
-import { fold, u8, u16 } from "./bytes.ts";
+import { copyBytes, fold, u8, u16 } from "./bytes.ts";
 import { EdnsOption, Opcode, RRType } from "./codes.ts";
 import { uncompressedLength } from "./name.ts";
 
@@ -41,6 +41,12 @@ const fixedRRLength = 10;
 /** Octets of an EDNS Client Subnet option before its address (RFC 7871 §6). */
 const subnetHeaderLength = 4;
 
+/** Octets of a Client Cookie, and of the longest option with a Server Cookie behind it (RFC 7873 §4). */
+const clientCookieLength = 8;
+const cookieLengthMax = 40;
+/** A Server Cookie has 8 octets at least (RFC 7873 §4). */
+const serverCookieLengthMin = 8;
+
 const fnvOffsetBasis = 0x811c9dc5 | 0;
 const fnvPrime = 0x01000193;
 
@@ -50,9 +56,9 @@ const fnvPrime = 0x01000193;
  * Which fields are of this packet depends on what `parseQuery` returned; the others are left over or empty:
  *
  *     Query     all; those named subnet and prefix only if `hasSubnet`
- *     BadVers   all but `hasSubnet` and what depends on it
- *     FormErr   flags, opcode, questionEnd; if questionEnd > 12 also qname, qtype, qclass; `hasEdns` and what
- *               depends on it tell of an OPT that was met before the fault
+ *     BadVers   all but the options, which another version may give another meaning
+ *     FormErr   flags, opcode, questionEnd; if questionEnd > 12 also qname, qtype, qclass; `hasEdns`, what depends
+ *               on it and the options tell of what was met before the fault
  *     NotImp    flags, opcode, questionEnd (12)
  *     Drop      none
  */
@@ -82,6 +88,16 @@ export class Query {
   sourcePrefixLength: number = 0;
   /** IPv4 in the first 4 octets, or IPv6; all bits beyond the source prefix are 0. */
   readonly subnetAddress: Uint8Array = new Uint8Array(16);
+  /** Octets of the COOKIE option (RFC 7873 §4): 0: there is none; 8: a Client Cookie alone; 16 to 40: both cookies. */
+  cookieLength: number = 0;
+  /** The option's octets: they are copied because the reply overwrites the packet. */
+  readonly cookie: Uint8Array = new Uint8Array(cookieLengthMax);
+  /** Whether the client asks who we are (RFC 5001). */
+  hasNsid: boolean = false;
+  /** Octets of the edns-tcp-keepalive option (RFC 7828 §3.1), which a query leaves empty; -1: there is none. */
+  keepaliveLength: number = -1;
+  /** Whether the client wants its reply padded (RFC 7830 §4). */
+  hasPadding: boolean = false;
 }
 
 /** Reads the first `length` octets of `packet` into `query`; see `Query` for what it holds afterwards. */
@@ -98,6 +114,10 @@ export function parseQuery(packet: Uint8Array, length: number, query: Query): Pa
   query.udpPayloadSize = udpPayloadSizeMin;
   query.dnssecOk = false;
   query.hasSubnet = false;
+  query.cookieLength = 0;
+  query.hasNsid = false;
+  query.keepaliveLength = -1;
+  query.hasPadding = false;
   if (query.opcode !== Opcode.Query) return Parsed.NotImp;
 
   const questions = u16(packet, 4);
@@ -187,12 +207,47 @@ function parseOpt(packet: Uint8Array, at: number, end: number, query: Query): bo
     const data = option + 4;
     const dataEnd = data + u16(packet, option + 2);
     if (dataEnd > end) return false;
-    if (u16(packet, option) === EdnsOption.ClientSubnet) {
-      // Two would contradict each other, and the reply can echo only one.
-      if (query.hasSubnet || !parseSubnet(packet, data, dataEnd, query)) return false;
-    }
+    if (!parseOption(packet, u16(packet, option), data, dataEnd, query)) return false;
     option = dataEnd;
   }
+  return true;
+}
+
+/** Reads the data of one option; false where it is malformed. Options that we do not know are ignored (RFC 6891 §6.1.2). */
+function parseOption(packet: Uint8Array, code: number, at: number, end: number, query: Query): boolean {
+  switch (code) {
+    case EdnsOption.ClientSubnet:
+      // Two would contradict each other, and the reply can echo only one.
+      return !query.hasSubnet && parseSubnet(packet, at, end, query);
+    case EdnsOption.Cookie:
+      return parseCookie(packet, at, end, query);
+    case EdnsOption.NSID:
+      // What a query has in it means nothing (RFC 5001 §2.3).
+      query.hasNsid = true;
+      return true;
+    case EdnsOption.TcpKeepalive:
+      // Whether its length matters depends on the transport.
+      query.keepaliveLength = end - at;
+      return true;
+    case EdnsOption.Padding:
+      query.hasPadding = true;
+      return true;
+    default:
+      return true;
+  }
+}
+
+/**
+ * Reads a COOKIE option (RFC 7873 §4). A length that no cookie has is FORMERR (§5.2.2); of several options only the
+ * first counts (§5.2).
+ */
+function parseCookie(packet: Uint8Array, at: number, end: number, query: Query): boolean {
+  if (query.cookieLength !== 0) return true;
+  const length = end - at;
+  const hasBoth = length >= clientCookieLength + serverCookieLengthMin && length <= cookieLengthMax;
+  if (length !== clientCookieLength && !hasBoth) return false;
+  query.cookieLength = length;
+  copyBytes(packet, at, query.cookie, 0, length);
   return true;
 }
 

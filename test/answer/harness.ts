@@ -2,6 +2,7 @@
 
 import { type DecodedPacket, decode, encode, type Packet, type RecordType } from "dns-packet";
 import { Client } from "../../src/answer/client.ts";
+import { type AnswerOptions, defaultAnswerOptions } from "../../src/answer/options.ts";
 import { createResponder } from "../../src/answer/responder.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { inspectBook } from "../../src/book/book.ts";
@@ -81,13 +82,18 @@ export class Server {
   readonly #packet = new Uint8Array(65_535);
   readonly #responder;
 
-  constructor(zones: readonly Zone[], services: readonly BookService[] = [], vips: readonly Vip[] = []) {
+  constructor(
+    zones: readonly Zone[],
+    services: readonly BookService[] = [],
+    vips: readonly Vip[] = [],
+    options: Partial<AnswerOptions> = {},
+  ) {
     this.compiled = compileBook({ version: 1, zones, services, vips, regionOf: () => 0 });
     const inspection = inspectBook(this.compiled.bytes);
     if (inspection.kind === "problem") throw new Error(inspection.message);
     this.memory = new SharedArrayBuffer(this.compiled.bytes.length);
     new Uint8Array(this.memory).set(this.compiled.bytes);
-    this.#responder = createResponder(this.memory, this.counters);
+    this.#responder = createResponder(this.memory, this.counters, { ...defaultAnswerOptions, ...options });
     this.client.address.set([198, 51, 100, 7]);
   }
 
@@ -140,6 +146,31 @@ export function queryOf(name: string, type: string, { subnet, size }: AskOptions
     additionals: (subnet === undefined && size === undefined ? [] : [opt]) as never,
   };
   return encode(packet);
+}
+
+/** A query with EDNS options, each a code and its data in hex. */
+export function queryWith(name: string, type: string, ...options: readonly EdnsOptionHex[]): Uint8Array {
+  const plain = queryOf(name, type, { size: 1232 });
+  const data = options.map(([code, hex]) => {
+    const octets = Buffer.from(hex, "hex");
+    return Buffer.concat([Uint8Array.of(code >> 8, code, octets.length >> 8, octets.length), octets]);
+  });
+  const query = Buffer.concat([plain, ...data]);
+  // The OPT is the last RR, its length the last field.
+  query.writeUInt16BE(query.length - plain.length, plain.length - 2);
+  return query;
+}
+
+type EdnsOptionHex = readonly [code: number, hex: string];
+
+/** The EDNS options of a reply, each a code and its data in hex; null where it has no OPT. */
+export function optionsOf(octets: Uint8Array): readonly EdnsOptionHex[] | null {
+  const opt = readReply(octets).additionals?.find(({ type }) => type === "OPT");
+  if (opt?.type !== "OPT") return null;
+  return opt.options.map((option) => {
+    const data: unknown = Reflect.get(option, "data");
+    return [option.code, Buffer.isBuffer(data) ? data.toString("hex") : ""];
+  });
 }
 
 /** The scope prefix length in a reply; null without ECS. */

@@ -22,6 +22,7 @@ describe("a config with every key", () => {
       workers: 4,
       udp: "datagram",
       tcp: { maxConnections: 5000, maxConnectionsPerClient: 50, idleTimeoutMs: 1500 },
+      nsid: "ams-1.dns",
       api: { address: expect.objectContaining({ text: "::1" }), port: 8443 },
       apiTls: { certificate: "/etc/meridian/tls/api.pem", key: "/etc/ssl/api.key" },
       stateFolder: "/etc/state",

@@ -96,6 +96,7 @@ export function configWith(parts: ConfigParts): Config {
       tcp: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1_000 },
       api: listen,
       apiTls: null,
+      nsid: null,
       stateFolder: "state",
       reportMs: 500,
       publishMs: 100,

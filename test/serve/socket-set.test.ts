@@ -5,6 +5,7 @@ import { readlinkSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
+import { defaultAnswerOptions } from "../../src/answer/options.ts";
 import type { Endpoint } from "../../src/config/config.ts";
 import { inheritedCount, inspectInherited } from "../../src/serve/inherited.ts";
 import { SocketSet } from "../../src/serve/socket-set.ts";
@@ -79,6 +80,7 @@ describe.skipIf(CALLS === null)(
         workers,
         sockets,
         book: null,
+        options: defaultAnswerOptions,
         counters: newCounters(udpRows(workers)),
         firstRow: 0,
         onEvent: () => {},

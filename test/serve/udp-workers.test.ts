@@ -2,6 +2,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
+import { defaultAnswerOptions } from "../../src/answer/options.ts";
 import type { Endpoint } from "../../src/config/config.ts";
 import { SocketSet, systemCallsFor } from "../../src/serve/socket-set.ts";
 import { systemCalls } from "../../src/serve/system.ts";
@@ -30,6 +31,7 @@ async function start({ mode = "batch", ...options }: StartOptions): Promise<UdpW
     workers: 1,
     sockets: calls === null ? null : new SocketSet(calls, []),
     book: null,
+    options: defaultAnswerOptions,
     counters: newCounters(8),
     firstRow: 0,
     onEvent: () => {},

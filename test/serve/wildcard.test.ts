@@ -1,5 +1,6 @@
 import type { NetworkInterfaceInfo } from "node:os";
 import { describe, expect, test } from "vitest";
+import { defaultAnswerOptions } from "../../src/answer/options.ts";
 import { SocketSet, systemCallsFor } from "../../src/serve/socket-set.ts";
 import { systemCalls } from "../../src/serve/system.ts";
 import { withoutWildcards } from "../../src/serve/udp-datagram.ts";
@@ -17,6 +18,7 @@ async function serve(mode: "batch" | "datagram", address: string, port = 0): Pro
     workers: 1,
     sockets: calls === null ? null : new SocketSet(calls, []),
     book: null,
+    options: defaultAnswerOptions,
     counters: newCounters(2),
     firstRow: 0,
     onEvent: () => {},

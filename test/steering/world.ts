@@ -61,6 +61,7 @@ export function configOf(
       tcp: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1 },
       api: endpoint,
       apiTls: null,
+      nsid: null,
       stateFolder: "state",
       reportMs: 1,
       publishMs: 1,
