@@ -100,8 +100,12 @@ export class Server {
   /** Answers raw octets; the response's octets, none for silence. */
   raw(query: Uint8Array, transport: Transport = Transport.Udp, moment = 1): Uint8Array {
     this.#packet.set(query);
-    const length = this.#responder.answer(this.#packet, query.length, this.client, transport, moment);
-    return this.#packet.slice(0, length);
+    return this.#packet.slice(0, this.answer(this.#packet, query.length, transport, moment));
+  }
+
+  /** Answers in place; the result is the response's length. */
+  answer(packet: Uint8Array, length: number, transport: Transport, moment: number): number {
+    return this.#responder.answer(packet, length, this.client, transport, moment);
   }
 
   /** Asks and decodes. */

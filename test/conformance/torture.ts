@@ -186,3 +186,15 @@ export const QNAMES: readonly string[] = [
 
 /** Names that are not in the zone at all. */
 export const FOREIGN: readonly string[] = [".", "elsewhere.test.", "tt.", "x.tt.", `${"f.".repeat(127)}`];
+
+/** Appended for Meridian alone: names that are steered as the service `www` is. */
+export const STEERED: string = `shop STEER www
+*.shops STEER www
+below.shop TXT "beside a steered name"
+toshop CNAME shop
+`;
+
+/** Names of the services `www.t.` and `v4only.t.`, and of those that are answered like them. */
+export const STEERED_QNAMES: readonly string[] = ["www", "v4only", "shop", "x.shops", "toshop", "x.shop"].map(
+  (name) => `${name}.t.`,
+);

@@ -5,12 +5,13 @@ import { once } from "node:events";
 import { connect, type Socket as TcpSocket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
+import { decodeMessage } from "../conformance/message.ts";
 import { encodeQuery, Resolver, readAnswer } from "./dns.ts";
 import { type Program, report, residentOctets, until, useLab } from "./harness.ts";
 import { mutant, randomFrom } from "./mutants.ts";
 import { EUROPEAN, layOut, type Site, startNode, VIPS } from "./site.ts";
 
-/** How many mutated packets; the issue asks for a million. */
+/** How many mutated packets; `test/conformance/full.sh` sends two millions. */
 const PACKETS = Number(process.env["MERIDIAN_E2E_HOSTILE"] ?? 50_000);
 
 /** One in ten goes over TCP, which costs more. */
@@ -21,7 +22,7 @@ const SEED = 9;
 /** Mutants between two looks at the canary; fewer than fit the receive buffer of a socket. */
 const VOLLEY = 64;
 
-/** One reply in so many is parsed; of all of them QR and id are read. */
+/** One reply in so many is read by dns-packet too; all are read by the strict decoder of the conformance suite. */
 const PARSED_EVERY = 20;
 
 /** What counters, caches and compiled code may come to: 20 octets for each of a million packets would show. */
@@ -44,7 +45,7 @@ beforeAll(async () => {
   node = await startNode(lab, site, { nodeArgs: NODE_ARGS });
 });
 
-describe("mutated packets", { timeout: 600_000 }, () => {
+describe("mutated packets", { timeout: 3_600_000 }, () => {
   test(`over UDP, ${PACKETS - OVER_TCP} of them, disturb nobody`, async () => {
     const socket = await lab.socket("127.0.0.1");
     const canary = new Canary(await lab.socket("127.0.0.1"));
@@ -90,7 +91,7 @@ describe("mutated packets", { timeout: 600_000 }, () => {
 
 function conclude(over: string, sent: number, replies: Replies, canary: Canary, memory: Memory): void {
   report(
-    `${sent} mutated packets over ${over}: ${replies.count} replies (${replies.parsed} parsed, ` +
+    `${sent} mutated packets over ${over}: ${replies.count} replies (${replies.parsed} read by dns-packet, ` +
       `RCODEs ${[...replies.rcodes].toSorted().join(" ")}), ${canary.sung} canaries answered, ${memory.describe()}`,
   );
   expect(replies.faults).toEqual([]);
@@ -143,12 +144,14 @@ class Replies {
     const query = octets.length < 12 ? undefined : this.#sent.get(octets.readUInt16BE(0));
     const isResponse = ((octets[2] ?? 0) & 0x80) !== 0;
     if (query === undefined || !isResponse) this.#blame("no QR, or an id that nobody used", octets, query);
-    else if (this.count % PARSED_EVERY === 0) this.#parse(octets, query);
+    else this.#parse(octets, query);
   }
 
   #parse(octets: Buffer, query: Buffer): void {
-    this.parsed += 1;
     try {
+      decodeMessage(octets);
+      if (this.count % PARSED_EVERY !== 0) return;
+      this.parsed += 1;
       this.rcodes.add(readAnswer(octets).rcode);
     } catch (error) {
       this.#blame(String(error), octets, query);
