@@ -14,7 +14,7 @@ import { formatEndpoint } from "./serve/endpoint.ts";
 import { inheritedCount, inspectInherited } from "./serve/inherited.ts";
 import { putHelpersBack } from "./serve/priority.ts";
 import { SocketSet, systemCallsFor } from "./serve/socket-set.ts";
-import { TcpServer } from "./serve/tcp.ts";
+import { StreamServer } from "./serve/stream-server.ts";
 import { type UdpEvent, UdpWorkers, udpRows } from "./serve/udp-workers.ts";
 import { counterRow, newCounters, sumCounters } from "./telemetry/counters.ts";
 
@@ -72,13 +72,15 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     onEvent: (event) => logUdpEvent(event, log),
   });
   const endpoints = udp.addresses();
-  const tcp = await TcpServer.start({
+  const streamServer = await StreamServer.start({
     endpoints,
     sockets,
     limits: node.tcp,
+    proxies: [],
     answer: streams.answer,
+    respondLater: null,
     counters: streamCounters,
-    onCrash: (stack) => log.error({ stack }, "an answer over TCP threw; the client got SERVFAIL"),
+    onCrash: (stack) => log.error({ stack }, "an answer on a connection threw; the client got SERVFAIL"),
   });
   const rest = sockets?.closeRest() ?? [];
   if (rest.length > 0)
@@ -94,7 +96,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   return {
     endpoints: listening,
     stop: async () => {
-      await Promise.all([control.stop(), tcp.stop(), udp.stop()]);
+      await Promise.all([control.stop(), streamServer.stop(), udp.stop()]);
     },
   };
 }

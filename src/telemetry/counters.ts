@@ -29,6 +29,8 @@ export const Counter = {
   crashes: 19,
   streamConnections: 20,
   streamRefused: 21,
+  /** Connections that are open now. */
+  streamsOpen: 22,
 } as const;
 
 /** The names of the counters, in the order of their cells. */

@@ -95,6 +95,13 @@ const DNS: readonly Family[] = [
     receive: [Cell.receiveErrors],
     send: [Cell.sendErrors],
   }),
+  {
+    type: "gauge",
+    name: "meridian_dns_open_connections",
+    help: "Connections that are open now, whatever their transport.",
+    labels: [],
+    read: ({ counters }) => counters && [[{}, counters[Cell.streamsOpen] ?? 0]],
+  },
   counts("tcp_connections_total", "TCP connections by what became of them.", "outcome", {
     accepted: [Cell.streamConnections],
     refused: [Cell.streamRefused],

@@ -51,6 +51,17 @@ export function parsePrefix(text: string): Prefix | null {
   return { address, length: ownLength, text: `${address.text}/${ownLength}` };
 }
 
+/** Whether a prefix holds an address. */
+export function isInPrefix(address: IpAddress, prefix: Prefix): boolean {
+  if (address.family !== prefix.address.family) return false;
+  for (let bit = 0; bit < prefix.length; bit += 8) {
+    const mask = 0xff00 >> Math.min(8, prefix.length - bit);
+    const differs = u8(address.bytes, bit >> 3) ^ u8(prefix.address.bytes, bit >> 3);
+    if ((differs & mask & 0xff) !== 0) return false;
+  }
+  return true;
+}
+
 /** The 4 octets of a dotted quad; null where it is not one. A leading zero is refused: some read it as octal. */
 export function parseIpv4(text: string): Uint8Array | null {
   const parts = text.split(".");

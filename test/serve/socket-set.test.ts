@@ -10,8 +10,8 @@ import type { Endpoint } from "../../src/config/config.ts";
 import { inheritedCount, inspectInherited } from "../../src/serve/inherited.ts";
 import { SocketSet } from "../../src/serve/socket-set.ts";
 import { openTcpSocket, openUdpSocket } from "../../src/serve/sockets.ts";
+import { StreamServer } from "../../src/serve/stream-server.ts";
 import { systemCalls } from "../../src/serve/system.ts";
-import { TcpServer } from "../../src/serve/tcp.ts";
 import { UdpWorkers, udpRows } from "../../src/serve/udp-workers.ts";
 import { newCounters, ROW_CELLS } from "../../src/telemetry/counters.ts";
 import { Command } from "./toy-responder.ts";
@@ -175,11 +175,13 @@ describe.skipIf(CALLS === null)(
       const { endpoint: at } = describeSocket(fd);
       const before = connect(at.port, at.address.text);
       const sockets = inherit([fd]);
-      const server = await TcpServer.start({
+      const server = await StreamServer.start({
         endpoints: [at],
         sockets,
         limits: { maxConnections: 10, maxConnectionsPerClient: 10, idleTimeoutMs: 10_000 },
+        proxies: [],
         answer: (_packet, length) => length,
+        respondLater: null,
         counters: new Float64Array(ROW_CELLS),
         onCrash: () => {},
       });

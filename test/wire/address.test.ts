@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   addressOf,
   formatAddress,
+  isInPrefix,
   parseAddress,
   parseIpv4,
   parseIpv6,
@@ -94,6 +95,25 @@ describe("addressOf", () => {
 test("an IPv4-mapped address that stays IPv6 is written with its dotted quad (RFC 5952 §5)", () => {
   expect(formatAddress(parseIpv6("::ffff:c000:201")!)).toBe("::ffff:192.0.2.1");
   expect(formatAddress(parseIpv4("192.0.2.1")!)).toBe("192.0.2.1");
+});
+
+describe("isInPrefix", () => {
+  test.each([
+    ["192.0.2.1", "192.0.2.0/24", true],
+    ["192.0.3.1", "192.0.2.0/24", false],
+    ["192.0.3.1", "192.0.2.0/23", true],
+    ["192.0.4.1", "192.0.2.0/23", false],
+    ["192.0.2.1", "192.0.2.1/32", true],
+    ["192.0.2.0", "192.0.2.1/32", false],
+    ["203.0.113.9", "0.0.0.0/0", true],
+    ["2001:db8:1::", "2001:db8::/33", true],
+    ["2001:db8:8000::", "2001:db8::/33", false],
+    ["::1", "0.0.0.0/0", false],
+    ["192.0.2.1", "::/0", false],
+    ["::ffff:192.0.2.1", "192.0.2.0/24", true],
+  ])("%s in %s: %s", (address, prefix, is) => {
+    expect(isInPrefix(parseAddress(address)!, parsePrefix(prefix)!)).toBe(is);
+  });
 });
 
 describe("parsePrefix", () => {

@@ -4,12 +4,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Endpoint } from "../../src/config/config.ts";
-import { type TcpLimits, TcpServer } from "../../src/serve/tcp.ts";
+import type { ConnectionLimits } from "../../src/serve/connections.ts";
+import type { RespondLater } from "../../src/serve/stream.ts";
+import { StreamServer } from "../../src/serve/stream-server.ts";
 import { COUNTER_NAMES, ROW_CELLS } from "../../src/telemetry/counters.ts";
 import { Command, createResponder } from "./toy-responder.ts";
 import { endpoint, query } from "./udp-client.ts";
 
-const running: TcpServer[] = [];
+const running: StreamServer[] = [];
 const sockets: Socket[] = [];
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
@@ -17,20 +19,26 @@ afterEach(async () => {
 });
 
 interface Started {
-  readonly server: TcpServer;
+  readonly server: StreamServer;
   readonly at: Endpoint;
   readonly crashes: string[];
   counted(name: string): number | undefined;
 }
 
-async function start(limits: Partial<TcpLimits> = {}, address = "127.0.0.1"): Promise<Started> {
+async function start(
+  limits: Partial<ConnectionLimits> = {},
+  address = "127.0.0.1",
+  respondLater: RespondLater | null = null,
+): Promise<Started> {
   const counters = new Float64Array(ROW_CELLS);
   const crashes: string[] = [];
-  const server = await TcpServer.start({
+  const server = await StreamServer.start({
     sockets: null,
     endpoints: [endpoint(address)],
     limits: { maxConnections: 100, maxConnectionsPerClient: 100, idleTimeoutMs: 10_000, ...limits },
+    proxies: [],
     answer: createResponder(null, counters).answer,
+    respondLater,
     counters,
     onCrash: (stack) => crashes.push(stack),
   });
@@ -160,18 +168,30 @@ describe("messages on a stream (RFC 7766 §8)", () => {
     expect(replies.map((reply) => reply.length)).toEqual([65_535, 13]);
   });
 
-  test.each([0, 1, 11, 4_097, 65_535])(
-    "a length of %i closes the connection, after what was answered",
+  test.each([0, 1, 11, 2_049, 65_535])(
+    "a length of %i closes the connection, once the queries before it in the same chunk are answered",
     async (length) => {
       const { at } = await start();
       const peer = new Peer(at);
-      peer.socket.write(framed(query(1, Command.Echo)));
-      await peer.receive(1);
-      peer.socket.write(Buffer.from([length >> 8, length & 0xff]));
+      const queries = framed(query(1, Command.Echo), query(2, Command.Grow, 0xff, 0xff));
+      const ignored = framed(query(3, Command.Echo));
+      peer.socket.write(Buffer.concat([queries, Buffer.from([length >> 8, length & 0xff]), ignored]));
       await peer.closed();
-      expect(ids(peer.messages)).toEqual([1]);
+      expect(ids(peer.messages)).toEqual([1, 2]);
     },
   );
+
+  test.each([
+    ["TLS", Buffer.from("1603010200010001fc0303", "hex")],
+    ["HTTP", Buffer.from("GET / HTTP/1.1\r\n\r\n")],
+    ["the PROXY protocol", Buffer.from("0d0a0d0a000d0a515549540a2111000c", "hex")],
+  ])("%s closes the connection at once", async (_what, octets) => {
+    const { at, counted } = await start();
+    const peer = new Peer(at);
+    peer.socket.write(octets);
+    await peer.closed();
+    expect(counted("queriesTcp")).toBe(0);
+  });
 
   test("a client that closes its side still gets its answers", async () => {
     const { at } = await start();
@@ -190,6 +210,124 @@ describe("messages on a stream (RFC 7766 §8)", () => {
     expect(replies.map((reply) => reply[3])).toEqual([2, 2, 0]);
     expect(counted("crashes")).toBe(2);
     expect(crashes[0]).toContain("a bug");
+  });
+});
+
+describe("responses that take their time (RFC 7766 §6.2.1.1, §7)", () => {
+  /** A query with this octet is answered later. */
+  const LATER = 0x77;
+
+  /** Answers such a query with the messages that `make` makes for its ID. */
+  function respondWith(make: (id: number) => AsyncGenerator<Uint8Array>): RespondLater {
+    return (packet) => (packet[12] === LATER ? make(((packet[0] ?? 0) << 8) | (packet[1] ?? 0)) : null);
+  }
+
+  test("queries after one that is answered later do not wait for it", async () => {
+    const gate = Promise.withResolvers<void>();
+    const { at } = await start(
+      {},
+      "127.0.0.1",
+      respondWith(async function* (id) {
+        yield query(id, 1);
+        await gate.promise;
+        yield query(id, 2);
+        yield query(id, 3);
+      }),
+    );
+    const peer = new Peer(at);
+    peer.socket.write(framed(query(1, LATER), query(2, Command.Echo), query(3, Command.Echo)));
+    expect(ids(await peer.receive(3)).toSorted()).toEqual([1, 2, 3]);
+    gate.resolve();
+    const messages = await peer.receive(5);
+    expect(messages.slice(3).map((message) => [message[1], message[12]])).toEqual([
+      [1, 2],
+      [1, 3],
+    ]);
+  });
+
+  test("the next message is made only once the client has read those before it", async () => {
+    let made = 0;
+    const { at } = await start(
+      {},
+      "127.0.0.1",
+      respondWith(async function* (id) {
+        for (; made < 2_000; made += 1) yield Buffer.concat([query(id, LATER), Buffer.alloc(16_000)]);
+      }),
+    );
+    const peer = new Peer(at);
+    peer.socket.pause();
+    peer.socket.write(framed(query(9, LATER)));
+    await sleep(200);
+    const ahead = made;
+    // 16 KB each: what the kernel's buffers on both sides take, and 64 KiB of ours.
+    expect(ahead).toBeLessThan(1_000);
+    await sleep(50);
+    expect(made).toBe(ahead);
+    peer.socket.resume();
+    expect((await peer.receive(2_000)).length).toBe(2_000);
+  });
+
+  test("of one connection four are under way, and what comes after them waits", async () => {
+    const gates = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
+    const begun: number[] = [];
+    const { at } = await start(
+      {},
+      "127.0.0.1",
+      respondWith(async function* (id) {
+        begun.push(id);
+        await gates[id]!.promise;
+        yield query(id, 0);
+      }),
+    );
+    const peer = new Peer(at);
+    const other = new Peer(at);
+    peer.socket.write(framed(...gates.map((_, id) => query(id, LATER)), query(5, Command.Echo)));
+    await until(() => begun.length === 4);
+    other.socket.write(framed(query(6, Command.Echo)));
+    expect(ids(await other.receive(1))).toEqual([6]);
+    expect(peer.messages).toEqual([]);
+    gates[2]!.resolve();
+    expect(ids(await peer.receive(1))).toEqual([2]);
+    await until(() => begun.length === 5);
+    gates[0]!.resolve();
+    expect(ids(await peer.receive(3)).toSorted()).toEqual([0, 2, 5]);
+  });
+
+  test("a client that goes away ends them", async () => {
+    let ended = false;
+    const { at } = await start(
+      {},
+      "127.0.0.1",
+      respondWith(async function* (id) {
+        try {
+          for (;;) yield Buffer.concat([query(id, LATER), Buffer.alloc(16_000)]);
+        } finally {
+          ended = true;
+        }
+      }),
+    );
+    const peer = new Peer(at);
+    peer.socket.pause();
+    peer.socket.write(framed(query(1, LATER)));
+    await sleep(50);
+    peer.socket.destroy();
+    await until(() => ended);
+  });
+
+  test("one that throws closes its connection and is told", async () => {
+    const { at, crashes, counted } = await start(
+      {},
+      "127.0.0.1",
+      respondWith(async function* (id) {
+        yield query(id, 0);
+        throw new Error("a bug later");
+      }),
+    );
+    const peer = new Peer(at);
+    peer.socket.write(framed(query(1, LATER)));
+    await peer.closed();
+    expect(crashes[0]).toContain("a bug later");
+    expect(counted("crashes")).toBe(1);
   });
 });
 
@@ -244,6 +382,18 @@ describe("limits of connections", () => {
     expect((await busy.receive(12)).length).toBe(12);
   });
 
+  test("idle connections have less time in a table that is nearly full (RFC 7766 §6.2.3)", async () => {
+    const { at, counted } = await start({ idleTimeoutMs: 3_000, maxConnections: 10 });
+    const few = [new Peer(at), new Peer(at), new Peer(at)];
+    await until(() => counted("streamsOpen") === 3);
+    await sleep(500);
+    expect(few.some(({ isClosed }) => isClosed)).toBe(false);
+    const many = Array.from({ length: 7 }, () => new Peer(at));
+    // A tenth of the time in a full table: those that came first go at once, and then there is room again.
+    await until(() => few.every(({ isClosed }) => isClosed));
+    expect(many.filter(({ isClosed }) => isClosed).length).toBeLessThan(7);
+  });
+
   test("a client that does not read is not answered on, and costs no more than its share of memory", async () => {
     const { at, counted } = await start();
     const peer = new Peer(at);
@@ -267,11 +417,13 @@ describe("limits of connections", () => {
 describe("starting and stopping", () => {
   test("an address that is taken is refused", async () => {
     const { at } = await start();
-    const again = TcpServer.start({
+    const again = StreamServer.start({
       sockets: null,
       endpoints: [endpoint("127.0.0.1"), at],
       limits: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1_000 },
+      proxies: [],
       answer: () => 0,
+      respondLater: null,
       counters: new Float64Array(ROW_CELLS),
       onCrash: () => {},
     });
