@@ -76,7 +76,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     endpoints,
     sockets,
     limits: node.tcp,
-    proxies: [],
+    proxies: node.proxyProtocol,
     answer: streams.answer,
     respondLater: null,
     counters: streamCounters,

@@ -1,6 +1,6 @@
 /** What operators declare in `meridian.yaml`, after the strict parser (`config/parse.ts`) has checked it. */
 
-import type { IpAddress } from "../wire/address.ts";
+import type { IpAddress, Prefix } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
 import type { Policy } from "./policy.ts";
 
@@ -164,6 +164,8 @@ export interface NodeConfig {
   };
   /** What replies call this node when asked with NSID (RFC 5001); null: nothing. */
   readonly nsid: string | null;
+  /** Where load balancers are that put a PROXY header (version 2) before each connection. */
+  readonly proxyProtocol: readonly Prefix[];
   readonly api: Endpoint;
   /** Certificate and key of the API (PEM files); null: plain HTTP. */
   readonly apiTls: { readonly certificate: string; readonly key: string } | null;

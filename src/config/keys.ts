@@ -7,7 +7,19 @@
 export const keys = {
   file: ["node", "geo", "zones", "regions", "vantages", "checks", "pools", "policies", "services"],
 
-  node: ["name", "listen", "workers", "udp", "tcp", "nsid", "api", "state", "reportWithin", "publishWithin"],
+  node: [
+    "name",
+    "listen",
+    "workers",
+    "udp",
+    "tcp",
+    "nsid",
+    "proxyProtocol",
+    "api",
+    "state",
+    "reportWithin",
+    "publishWithin",
+  ],
   "node.tcp": ["maxConnections", "maxConnectionsPerClient", "idleTimeout"],
   "node.api": ["listen", "tls"],
   "node.api.tls": ["certificate", "key"],

@@ -1,7 +1,7 @@
 /** The sections `node`, `geo` and `zones`: how this machine serves, and the files it reads. */
 
 import { isAbsolute, join } from "node:path/posix";
-import { addressOf } from "../wire/address.ts";
+import { addressOf, type Prefix } from "../wire/address.ts";
 import type { Endpoint, GeoConfig, NodeConfig } from "./config.ts";
 import { keys } from "./keys.ts";
 import type { Reader } from "./read.ts";
@@ -50,6 +50,7 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
       idleTimeoutMs: tcp?.optional("idleTimeout")?.duration(idleTimeoutRange) ?? 10_000,
     },
     nsid: node?.optional("nsid")?.matching(nodeText, nodeTextExpected) ?? null,
+    proxyProtocol: parsePrefixes(node?.optional("proxyProtocol") ?? null),
     api: api?.optional("listen")?.endpoint() ?? defaultApi,
     apiTls: tls ? { certificate: file(tls.required("certificate")), key: file(tls.required("key")) } : null,
     stateFolder: parsePath(node?.optional("state") ?? null, folder) ?? join(folder, "var"),
@@ -82,6 +83,18 @@ export function parsePaths(reader: Reader | null, folder: string): readonly stri
 function parsePath(reader: Reader | null, folder: string): string | null {
   const path = reader?.text("a path") ?? null;
   return path === null || isAbsolute(path) ? path : join(folder, path);
+}
+
+/** A list of prefixes, each named once; empty where it is not given. */
+function parsePrefixes(reader: Reader | null): readonly Prefix[] {
+  const prefixes = new Map<string, Prefix>();
+  for (const item of reader?.items("a list of prefixes") ?? []) {
+    const prefix = item.prefix();
+    if (prefix === null) continue;
+    if (prefixes.has(prefix.text)) item.problem("this prefix is in the list already");
+    prefixes.set(prefix.text, prefix);
+  }
+  return [...prefixes.values()];
 }
 
 function parseListen(reader: Reader | null): readonly Endpoint[] {

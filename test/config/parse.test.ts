@@ -23,6 +23,10 @@ describe("a config with every key", () => {
       udp: "datagram",
       tcp: { maxConnections: 5000, maxConnectionsPerClient: 50, idleTimeoutMs: 1500 },
       nsid: "ams-1.dns",
+      proxyProtocol: [
+        expect.objectContaining({ text: "10.1.2.0/24" }),
+        expect.objectContaining({ text: "2001:db8:53::/64" }),
+      ],
       api: { address: expect.objectContaining({ text: "::1" }), port: 8443 },
       apiTls: { certificate: "/etc/meridian/tls/api.pem", key: "/etc/ssl/api.key" },
       stateFolder: "/etc/state",
@@ -228,6 +232,7 @@ describe("a config with next to nothing", () => {
       workers: 8,
       udp: "auto",
       tcp: { maxConnections: 1000, maxConnectionsPerClient: 20, idleTimeoutMs: 10_000 },
+      proxyProtocol: [],
       api: { address: { text: "127.0.0.1" }, port: 8053 },
       apiTls: null,
       stateFolder: "/etc/meridian/var",
