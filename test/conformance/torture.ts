@@ -9,9 +9,9 @@ function texts(count: number, letter: string): string {
 
 const label63 = (letter: string): string => letter.repeat(63);
 /** 3 * 64 + 60 + `t.` are the 255 octets that a name may have. */
-const LONGEST: string = `${label63("a")}.${label63("b")}.${label63("c")}.${"d".repeat(59)}.t.`;
+export const LONGEST: string = `${label63("a")}.${label63("b")}.${label63("c")}.${"d".repeat(59)}.t.`;
 /** 126 labels and `t.` are 255 octets. */
-const DEEPEST: string = `${"x.".repeat(126)}t.`;
+export const DEEPEST: string = `${"x.".repeat(126)}t.`;
 
 /** What every server serves. */
 export const TORTURE: string = `$ORIGIN t.
