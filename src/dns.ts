@@ -10,6 +10,7 @@ import type { ToDns } from "./book/messages.ts";
 import type { Endpoint, NodeConfig } from "./config/config.ts";
 import { BookHost } from "./serve/book-host.ts";
 import { ControlProcess } from "./serve/control-process.ts";
+import { CookieKeeper } from "./serve/cookie-keeper.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
 import { inheritedCount, inspectInherited } from "./serve/inherited.ts";
 import { putHelpersBack } from "./serve/priority.ts";
@@ -46,7 +47,12 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   mkdirSync(node.stateFolder, { recursive: true, mode: 0o700 });
   const counters = newCounters(1 + udpRows(node.workers));
   const streamCounters = counterRow(counters, STREAM_ROW);
-  const options = answerOptionsOf(node);
+  const cookies = new CookieKeeper({
+    path: node.cookies.secrets ?? join(node.stateFolder, "cookie-secrets"),
+    isOwn: node.cookies.secrets === null,
+    onProblem: (message) => log.error(message),
+  });
+  const options = answerOptionsOf(node, cookies.memory);
   const streams = createResponder(null, streamCounters, options);
   let udp: UdpWorkers | null = null;
   const host = new BookHost((memory) => {
@@ -96,6 +102,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   return {
     endpoints: listening,
     stop: async () => {
+      cookies.stop();
       await Promise.all([control.stop(), streamServer.stop(), udp.stop()]);
     },
   };

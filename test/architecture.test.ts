@@ -18,7 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   steering: ["config", "geo", "health", "wire"],
   book: ["wire", "zone", "geo", "config", "steering"],
   answer: ["wire", "geo/trie.ts", "book", "config/config.ts", "telemetry/counters.ts"],
-  serve: ["wire", "book", "answer", "config/config.ts", "telemetry"],
+  serve: ["wire", "book", "answer", "config/config.ts", "config/cookie-secrets.ts", "telemetry"],
   probe: ["wire", "config", "health"],
   telemetry: [],
   control: ["wire", "zone", "geo", "config", "health", "steering", "book", "telemetry", "probe/protocol.ts"],

@@ -21,6 +21,7 @@ import { ExtendedError, Rcode, RRClass, RRType } from "../wire/codes.ts";
 import { hashName, Parsed, parseQuery, type Query } from "../wire/query.ts";
 import { addCname, addDname, addHinfo } from "./chain.ts";
 import type { Client } from "./client.ts";
+import { CookieProof, type Cookies } from "./cookie.ts";
 import { findEncloser, findNode } from "./find.ts";
 import { LINKS_MAX } from "./links.ts";
 import { optLength, writeOpt } from "./opt.ts";
@@ -37,6 +38,8 @@ export interface AnswerState {
   readonly reply: Reply;
   readonly counters: Float64Array;
   readonly options: AnswerOptions;
+  /** null: cookies are off. */
+  readonly cookies: Cookies | null;
 }
 
 /**
@@ -59,10 +62,12 @@ export function answer(
     return 0;
   }
   const sizeMax = transport === Transport.Udp ? Math.min(query.udpPayloadSize, UDP_PAYLOAD_MAX) : MESSAGE_MAX;
+  const proof = query.cookieLength === 0 ? CookieProof.None : checkCookie(state, client, moment);
   reply.begin(packet, query, sizeMax, optLength(query, transport, options));
-  if (parsed !== Parsed.Query) refuse(parsed, query, reply);
-  else if (isMisplaced(query, transport)) refuse(Parsed.FormErr, query, reply);
-  else resolve(state, packet, client, moment);
+  if (isMisplaced(query, transport)) refuse(Parsed.FormErr, query, reply);
+  else if (isUnproven(parsed, proof, transport, options)) reply.rcode = Rcode.BadCookie;
+  else if (parsed === Parsed.Query) resolve(state, packet, client, moment);
+  else if (parsed !== Parsed.CookieQuery || state.cookies === null) refuse(parsed, query, reply);
   countReply(reply, query, counters);
   if (reply.isTruncated) reply.dropRRs(query);
   if (query.hasEdns) writeOpt(reply, query, transport, options);
@@ -216,6 +221,32 @@ function isMisplaced(query: Query, transport: Transport): boolean {
   return query.keepaliveLength > 0 && (transport === Transport.Tcp || transport === Transport.Tls);
 }
 
+/** What the cookies of this query prove; a node without cookies takes no notice of them. */
+function checkCookie(state: AnswerState, client: Client, moment: number): CookieProof {
+  const { cookies, query, reply, counters } = state;
+  if (cookies === null) return CookieProof.None;
+  const proof = cookies.check(query, client, moment, reply.serverCookie);
+  // The cells stand in the order of the proofs.
+  count(counters, Counter.cookieClientOnly + proof - CookieProof.ClientOnly);
+  return proof;
+}
+
+/**
+ * Whether the client must ask again, with the cookie that this reply gives it: where the operator wants proof before
+ * an answer by UDP (RFC 7873 §5.2.3, §5.2.4), and where it asked of its cookie and nothing else (§5.4).
+ */
+function isUnproven(
+  parsed: Parsed,
+  proof: CookieProof,
+  transport: Transport,
+  options: AnswerOptions,
+): boolean {
+  if (proof === CookieProof.None || proof === CookieProof.Valid) return false;
+  if (parsed === Parsed.CookieQuery) return proof === CookieProof.Invalid;
+  // TCP proves the address by itself (RFC 7873 §5.2.3).
+  return parsed === Parsed.Query && options.cookies?.required === true && transport === Transport.Udp;
+}
+
 function refuseForeign(reply: Reply): void {
   reply.rcode = Rcode.Refused;
   reply.extendedError = ExtendedError.NotAuthoritative;
@@ -233,6 +264,7 @@ function refuse(parsed: Parsed, query: Query, reply: Reply): void {
       reply.rcode = Rcode.FormErr;
       // What could not be read must not be echoed.
       query.hasSubnet = false;
+      query.cookieLength = 0;
   }
 }
 
@@ -246,13 +278,15 @@ function replyCell(reply: Reply): number {
   switch (reply.rcode) {
     case Rcode.NoError:
       if (reply.answers > 0 || reply.isTruncated) return Counter.answered;
-      return reply.isAuthoritative ? Counter.noData : Counter.referrals;
+      return reply.authorities > 0 && !reply.isAuthoritative ? Counter.referrals : Counter.noData;
     case Rcode.NXDomain:
       return Counter.nxDomain;
     case Rcode.FormErr:
       return Counter.formErr;
     case Rcode.BadVers:
       return Counter.badVers;
+    case Rcode.BadCookie:
+      return Counter.badCookie;
     case Rcode.NotImp:
       return Counter.notImp;
     case Rcode.Refused:

@@ -2,7 +2,8 @@
 
 import { copyBytes, putU16 } from "../wire/bytes.ts";
 import { EdnsOption, RRType } from "../wire/codes.ts";
-import type { Query } from "../wire/query.ts";
+import { clientCookieLength, type Query } from "../wire/query.ts";
+import { COOKIES_LENGTH, SERVER_COOKIE_LENGTH } from "./cookie.ts";
 import type { AnswerOptions } from "./options.ts";
 import type { Reply } from "./reply.ts";
 import { MESSAGE_MAX, Transport, UDP_PAYLOAD_MAX } from "./transport.ts";
@@ -27,6 +28,7 @@ export function optLength(query: Query, transport: Transport, options: AnswerOpt
   if (!query.hasEdns) return 0;
   let length = OPT_FIXED;
   if (query.hasSubnet) length += OPTION_HEADER + subnetLength(query);
+  if (query.cookieLength > 0 && options.cookies !== null) length += OPTION_HEADER + COOKIES_LENGTH;
   if (query.hasNsid && options.nsid !== null) length += OPTION_HEADER + options.nsid.length;
   if (tellsKeepalive(query, transport)) length += OPTION_HEADER + KEEPALIVE_DATA;
   return length;
@@ -43,6 +45,9 @@ export function writeOpt(reply: Reply, query: Query, transport: Transport, optio
   putU16(packet, at + 7, query.dnssecOk ? 0x8000 : 0);
   let end = at + OPT_FIXED;
   if (query.hasSubnet) end = writeSubnet(packet, end, query, reply.scope);
+  if (query.cookieLength > 0 && options.cookies !== null) {
+    end = writeCookies(packet, end, query.cookie, reply.serverCookie);
+  }
   if (query.hasNsid && options.nsid !== null) end = writeNsid(packet, end, options.nsid);
   if (tellsKeepalive(query, transport)) end = writeKeepalive(packet, end, options.idleTimeoutMs);
   if (reply.extendedError !== null && end + OPTION_HEADER + EXTENDED_ERROR_DATA <= reply.sizeMax) {
@@ -80,6 +85,14 @@ function writeSubnet(packet: Uint8Array, at: number, query: Query, scope: number
   packet[data + 3] = scope;
   copyBytes(query.subnetAddress, 0, packet, data + SUBNET_FIXED, length - SUBNET_FIXED);
   return data + length;
+}
+
+/** Client Cookie and Server Cookie (RFC 7873 §4). */
+function writeCookies(packet: Uint8Array, at: number, cookie: Uint8Array, serverCookie: Uint8Array): number {
+  const data = writeHeader(packet, at, EdnsOption.Cookie, COOKIES_LENGTH);
+  copyBytes(cookie, 0, packet, data, clientCookieLength);
+  copyBytes(serverCookie, 0, packet, data + clientCookieLength, SERVER_COOKIE_LENGTH);
+  return data + COOKIES_LENGTH;
 }
 
 function writeNsid(packet: Uint8Array, at: number, nsid: Uint8Array): number {

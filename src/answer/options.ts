@@ -6,14 +6,31 @@ import type { NodeConfig } from "../config/config.ts";
 export interface AnswerOptions {
   /** What we are called in replies to who asks for it (RFC 5001); null: nothing. */
   readonly nsid: Uint8Array | null;
+  /** null: queries with cookies are answered as if they had none. */
+  readonly cookies: CookieOptions | null;
   /** How long a connection may idle, as clients that ask are told (RFC 7828). */
   readonly idleTimeoutMs: number;
 }
 
-/** What tests and tools start from: nothing that an operator has to ask for. */
-export const defaultAnswerOptions: AnswerOptions = { nsid: null, idleTimeoutMs: 10_000 };
+/** How DNS Cookies are used (RFC 7873). */
+interface CookieOptions {
+  /** Made by `newSecretMemory`. */
+  readonly secrets: SharedArrayBuffer;
+  /** Whether a client that does cookies must show one of ours on UDP before it is answered. */
+  readonly required: boolean;
+}
 
-/** The options that a config stands for. */
-export function answerOptionsOf({ nsid, tcp }: NodeConfig): AnswerOptions {
-  return { nsid: nsid === null ? null : Buffer.from(nsid), idleTimeoutMs: tcp.idleTimeoutMs };
+/** What tests and tools start from: nothing that an operator has to ask for. */
+export const defaultAnswerOptions: AnswerOptions = { nsid: null, cookies: null, idleTimeoutMs: 10_000 };
+
+/** The options that a config stands for; `secrets` are those of cookies. */
+export function answerOptionsOf(
+  { nsid, cookies, tcp }: NodeConfig,
+  secrets: SharedArrayBuffer,
+): AnswerOptions {
+  return {
+    nsid: nsid === null ? null : Buffer.from(nsid),
+    cookies: cookies.mode === "off" ? null : { secrets, required: cookies.mode === "require" },
+    idleTimeoutMs: tcp.idleTimeoutMs,
+  };
 }

@@ -5,6 +5,7 @@ import { BLOCK_HEADER, FIX_APEX } from "../book/layout.ts";
 import { copyBytes, putU16, putU32, u16 } from "../wire/bytes.ts";
 import { type ExtendedError, Rcode, RRClass } from "../wire/codes.ts";
 import { headerLength, type Query } from "../wire/query.ts";
+import { SERVER_COOKIE_LENGTH } from "./cookie.ts";
 import { Links } from "./links.ts";
 
 /** Offset of the qname in every message. */
@@ -40,6 +41,8 @@ export class Reply {
   additionals = 0;
   /** ECS scope prefix length: how much of the client's address the answer depends on. */
   scope = 0;
+  /** Goes out behind the query's Client Cookie. */
+  readonly serverCookie: Uint8Array = new Uint8Array(SERVER_COOKIE_LENGTH);
   /** What the RCODE does not say (RFC 8914); null: nothing. */
   extendedError: ExtendedError | null = null;
   /** Where the name stands that is being answered: the qname, later the target of a CNAME. */

@@ -4,6 +4,7 @@ import { Book } from "../book/book.ts";
 import { Query } from "../wire/query.ts";
 import { type AnswerState, answer } from "./answer.ts";
 import type { Client } from "./client.ts";
+import { Cookies } from "./cookie.ts";
 import { type AnswerOptions, defaultAnswerOptions } from "./options.ts";
 import { Reply } from "./reply.ts";
 import type { Transport } from "./transport.ts";
@@ -39,6 +40,7 @@ export function createResponder(
     reply: new Reply(),
     counters,
     options,
+    cookies: options.cookies === null ? null : new Cookies(options.cookies.secrets),
   };
   return {
     answer: (packet, length, client, transport, moment) =>

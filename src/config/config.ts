@@ -166,6 +166,8 @@ export interface NodeConfig {
   readonly nsid: string | null;
   /** Where load balancers are that put a PROXY header (version 2) before each connection. */
   readonly proxyProtocol: readonly Prefix[];
+  /** DNS Cookies (RFC 7873). */
+  readonly cookies: CookieConfig;
   readonly api: Endpoint;
   /** Certificate and key of the API (PEM files); null: plain HTTP. */
   readonly apiTls: { readonly certificate: string; readonly key: string } | null;
@@ -174,6 +176,14 @@ export interface NodeConfig {
   /** Terms of the failover bound: how long a report may travel, and a patch may take to be adopted. */
   readonly reportMs: number;
   readonly publishMs: number;
+}
+
+/** How DNS Cookies are used (RFC 7873). */
+interface CookieConfig {
+  /** require: over UDP a client that does cookies is answered only with one of ours. */
+  readonly mode: "off" | "optional" | "require";
+  /** File with secrets that several nodes share; null: the node makes its own. */
+  readonly secrets: string | null;
 }
 
 /** An address and a port; port 0 asks the system for a free one. */

@@ -36,6 +36,7 @@ const boundTermRange = { least: 1, most: 60_000 };
 export function parseNode(reader: Reader | null, folder: string, defaults: NodeDefaults): NodeConfig {
   const node = reader?.fields(keys.node);
   const tcp = node?.optional("tcp")?.fields(keys["node.tcp"]);
+  const cookies = node?.optional("cookies")?.fields(keys["node.cookies"]);
   const api = node?.optional("api")?.fields(keys["node.api"]);
   const tls = api?.optional("tls")?.fields(keys["node.api.tls"]);
   const file = (at: Reader | null): string => parsePath(at, folder) ?? "";
@@ -51,6 +52,10 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
     },
     nsid: node?.optional("nsid")?.matching(nodeText, nodeTextExpected) ?? null,
     proxyProtocol: parsePrefixes(node?.optional("proxyProtocol") ?? null),
+    cookies: {
+      mode: cookies?.optional("mode")?.oneOf(["off", "optional", "require"]) ?? "optional",
+      secrets: parsePath(cookies?.optional("secrets") ?? null, folder),
+    },
     api: api?.optional("listen")?.endpoint() ?? defaultApi,
     apiTls: tls ? { certificate: file(tls.required("certificate")), key: file(tls.required("key")) } : null,
     stateFolder: parsePath(node?.optional("state") ?? null, folder) ?? join(folder, "var"),

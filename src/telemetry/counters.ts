@@ -31,6 +31,11 @@ export const Counter = {
   streamRefused: 21,
   /** Connections that are open now. */
   streamsOpen: 22,
+  badCookie: 23,
+  /** Queries with cookies, in the order of `CookieProof`. */
+  cookieClientOnly: 24,
+  cookieInvalid: 25,
+  cookieValid: 26,
 } as const;
 
 /** The names of the counters, in the order of their cells. */

@@ -65,6 +65,7 @@ const RCODES: Readonly<Record<string, readonly number[]>> = {
   NOTIMP: [Cell.notImp],
   REFUSED: [Cell.refused],
   BADVERS: [Cell.badVers],
+  BADCOOKIE: [Cell.badCookie],
 };
 
 const DNS: readonly Family[] = [
@@ -79,6 +80,11 @@ const DNS: readonly Family[] = [
   count("referrals_total", "Responses that name the servers of a delegated zone.", Cell.referrals),
   count("truncated_responses_total", "Responses with TC set, because they were too long.", Cell.truncated),
   count("client_subnet_queries_total", "Queries with a client subnet (RFC 7871).", Cell.withSubnet),
+  counts("cookie_queries_total", "Queries with DNS Cookies (RFC 7873), by what these prove.", "proof", {
+    client_only: [Cell.cookieClientOnly],
+    invalid: [Cell.cookieInvalid],
+    valid: [Cell.cookieValid],
+  }),
   count("steered_answers_total", "Queries for steered names.", Cell.steered),
   {
     type: "counter",

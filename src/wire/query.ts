@@ -20,6 +20,8 @@ export const Parsed = {
   BadVers: 3,
   /** An opcode other than QUERY: answer NOTIMP with the header alone. */
   NotImp: 4,
+  /** No question, but a cookie: the client asks for a Server Cookie (RFC 7873 §5.4). */
+  CookieQuery: 5,
 } as const;
 export type Parsed = (typeof Parsed)[keyof typeof Parsed];
 
@@ -42,7 +44,7 @@ const fixedRRLength = 10;
 const subnetHeaderLength = 4;
 
 /** Octets of a Client Cookie, and of the longest option with a Server Cookie behind it (RFC 7873 §4). */
-const clientCookieLength = 8;
+export const clientCookieLength: number = 8;
 const cookieLengthMax = 40;
 /** A Server Cookie has 8 octets at least (RFC 7873 §4). */
 const serverCookieLengthMin = 8;
@@ -59,6 +61,7 @@ const fnvPrime = 0x01000193;
  *     BadVers   all but the options, which another version may give another meaning
  *     FormErr   flags, opcode, questionEnd; if questionEnd > 12 also qname, qtype, qclass; `hasEdns`, what depends
  *               on it and the options tell of what was met before the fault
+ *     CookieQuery  all but qname, qtype and qclass; questionEnd is 12
  *     NotImp    flags, opcode, questionEnd (12)
  *     Drop      none
  */
@@ -122,11 +125,13 @@ export function parseQuery(packet: Uint8Array, length: number, query: Query): Pa
 
   const questions = u16(packet, 4);
   const answersAndAuthorities = u16(packet, 6) | u16(packet, 8);
-  // More than one question has no meaning (RFC 9619), and none asks nothing.
-  if (questions !== 1 || !parseQuestion(packet, length, query)) return Parsed.FormErr;
+  // More than one question has no meaning (RFC 9619 §4).
+  if (questions > 1 || (questions === 1 && !parseQuestion(packet, length, query))) return Parsed.FormErr;
   if (answersAndAuthorities !== 0) return Parsed.FormErr;
   if (!parseAdditional(packet, length, query)) return Parsed.FormErr;
-  return query.ednsVersion === 0 ? Parsed.Query : Parsed.BadVers;
+  if (query.ednsVersion !== 0) return Parsed.BadVers;
+  if (questions === 1) return Parsed.Query;
+  return query.cookieLength > 0 ? Parsed.CookieQuery : Parsed.FormErr;
 }
 
 /**

@@ -27,6 +27,7 @@ describe("a config with every key", () => {
         expect.objectContaining({ text: "10.1.2.0/24" }),
         expect.objectContaining({ text: "2001:db8:53::/64" }),
       ],
+      cookies: { mode: "require", secrets: "/srv/fleet/cookie-secrets" },
       api: { address: expect.objectContaining({ text: "::1" }), port: 8443 },
       apiTls: { certificate: "/etc/meridian/tls/api.pem", key: "/etc/ssl/api.key" },
       stateFolder: "/etc/state",

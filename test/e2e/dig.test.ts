@@ -48,7 +48,14 @@ const QUESTIONS: readonly (readonly [
   ["ECS that withholds the address", "www.gslb.example A +subnet=0", ["CLIENT-SUBNET: 0.0.0.0/0/0", VIPS.us]],
   ["an unknown EDNS version", "www.gslb.example A +edns=1 +noednsneg", ["status: BADVERS", "ANSWER: 0"]],
   ["an unknown EDNS option", "www.gslb.example A +ednsopt=65001:cafe", ["status: NOERROR", VIPS.us]],
-  ["a cookie, which is not understood", "www.gslb.example A +cookie", ["status: NOERROR", VIPS.us]],
+  [
+    "a cookie (RFC 9018)",
+    "www.gslb.example A +cookie",
+    [/COOKIE: [0-9a-f]{16}01000000[0-9a-f]{24} \(good\)/, VIPS.us],
+  ],
+  ["why a question is refused", "www.elsewhere.example A", [/EDE: 20 \(Not Authoritative\)/]],
+  ["how long a connection may idle", "www.gslb.example A +tcp +keepalive", [/TCP[- ]KEEPALIVE: 10\.0/]],
+  ["nothing of who the node is", "www.gslb.example A +nsid", ["status: NOERROR", VIPS.us]],
   ["a question without EDNS", "www.gslb.example A +noedns", ["status: NOERROR", "ADDITIONAL: 0"]],
   ["TCP", "www.gslb.example A +tcp", [VIPS.us, "(TCP)"]],
   [

@@ -98,6 +98,7 @@ export function configWith(parts: ConfigParts): Config {
       api: listen,
       apiTls: null,
       nsid: null,
+      cookies: { mode: "optional", secrets: null },
       stateFolder: "state",
       reportMs: 500,
       publishMs: 100,

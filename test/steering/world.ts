@@ -63,6 +63,7 @@ export function configOf(
       api: endpoint,
       apiTls: null,
       nsid: null,
+      cookies: { mode: "optional", secrets: null },
       stateFolder: "state",
       reportMs: 1,
       publishMs: 1,
