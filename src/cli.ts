@@ -28,6 +28,12 @@ program
   .action(async (options) => (await import("./command/serve.ts")).serve(options));
 
 program
+  .command("upgrade")
+  .description("replace a running node by the code on disk, without losing a query")
+  .addOption(config)
+  .action(async (options) => (await import("./command/upgrade.ts")).upgrade(options));
+
+program
   .command("agent")
   .description("probe every VIP from one vantage and tell the nodes")
   .requiredOption("--node <url...>", "API of each node, as in https://dns1.example:8053")

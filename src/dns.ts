@@ -6,18 +6,19 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import { answerOptionsOf } from "./answer/options.ts";
 import { createResponder } from "./answer/responder.ts";
-import type { ToDns } from "./book/messages.ts";
 import type { Endpoint, NodeConfig } from "./config/config.ts";
 import { BookHost } from "./serve/book-host.ts";
-import { ControlProcess } from "./serve/control-process.ts";
 import { CookieKeeper } from "./serve/cookie-keeper.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
-import { inheritedCount, inspectInherited } from "./serve/inherited.ts";
+import { inheritedCount, inspectInherited, PREDECESSOR } from "./serve/inherited.ts";
+import { Predecessor } from "./serve/predecessor.ts";
 import { putHelpersBack } from "./serve/priority.ts";
+import { Serving } from "./serve/serving.ts";
 import { SocketSet, systemCallsFor } from "./serve/socket-set.ts";
-import { StreamServer } from "./serve/stream-server.ts";
+import { StreamServer, type StreamServerOptions } from "./serve/stream-server.ts";
+import { keptErrorOf, type Outcome } from "./serve/successor.ts";
 import { type UdpEvent, UdpWorkers, udpRows } from "./serve/udp-workers.ts";
-import { counterRow, newCounters, sumCounters } from "./telemetry/counters.ts";
+import { counterRow, newCounters } from "./telemetry/counters.ts";
 
 /** What dns is started with. */
 export interface DnsOptions {
@@ -31,16 +32,25 @@ export interface DnsOptions {
 export interface RunningDns {
   /** Where it answers, over UDP and TCP. */
   readonly endpoints: readonly string[];
+  /** Settles when a successor has all the work, and the last stream has ended. */
+  readonly retired: Promise<void>;
+  /** Has a new process, from the code that is on disk now, take over; null: one is doing so already. */
+  upgrade(): Promise<Outcome | null>;
   stop(): Promise<void>;
+}
+
+/** Whether this process was started to take another's place. True until `runDns` has begun. */
+export function takesOver(): boolean {
+  return process.env[PREDECESSOR] !== undefined;
 }
 
 /** The row of counters of the parent's own thread; the UDP workers' follow. */
 const STREAM_ROW = 0;
 
 /**
- * Serves the last book on disk if there is one, opens the sockets, then starts control.
+ * Serves the last book on disk if there is one, takes or opens the sockets, then starts control.
  *
- * Throws when a socket cannot be opened.
+ * Throws when a socket cannot be opened, or when it would take over with an older book.
  */
 export async function runDns({ node, configFolder, log }: DnsOptions): Promise<RunningDns> {
   putHelpersBack();
@@ -59,14 +69,20 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     streams.adopt(memory);
     udp?.adopt(memory);
   });
+  const predecessor = takesOver() ? new Predecessor() : null;
+  const passed = inheritedCount(process.env, process.pid);
+  const sockets = socketsFor(node, passed, log);
+  const least = (await predecessor?.book) ?? 0;
   await serveLastBook(host, node.stateFolder, log);
+  if (host.version < least)
+    throw new Error(`Cannot take over: book ${least} is served, and ${host.version} was found`);
+  predecessor?.follow(({ version, packed }) => host.patch(version, packed));
 
   const { usable, unusable } = splitByFamily(node.listen);
   for (const endpoint of unusable)
     log.warn(
       `not listening on ${formatEndpoint(endpoint)}: this machine has no IPv${endpoint.address.family}`,
     );
-  const sockets = socketsFor(node, log);
   udp = await UdpWorkers.start({
     endpoints: usable,
     workers: node.workers,
@@ -78,7 +94,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     onEvent: (event) => logUdpEvent(event, log),
   });
   const endpoints = udp.addresses();
-  const streamServer = await StreamServer.start({
+  const streamServer = await startStreams(udp, {
     endpoints,
     sockets,
     limits: node.tcp,
@@ -89,23 +105,43 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     onCrash: (stack) => log.error({ stack }, "an answer on a connection threw; the client got SERVFAIL"),
   });
   const rest = sockets?.closeRest() ?? [];
-  if (rest.length > 0)
-    log.warn({ sockets: rest }, "node.listen names none of these, so nobody answers there");
+  if (rest.length > 0) log.warn({ sockets: rest }, "not listening on sockets that node.listen does not name");
 
-  const control = new ControlProcess([configFolder, node.stateFolder], log, {
-    started: () => control.send({ kind: "hello", version: host.version }),
-    message: (message) => void obey(message, host, control, counters, log),
+  const serving = new Serving({
+    host,
+    counters,
+    sockets,
+    udp,
+    streams: streamServer,
+    configFolder,
+    node,
+    log,
   });
-  control.start();
+  if (predecessor !== null && sockets !== null) predecessor.succeed(sockets.calls, keptErrorOf(passed));
+  // One control at a time: the store and the address of the API are its own.
+  if (predecessor === null) serving.startControl();
+  else void predecessor.gone.then(() => serving.startControl());
   const listening = endpoints.map(formatEndpoint);
   log.info({ endpoints: listening, udp: udp.mode, workers: node.workers, book: host.version }, "dns answers");
   return {
     endpoints: listening,
+    retired: serving.retired,
+    upgrade: () => serving.upgrade(),
     stop: async () => {
       cookies.stop();
-      await Promise.all([control.stop(), streamServer.stop(), udp.stop()]);
+      await serving.stop();
     },
   };
+}
+
+/** A process that cannot listen ends; what has come to its UDP sockets, a predecessor's too, is answered first. */
+async function startStreams(udp: UdpWorkers, options: StreamServerOptions): Promise<StreamServer> {
+  try {
+    return await StreamServer.start(options);
+  } catch (error) {
+    await udp.stop();
+    throw error;
+  }
 }
 
 /**
@@ -129,15 +165,14 @@ function splitByFamily(listen: readonly Endpoint[]): {
 }
 
 /** The sockets to serve from: null where each worker must bind its own. */
-function socketsFor({ udp }: NodeConfig, log: Logger): SocketSet | null {
+function socketsFor({ udp }: NodeConfig, passed: number, log: Logger): SocketSet | null {
   const calls = systemCallsFor(udp);
-  const count = inheritedCount(process.env, process.pid, process.ppid);
   if (calls === null) {
-    if (count > 0)
-      throw new Error(`Cannot serve the ${count} sockets that were passed: expected node.udp batch`);
+    if (passed > 0)
+      throw new Error(`Cannot serve the ${passed} sockets that were passed by datagram: expected batches`);
     return null;
   }
-  const { sockets, problems } = inspectInherited(calls, count);
+  const { sockets, problems } = inspectInherited(calls, passed);
   for (const problem of problems) log.warn(problem);
   return new SocketSet(calls, sockets);
 }
@@ -147,38 +182,6 @@ async function serveLastBook(host: BookHost, folder: string, log: Logger): Promi
   const last = await host.adopt(join(folder, "book"));
   if (last.kind === "adopted") log.info({ version: last.version }, "serving the last book on disk");
   else log.warn({ reason: last.reason }, "no book on disk; queries get SERVFAIL until control makes one");
-}
-
-async function obey(
-  message: ToDns,
-  host: BookHost,
-  control: ControlProcess,
-  counters: SharedArrayBuffer,
-  log: Logger,
-): Promise<void> {
-  switch (message.kind) {
-    case "ready":
-      control.promote();
-      return;
-    case "adopt": {
-      const { version } = message;
-      const adoption = await host.adopt(message.path);
-      if (adoption.kind === "refused") {
-        log.error({ reason: adoption.reason }, "kept the book that is served");
-        control.send({ kind: "refused", version, reason: adoption.reason });
-      } else {
-        control.send({ kind: "adopted", version: adoption.version });
-      }
-      return;
-    }
-    case "patch":
-      if (!host.patch(message.version, message.packed))
-        log.warn({ version: message.version, served: host.version }, "dropped plans for another book");
-      return;
-    case "counters":
-      control.send({ kind: "counters", request: message.request, values: sumCounters(counters) });
-      return;
-  }
 }
 
 function logUdpEvent(event: UdpEvent, log: Logger): void {

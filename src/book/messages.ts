@@ -8,7 +8,9 @@ export type ToDns =
   | { readonly kind: "adopt"; readonly version: number; readonly path: string }
   /** New plans for the book of that version, packed; dropped when dns serves another. */
   | { readonly kind: "patch"; readonly version: number; readonly packed: Uint32Array }
-  | { readonly kind: "counters"; readonly request: number };
+  | { readonly kind: "counters"; readonly request: number }
+  /** The book on disk holds every patch that was sent before. */
+  | { readonly kind: "saved" };
 
 /** From dns to control. */
 export type ToControl =
@@ -16,5 +18,7 @@ export type ToControl =
   | { readonly kind: "hello"; readonly version: number }
   | { readonly kind: "adopted"; readonly version: number }
   | { readonly kind: "refused"; readonly version: number; readonly reason: string }
+  /** Asks that the book on disk be brought up to date now. */
+  | { readonly kind: "save" }
   /** Sums over all threads, in the order of `COUNTER_NAMES`, then one for each region number. */
   | { readonly kind: "counters"; readonly request: number; readonly values: readonly number[] };

@@ -5,32 +5,50 @@ import { join, resolve } from "node:path";
 import type { Logger } from "pino";
 import type { NodeConfig } from "../config/config.ts";
 import { CONFIG_FILE, loadConfig, parseConfigText } from "../control/config-file.ts";
-import { runDns } from "../dns.ts";
+import { type RunningDns, runDns, takesOver } from "../dns.ts";
 import { formatProblem } from "../problem.ts";
 import { newLog } from "../telemetry/log.ts";
 import { complainOf } from "./console.ts";
+import { readIfThere, removePid, writePid, writeUpgradeReport } from "./running.ts";
 import { untilStopped } from "./stop.ts";
 
 /** Where serve keeps a copy of the last config it could use. */
 const LAST_GOOD = "last-good.yaml";
 
-/** Runs a node until it is told to stop. */
+/** Runs a node until it is told to stop, or until another has taken over. SIGUSR2 asks for that. */
 export async function serve(options: { readonly config: string; readonly state?: string }): Promise<void> {
   const log = newLog("dns");
   const folder = resolve(options.config);
-  const node = nodeConfig(folder, resolve(options.state ?? join(folder, "var")), log);
+  const isSuccessor = takesOver();
+  // While another node serves, a config that cannot be used is a reason not to take over.
+  const lastState = isSuccessor ? null : resolve(options.state ?? join(folder, "var"));
+  const node = nodeConfig(folder, lastState, log);
   if (node === null) return;
+  const { stateFolder } = node;
   const dns = await runDns({ node, configFolder: folder, log });
-  await untilStopped();
+  writePid(stateFolder);
+  process.on("SIGUSR2", () => void upgrade(dns, stateFolder));
+  await Promise.race([untilStopped(!isSuccessor), dns.retired]);
   await dns.stop();
+  removePid(stateFolder);
   log.info("dns stopped");
+}
+
+async function upgrade(dns: RunningDns, stateFolder: string): Promise<void> {
+  const outcome = await dns.upgrade();
+  if (outcome === null) return;
+  const { pid, problem } =
+    outcome.kind === "serving"
+      ? { pid: outcome.pid, problem: null }
+      : { pid: process.pid, problem: outcome.reason };
+  writeUpgradeReport(stateFolder, { atMs: Date.now(), pid, problem });
 }
 
 /**
  * How this node serves. A config that cannot be used must not keep a node from answering from its last book, so
- * then the copy of the last good one counts, and control says what is wrong until it is mended.
+ * then the copy of the last good one in `lastState` counts, and control says what is wrong until it is mended.
  */
-function nodeConfig(folder: string, lastState: string, log: Logger): NodeConfig | null {
+function nodeConfig(folder: string, lastState: string | null, log: Logger): NodeConfig | null {
   const { value, problems } = loadConfig(folder);
   if (value !== null) {
     const { stateFolder } = value.node;
@@ -38,8 +56,8 @@ function nodeConfig(folder: string, lastState: string, log: Logger): NodeConfig 
     writeFileSync(join(stateFolder, LAST_GOOD), readFileSync(join(folder, CONFIG_FILE)));
     return value.node;
   }
-  const lastGood = join(lastState, LAST_GOOD);
-  const last = readIfThere(lastGood);
+  const lastGood = join(lastState ?? "", LAST_GOOD);
+  const last = lastState === null ? null : readIfThere(lastGood);
   const node = last === null ? null : (parseConfigText(lastGood, last, folder).value?.node ?? null);
   if (node === null) {
     complainOf(problems);
@@ -50,12 +68,4 @@ function nodeConfig(folder: string, lastState: string, log: Logger): NodeConfig 
     "the config cannot be used; this node starts as the last good one said",
   );
   return node;
-}
-
-function readIfThere(file: string): string | null {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return null;
-  }
 }

@@ -148,7 +148,7 @@ export interface Service {
   readonly place: { readonly file: string; readonly line: number; readonly column: number };
 }
 
-/** How this machine serves; a change of it needs a restart. */
+/** How this machine serves; a change of it takes a new process. */
 export interface NodeConfig {
   readonly name: string;
   /** Addresses and ports for DNS, UDP and TCP. */

@@ -149,7 +149,7 @@ export class NodeDesk implements Desk {
     this.#watcher.close();
     this.#ingest.close();
     this.#book.flush();
-    await this.#options.publisher.close();
+    await this.#options.publisher.save();
     this.#store.close();
   }
 
@@ -293,7 +293,7 @@ export class NodeDesk implements Desk {
     );
     if (!isDeepStrictEqual(config.node, this.#first.config.node)) {
       log.warn(
-        `the section "node" of ${config.file} has changed; that takes effect when this node is started again`,
+        `the section "node" of ${config.file} has changed; that takes effect with \`meridian upgrade\`, or when this node is started again`,
       );
     }
     this.#arm();

@@ -81,6 +81,9 @@ export class Publisher {
         this.#counters.get(message.request)?.(message.values);
         this.#counters.delete(message.request);
         break;
+      case "save":
+        void this.save().then(() => this.#options.send({ kind: "saved" }));
+        break;
     }
   }
 
@@ -128,8 +131,8 @@ export class Publisher {
     });
   }
 
-  /** Brings the disk up to date and stops. */
-  async close(): Promise<void> {
+  /** Brings the disk up to date. */
+  async save(): Promise<void> {
     if (this.#rewriteTimer !== null) this.#rewrite();
     await this.#writing;
   }

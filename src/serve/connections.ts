@@ -54,6 +54,11 @@ export class Connections {
     this.#sweeper = setInterval(() => this.#endIdle(), limits.idleTimeoutMs / SWEEPS);
   }
 
+  /** How many there are. */
+  get open(): number {
+    return this.#entries.size;
+  }
+
   /** Takes a connection whose client is not known yet, if need be in the place of the one idle longest. */
   admit(socket: Socket): Connection {
     if (this.#entries.size >= this.#limits.maxConnections) this.#cutIdlest();

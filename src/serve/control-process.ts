@@ -43,6 +43,7 @@ export class ControlProcess {
 
   start(): void {
     this.#timer = null;
+    if (this.#isStopping) return;
     const startedAt = performance.now();
     const child = fork(fileURLToPath(new URL("../control.ts", import.meta.url)), [...this.#arguments], {
       serialization: "advanced",

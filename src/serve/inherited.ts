@@ -20,17 +20,21 @@ export interface Inheritance {
   readonly problems: readonly string[];
 }
 
-/** Says who has started a process that takes over, so that its children do not believe that it was them. */
+/** Set for a process that takes another's place: who starts one cannot know its id, as `LISTEN_PID` would have it. */
 export const PREDECESSOR = "MERIDIAN_PREDECESSOR";
 
 /** The first number that sd_listen_fds(3) passes. */
-const FIRST_FD = 3;
+export const FIRST_FD = 3;
 
-/** How many sockets the environment says are passed, from `FIRST_FD` on, by the rules of sd_listen_fds(3). */
-export function inheritedCount(environment: NodeJS.ProcessEnv, pid: number, parent: number): number {
-  const { LISTEN_FDS: count, LISTEN_PID: target, [PREDECESSOR]: predecessor } = environment;
-  const isForUs = target === String(pid) || predecessor === String(parent);
-  return isForUs && count !== undefined && /^\d{1,6}$/.test(count) ? Number(count) : 0;
+/**
+ * How many sockets the environment says are passed, from `FIRST_FD` on, by the rules of sd_listen_fds(3). It is said
+ * once: the variables are removed, so that no child takes them for its own.
+ */
+export function inheritedCount(environment: NodeJS.ProcessEnv, pid: number): number {
+  const { LISTEN_FDS: count = "", LISTEN_PID: target, [PREDECESSOR]: predecessor } = environment;
+  for (const name of ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", PREDECESSOR]) delete environment[name];
+  const isForUs = target === String(pid) || predecessor !== undefined;
+  return isForUs && /^\d{1,6}$/.test(count) ? Number(count) : 0;
 }
 
 /** Looks at sockets that were passed. What cannot be served stays as it is, with whoever passed it. */

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Server } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import type { Endpoint } from "../config/config.ts";
@@ -32,6 +33,9 @@ export interface StreamServerOptions {
   /** An answer threw; one a second is told, with its stack. */
   readonly onCrash: (stack: string) => void;
 }
+
+/** How often it is looked whether the last connection has ended. */
+const DRAIN_LOOK_MS = 50;
 
 /** The listeners of a process, and their connections. */
 export class StreamServer {
@@ -70,6 +74,14 @@ export class StreamServer {
       assert(address !== null, "a server is bound to an address");
       return { address, port: bound.port };
     });
+  }
+
+  /** Accepts nothing more, and stops once the last connection has ended or `withinMs` are over. */
+  async drain(withinMs: number): Promise<void> {
+    for (const server of this.#servers) server.close();
+    const end = performance.now() + withinMs;
+    while (this.#connections.open > 0 && performance.now() < end) await sleep(DRAIN_LOOK_MS);
+    await this.stop();
   }
 
   /** Accepts nothing more, sends what is answered, and closes all connections, within 300 ms. */

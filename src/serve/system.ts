@@ -30,6 +30,8 @@ export interface SystemCalls {
   ) => number;
   /** Fills in `sockaddr`, and how much of it counts in `length`. */
   readonly getsockname: (fd: number, sockaddr: Uint8Array, length: Uint32Array) => number;
+  /** Makes `to` a second number of what `fd` is, closing what it was before. */
+  readonly dup2: (fd: number, to: number) => number;
   readonly close: (fd: number) => number;
   /** `messages` is the address of `count` mmsghdr; waits as long as the socket's SO_RCVTIMEO says. */
   readonly recvmmsg: (fd: number, messages: number, count: number, flags: number, timeout: 0) => number;
@@ -109,6 +111,7 @@ function load(): SystemCalls | null {
       listen: libc.func("listen", "int", ["int", "int"]),
       getsockopt: libc.func("getsockopt", "int", ["int", "int", "int", "void *", "void *"]),
       getsockname: libc.func("getsockname", "int", ["int", "void *", "void *"]),
+      dup2: libc.func("dup2", "int", ["int", "int"]),
       close: libc.func("close", "int", ["int"]),
       recvmmsg: libc.func("recvmmsg", "int", ["int", "uintptr_t", "uint32", "int", "uintptr_t"]),
       sendmmsg: libc.func("sendmmsg", "int", ["int", "uintptr_t", "uint32", "int"]),

@@ -42,7 +42,7 @@ describe("a book", () => {
     expect(await publisher.publish(1, book(1))).toEqual({ kind: "adopted" });
     expect(publisher.versionServed).toBe(1);
     expect(dns.addresses(WWW, GB)).toEqual([EU]);
-    await publisher.close();
+    await publisher.save();
     expect(await new Dns().host.adopt(folder.file("state/book"))).toEqual({ kind: "adopted", version: 1 });
     expect(existsSync(folder.file("state/book.next"))).toBe(false);
   });
@@ -52,7 +52,7 @@ describe("a book", () => {
     await publisher.publish(1, book(1));
     dns.refusal = "a test";
     expect(await publisher.publish(2, book(2))).toEqual({ kind: "refused", reason: "a test" });
-    await publisher.close();
+    await publisher.save();
     expect(await new Dns().host.adopt(folder.file("state/book"))).toEqual({ kind: "adopted", version: 1 });
   });
 
@@ -90,7 +90,7 @@ describe("a patch", () => {
       return again.addresses(WWW, GB);
     };
     await vi.waitFor(async () => expect((await cold())[0]).toBe(EAST), { timeout: 10_000 });
-    await publisher.close();
+    await publisher.save();
   });
 
   test("before any book, or of nothing, is not sent", () => {
@@ -104,7 +104,7 @@ describe("a patch", () => {
     const { dns, publisher, book, folder, errors } = open();
     const compiled = book(1);
     await publisher.publish(1, compiled);
-    await publisher.close();
+    await publisher.save();
     rmSync(folder.file("state"), { recursive: true });
     publisher.patch(new PatchWriter(compiled.directory).put(0, 0, 4, { kind: "servfail" }).packed);
     await until(() => errors.length > 0);

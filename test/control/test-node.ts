@@ -132,6 +132,7 @@ export class Dns {
         setImmediate(() => this.tell({ kind: "counters", request, values: sumCounters(this.#counters) }));
         break;
       }
+      case "saved":
       case "ready": // The process says it, not the desk that is tested here.
         break;
     }

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,6 +80,11 @@ export class Program {
   get pid(): number {
     if (this.#child.pid === undefined) throw new Error(`${this.name} could not be started`);
     return this.#child.pid;
+  }
+
+  /** With which it ended; null: by a signal, or not yet. */
+  get status(): number | null {
+    return this.#child.exitCode;
   }
 
   get hasEnded(): boolean {
@@ -247,6 +252,11 @@ function statuses(): readonly { readonly pid: number; readonly parent: number; r
       ? []
       : [{ pid, parent: Number(parent), group: Number(group) }];
   });
+}
+
+/** What the open files of a process are, as in `socket:[4711]`. */
+export function openFilesOf(pid: number): readonly string[] {
+  return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
 }
 
 /** Resident memory of a process in octets. */
