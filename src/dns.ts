@@ -8,6 +8,7 @@ import { answerOptionsOf } from "./answer/options.ts";
 import { createResponder } from "./answer/responder.ts";
 import type { Endpoint, NodeConfig } from "./config/config.ts";
 import { BookHost } from "./serve/book-host.ts";
+import { inlineHotPath } from "./serve/compiler.ts";
 import { CookieKeeper } from "./serve/cookie-keeper.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
 import { inheritedCount, inspectInherited, PREDECESSOR } from "./serve/inherited.ts";
@@ -53,6 +54,7 @@ const STREAM_ROW = 0;
  * Throws when a socket cannot be opened, or when it would take over with an older book.
  */
 export async function runDns({ node, configFolder, log }: DnsOptions): Promise<RunningDns> {
+  inlineHotPath();
   putHelpersBack();
   mkdirSync(node.stateFolder, { recursive: true, mode: 0o700 });
   const counters = newCounters(1 + udpRows(node.workers));

