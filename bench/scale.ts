@@ -41,6 +41,9 @@ const PEAK_SECONDS = 3;
 /** Load before and after what is measured under it. */
 const CALM_MS = 1_000;
 const PHASE_SECONDS_MAX = 120;
+/** Books are swapped one after the other, each so long after the one before. */
+const SWAPS = 3;
+const SWAP_EVERY_MS = 5_000;
 const TIMELINE_MS = 5;
 
 /** Measures, prints, writes into `document` if one is given, and returns what is beyond its limit. */
@@ -104,6 +107,7 @@ async function underLoad(folder: string): Promise<readonly Finding[]> {
     const calm: Phase[] = [];
     const flips: Phase[] = [];
     const reloads: Phase[] = [];
+    const swaps: Phase[] = [];
     const restarts: Phase[] = [];
     for (let round = 1; round <= ROUNDS; round += 1) {
       console.error(`round ${round} of ${ROUNDS}`);
@@ -111,9 +115,10 @@ async function underLoad(folder: string): Promise<readonly Finding[]> {
       flips.push(await during(generator, half, () => node.report(FAILING_VIP_IDS, false)));
       await node.report(FAILING_VIP_IDS, true);
       reloads.push(await during(generator, half, () => node.reload()));
+      swaps.push(await during(generator, half, () => swapBooks(node)));
       restarts.push(await during(generator, half, () => node.restartControl()));
     }
-    const results = [calm, flips, reloads, restarts].flat().map(({ result }) => result);
+    const results = [calm, flips, reloads, swaps, restarts].flat().map(({ result }) => result);
     return [
       { what: "answers at full load", value: peak.qps, unit: "/s", atMost: null },
       {
@@ -137,6 +142,7 @@ async function underLoad(folder: string): Promise<readonly Finding[]> {
       slowest("without a change", calm),
       slowest("during the failure", flips),
       slowest("during the reload", reloads),
+      slowest(`while a book is swapped every ${SWAP_EVERY_MS / 1e3} s`, swaps),
       slowest("while control starts again", restarts),
       {
         what: "most resident memory, all processes",
@@ -155,6 +161,10 @@ async function underLoad(folder: string): Promise<readonly Finding[]> {
   } finally {
     await node.stop();
   }
+}
+
+async function swapBooks(node: ScaleNode): Promise<void> {
+  for (let swap = 1; swap <= SWAPS; swap += 1) await Promise.all([node.reload(), sleep(SWAP_EVERY_MS)]);
 }
 
 /** What was seen while something was done under load. */
