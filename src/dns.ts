@@ -6,8 +6,11 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import { answerOptionsOf } from "./answer/options.ts";
 import { createResponder } from "./answer/responder.ts";
+import { Transport } from "./answer/transport.ts";
 import type { Endpoint, NodeConfig } from "./config/config.ts";
+import { formatProblem } from "./problem.ts";
 import { BookHost } from "./serve/book-host.ts";
+import type { CertificateEvent } from "./serve/certificate.ts";
 import { inlineHotPath } from "./serve/compiler.ts";
 import { CookieKeeper } from "./serve/cookie-keeper.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
@@ -80,13 +83,8 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     throw new Error(`Cannot take over: book ${least} is served, and ${host.version} was found`);
   predecessor?.follow(({ version, packed }) => host.patch(version, packed));
 
-  const { usable, unusable } = splitByFamily(node.listen);
-  for (const endpoint of unusable)
-    log.warn(
-      `not listening on ${formatEndpoint(endpoint)}: this machine has no IPv${endpoint.address.family}`,
-    );
   udp = await UdpWorkers.start({
-    endpoints: usable,
+    endpoints: usableOf(node.listen, log),
     workers: node.workers,
     sockets,
     book: host.memory,
@@ -99,15 +97,17 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   const streamServer = await startStreams(udp, {
     endpoints,
     sockets,
+    tls: node.tls && { ...node.tls, endpoints: usableOf(node.tls.listen, log) },
     limits: node.tcp,
     proxies: node.proxyProtocol,
     answer: streams.answer,
     respondLater: null,
     counters: streamCounters,
     onCrash: (stack) => log.error({ stack }, "an answer on a connection threw; the client got SERVFAIL"),
+    onCertificate: (event) => logCertificate(event, log),
   });
   const rest = sockets?.closeRest() ?? [];
-  if (rest.length > 0) log.warn({ sockets: rest }, "not listening on sockets that node.listen does not name");
+  if (rest.length > 0) log.warn({ sockets: rest }, "not listening on sockets that the config does not name");
 
   const serving = new Serving({
     host,
@@ -124,7 +124,11 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   if (predecessor === null) serving.startControl();
   else void predecessor.gone.then(() => serving.startControl());
   const listening = endpoints.map(formatEndpoint);
-  log.info({ endpoints: listening, udp: udp.mode, workers: node.workers, book: host.version }, "dns answers");
+  const tls = streamServer.addresses(Transport.Tls).map(formatEndpoint);
+  log.info(
+    { endpoints: listening, tls, udp: udp.mode, workers: node.workers, book: host.version },
+    "dns answers",
+  );
   return {
     endpoints: listening,
     retired: serving.retired,
@@ -150,20 +154,18 @@ async function startStreams(udp: UdpWorkers, options: StreamServerOptions): Prom
  * A machine without IPv6 cannot serve the IPv6 half of a config that is meant for all, and need not fail for it. An
  * address of a family that it has, but not that address, is a mistake, and an error.
  */
-function splitByFamily(listen: readonly Endpoint[]): {
-  readonly usable: readonly Endpoint[];
-  readonly unusable: readonly Endpoint[];
-} {
+function usableOf(listen: readonly Endpoint[], log: Logger): readonly Endpoint[] {
   const families = new Set(
     Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])
       .map(({ family }) => family),
   );
-  const isUsable = ({ address }: Endpoint): boolean => families.has(`IPv${address.family}`);
-  return {
-    usable: listen.filter(isUsable),
-    unusable: listen.filter((endpoint) => !isUsable(endpoint)),
-  };
+  return listen.filter((endpoint) => {
+    const { family } = endpoint.address;
+    if (families.has(`IPv${family}`)) return true;
+    log.warn(`not listening on ${formatEndpoint(endpoint)}: this machine has no IPv${family}`);
+    return false;
+  });
 }
 
 /** The sockets to serve from: null where each worker must bind its own. */
@@ -184,6 +186,20 @@ async function serveLastBook(host: BookHost, folder: string, log: Logger): Promi
   const last = await host.adopt(join(folder, "book"));
   if (last.kind === "adopted") log.info({ version: last.version }, "serving the last book on disk");
   else log.warn({ reason: last.reason }, "no book on disk; queries get SERVFAIL until control makes one");
+}
+
+function logCertificate(event: CertificateEvent, log: Logger): void {
+  switch (event.kind) {
+    case "used":
+      log.info({ validTo: event.validTo.toISOString() }, `${event.file} is in force`);
+      return;
+    case "refused":
+      log.error(
+        { problems: event.problems.map(formatProblem) },
+        "the certificate cannot be used; one that was read before stays in force",
+      );
+      return;
+  }
 }
 
 function logUdpEvent(event: UdpEvent, log: Logger): void {

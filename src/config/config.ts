@@ -148,6 +148,17 @@ export interface Service {
   readonly place: { readonly file: string; readonly line: number; readonly column: number };
 }
 
+/** A certificate with its chain, and the key to it (PEM files). */
+export interface TlsFiles {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** DNS over TLS. */
+interface TlsConfig extends TlsFiles {
+  readonly listen: readonly Endpoint[];
+}
+
 /** How this machine serves; a change of it takes a new process. */
 export interface NodeConfig {
   readonly name: string;
@@ -164,13 +175,15 @@ export interface NodeConfig {
   };
   /** What replies call this node when asked with NSID (RFC 5001); null: nothing. */
   readonly nsid: string | null;
+  /** null: no DNS over TLS. */
+  readonly tls: TlsConfig | null;
   /** Where load balancers are that put a PROXY header (version 2) before each connection. */
   readonly proxyProtocol: readonly Prefix[];
   /** DNS Cookies (RFC 7873). */
   readonly cookies: CookieConfig;
   readonly api: Endpoint;
   /** Certificate and key of the API (PEM files); null: plain HTTP. */
-  readonly apiTls: { readonly certificate: string; readonly key: string } | null;
+  readonly apiTls: TlsFiles | null;
   /** Folder for the book, the store and tokens. */
   readonly stateFolder: string;
   /** Terms of the failover bound: how long a report may travel, and a patch may take to be adopted. */

@@ -13,6 +13,7 @@ export const keys = {
     "workers",
     "udp",
     "tcp",
+    "tls",
     "nsid",
     "proxyProtocol",
     "cookies",
@@ -23,6 +24,7 @@ export const keys = {
   ],
   "node.tcp": ["maxConnections", "maxConnectionsPerClient", "idleTimeout"],
   "node.cookies": ["mode", "secrets"],
+  "node.tls": ["listen", "certificate", "key"],
   "node.api": ["listen", "tls"],
   "node.api.tls": ["certificate", "key"],
 

@@ -2,9 +2,9 @@
 
 import { isAbsolute, join } from "node:path/posix";
 import { addressOf, type Prefix } from "../wire/address.ts";
-import type { Endpoint, GeoConfig, NodeConfig } from "./config.ts";
+import type { Endpoint, GeoConfig, NodeConfig, TlsFiles } from "./config.ts";
 import { keys } from "./keys.ts";
-import type { Reader } from "./read.ts";
+import type { Fields, Reader } from "./read.ts";
 
 /** What the machine says of itself where the file is silent. */
 export interface NodeDefaults {
@@ -17,10 +17,8 @@ const anyIpv4 = new Uint8Array(4);
 const anyIpv6 = new Uint8Array(16);
 const loopback = Uint8Array.of(127, 0, 0, 1);
 
-const defaultListen: readonly Endpoint[] = [
-  { address: addressOf(anyIpv4), port: 53 },
-  { address: addressOf(anyIpv6), port: 53 },
-];
+/** The ports of DNS (RFC 1035 §4.2) and of DNS over TLS (RFC 7858 §3.1). */
+const ports = { dns: 53, tls: 853 } as const;
 const defaultApi: Endpoint = { address: addressOf(loopback), port: 8053 };
 
 /** What strangers are told of a node. */
@@ -38,11 +36,16 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
   const tcp = node?.optional("tcp")?.fields(keys["node.tcp"]);
   const cookies = node?.optional("cookies")?.fields(keys["node.cookies"]);
   const api = node?.optional("api")?.fields(keys["node.api"]);
-  const tls = api?.optional("tls")?.fields(keys["node.api.tls"]);
-  const file = (at: Reader | null): string => parsePath(at, folder) ?? "";
+  const apiTls = api?.optional("tls")?.fields(keys["node.api.tls"]);
+  const tls = node?.optional("tls")?.fields(keys["node.tls"]);
+  const listen = new Listen();
+  const files = (at: Pick<Fields<"certificate" | "key">, "required">): TlsFiles => {
+    const file = (key: "certificate" | "key"): string => parsePath(at.required(key), folder) ?? "";
+    return { certificate: file("certificate"), key: file("key") };
+  };
   return {
     name: node?.optional("name")?.text() ?? defaults.nodeName,
-    listen: parseListen(node?.optional("listen") ?? null),
+    listen: listen.parse(node?.optional("listen") ?? null, ports.dns),
     workers: node?.optional("workers")?.wholeNumber(workersRange) ?? defaults.cores,
     udp: node?.optional("udp")?.oneOf(["auto", "batch", "datagram"]) ?? "auto",
     tcp: {
@@ -51,13 +54,14 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
       idleTimeoutMs: tcp?.optional("idleTimeout")?.duration(idleTimeoutRange) ?? 10_000,
     },
     nsid: node?.optional("nsid")?.matching(nodeText, nodeTextExpected) ?? null,
+    tls: tls ? { listen: listen.parse(tls.optional("listen"), ports.tls), ...files(tls) } : null,
     proxyProtocol: parsePrefixes(node?.optional("proxyProtocol") ?? null),
     cookies: {
       mode: cookies?.optional("mode")?.oneOf(["off", "optional", "require"]) ?? "optional",
       secrets: parsePath(cookies?.optional("secrets") ?? null, folder),
     },
     api: api?.optional("listen")?.endpoint() ?? defaultApi,
-    apiTls: tls ? { certificate: file(tls.required("certificate")), key: file(tls.required("key")) } : null,
+    apiTls: apiTls ? files(apiTls) : null,
     stateFolder: parsePath(node?.optional("state") ?? null, folder) ?? join(folder, "var"),
     reportMs: node?.optional("reportWithin")?.duration(boundTermRange) ?? 500,
     publishMs: node?.optional("publishWithin")?.duration(boundTermRange) ?? 100,
@@ -102,18 +106,29 @@ function parsePrefixes(reader: Reader | null): readonly Prefix[] {
   return [...prefixes.values()];
 }
 
-function parseListen(reader: Reader | null): readonly Endpoint[] {
-  if (reader === null) return defaultListen;
-  const items = reader.items("a list of addresses with their ports");
-  if (reader.kind === "list" && items.length === 0) reader.expected("at least one address with its port");
-  const endpoints = new Map<string, Endpoint>();
-  for (const item of items) {
-    const endpoint = item.endpoint();
-    if (endpoint === null) continue;
-    // With port 0 the system chooses another port each time.
-    const key = endpoint.port === 0 ? item.path : `${endpoint.address.text} ${endpoint.port}`;
-    if (endpoints.has(key)) item.problem("this address and port are in the list already");
-    endpoints.set(key, endpoint);
+/** The lists of endpoints in one file; no endpoint may be in them twice. */
+class Listen {
+  /** The lists' paths by endpoint. */
+  readonly #taken: Map<string, string> = new Map();
+
+  /** One list; every address of the machine where it is not given. */
+  parse(reader: Reader | null, defaultPort: number): readonly Endpoint[] {
+    if (reader === null)
+      return [anyIpv4, anyIpv6].map((any) => ({ address: addressOf(any), port: defaultPort }));
+    const items = reader.items("a list of addresses with their ports");
+    if (reader.kind === "list" && items.length === 0) reader.expected("at least one address with its port");
+    return items.flatMap((item) => this.#parseItem(item, reader.path) ?? []);
   }
-  return [...endpoints.values()];
+
+  #parseItem(item: Reader, list: string): Endpoint | null {
+    const endpoint = item.endpoint();
+    // With port 0 the system chooses another port each time.
+    if (endpoint === null || endpoint.port === 0) return endpoint;
+    const key = `${endpoint.address.text} ${endpoint.port}`;
+    const taken = this.#taken.get(key);
+    this.#taken.set(key, list);
+    if (taken === undefined) return endpoint;
+    item.problem(`this address and port are in ${taken === list ? "the list" : taken} already`);
+    return null;
+  }
 }

@@ -94,7 +94,7 @@ export class Connections {
 
   /** Closes a connection that may not be. */
   refuse(connection: Connection): void {
-    count(this.#counters, Counter.streamRefused);
+    count(this.#counters, Counter.connectionsRefused);
     this.#cut(connection);
   }
 
@@ -164,7 +164,7 @@ export class Connections {
   }
 
   #countOpen(): void {
-    this.#counters[Counter.streamsOpen] = this.#entries.size;
+    this.#counters[Counter.connectionsOpen] = this.#entries.size;
   }
 }
 

@@ -6,14 +6,21 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint, TlsFiles } from "../config/config.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { type Prefix, parseAddress } from "../wire/address.ts";
+import { type CertificateEvent, keepCertificate } from "./certificate.ts";
 import { type Connection, type ConnectionLimits, Connections } from "./connections.ts";
 import { describeCrash, guard } from "./guard.ts";
 import { type ListenerOptions, listen } from "./listener.ts";
 import type { SocketSet } from "./socket-set.ts";
 import { DnsStream, type RespondLater, type StreamService } from "./stream.ts";
+import { createTlsServer } from "./tls.ts";
+
+/** DNS over TLS. */
+interface TlsOptions extends TlsFiles {
+  readonly endpoints: readonly Endpoint[];
+}
 
 /** How connections are served. */
 export interface StreamServerOptions {
@@ -21,6 +28,8 @@ export interface StreamServerOptions {
   readonly sockets: SocketSet | null;
   /** Where there is DNS over TCP. */
   readonly endpoints: readonly Endpoint[];
+  /** null: none. */
+  readonly tls: TlsOptions | null;
   /** What connections of all listeners share. */
   readonly limits: ConnectionLimits;
   /** Where load balancers are that say with the PROXY protocol for whom they connect. */
@@ -32,6 +41,14 @@ export interface StreamServerOptions {
   readonly counters: Float64Array;
   /** An answer threw; one a second is told, with its stack. */
   readonly onCrash: (stack: string) => void;
+  /** A certificate was read, or could not be. */
+  readonly onCertificate: (event: CertificateEvent) => void;
+}
+
+/** A listener, and what is spoken there. */
+interface Listener {
+  readonly transport: Transport;
+  readonly server: Server;
 }
 
 /** How often it is looked whether the last connection has ended. */
@@ -43,7 +60,9 @@ export class StreamServer {
   readonly #connections: Connections;
   readonly #listenerOptions: ListenerOptions;
   readonly #answer: Answer;
-  readonly #servers: Server[] = [];
+  readonly #listeners: Listener[] = [];
+  /** How to stop looking at certificates. */
+  readonly #stops: (() => void)[] = [];
 
   private constructor(options: StreamServerOptions) {
     this.#options = options;
@@ -57,7 +76,8 @@ export class StreamServer {
   static async start(options: StreamServerOptions): Promise<StreamServer> {
     const server = new StreamServer(options);
     try {
-      for (const endpoint of options.endpoints) await server.#serveTcp(endpoint);
+      await server.#serveTcp(options.endpoints);
+      if (options.tls !== null) await server.#serveTls(options.tls);
     } catch (error) {
       await server.stop();
       throw error;
@@ -66,8 +86,9 @@ export class StreamServer {
   }
 
   /** Where it listens, with the ports that were chosen. */
-  addresses(): readonly Endpoint[] {
-    return this.#servers.map((server) => {
+  addresses(transport: Transport): readonly Endpoint[] {
+    const listeners = this.#listeners.filter((listener) => listener.transport === transport);
+    return listeners.map(({ server }) => {
       const bound = server.address();
       assert(bound !== null && typeof bound === "object", "a listening server has an address and a port");
       const address = parseAddress(bound.address);
@@ -78,7 +99,7 @@ export class StreamServer {
 
   /** Accepts nothing more, and stops once the last connection has ended or `withinMs` are over. */
   async drain(withinMs: number): Promise<void> {
-    for (const server of this.#servers) server.close();
+    this.#acceptNoMore();
     const end = performance.now() + withinMs;
     while (this.#connections.open > 0 && performance.now() < end) await sleep(DRAIN_LOOK_MS);
     await this.stop();
@@ -86,17 +107,41 @@ export class StreamServer {
 
   /** Accepts nothing more, sends what is answered, and closes all connections, within 300 ms. */
   async stop(): Promise<void> {
-    for (const server of this.#servers) server.close();
+    this.#acceptNoMore();
     await this.#connections.stop();
   }
 
-  async #serveTcp(endpoint: Endpoint): Promise<void> {
+  #acceptNoMore(): void {
+    for (const stop of this.#stops.splice(0)) stop();
+    for (const { server } of this.#listeners) server.close();
+  }
+
+  async #serveTcp(endpoints: readonly Endpoint[]): Promise<void> {
     const service = this.#service(Transport.Tcp);
-    const server = await listen(endpoint, this.#listenerOptions, (connection) => {
-      count(this.#options.counters, Counter.streamConnections);
+    await this.#listen(Transport.Tcp, endpoints, (connection) => {
+      count(this.#options.counters, Counter.connectionsTcp);
       this.#converse(connection, connection.socket, service);
     });
-    this.#servers.push(server);
+  }
+
+  async #serveTls(options: TlsOptions): Promise<void> {
+    const service = this.#service(Transport.Tls);
+    const server = createTlsServer(this.#connections, this.#options.counters, (connection, stream) =>
+      this.#converse(connection, stream, service),
+    );
+    this.#stops.push(keepCertificate(server, options, this.#options.onCertificate));
+    await this.#listen(Transport.Tls, options.endpoints, ({ socket }) => server.emit("connection", socket));
+  }
+
+  async #listen(
+    transport: Transport,
+    endpoints: readonly Endpoint[],
+    onConnection: (connection: Connection) => void,
+  ): Promise<void> {
+    for (const endpoint of endpoints) {
+      const server = await listen(endpoint, this.#listenerOptions, onConnection);
+      this.#listeners.push({ transport, server });
+    }
   }
 
   #converse(connection: Connection, stream: Duplex, service: StreamService): void {

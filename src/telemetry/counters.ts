@@ -27,15 +27,18 @@ export const Counter = {
   receiveErrors: 17,
   sendErrors: 18,
   crashes: 19,
-  streamConnections: 20,
-  streamRefused: 21,
+  /** Connections by transport; those with TLS after their handshake. */
+  connectionsTcp: 20,
+  connectionsTls: 21,
+  connectionsRefused: 22,
   /** Connections that are open now. */
-  streamsOpen: 22,
-  badCookie: 23,
+  connectionsOpen: 23,
+  tlsFailures: 24,
+  badCookie: 25,
   /** Queries with cookies, in the order of `CookieProof`. */
-  cookieClientOnly: 24,
-  cookieInvalid: 25,
-  cookieValid: 26,
+  cookieClientOnly: 26,
+  cookieInvalid: 27,
+  cookieValid: 28,
 } as const;
 
 /** The names of the counters, in the order of their cells. */

@@ -106,12 +106,18 @@ const DNS: readonly Family[] = [
     name: "meridian_dns_open_connections",
     help: "Connections that are open now, whatever their transport.",
     labels: [],
-    read: ({ counters }) => counters && [[{}, counters[Cell.streamsOpen] ?? 0]],
+    read: ({ counters }) => counters && [[{}, counters[Cell.connectionsOpen] ?? 0]],
   },
-  counts("tcp_connections_total", "TCP connections by what became of them.", "outcome", {
-    accepted: [Cell.streamConnections],
-    refused: [Cell.streamRefused],
+  counts("connections_total", "Connections, those with TLS once their handshake is done.", "transport", {
+    tcp: [Cell.connectionsTcp],
+    tls: [Cell.connectionsTls],
   }),
+  count(
+    "refused_connections_total",
+    "Connections that were one too many of their client, or closed for another.",
+    Cell.connectionsRefused,
+  ),
+  count("tls_handshake_failures_total", "TLS handshakes that came to nothing.", Cell.tlsFailures),
 ];
 
 const VIPS: readonly Family[] = [

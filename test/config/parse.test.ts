@@ -23,6 +23,11 @@ describe("a config with every key", () => {
       udp: "datagram",
       tcp: { maxConnections: 5000, maxConnectionsPerClient: 50, idleTimeoutMs: 1500 },
       nsid: "ams-1.dns",
+      tls: {
+        listen: [{ address: expect.objectContaining({ text: "192.0.2.53" }), port: 853 }],
+        certificate: "/etc/meridian/tls/dns.pem",
+        key: "/etc/ssl/dns.key",
+      },
       proxyProtocol: [
         expect.objectContaining({ text: "10.1.2.0/24" }),
         expect.objectContaining({ text: "2001:db8:53::/64" }),
@@ -233,6 +238,7 @@ describe("a config with next to nothing", () => {
       workers: 8,
       udp: "auto",
       tcp: { maxConnections: 1000, maxConnectionsPerClient: 20, idleTimeoutMs: 10_000 },
+      tls: null,
       proxyProtocol: [],
       api: { address: { text: "127.0.0.1" }, port: 8053 },
       apiTls: null,

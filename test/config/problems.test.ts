@@ -62,6 +62,13 @@ describe("node, geo and zones", () => {
         [`1:29: node.tcp.idleTimeout: expected ${duration}, from 100ms to 1h, found "5"`],
       ],
       [
+        "node: { listen: [192.0.2.1:53], tls: { listen: [192.0.2.1:53], key: k } }",
+        [
+          '1:33: node.tls: expected the key "certificate"',
+          "1:49: node.tls.listen[0]: this address and port are in node.listen already",
+        ],
+      ],
+      [
         "node: { proxyProtocol: [10.0.0.1/8, 10.0.0.0/8, 10.0.0.0/8] }",
         [
           '1:25: node.proxyProtocol[0]: expected a prefix without host bits such as 192.0.2.0/24 or 2001:db8::/32, found "10.0.0.1/8"',

@@ -3,7 +3,8 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { has, hasIpv6, useLab } from "./harness.ts";
+import { makeCertificate } from "../serve/certificates.ts";
+import { freePort, has, hasIpv6, useLab } from "./harness.ts";
 import { layOut, type Site, startNode, VIPS } from "./site.ts";
 
 /** Added to the demo's zone: an RRset of 8 texts, which 512 octets do not hold and 1232 do, and one that needs TCP. */
@@ -78,9 +79,13 @@ const QUESTIONS: readonly (readonly [
 
 const lab = useLab();
 let site: Site;
+let tlsPort: number;
 
 beforeAll(async () => {
-  site = await layOut(lab);
+  tlsPort = await freePort();
+  const { certificate, key } = makeCertificate();
+  const tls = `tls: { listen: ["127.0.0.1:${tlsPort}"], certificate: ${certificate}, key: ${key} }`;
+  site = await layOut(lab, [["  workers: 1", `  workers: 1\n  ${tls}`]]);
   appendFileSync(join(site.folder, "zones/gslb.example.zone"), LONG);
   await startNode(lab, site);
 });
@@ -115,6 +120,24 @@ describe.skipIf(!has("kdig"))("kdig reads (needs kdig)", () => {
     const said = await ask("kdig", ["+norecurse", "+time=2", "+retry=0", ...question.split(" ")]);
     for (const part of printed) expect(said).toContain(part);
     expect(said).not.toMatch(/malformed|mismatch|WARNING/i);
+  });
+});
+
+describe.skipIf(!has("kdig"))("kdig over TLS reads (needs kdig)", () => {
+  test.each([
+    ["A of a service", "www.gslb.example A", [VIPS.us, /TLS session \(TLS1\.3\)/]],
+    ["an RRset that is too long for UDP", "longer.gslb.example TXT", ["ANSWER: 8"]],
+    [
+      "many questions on one connection",
+      "+keepopen www.gslb.example A mail.gslb.example A",
+      [VIPS.us, "192.0.2.25"],
+    ],
+  ])("%s: %s", async (_what, question, printed) => {
+    const args = ["@127.0.0.1", "-p", String(tlsPort), "+tls", "+norecurse", "+time=2", "+retry=0"];
+    const client = lab.start("kdig", "kdig", [...args, ...question.split(" ")]);
+    await client.ended;
+    for (const part of printed) expect(client.output).toMatch(part);
+    expect(client.output).not.toMatch(/malformed|mismatch|WARNING/i);
   });
 });
 

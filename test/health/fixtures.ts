@@ -94,6 +94,7 @@ export function configWith(parts: ConfigParts): Config {
       workers: 1,
       udp: "auto",
       tcp: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1_000 },
+      tls: null,
       proxyProtocol: [],
       api: listen,
       apiTls: null,

@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
+import { Transport } from "../../src/answer/transport.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import { readProxyHeader } from "../../src/serve/proxy.ts";
 import { StreamServer } from "../../src/serve/stream-server.ts";
@@ -97,14 +98,16 @@ async function start(limits: Partial<ConnectionLimits> = {}): Promise<number> {
     sockets: null,
     endpoints: [endpoint("127.0.0.1")],
     limits: { maxConnections: 100, maxConnectionsPerClient: 2, idleTimeoutMs: 10_000, ...limits },
+    tls: null,
     proxies: [parsePrefix("127.0.0.2/32")!],
     answer: createResponder(null, counters).answer,
     respondLater: null,
     counters,
     onCrash: () => {},
+    onCertificate: () => {},
   });
   running.push(server);
-  return server.addresses()[0]!.port;
+  return server.addresses(Transport.Tcp)[0]!.port;
 }
 
 /** Connects from an address, sends octets in pieces, and says what comes back; empty: it was closed. */

@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { defaultAnswerOptions } from "../../src/answer/options.ts";
+import { Transport } from "../../src/answer/transport.ts";
 import type { Endpoint } from "../../src/config/config.ts";
 import { inheritedCount, inspectInherited } from "../../src/serve/inherited.ts";
 import { SocketSet } from "../../src/serve/socket-set.ts";
@@ -181,15 +182,17 @@ describe.skipIf(CALLS === null)(
         endpoints: [at],
         sockets,
         limits: { maxConnections: 10, maxConnectionsPerClient: 10, idleTimeoutMs: 10_000 },
+        tls: null,
         proxies: [],
         answer: (_packet, length) => length,
         respondLater: null,
         counters: new Float64Array(ROW_CELLS),
         onCrash: () => {},
+        onCertificate: () => {},
       });
       stops.push(() => server.stop());
       expect(sockets.handOver()).toEqual([fd]);
-      expect(server.addresses()).toEqual([at]);
+      expect(server.addresses(Transport.Tcp)).toEqual([at]);
       before.write(Buffer.concat([Buffer.of(0, 13), query(1, Command.Echo)]));
       const [reply] = await once(before, "data");
       expect(reply.length).toBe(15);

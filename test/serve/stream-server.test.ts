@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
+import { Transport } from "../../src/answer/transport.ts";
 import type { Endpoint } from "../../src/config/config.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import type { RespondLater } from "../../src/serve/stream.ts";
@@ -10,6 +11,7 @@ import { StreamServer } from "../../src/serve/stream-server.ts";
 import { COUNTER_NAMES, ROW_CELLS } from "../../src/telemetry/counters.ts";
 import { Command, createResponder } from "./toy-responder.ts";
 import { endpoint, query } from "./udp-client.ts";
+import { until } from "./until.ts";
 
 const running: StreamServer[] = [];
 const sockets: Socket[] = [];
@@ -36,15 +38,17 @@ async function start(
     sockets: null,
     endpoints: [endpoint(address)],
     limits: { maxConnections: 100, maxConnectionsPerClient: 100, idleTimeoutMs: 10_000, ...limits },
+    tls: null,
     proxies: [],
     answer: createResponder(null, counters).answer,
     respondLater,
     counters,
     onCrash: (stack) => crashes.push(stack),
+    onCertificate: () => {},
   });
   running.push(server);
   const counted = (name: string): number | undefined => counters[COUNTER_NAMES.indexOf(name)];
-  return { server, at: server.addresses()[0]!, crashes, counted };
+  return { server, at: server.addresses(Transport.Tcp)[0]!, crashes, counted };
 }
 
 /** A connection that collects what it is sent. */
@@ -82,12 +86,6 @@ class Peer {
   }
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
-  while (!condition() && performance.now() < deadline) await sleep(2);
-  expect(condition()).toBe(true);
-}
-
 function framed(...packets: Buffer[]): Buffer {
   return Buffer.concat(
     packets.flatMap((packet) => [Buffer.from([packet.length >> 8, packet.length & 0xff]), packet]),
@@ -109,7 +107,7 @@ describe("messages on a stream (RFC 7766 §8)", () => {
       expect([...reply!.subarray(0, 3)]).toEqual([0, 7, 0x80]);
       expect([...reply!.subarray(13)]).toEqual([at.address.family, ...at.address.bytes]);
       expect(counted("queriesTcp")).toBe(1);
-      expect(counted("streamConnections")).toBe(1);
+      expect(counted("connectionsTcp")).toBe(1);
     },
   );
 
@@ -341,7 +339,7 @@ describe("limits of connections", () => {
     const other = new Peer(at, "127.0.0.2");
     for (const peer of [...peers, other]) peer.socket.write(framed(query(1, Command.Echo)));
     for (const peer of [...peers, other]) expect((await peer.receive(1)).length).toBe(1);
-    expect(counted("streamRefused")).toBe(1);
+    expect(counted("connectionsRefused")).toBe(1);
     peers[0]!.socket.destroy();
     await sleep(20);
     const fourth = new Peer(at);
@@ -385,7 +383,7 @@ describe("limits of connections", () => {
   test("idle connections have less time in a table that is nearly full (RFC 7766 §6.2.3)", async () => {
     const { at, counted } = await start({ idleTimeoutMs: 3_000, maxConnections: 10 });
     const few = [new Peer(at), new Peer(at), new Peer(at)];
-    await until(() => counted("streamsOpen") === 3);
+    await until(() => counted("connectionsOpen") === 3);
     await sleep(500);
     expect(few.some(({ isClosed }) => isClosed)).toBe(false);
     const many = Array.from({ length: 7 }, () => new Peer(at));
@@ -421,11 +419,13 @@ describe("starting and stopping", () => {
       sockets: null,
       endpoints: [endpoint("127.0.0.1"), at],
       limits: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1_000 },
+      tls: null,
       proxies: [],
       answer: () => 0,
       respondLater: null,
       counters: new Float64Array(ROW_CELLS),
       onCrash: () => {},
+      onCertificate: () => {},
     });
     await expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });
   });

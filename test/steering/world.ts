@@ -59,6 +59,7 @@ export function configOf(
       workers: 1,
       udp: "auto",
       tcp: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1 },
+      tls: null,
       proxyProtocol: [],
       api: endpoint,
       apiTls: null,

@@ -1,0 +1,149 @@
+/** The certificate and key of a TLS server: read from files, checked, and read again when they change. */
+
+import { constants, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { createSecureContext, type SecureContextOptions, type Server } from "node:tls";
+import type { TlsFiles } from "../config/config.ts";
+import type { Checked, Problem } from "../problem.ts";
+
+/** A certificate with its chain and the key to it, which fit together. */
+export interface Certificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** When it ends. */
+  readonly validTo: Date;
+}
+
+/** What became of the files when they were read. */
+export type CertificateEvent =
+  | { readonly kind: "used"; readonly file: string; readonly validTo: Date }
+  /** What was used before, if anything, still is. */
+  | { readonly kind: "refused"; readonly problems: readonly Problem[] };
+
+/** What every TLS server of ours wants of its clients; Node's list of ciphers is that of RFC 9325 §4.2. */
+const TLS_OPTIONS: SecureContextOptions = {
+  minVersion: "TLSv1.2",
+  // A second handshake in a connection costs us more than the client that asks for it; TLS 1.3 has none.
+  secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+};
+
+/** How often the files are looked at. They are read when they are as they were then: two files never change at once. */
+const LOOK_MS = 500;
+
+/** Permissions of everybody who is neither the file's owner nor of its group. */
+const OTHERS = 0o007;
+
+/**
+ * Gives a server its certificate, now and each time that its files have changed. Connections that are open go on with
+ * the one that they began with; while there is none, handshakes fail. Returns how to stop.
+ */
+export function keepCertificate(
+  server: Server,
+  files: TlsFiles,
+  onEvent: (event: CertificateEvent) => void,
+): () => void {
+  const use = (): void => {
+    const { value, problems } = readCertificate(files);
+    if (value === null) {
+      onEvent({ kind: "refused", problems });
+      return;
+    }
+    server.setSecureContext({ ...TLS_OPTIONS, cert: value.cert, key: value.key });
+    onEvent({ kind: "used", file: files.certificate, validTo: value.validTo });
+  };
+  // Looked at before they are read: what changes meanwhile is read again.
+  let read = stampOf(files);
+  let seen = read;
+  use();
+  const timer = setInterval(() => {
+    const stamp = stampOf(files);
+    const isSettled = stamp === seen;
+    seen = stamp;
+    if (!isSettled || stamp === read) return;
+    read = stamp;
+    use();
+  }, LOOK_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** What tells a state of the files from another. Renewals put links or files in the place of old ones. */
+function stampOf({ certificate, key }: TlsFiles): string {
+  return [certificate, key]
+    .map((file) => {
+      const stats = orNull(() => statSync(file));
+      return stats === null ? "absent" : `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`;
+    })
+    .join(", ");
+}
+
+/** Reads a certificate and its key; all that is wrong with them otherwise. */
+export function readCertificate(files: TlsFiles): Checked<Certificate> {
+  const problems: Problem[] = [];
+  const complain = (file: string, message: string): null => {
+    problems.push({ file, line: 0, column: 0, message });
+    return null;
+  };
+  const cert = readOr(files.certificate, complain);
+  const key = readOr(files.key, complain);
+  const leaf = cert && orNull(() => new X509Certificate(cert));
+  if (cert !== null && leaf === null) complain(files.certificate, "expected a certificate in PEM");
+  const secret = key && orNull(() => createPrivateKey(key));
+  if (key !== null && secret === null)
+    complain(files.key, "expected a private key in PEM, without a passphrase");
+  if (key !== null) checkPermissions(files.key, complain);
+  if (cert === null || key === null || leaf === null || secret === null) return { value: null, problems };
+  checkPair(files, { cert, key, leaf, secret }, complain);
+  return { value: problems.length > 0 ? null : { cert, key, validTo: leaf.validToDate }, problems };
+}
+
+type Complain = (file: string, message: string) => null;
+
+/** Whoever can read the key can be this server. */
+function checkPermissions(file: string, complain: Complain): void {
+  const mode = (orNull(() => statSync(file))?.mode ?? 0) & 0o777;
+  if ((mode & OTHERS) !== 0)
+    complain(
+      file,
+      `expected a key that not everybody can use, mode 0600 or 0640, found 0${mode.toString(8)}`,
+    );
+}
+
+function checkPair(
+  files: TlsFiles,
+  { cert, key, leaf, secret }: { cert: Buffer; key: Buffer; leaf: X509Certificate; secret: KeyObject },
+  complain: Complain,
+): void {
+  if (!leaf.checkPrivateKey(secret)) {
+    complain(files.key, `expected the key to the certificate in ${files.certificate}, found another one`);
+    return;
+  }
+  try {
+    createSecureContext({ ...TLS_OPTIONS, cert, key });
+  } catch (cause) {
+    complain(
+      files.certificate,
+      `expected a certificate with its chain that TLS can use: ${messageOf(cause)}`,
+    );
+  }
+}
+
+function readOr(file: string, complain: Complain): Buffer | null {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    return complain(file, `cannot be read: ${messageOf(cause)}`);
+  }
+}
+
+function orNull<T>(work: () => T): T | null {
+  try {
+    return work();
+  } catch {
+    return null;
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,29 @@
+/** DNS over TLS (RFC 7858), upon connections that a listener has accepted. */
+
+import { createServer, type Server, type TLSSocket } from "node:tls";
+import { Counter, count } from "../telemetry/counters.ts";
+import type { Connection, Connections } from "./connections.ts";
+
+/** A server that listens nowhere, has no certificate yet, and gives `converse` each connection after its handshake. */
+export function createTlsServer(
+  connections: Connections,
+  counters: Float64Array,
+  converse: (connection: Connection, stream: TLSSocket) => void,
+): Server {
+  const server = createServer({ ALPNProtocols: ["dot"] });
+  server.on("secureConnection", (stream) => {
+    stream.on("error", () => {}); // The client went away: "close" follows, and there is nobody to tell.
+    const connection = connections.find(stream);
+    if (connection === null) {
+      stream.destroy();
+      return;
+    }
+    count(counters, Counter.connectionsTls);
+    converse(connection, stream);
+  });
+  server.on("tlsClientError", (_error, stream) => {
+    count(counters, Counter.tlsFailures);
+    stream.destroy();
+  });
+  return server;
+}
