@@ -3,6 +3,7 @@
 import type { Checked, Problem } from "../problem.ts";
 import { RRType, rrTypeName } from "../wire/codes.ts";
 import { formatName, isWithin, type Name, nameKey, sameName } from "../wire/name.ts";
+import { OctetPool } from "./octet-pool.ts";
 import { formatRdata, rdataKey, targetOf } from "./rdata.ts";
 import type { ResourceRecord, Steering } from "./rr.ts";
 import type { Place, RRset, Steered, Zone } from "./zone.ts";
@@ -81,6 +82,7 @@ class Check {
   readonly #isComplete: boolean;
   /** By `nameKey` of the owner. */
   readonly #cuts: Map<string, Cut> = new Map();
+  readonly #octets: OctetPool = new OctetPool();
 
   constructor(isComplete: boolean) {
     this.#isComplete = isComplete;
@@ -91,7 +93,8 @@ class Check {
     const node = this.#nodeOf(rr.owner);
     const rrset = node.rrsets.get(type);
     if (rrset === undefined) {
-      node.rrsets.set(type, { type, ttlSeconds, rdatas: [rdata], place, keys: null });
+      const rdatas = [this.#octets.keep(rdata)];
+      node.rrsets.set(type, { type, ttlSeconds, rdatas, place, keys: null });
       return;
     }
     const what = `${formatName(rr.owner)} ${rrTypeName(type)}`;
@@ -107,7 +110,7 @@ class Check {
       );
     }
     rrset.keys.add(key);
-    rrset.rdatas.push(rdata);
+    rrset.rdatas.push(this.#octets.keep(rdata));
   }
 
   addSteering({ owner, as, place }: Steering): void {
@@ -242,7 +245,7 @@ class Check {
     const key = nameKey(name);
     const known = this.nodes.get(key);
     if (known !== undefined) return known;
-    const node = { name, key, rrsets: new Map(), steered: null };
+    const node = { name: this.#octets.keep(name), key, rrsets: new Map(), steered: null };
     this.nodes.set(key, node);
     return node;
   }
