@@ -1,10 +1,12 @@
 /** PROCESS dns: answers queries whatever else happens, and keeps control running beside itself. */
 
+import { randomInt } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { answerOptionsOf } from "./answer/options.ts";
+import { newLimitTable } from "./answer/rate-limit.ts";
 import { createResponder } from "./answer/responder.ts";
 import { Transport } from "./answer/transport.ts";
 import type { Endpoint, NodeConfig } from "./config/config.ts";
@@ -15,6 +17,7 @@ import { inlineHotPath } from "./serve/compiler.ts";
 import { CookieKeeper } from "./serve/cookie-keeper.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
 import { inheritedCount, inspectInherited, PREDECESSOR } from "./serve/inherited.ts";
+import { logLimits } from "./serve/limit-log.ts";
 import { Predecessor } from "./serve/predecessor.ts";
 import { putHelpersBack } from "./serve/priority.ts";
 import { Serving } from "./serve/serving.ts";
@@ -67,7 +70,12 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     isOwn: node.cookies.secrets === null,
     onProblem: (message) => log.error(message),
   });
-  const options = answerOptionsOf(node, cookies.memory);
+  const options = answerOptionsOf(node, {
+    secrets: cookies.memory,
+    table: newLimitTable(),
+    seed: randomInt(2 ** 32),
+  });
+  const stopLimitLog = logLimits(counters, log);
   const streams = createResponder(null, streamCounters, options);
   let udp: UdpWorkers | null = null;
   const host = new BookHost((memory) => {
@@ -135,6 +143,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     upgrade: () => serving.upgrade(),
     stop: async () => {
       cookies.stop();
+      stopLimitLog();
       await serving.stop();
     },
   };

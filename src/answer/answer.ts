@@ -26,6 +26,7 @@ import { findEncloser, findNode } from "./find.ts";
 import { LINKS_MAX } from "./links.ts";
 import { optLength, writeOpt } from "./opt.ts";
 import type { AnswerOptions } from "./options.ts";
+import { isReferral, Limit, type RateLimit } from "./rate-limit.ts";
 import { type Reply, Section } from "./reply.ts";
 import { steer } from "./steer.ts";
 import { MESSAGE_MAX, Transport, UDP_PAYLOAD_MAX } from "./transport.ts";
@@ -40,6 +41,8 @@ export interface AnswerState {
   readonly options: AnswerOptions;
   /** null: cookies are off. */
   readonly cookies: Cookies | null;
+  /** null: responses are not limited. */
+  readonly rateLimit: RateLimit | null;
 }
 
 /**
@@ -61,13 +64,19 @@ export function answer(
     count(counters, Counter.dropped);
     return 0;
   }
-  const sizeMax = transport === Transport.Udp ? Math.min(query.udpPayloadSize, UDP_PAYLOAD_MAX) : MESSAGE_MAX;
   const proof = query.cookieLength === 0 ? CookieProof.None : checkCookie(state, client, moment);
+  const isProven = transport !== Transport.Udp || proof === CookieProof.Valid;
+  let sizeMax = transport === Transport.Udp ? Math.min(query.udpPayloadSize, UDP_PAYLOAD_MAX) : MESSAGE_MAX;
+  if (!isProven && options.maxAmplification !== null) {
+    // Truncated to a whole number, because V8 would make objects of others.
+    sizeMax = Math.min(sizeMax, Math.trunc(length * options.maxAmplification));
+  }
   reply.begin(packet, query, sizeMax, optLength(query, transport, options));
   if (isMisplaced(query, transport)) refuse(Parsed.FormErr, query, reply);
   else if (isUnproven(parsed, proof, transport, options)) reply.rcode = Rcode.BadCookie;
   else if (parsed === Parsed.Query) resolve(state, packet, client, moment);
   else if (parsed !== Parsed.CookieQuery || state.cookies === null) refuse(parsed, query, reply);
+  if (state.rateLimit !== null && !isProven && !mayReply(state, state.rateLimit, client, moment)) return 0;
   countReply(reply, query, counters);
   if (reply.isTruncated) reply.dropRRs(query);
   if (query.hasEdns) writeOpt(reply, query, transport, options);
@@ -116,14 +125,14 @@ function answerAt(
   const { words } = book;
   const zone = book.zonesAt + word(words, nearest + Node.zone) * ZONE_WORDS;
   const cut = cutAt(book, exact, nearest, query.qtype);
+  const node = exact !== 0 ? exact : word(words, nearest + Node.wildcard);
+  if (isQname) reply.origin = cut !== 0 ? cut : node !== 0 ? node : zone;
   if (cut !== 0 && word(words, cut + Node.kind) === NodeKind.Delegation) {
     refer(book, cut, zone, reply);
     return false;
   }
   if (isQname) reply.isAuthoritative = true;
   if (cut !== 0) return addDname(book, cut, rrsetAt(book, cut, RRType.DNAME), zone, query, reply);
-
-  const node = exact !== 0 ? exact : word(words, nearest + Node.wildcard);
   if (node === 0) {
     reply.rcode = Rcode.NXDomain;
     deny(book, zone, reply);
@@ -268,6 +277,22 @@ function refuse(parsed: Parsed, query: Query, reply: Reply): void {
   }
 }
 
+/** Whether the reply may be sent, as it is or truncated, to a source that may be forged. */
+function mayReply(state: AnswerState, rateLimit: RateLimit, client: Client, moment: number): boolean {
+  const { reply, counters } = state;
+  const limit = rateLimit.charge(reply, client, moment);
+  if (limit === Limit.Send) return true;
+  const isDrop = limit === Limit.Drop;
+  if (rateLimit.options.dryRun) {
+    count(counters, isDrop ? Counter.wouldDrop : Counter.wouldTruncate);
+    return true;
+  }
+  count(counters, isDrop ? Counter.limitDropped : Counter.limitTruncated);
+  // An error is short already, and TC would send the client for it over TCP.
+  if (!isDrop && (reply.rcode === Rcode.NoError || reply.rcode === Rcode.NXDomain)) reply.isTruncated = true;
+  return !isDrop;
+}
+
 function countReply(reply: Reply, query: Query, counters: Float64Array): void {
   count(counters, replyCell(reply));
   if (reply.isTruncated) count(counters, Counter.truncated);
@@ -278,7 +303,7 @@ function replyCell(reply: Reply): number {
   switch (reply.rcode) {
     case Rcode.NoError:
       if (reply.answers > 0 || reply.isTruncated) return Counter.answered;
-      return reply.authorities > 0 && !reply.isAuthoritative ? Counter.referrals : Counter.noData;
+      return isReferral(reply) ? Counter.referrals : Counter.noData;
     case Rcode.NXDomain:
       return Counter.nxDomain;
     case Rcode.FormErr:

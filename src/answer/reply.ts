@@ -45,6 +45,8 @@ export class Reply {
   readonly serverCookie: Uint8Array = new Uint8Array(SERVER_COOKIE_LENGTH);
   /** What the RCODE does not say (RFC 8914); null: nothing. */
   extendedError: ExtendedError | null = null;
+  /** Word offset in the book of what the response stands for when responses are limited (`rate-limit.ts`); 0: none. */
+  origin = 0;
   /** Where the name stands that is being answered: the qname, later the target of a CNAME. */
   ownerAt = 0;
   ownerLength = 0;
@@ -64,6 +66,7 @@ export class Reply {
     this.authorities = 0;
     this.additionals = 0;
     this.scope = 0;
+    this.origin = 0;
     this.extendedError = null;
     this.ownerAt = QNAME_AT;
     this.ownerLength = query.qnameLength;

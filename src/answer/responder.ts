@@ -6,6 +6,7 @@ import { type AnswerState, answer } from "./answer.ts";
 import type { Client } from "./client.ts";
 import { Cookies } from "./cookie.ts";
 import { type AnswerOptions, defaultAnswerOptions } from "./options.ts";
+import { RateLimit } from "./rate-limit.ts";
 import { Reply } from "./reply.ts";
 import type { Transport } from "./transport.ts";
 
@@ -41,6 +42,7 @@ export function createResponder(
     counters,
     options,
     cookies: options.cookies === null ? null : new Cookies(options.cookies.secrets),
+    rateLimit: options.rateLimit === null ? null : new RateLimit(options.rateLimit),
   };
   return {
     answer: (packet, length, client, transport, moment) =>

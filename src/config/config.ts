@@ -181,6 +181,10 @@ export interface NodeConfig {
   readonly proxyProtocol: readonly Prefix[];
   /** DNS Cookies (RFC 7873). */
   readonly cookies: CookieConfig;
+  /** null: responses are not limited. */
+  readonly rateLimit: RateLimitConfig | null;
+  /** How many times as long as its query a reply over UDP may be without a valid cookie; null: any. */
+  readonly maxAmplification: number | null;
   readonly api: Endpoint;
   /** Certificate and key of the API (PEM files); null: plain HTTP. */
   readonly apiTls: TlsFiles | null;
@@ -197,6 +201,20 @@ interface CookieConfig {
   readonly mode: "off" | "optional" | "require";
   /** File with secrets that several nodes share; null: the node makes its own. */
   readonly secrets: string | null;
+}
+
+/** How often one source gets one answer over UDP; rates are responses a second, 0 is without limit. */
+export interface RateLimitConfig {
+  readonly answers: number;
+  readonly denials: number;
+  readonly referrals: number;
+  readonly errors: number;
+  readonly windowSeconds: number;
+  readonly slip: number;
+  readonly ipv4PrefixLength: number;
+  readonly ipv6PrefixLength: number;
+  readonly exempt: readonly Prefix[];
+  readonly dryRun: boolean;
 }
 
 /** An address and a port; port 0 asks the system for a free one. */

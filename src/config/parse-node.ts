@@ -2,7 +2,7 @@
 
 import { isAbsolute, join } from "node:path/posix";
 import { addressOf, type Prefix } from "../wire/address.ts";
-import type { Endpoint, GeoConfig, NodeConfig, TlsFiles } from "./config.ts";
+import type { Endpoint, GeoConfig, NodeConfig, RateLimitConfig, TlsFiles } from "./config.ts";
 import { keys } from "./keys.ts";
 import type { Fields, Reader } from "./read.ts";
 
@@ -28,6 +28,12 @@ const nodeTextExpected = "1 to 64 printable ASCII characters";
 const connectionsRange = { least: 1, most: 1_000_000 };
 const workersRange = { least: 1, most: 256 };
 const idleTimeoutRange = { least: 100, most: 3_600_000 };
+/** A balance takes 16 bits, and the debt of a window is most of it. */
+const rateRange = { least: 0, most: 1000 };
+const windowRange = { least: 1000, most: 30_000 };
+const slipRange = { least: 0, most: 100 };
+/** Truncated replies have at least the octets of their query; 1 lets no more pass. */
+const amplificationRange = { least: 1, most: 100 };
 const boundTermRange = { least: 1, most: 60_000 };
 
 /** The section `node`; null where it is not given. Relative paths start at `folder`. */
@@ -60,6 +66,8 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
       mode: cookies?.optional("mode")?.oneOf(["off", "optional", "require"]) ?? "optional",
       secrets: parsePath(cookies?.optional("secrets") ?? null, folder),
     },
+    rateLimit: parseRateLimit(node?.optional("rateLimit") ?? null),
+    maxAmplification: node?.optional("maxAmplification")?.number(amplificationRange) ?? null,
     api: api?.optional("listen")?.endpoint() ?? defaultApi,
     apiTls: apiTls ? files(apiTls) : null,
     stateFolder: parsePath(node?.optional("state") ?? null, folder) ?? join(folder, "var"),
@@ -95,6 +103,27 @@ function parsePath(reader: Reader | null, folder: string): string | null {
 }
 
 /** A list of prefixes, each named once; empty where it is not given. */
+/** The section `node.rateLimit`; null where it is not given. What is said of answers holds for the rest too. */
+function parseRateLimit(reader: Reader | null): RateLimitConfig | null {
+  if (reader === null) return null;
+  const limit = reader.fields(keys["node.rateLimit"]);
+  const answers = limit.required("answers")?.wholeNumber(rateRange) ?? Number.NaN;
+  const rate = (key: "denials" | "referrals" | "errors"): number =>
+    limit.optional(key)?.wholeNumber(rateRange) ?? answers;
+  return {
+    answers,
+    denials: rate("denials"),
+    referrals: rate("referrals"),
+    errors: rate("errors"),
+    windowSeconds: (limit.optional("window")?.duration(windowRange, 1000) ?? 15_000) / 1000,
+    slip: limit.optional("slip")?.wholeNumber(slipRange) ?? 2,
+    ipv4PrefixLength: limit.optional("ipv4Prefix")?.wholeNumber({ least: 1, most: 32 }) ?? 24,
+    ipv6PrefixLength: limit.optional("ipv6Prefix")?.wholeNumber({ least: 1, most: 128 }) ?? 56,
+    exempt: parsePrefixes(limit.optional("exempt")),
+    dryRun: limit.optional("dryRun")?.boolean() ?? false,
+  };
+}
+
 function parsePrefixes(reader: Reader | null): readonly Prefix[] {
   const prefixes = new Map<string, Prefix>();
   for (const item of reader?.items("a list of prefixes") ?? []) {

@@ -39,6 +39,11 @@ export const Counter = {
   cookieClientOnly: 26,
   cookieInvalid: 27,
   cookieValid: 28,
+  /** Responses that the rate limit held back. */
+  limitDropped: 29,
+  limitTruncated: 30,
+  wouldDrop: 31,
+  wouldTruncate: 32,
 } as const;
 
 /** The names of the counters, in the order of their cells. */

@@ -85,6 +85,17 @@ const DNS: readonly Family[] = [
     invalid: [Cell.cookieInvalid],
     valid: [Cell.cookieValid],
   }),
+  counts(
+    "rate_limited_responses_total",
+    "Responses that the rate limit dropped or truncated, or in a dry run would have.",
+    "outcome",
+    {
+      dropped: [Cell.limitDropped],
+      truncated: [Cell.limitTruncated],
+      would_drop: [Cell.wouldDrop],
+      would_truncate: [Cell.wouldTruncate],
+    },
+  ),
   count("steered_answers_total", "Queries for steered names.", Cell.steered),
   {
     type: "counter",

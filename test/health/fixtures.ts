@@ -99,6 +99,8 @@ export function configWith(parts: ConfigParts): Config {
       api: listen,
       apiTls: null,
       nsid: null,
+      rateLimit: null,
+      maxAmplification: null,
       cookies: { mode: "optional", secrets: null },
       stateFolder: "state",
       reportMs: 500,

@@ -64,6 +64,8 @@ export function configOf(
       api: endpoint,
       apiTls: null,
       nsid: null,
+      rateLimit: null,
+      maxAmplification: null,
       cookies: { mode: "optional", secrets: null },
       stateFolder: "state",
       reportMs: 1,
