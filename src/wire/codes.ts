@@ -73,6 +73,8 @@ export const RRType = {
   IXFR: 251,
   AXFR: 252,
   ANY: 255,
+  /** In type bitmaps alone: there is no such name (RFC 9824 §3.1). */
+  NXNAME: 128,
   URI: 256,
   CAA: 257,
 } as const;
@@ -107,6 +109,7 @@ export const ExtendedError = {
   Prohibited: 18,
   NotAuthoritative: 20,
   NotSupported: 21,
+  InvalidQueryType: 30,
 } as const;
 export type ExtendedError = (typeof ExtendedError)[keyof typeof ExtendedError];
 

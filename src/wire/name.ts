@@ -11,7 +11,7 @@ export type Name = Uint8Array & { readonly [brand]: "Name" };
 export const nameLengthMax: number = 255;
 
 /** The longest label, without its length octet (RFC 1035 §2.3.4). */
-const labelLengthMax = 63;
+export const labelLengthMax: number = 63;
 
 /** A name read from text, or why the text is not one. */
 export type ParsedName =

@@ -1,0 +1,47 @@
+/** DNSKEY, DS, CDNSKEY and CDS: how a zone's key is written in it and in its parent. */
+
+import { createHash } from "node:crypto";
+import { putU16, u8, u16 } from "../wire/bytes.ts";
+import { type Name, nameKey } from "../wire/name.ts";
+import type { Algorithm } from "./algorithm.ts";
+
+/** A zone key that is also a secure entry point: one key does both (RFC 4034 §2.1.1). */
+const CSK_FLAGS = 257;
+/** The only one there is (RFC 4034 §2.1.2). */
+const PROTOCOL = 3;
+/** Digest type SHA-256 (RFC 4509), the one that RFC 8624 §3.3 makes a MUST for delegation. */
+const DIGEST_SHA256 = 2;
+
+/** RDATA of the DNSKEY of a combined signing key (RFC 4034 §2.1). */
+export function dnskeyRdata(algorithm: Algorithm, publicKey: Uint8Array): Uint8Array {
+  const rdata = new Uint8Array(4 + publicKey.length);
+  putU16(rdata, 0, CSK_FLAGS);
+  rdata[2] = PROTOCOL;
+  rdata[3] = algorithm;
+  rdata.set(publicKey, 4);
+  return rdata;
+}
+
+/** The key tag of a DNSKEY's RDATA: a sum, so two keys may share one (RFC 4034 appendix B). */
+export function keyTag(dnskey: Uint8Array): number {
+  let sum = 0;
+  for (let i = 0; i < dnskey.length; i += 1) sum += (i & 1) === 0 ? u8(dnskey, i) << 8 : u8(dnskey, i);
+  return (sum + (sum >>> 16)) & 0xffff;
+}
+
+/** RDATA of the DS, and so of the CDS, of a DNSKEY at `apex`, with a SHA-256 digest (RFC 4034 §5.1.4). */
+export function dsRdata(apex: Name, dnskey: Uint8Array): Uint8Array {
+  const digest = createHash("sha256").update(nameKey(apex), "latin1").update(dnskey).digest();
+  const rdata = new Uint8Array(4 + digest.length);
+  putU16(rdata, 0, keyTag(dnskey));
+  rdata[2] = u8(dnskey, 3);
+  rdata[3] = DIGEST_SHA256;
+  rdata.set(digest, 4);
+  return rdata;
+}
+
+/** Why RDATA of a DNSKEY is not one that we sign with; null: it is. */
+export function dnskeyProblem(dnskey: Uint8Array): string | null {
+  if (u16(dnskey, 0) !== CSK_FLAGS) return `its flags are ${u16(dnskey, 0)}, expected ${CSK_FLAGS}`;
+  return u8(dnskey, 2) === PROTOCOL ? null : `its protocol is ${u8(dnskey, 2)}, expected ${PROTOCOL}`;
+}

@@ -1,0 +1,93 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { SIGNATURE_LENGTH } from "../../src/dnssec/algorithm.ts";
+import { ContentHash } from "../../src/dnssec/content-hash.ts";
+import { SignatureTable } from "../../src/dnssec/signature-table.ts";
+
+const signatureOf = (octet: number): Uint8Array => new Uint8Array(SIGNATURE_LENGTH).fill(octet);
+
+function read(table: SignatureTable, low: number, high: number, until = 0): number | null {
+  const target = new Uint8Array(SIGNATURE_LENGTH + 8);
+  if (!table.read(low, high, until, target, 4)) return null;
+  expect(new Set(target.subarray(4, -4)).size).toBe(1);
+  expect([...target.subarray(0, 4), ...target.subarray(-4)]).toEqual(new Array(8).fill(0));
+  return target[4] ?? null;
+}
+
+test("what one view of the table has kept, another finds, with its times", () => {
+  const table = SignatureTable.create(16, [1, 2]);
+  const other = new SignatureTable(table.shared);
+  table.keep(5, -7, 100, 200, signatureOf(9));
+  expect(read(other, 5, -7)).toBe(9);
+  expect([other.inception, other.expiration, other.keys]).toEqual([100, 200, [1, 2]]);
+  expect(read(other, 5, -8)).toBeNull();
+});
+
+test("a signature that does not hold long enough is not found", () => {
+  const table = SignatureTable.create(16, [1, 2]);
+  table.keep(1, 1, 100, 200, signatureOf(1));
+  table.prepare(2, 2, 100, 200, signatureOf(2));
+  expect([read(table, 1, 1, 199), read(table, 2, 2, 199)]).toEqual([1, 2]);
+  expect([read(table, 1, 1, 200), read(table, 2, 2, 200)]).toEqual([null, null]);
+});
+
+test("a fresher one that was kept stands in for a prepared one that holds no longer", () => {
+  const table = SignatureTable.create(16, [1, 2]);
+  table.prepare(2, 2, 100, 200, signatureOf(2));
+  table.keep(2, 2, 300, 400, signatureOf(3));
+  expect([read(table, 2, 2, 199), read(table, 2, 2, 200)]).toEqual([2, 3]);
+});
+
+test("what is kept takes another's place, but never that of what is prepared", () => {
+  const table = SignatureTable.create(64, [1, 2]);
+  for (let i = 0; i < 64; i += 1) expect(table.prepare(i * 1024, i, 0, 1000, signatureOf(i))).toBe(true);
+  expect(table.prepared).toBe(64);
+  expect(table.prepare(7, 7777, 0, 1000, signatureOf(1))).toBe(false);
+  for (let i = 0; i < 200_000; i += 1) table.keep(i, i * 3, 0, 1000, signatureOf(255));
+  for (let i = 0; i < 64; i += 1) expect(read(table, i * 1024, i)).toBe(i);
+});
+
+test("a prepared signature is replaced where it stands", () => {
+  const table = SignatureTable.create(16, [1, 2]);
+  table.prepare(2, 2, 100, 200, signatureOf(2));
+  table.prepare(2, 2, 300, 400, signatureOf(4));
+  expect([read(table, 2, 2), table.prepared, table.preparedUntil(2, 2), table.preparedUntil(2, 3)]).toEqual([
+    4, 1, 400, 0,
+  ]);
+});
+
+test("a slot that is being written is no signature, and is left to its writer", () => {
+  const table = SignatureTable.create(16, [1, 2]);
+  table.keep(0, 0, 100, 200, signatureOf(2));
+  const words = new Int32Array(table.shared);
+  const slot = words.findIndex((word, i) => i >= 8 && word === 2);
+  Atomics.store(words, slot, 3);
+  expect(read(table, 0, 0)).toBeNull();
+  table.keep(0, 0, 300, 400, signatureOf(4));
+  expect(Atomics.load(words, slot)).toBe(3);
+  Atomics.store(words, slot, -2);
+  table.keep(0, 0, 300, 400, signatureOf(4));
+  expect([read(table, 0, 0), Atomics.load(words, slot)]).toEqual([4, 2]);
+});
+
+const name = fc.uint8Array({ minLength: 0, maxLength: 40 });
+
+test("the hash of a name does not depend on its case, and on all else", () => {
+  const hashOf = (key: number, octets: Uint8Array, isName: boolean): string => {
+    const hash = new ContentHash(key, 2);
+    hash.begin();
+    if (isName) hash.addName(octets, 0, octets.length);
+    else hash.addOctets(octets, 0, octets.length);
+    hash.finish();
+    return `${hash.low} ${hash.high}`;
+  };
+  fc.assert(
+    fc.property(name, name, (a, b) => {
+      const folded = Uint8Array.from(a, (octet) => (octet >= 0x41 && octet <= 0x5a ? octet + 32 : octet));
+      expect(hashOf(1, a, true)).toBe(hashOf(1, folded, true));
+      expect(hashOf(1, folded, true)).toBe(hashOf(1, folded, false));
+      expect(hashOf(1, a, false)).not.toBe(hashOf(3, a, false));
+      if (Buffer.compare(a, b) !== 0) expect(hashOf(1, a, false)).not.toBe(hashOf(1, b, false));
+    }),
+  );
+});
