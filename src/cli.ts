@@ -76,6 +76,30 @@ token
   .addOption(config)
   .action(async (name, options) => (await import("./command/token.ts")).removeToken(name, options));
 
+const key = program.command("key").description("make, list and remove the keys of signed zones");
+key
+  .command("add")
+  .argument("<zone>", "name of a zone under dnssec in the config")
+  .addOption(config)
+  .option("--algorithm <algorithm>", "ecdsap256sha256 or ed25519; else the one in the config")
+  .action(async (zone, options) => (await import("./command/key.ts")).addKey(zone, options));
+key
+  .command("list")
+  .addOption(config)
+  .action(async (options) => (await import("./command/key.ts")).listKeys(options));
+key
+  .command("remove")
+  .argument("<zone>")
+  .argument("<tag>", "key tag, as list shows it")
+  .addOption(config)
+  .action(async (zone, tag, options) => (await import("./command/key.ts")).dropKey(zone, tag, options));
+program
+  .command("ds")
+  .description("print the DS RRs that the parent of a signed zone must have")
+  .argument("<zone>", "name of a zone under dnssec in the config")
+  .addOption(config)
+  .action(async (zone, options) => (await import("./command/ds.ts")).printDs(zone, options));
+
 program
   .command("demo")
   .description("run a node, three agents and three regions on this machine")

@@ -14,6 +14,7 @@ export class Book {
   readonly namesMask: number;
   readonly labelsMax: number;
   readonly zonesAt: number;
+  readonly zoneCount: number;
   readonly servicesAt: number;
   readonly vipsAt: number;
 
@@ -27,6 +28,7 @@ export class Book {
     this.namesMask = word(this.words, Header.namesMask);
     this.labelsMax = word(this.words, Header.labelsMax);
     this.zonesAt = word(this.words, Header.zonesAt);
+    this.zoneCount = word(this.words, Header.zoneCount);
     this.servicesAt = word(this.words, Header.servicesAt);
     this.vipsAt = word(this.words, Header.vipsAt);
   }

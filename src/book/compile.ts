@@ -1,40 +1,57 @@
 /** Compiles zones, services and plans into a book. */
 
 import type { Service, Vip, VipId } from "../config/config.ts";
+import { canonicalRdatas } from "../dnssec/canonical.ts";
+import type { KeyRef } from "../dnssec/key-name.ts";
 import type { ClassTrie } from "../geo/trie.ts";
 import type { Problem } from "../problem.ts";
 import type { Plan } from "../steering/plan.ts";
+import { putU32 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
-import { type Name, nameKey } from "../wire/name.ts";
+import { nameKey } from "../wire/name.ts";
 import { hashName } from "../wire/query.ts";
 import type { RRset, Zone } from "../zone/zone.ts";
 import { additionalBlock, BlockWriter, httpsRdata, negativeSoa } from "./blocks.ts";
 import { checksums } from "./book.ts";
 import {
   bufferWords,
+  CANONICAL_HEADER,
   FORMAT,
   HEADER_WORDS,
   Header,
   MAGIC,
   NODE_WORDS,
   Node,
+  NodeKind,
   RRSET_WORDS,
   VIP_WORDS,
+  ZONE_WORDS,
+  ZoneRecord,
 } from "./layout.ts";
 import { planWords } from "./patch.ts";
 import { OctetSink, WordSink } from "./sink.ts";
 import { buildTree, labelsMax, type TreeNode } from "./tree.ts";
+import { typeBitmaps } from "./type-bitmaps.ts";
 
 /** All that a book holds. */
 export interface BookContent {
   /** Grows with every book; below 2^53. */
   readonly version: number;
   readonly zones: readonly Zone[];
+  /** By `nameKey` of the apex: the signed ones, whose DNSKEY RRsets are in them already. */
+  readonly signing: ReadonlyMap<string, ZoneSigning>;
   /** Every VIP; its index is its number in plans. */
   readonly vips: readonly Vip[];
   /** Region number of a VIP, for the counters. */
   readonly regionOf: (vip: VipId) => number;
   readonly services: readonly BookService[];
+}
+
+/** How a zone is signed. */
+export interface ZoneSigning {
+  readonly validitySeconds: number;
+  /** Each signs everything. */
+  readonly keys: readonly KeyRef[];
 }
 
 /** A service with the plans of all its classes. */
@@ -83,6 +100,8 @@ class Compiler {
   readonly #words = new WordSink();
   readonly #octets = new OctetSink();
   readonly #problems: Problem[] = [];
+  /** Where type bitmaps stand, by their octets: most names have the same types as many others. */
+  readonly #bitmaps = new Map<string, number>();
 
   constructor(content: BookContent) {
     this.#content = content;
@@ -102,7 +121,9 @@ class Compiler {
     this.#nodes(tree);
     words.set(Header.zonesAt, words.length);
     words.set(Header.zoneCount, zones.length);
-    for (const zone of zones) this.#zone(zone);
+    const zonesAt = words.length;
+    for (const zone of zones) words.push(...this.#zone(zone));
+    for (const [i, zone] of zones.entries()) this.#signing(zonesAt + i * ZONE_WORDS, zone);
     const serviceAt = this.#services();
     words.set(Header.vipsAt, words.length);
     for (const vip of vips) this.#vip(vip);
@@ -117,7 +138,8 @@ class Compiler {
     words.set(Header.namesMask, slots - 1);
     const offsets = new Map<TreeNode, number>();
     for (const node of tree.values()) {
-      offsets.set(node, words.reserve(NODE_WORDS + RRSET_WORDS * node.rrsets.size));
+      for (const one of node.parentSide === null ? [node] : [node, node.parentSide])
+        offsets.set(one, words.reserve(NODE_WORDS + RRSET_WORDS * one.rrsets.size));
     }
     const taken = new Uint8Array(slots);
     for (const [key, node] of tree) {
@@ -129,20 +151,47 @@ class Compiler {
       taken[slot] = 1;
       words.set(namesAt + 2 * slot, hash);
       words.set(namesAt + 2 * slot + 1, at);
-      words.set(at + Node.name, this.#octets.append(folded));
-      words.set(at + Node.nameLength, folded.length);
-      words.set(at + Node.zone, node.zone);
-      words.set(at + Node.cut, node.cut === null ? 0 : (offsets.get(node.cut) ?? 0));
-      words.set(at + Node.wildcard, node.wildcard === null ? 0 : (offsets.get(node.wildcard) ?? 0));
-      words.set(at + Node.service, node.service === null ? 0 : node.service + 1);
-      words.set(at + Node.kind, node.kind);
-      words.set(at + Node.rrsetCount, node.rrsets.size);
-      this.#rrsets(at + NODE_WORDS, node, tree);
+      const name = this.#octets.append(folded);
+      this.#node(node, name, offsets, tree);
+      if (node.parentSide !== null) this.#node(node.parentSide, name, offsets, tree);
     }
   }
 
+  /** Fills in a node; `name` is where its folded name stands. */
+  #node(
+    node: TreeNode,
+    name: number,
+    offsets: ReadonlyMap<TreeNode, number>,
+    tree: ReadonlyMap<string, TreeNode>,
+  ): void {
+    const words = this.#words;
+    const offsetOf = (other: TreeNode | null): number => (other === null ? 0 : (offsets.get(other) ?? 0));
+    const at = offsetOf(node);
+    words.set(at + Node.name, name);
+    words.set(at + Node.nameLength, node.name.length);
+    words.set(at + Node.zone, node.zone);
+    words.set(at + Node.cut, offsetOf(node.cut));
+    words.set(at + Node.wildcard, offsetOf(node.wildcard));
+    words.set(at + Node.service, node.service === null ? 0 : node.service + 1);
+    words.set(at + Node.kind, node.kind);
+    words.set(at + Node.rrsetCount, node.rrsets.size);
+    words.set(at + Node.types, this.#signingOf(node.zone) === null ? 0 : this.#types(node));
+    words.set(at + Node.parentSide, offsetOf(node.parentSide));
+    this.#rrsets(at + NODE_WORDS, node, tree);
+  }
+
+  #types(node: TreeNode): number {
+    const service = node.service === null ? null : (this.#content.services[node.service] ?? null);
+    const octets = typeBitmaps(node, service);
+    const key = Buffer.from(octets).toString("latin1");
+    const at = this.#bitmaps.get(key) ?? this.#octets.append(octets);
+    this.#bitmaps.set(key, at);
+    return at;
+  }
+
   #rrsets(at: number, node: TreeNode, tree: ReadonlyMap<string, TreeNode>): void {
-    const apex = this.#apexOf(node.zone);
+    const apex = this.#zoneOf(node.zone).apex;
+    const signs = this.#signingOf(node.zone) !== null;
     let next = at;
     for (const rrset of node.rrsets.values()) {
       const additional = additionalBlock(node, rrset, apex, tree);
@@ -152,17 +201,37 @@ class Compiler {
         this.#block(new BlockWriter(node.name, apex).add(node.name, rrset).block(), rrset),
       );
       this.#words.set(next + 2, additional === null ? 0 : this.#octets.append(additional));
+      this.#words.set(next + 3, signs && isSigned(node, rrset.type) ? this.#canonical(rrset) : 0);
       next += RRSET_WORDS;
     }
   }
 
-  #zone(zone: Zone): void {
+  /** The words of a zone; how it is signed is filled in later. */
+  #zone(zone: Zone): readonly number[] {
     const soa = zone.nodes.get(nameKey(zone.apex))?.rrsets.get(RRType.SOA);
     const negative =
       soa === undefined
         ? 0
         : this.#block(new BlockWriter(zone.apex, zone.apex).add(zone.apex, negativeSoa(soa)).block(), soa);
-    this.#words.push(zone.apex.length, negative);
+    const signing = this.#content.signing.get(nameKey(zone.apex));
+    const canonical = soa === undefined || signing === undefined ? 0 : this.#canonical(soa);
+    const ttlSeconds = soa === undefined ? 0 : negativeSoa(soa).ttlSeconds;
+    const apex = this.#octets.append(Buffer.from(nameKey(zone.apex), "latin1"));
+    return [zone.apex.length, negative, ttlSeconds, canonical, 0, apex];
+  }
+
+  /** What is signed of an RRset (see `CANONICAL_HEADER`). */
+  #canonical({ type, ttlSeconds, rdatas }: RRset): number {
+    const canonical = canonicalRdatas(type, rdatas);
+    const octets = new Uint8Array(CANONICAL_HEADER + canonical.length);
+    putU32(octets, 0, ttlSeconds);
+    putU32(octets, 4, canonical.length);
+    octets.set(canonical, CANONICAL_HEADER);
+    return this.#octets.append(octets);
+  }
+
+  #signingOf(zone: number): ZoneSigning | null {
+    return this.#content.signing.get(nameKey(this.#zoneOf(zone).apex)) ?? null;
   }
 
   #block(block: Uint8Array | null, rrset: RRset): number {
@@ -237,12 +306,28 @@ class Compiler {
     return { bytes, directory: { vips: vipNumbers, services: entries }, problems: this.#problems };
   }
 
-  #apexOf(zone: number): Name {
-    const found = this.#content.zones[zone];
-    if (found === undefined) throw new RangeError(`no zone ${zone}`);
-    return found.apex;
+  /** Writes how a zone is signed, and where that stands into the zone's record. */
+  #signing(record: number, zone: Zone): void {
+    const signing = this.#content.signing.get(nameKey(zone.apex));
+    if (signing === undefined) return;
+    const keys = signing.keys.map(({ algorithm, tag }) => (algorithm << 16) | tag);
+    this.#words.set(record + ZoneRecord.signing, this.#words.length);
+    this.#words.push(signing.validitySeconds, keys.length, ...keys);
+  }
+
+  #zoneOf(number: number): Zone {
+    const zone = this.#content.zones[number];
+    if (zone === undefined) throw new RangeError(`no zone ${number}`);
+    return zone;
   }
 }
+
+/** A zone signs neither its delegations nor the glue below them, but for DS (RFC 4035 §2.2). */
+function isSigned(node: TreeNode, type: number): boolean {
+  if (node.cut?.kind === NodeKind.Delegation) return false;
+  return node.kind !== NodeKind.Delegation || type === RRType.DS;
+}
+
 /** Writes the checksums of a book whose plans may have been patched, before it goes to disk. */
 export function sealBook(bytes: Uint8Array): void {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);

@@ -64,8 +64,15 @@ export const Node = {
   /** Is this a zone cut, a DNAME, a CNAME? See NodeKind. */
   kind: 6,
   rrsetCount: 7,
+  /**
+   * Octet offset of its type bitmap for NSEC; 0: the zone is not signed. A bitmap stands behind its length in two octets. At
+   * a service three more follow, without A, without AAAA and without HTTPS, for when there is none of that type.
+   */
+  types: 8,
+  /** The delegation that leads to this apex from a zone that is served too, and owns its DS; 0: none. */
+  parentSide: 9,
 } as const;
-export const NODE_WORDS = 8;
+export const NODE_WORDS = 10;
 
 /** What makes a node special; a node is one of these. */
 export const NodeKind = { Plain: 0, Delegation: 1, Dname: 2, Cname: 3 } as const;
@@ -77,16 +84,36 @@ export const RRsetRecord = {
   block: 1,
   /** Addresses that go with them (glue); 0: none. */
   additional: 2,
+  /** What is signed of it (see `CANONICAL_HEADER`); 0: it is not signed. */
+  canonical: 3,
 } as const;
-export const RRSET_WORDS = 3;
+export const RRSET_WORDS = 4;
+
+/**
+ * What is signed of an RRset, in octets:
+ *
+ *   TTL (4) | length of the rest (4) | RDATAs in canonical form and order, each behind its length (2)
+ */
+export const CANONICAL_HEADER = 8;
 
 /** Words of a zone. */
 export const ZoneRecord = {
   apexLength: 0,
   /** Block with the SOA as it stands in negative answers (RFC 2308 §3), owned by the apex. */
   negative: 1,
+  /** TTL of that SOA, and of NSEC (RFC 9077 §3). */
+  negativeTtl: 2,
+  /** Octet offset of the SOA's canonical form; 0: the zone is not signed. */
+  soa: 3,
+  /** Word offset of how it is signed (see `Signing`); 0: it is not. */
+  signing: 4,
+  /** Octet offset of the apex, as in its node. */
+  apex: 5,
 } as const;
-export const ZONE_WORDS = 2;
+export const ZONE_WORDS = 6;
+
+/** Words that say how a zone is signed, followed by `keyCount` keys: algorithm in the high half, key tag in the low. */
+export const Signing = { validitySeconds: 0, keyCount: 1, keys: 2 } as const;
 
 /** Words of a service. */
 export const ServiceRecord = {

@@ -17,6 +17,8 @@ export interface TreeNode {
   cut: TreeNode | null;
   /** The node of `*` directly below. */
   wildcard: TreeNode | null;
+  /** At the apex of a zone inside another that is served: the outer zone's delegation, which owns the DS. */
+  parentSide: TreeNode | null;
 }
 
 const NO_RRSETS: ReadonlyMap<number, RRset> = new Map();
@@ -32,9 +34,14 @@ export function buildTree(
 ): ReadonlyMap<string, TreeNode> {
   const apexes = new Map(zones.map((zone, number) => [nameKey(zone.apex), number]));
   const tree = new Map<string, TreeNode>();
+  const parentSides = new Map<string, TreeNode>();
   for (const [number, zone] of zones.entries()) {
     for (const [key, { name, rrsets, steered }] of zone.nodes) {
-      if (zoneOf(key, apexes) !== number) continue;
+      if (zoneOf(key, apexes) !== number) {
+        const isParent = apexes.has(key) && zoneOf(parentKey(key), apexes) === number;
+        if (isParent) parentSides.set(key, newNode(name, number, rrsets, null, false));
+        continue;
+      }
       const service = steered === null ? null : (services.get(nameKey(steered.as))?.number ?? null);
       tree.set(key, newNode(name, number, rrsets, service, key === nameKey(zone.apex)));
     }
@@ -47,6 +54,10 @@ export function buildTree(
     else node.service = number;
   }
   addEmptyNonTerminals(tree, zones);
+  for (const [key, node] of parentSides) {
+    const apex = tree.get(key);
+    if (apex !== undefined && node.kind === NodeKind.Delegation) apex.parentSide = node;
+  }
   for (const [key, node] of tree) {
     node.cut = topmostCut(key, node, tree, apexes);
     if (key.startsWith("\x01*")) {
@@ -89,7 +100,7 @@ function newNode(
   if (rrsets.has(RRType.CNAME)) kind = NodeKind.Cname;
   if (rrsets.has(RRType.DNAME)) kind = NodeKind.Dname;
   if (rrsets.has(RRType.NS) && !isApex) kind = NodeKind.Delegation;
-  return { name, zone, rrsets, kind, service, cut: null, wildcard: null };
+  return { name, zone, rrsets, kind, service, cut: null, wildcard: null, parentSide: null };
 }
 
 /** Names that own nothing but have names below them exist too (RFC 4592 §2.2.2). */

@@ -230,6 +230,19 @@ export interface GeoConfig {
   readonly labels: readonly string[];
 }
 
+/** A zone that is signed. */
+export interface DnssecZone {
+  readonly apex: Name;
+  /** The apex as the operator wrote it, without a final dot, for messages. */
+  readonly label: string;
+  /** Of keys that are made from now on; keys that are there sign with their own. */
+  readonly algorithm: "ecdsap256sha256" | "ed25519";
+  /** How long a signature holds. */
+  readonly validitySeconds: number;
+  /** Where it is declared, for problems found later. */
+  readonly place: { readonly file: string; readonly line: number; readonly column: number };
+}
+
 /** A whole `meridian.yaml`. Relative paths are already resolved against its folder. */
 export interface Config {
   readonly file: string;
@@ -237,6 +250,8 @@ export interface Config {
   readonly geo: GeoConfig;
   /** Master files, one per zone. */
   readonly zones: readonly string[];
+  /** The signed ones among the zones, by `nameKey` of the apex. */
+  readonly dnssec: ReadonlyMap<string, DnssecZone>;
   readonly regions: ReadonlyMap<RegionId, Region>;
   readonly vantages: ReadonlyMap<VantageId, Vantage>;
   readonly checks: ReadonlyMap<CheckId, Check>;

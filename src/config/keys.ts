@@ -5,7 +5,7 @@
  * place where a policy may stand. A test holds these tables, the parser and the reference together.
  */
 export const keys = {
-  file: ["node", "geo", "zones", "regions", "vantages", "checks", "pools", "policies", "services"],
+  file: ["node", "geo", "zones", "dnssec", "regions", "vantages", "checks", "pools", "policies", "services"],
 
   node: [
     "name",
@@ -43,6 +43,7 @@ export const keys = {
   "node.api.tls": ["certificate", "key"],
 
   geo: ["database", "labels"],
+  "dnssec.*": ["algorithm", "validity"],
   "regions.*": ["at"],
   "vantages.*": ["at"],
 

@@ -4,6 +4,7 @@ import type { Checked, Problem } from "../problem.ts";
 import type { Config } from "./config.ts";
 import { keys } from "./keys.ts";
 import { parseChecks } from "./parse-check.ts";
+import { parseDnssec } from "./parse-dnssec.ts";
 import { type NodeDefaults, parseGeo, parseNode, parsePaths } from "./parse-node.ts";
 import { parseRegions, parseVantages } from "./parse-place.ts";
 import { PolicyParser } from "./parse-policy.ts";
@@ -52,6 +53,7 @@ function parseSections(reader: Reader, file: string, folder: string, defaults: C
     node: parseNode(top.optional("node"), folder, defaults),
     geo: parseGeo(top.optional("geo"), folder),
     zones: parsePaths(top.optional("zones"), folder),
+    dnssec: parseDnssec(top.optional("dnssec"), file),
     regions,
     vantages,
     checks,

@@ -83,7 +83,7 @@ export class Planner {
 
   /** The book of the plans as they are. */
   content(version: number): BookContent {
-    const { config, zones } = this.#snapshot;
+    const { config, zones, signing } = this.#snapshot;
     const members = [...config.members.values()];
     const regions = new Map([...config.regions.keys()].map((region, number) => [region, number]));
     const numberOf = (region: RegionId): number => regions.get(region) ?? 0;
@@ -93,6 +93,7 @@ export class Planner {
     return {
       version,
       zones,
+      signing,
       vips: members.flatMap(vipsOf),
       regionOf: (vip) => regionOf.get(vip) ?? 0,
       services: config.services.flatMap((service) => {

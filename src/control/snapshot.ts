@@ -1,6 +1,7 @@
 /** Loads everything that operators declare, all of it sound or none of it used. */
 
 import { basename, resolve } from "node:path";
+import type { ZoneSigning } from "../book/compile.ts";
 import type { Config } from "../config/config.ts";
 import type { Policy } from "../config/policy.ts";
 import type { Atlas } from "../geo/atlas.ts";
@@ -17,11 +18,15 @@ import { FileReader, type FileStamp, Remembered } from "./files.ts";
 import { GeoLoader, type GeoSource } from "./geo-loader.ts";
 import { Planner } from "./planner.ts";
 import { policiesIn } from "./policy-walk.ts";
+import { signZones } from "./signing.ts";
 
 /** What operators declare, frozen. Overrides and facts are not in it. */
 export interface Snapshot {
   readonly config: Config;
+  /** Signed ones have their DNSKEY, CDS and CDNSKEY RRsets in them. */
   readonly zones: readonly Zone[];
+  /** The signed zones, by `nameKey` of the apex. */
+  readonly signing: ReadonlyMap<string, ZoneSigning>;
   readonly atlas: Atlas;
   /** Where the atlas comes from. */
   readonly geo: GeoSource;
@@ -64,6 +69,7 @@ export class Loader {
     if (config.value === null) return { ...config, value: null, stamps: reader.stamps, warnings: [] };
 
     const zones = this.#zones.load(config.value, reader);
+    const signed = signZones(config.value, zones.value, reader);
     const labels = loadLabels(config.value, reader);
     const geo = this.#geo.load(config.value, labels.value ?? [], prefixesIn(config.value), reader);
     const problems = [
@@ -72,14 +78,20 @@ export class Loader {
       ...labels.problems,
       ...geo.problems,
       ...checkBounds(config.value),
-      ...(zones.problems.length === 0 ? crossCheck(config.value, zones.value) : []),
+      ...(zones.problems.length === 0 ? [...crossCheck(config.value, zones.value), ...signed.problems] : []),
     ];
     const { value } = geo;
     return {
       value:
         value === null || problems.length > 0
           ? null
-          : { config: config.value, zones: zones.value, atlas: value.atlas, geo: value.source },
+          : {
+              config: config.value,
+              zones: signed.zones,
+              signing: signed.signing,
+              atlas: value.atlas,
+              geo: value.source,
+            },
       problems,
       stamps: reader.stamps,
       warnings: geo.warnings,

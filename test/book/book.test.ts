@@ -14,6 +14,7 @@ const plans = [{ ipv4: planOf({ "192.0.2.1": 1 }), ipv6: planOf({ "2001:db8::1":
 const content: BookContent = {
   version: 2 ** 33 + 5,
   zones: [zone],
+  signing: new Map(),
   vips,
   regionOf: () => 0,
   services: [serviceOf("www.example.", plans)],

@@ -306,7 +306,13 @@ function snapshotOf(
     pools: new Map([...WORLD.pools].map(([id, found]) => [id, { ...found, check: check.id }])),
     services: services.map(({ policy, whenDown }, i) => serviceOf(`s${i}.test`, policy, whenDown)),
   };
-  return { config, zones: [], atlas, geo: { file: "geo.mmdb", type: "Test", builtAtSeconds: 0 } };
+  return {
+    config,
+    zones: [],
+    signing: new Map(),
+    atlas,
+    geo: { file: "geo.mmdb", type: "Test", builtAtSeconds: 0 },
+  };
 }
 
 function vantageAt(id: string, i: number): Vantage {

@@ -108,6 +108,7 @@ export function configWith(parts: ConfigParts): Config {
     },
     geo: { database: null, labels: [] },
     zones: [],
+    dnssec: new Map(),
     regions: placesOf(regions, regionId),
     vantages: placesOf(vantages, vantageId),
     checks: new Map(checks.map((check) => [check.id, check])),

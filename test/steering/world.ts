@@ -73,6 +73,7 @@ export function configOf(
     },
     geo: { database: null, labels: [] },
     zones: [],
+    dnssec: new Map(),
     regions: new Map(
       Object.entries(regions).map(([id, [latitude, longitude]]): [RegionId, Region] => [
         id as RegionId,

@@ -1,0 +1,47 @@
+/** What `meridian key` and `meridian ds` share: a zone under `dnssec`, and its keys. */
+
+import { resolve } from "node:path";
+import type { Config, DnssecZone } from "../config/config.ts";
+import { loadConfig } from "../control/config-file.ts";
+import { FileReader } from "../control/files.ts";
+import { readKeys, type ZoneKey } from "../control/keys.ts";
+import { suggest } from "../suggest.ts";
+import { nameKey, parseName, rootName } from "../wire/name.ts";
+import { complain, complainOf } from "./console.ts";
+
+/** Does something with a zone that the config wants signed. */
+export function withZone(
+  text: string,
+  folder: string,
+  use: (config: Config, zone: DnssecZone) => void,
+): void {
+  const config = readConfig(folder);
+  if (config === null) return;
+  const parsed = parseName(text, rootName);
+  const zone = parsed.kind === "name" ? config.dnssec.get(nameKey(parsed.name)) : undefined;
+  if (zone !== undefined) {
+    use(config, zone);
+    return;
+  }
+  const meant = suggest(
+    text,
+    [...config.dnssec.values()].map(({ label }) => label),
+  );
+  const hint = meant === null ? `add it there first` : `did you mean ${meant}?`;
+  complain(`${text} is not under dnssec in ${config.file}: ${hint}`);
+}
+
+/** The keys of a zone; problems with their files are complained of. */
+export function keysOf(config: Config | null, apex: DnssecZone["apex"]): readonly ZoneKey[] {
+  if (config === null) return [];
+  const { keys, problems } = readKeys(config.node.stateFolder, apex, new FileReader());
+  if (problems.length > 0) complainOf(problems);
+  return keys;
+}
+
+/** The config in a folder; null, after complaining, where it has problems. */
+export function readConfig(folder: string): Config | null {
+  const { value, problems } = loadConfig(resolve(folder));
+  if (value === null) complainOf(problems);
+  return value;
+}
