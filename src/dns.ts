@@ -21,6 +21,7 @@ import { logLimits } from "./serve/limit-log.ts";
 import { Predecessor } from "./serve/predecessor.ts";
 import { putHelpersBack } from "./serve/priority.ts";
 import { Serving } from "./serve/serving.ts";
+import { SigningHost } from "./serve/signing-host.ts";
 import { SocketSet, systemCallsFor } from "./serve/socket-set.ts";
 import { StreamServer, type StreamServerOptions } from "./serve/stream-server.ts";
 import { keptErrorOf, type Outcome } from "./serve/successor.ts";
@@ -78,9 +79,9 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   const stopLimitLog = logLimits(counters, log);
   const streams = createResponder(null, streamCounters, options);
   let udp: UdpWorkers | null = null;
-  const host = new BookHost((memory) => {
-    streams.adopt(memory);
-    udp?.adopt(memory);
+  const host = new BookHost(new SigningHost(node.stateFolder), (book) => {
+    streams.adopt(book);
+    udp?.adopt(book);
   });
   const predecessor = takesOver() ? new Predecessor() : null;
   const passed = inheritedCount(process.env, process.pid);
@@ -95,7 +96,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     endpoints: usableOf(node.listen, log),
     workers: node.workers,
     sockets,
-    book: host.memory,
+    book: host.book,
     options,
     counters,
     firstRow: STREAM_ROW + 1,
@@ -193,6 +194,9 @@ function socketsFor({ udp }: NodeConfig, passed: number, log: Logger): SocketSet
 /** Answers start from what was served last, before control is up: nobody waits for it. */
 async function serveLastBook(host: BookHost, folder: string, log: Logger): Promise<void> {
   const last = await host.adopt(join(folder, "book"));
+  if (last.kind === "adopted")
+    for (const reason of last.problems)
+      log.error({ reason }, "a zone cannot be signed; queries that want signatures get SERVFAIL");
   if (last.kind === "adopted") log.info({ version: last.version }, "serving the last book on disk");
   else log.warn({ reason: last.reason }, "no book on disk; queries get SERVFAIL until control makes one");
 }

@@ -28,6 +28,7 @@ import { optLength, writeOpt } from "./opt.ts";
 import type { AnswerOptions } from "./options.ts";
 import { isReferral, Limit, type RateLimit } from "./rate-limit.ts";
 import { type Reply, Section } from "./reply.ts";
+import { type Signatures, steeredVariant } from "./signatures.ts";
 import { steer } from "./steer.ts";
 import { MESSAGE_MAX, Transport, UDP_PAYLOAD_MAX } from "./transport.ts";
 
@@ -35,6 +36,8 @@ import { MESSAGE_MAX, Transport, UDP_PAYLOAD_MAX } from "./transport.ts";
 export interface AnswerState {
   /** null until the first book is there. */
   book: Book | null;
+  /** null: the book has no signed zone. */
+  signatures: Signatures | null;
   readonly query: Query;
   readonly reply: Reply;
   readonly counters: Float64Array;
@@ -74,17 +77,24 @@ export function answer(
   reply.begin(packet, query, sizeMax, optLength(query, transport, options));
   if (isMisplaced(query, transport)) refuse(Parsed.FormErr, query, reply);
   else if (isUnproven(parsed, proof, transport, options)) reply.rcode = Rcode.BadCookie;
-  else if (parsed === Parsed.Query) resolve(state, packet, client, moment);
+  else if (parsed === Parsed.Query) resolve(state, packet, client, transport, moment);
   else if (parsed !== Parsed.CookieQuery || state.cookies === null) refuse(parsed, query, reply);
   if (state.rateLimit !== null && !isProven && !mayReply(state, state.rateLimit, client, moment)) return 0;
   countReply(reply, query, counters);
-  if (reply.isTruncated) reply.dropRRs(query);
+  // A signed answer may come to nothing after its first RRs.
+  if (reply.isTruncated || reply.rcode === Rcode.ServFail) reply.dropRRs(query);
   if (query.hasEdns) writeOpt(reply, query, transport, options);
   return reply.finish(query);
 }
 
 /** Follows the qname through the book to its RRs. */
-function resolve(state: AnswerState, packet: Uint8Array, client: Client, moment: number): void {
+function resolve(
+  state: AnswerState,
+  packet: Uint8Array,
+  client: Client,
+  transport: Transport,
+  moment: number,
+): void {
   const { book, query, reply } = state;
   if (book === null) {
     reply.rcode = Rcode.ServFail;
@@ -97,16 +107,25 @@ function resolve(state: AnswerState, packet: Uint8Array, client: Client, moment:
     reply.extendedError = ExtendedError.Prohibited;
     return;
   }
+  if (query.qtype === RRType.NXNAME) {
+    // It stands in type bitmaps alone (RFC 9824 §3.5).
+    reply.rcode = Rcode.FormErr;
+    reply.extendedError = ExtendedError.InvalidQueryType;
+    return;
+  }
+  const signatures = query.dnssecOk || isProof(query.qtype) ? state.signatures : null;
+  signatures?.begin(moment, transport);
   let hash = query.qnameHash;
   for (let links = 0; links <= LINKS_MAX; links += 1) {
-    const exact = findNode(book, packet, reply.ownerAt, reply.ownerLength, hash);
+    const found = findNode(book, packet, reply.ownerAt, reply.ownerLength, hash);
+    const exact = query.qtype === RRType.DS ? parentSide(book, found) : found;
     const nearest = exact !== 0 ? exact : findEncloser(book, packet, reply.ownerAt, reply.ownerLength);
     if (nearest === 0) {
       // The target of a CNAME may be anybody's; the qname must be ours.
       if (links === 0) refuseForeign(reply);
       return;
     }
-    if (!answerAt(book, exact, nearest, state, client, moment, links === 0)) return;
+    if (!answerAt(book, exact, nearest, state, signatures, client, moment, links === 0)) return;
     hash = hashName(packet, reply.ownerAt, reply.ownerLength);
   }
 }
@@ -117,6 +136,7 @@ function answerAt(
   exact: number,
   nearest: number,
   state: AnswerState,
+  proofs: Signatures | null,
   client: Client,
   moment: number,
   isQname: boolean,
@@ -124,40 +144,55 @@ function answerAt(
   const { query, reply, counters } = state;
   const { words } = book;
   const zone = book.zonesAt + word(words, nearest + Node.zone) * ZONE_WORDS;
+  const signatures = proofs !== null && query.dnssecOk && proofs.enter(book, zone) ? proofs : null;
   const cut = cutAt(book, exact, nearest, query.qtype);
   const node = exact !== 0 ? exact : word(words, nearest + Node.wildcard);
   if (isQname) reply.origin = cut !== 0 ? cut : node !== 0 ? node : zone;
   if (cut !== 0 && word(words, cut + Node.kind) === NodeKind.Delegation) {
-    refer(book, cut, zone, reply);
+    refer(book, cut, zone, reply, signatures);
     return false;
   }
   if (isQname) reply.isAuthoritative = true;
-  if (cut !== 0) return addDname(book, cut, rrsetAt(book, cut, RRType.DNAME), zone, query, reply);
+  if (cut !== 0) return addDname(book, cut, rrsetAt(book, cut, RRType.DNAME), zone, query, reply, signatures);
   if (node === 0) {
-    reply.rcode = Rcode.NXDomain;
-    deny(book, zone, reply);
+    // Compact denial says that the name is there, but for those who know better (RFC 9824 §3.1, §5.1).
+    if (signatures === null || query.compactOk) reply.rcode = Rcode.NXDomain;
+    deny(book, zone, 0, 0, reply, signatures);
     return false;
   }
   if (query.qtype === RRType.ANY) {
-    answerAny(book, node, zone, reply);
+    answerAny(book, node, zone, reply, signatures);
     return false;
   }
   const service = word(words, node + Node.service);
   if (service !== 0 && isSteered(query.qtype)) {
     const record = (service - 1) * SERVICE_WORDS;
-    if (!steer(book, record, query, client, moment, reply, counters)) deny(book, zone, reply);
+    const at = reply.at;
+    if (!steer(book, record, query, client, moment, reply, counters))
+      deny(book, zone, node, steeredVariant(query.qtype), reply, signatures);
+    else if (signatures !== null && reply.at > at) signatures.addForRR(at, book, reply);
     return false;
   }
   const rrset = rrsetAt(book, node, query.qtype);
   if (rrset !== 0) {
-    addRRset(book, rrset, zone, reply);
+    addRRset(book, rrset, zone, reply, signatures);
+    return false;
+  }
+  if (proofs !== null && isProof(query.qtype) && proofs.enter(book, zone)) {
+    proofs.answerProof(book, node, query, reply);
     return false;
   }
   if (word(words, node + Node.kind) === NodeKind.Cname) {
-    return addCname(book, rrsetAt(book, node, RRType.CNAME), zone, reply);
+    return addCname(book, rrsetAt(book, node, RRType.CNAME), zone, reply, signatures);
   }
-  deny(book, zone, reply);
+  deny(book, zone, node, 0, reply, signatures);
   return false;
+}
+
+/** Where the DS of a name is: an apex's is in the zone above, if that is served too (RFC 4035 §3.1.4.1). */
+function parentSide(book: Book, node: number): number {
+  const above = node === 0 ? 0 : word(book.words, node + Node.parentSide);
+  return above === 0 ? node : above;
 }
 
 /** The zone cut or DNAME that stands between the apex and the name; 0: none. */
@@ -175,6 +210,11 @@ function isSteered(qtype: number): boolean {
   return qtype === RRType.A || qtype === RRType.AAAA || qtype === RRType.HTTPS;
 }
 
+/** The types that no zone holds because they are made while answering. */
+function isProof(qtype: number): boolean {
+  return qtype === RRType.RRSIG || qtype === RRType.NSEC;
+}
+
 /** Offset of a node's RRset record of a type; 0: none. */
 function rrsetAt(book: Book, node: number, type: number): number {
   const end = node + NODE_WORDS + word(book.words, node + Node.rrsetCount) * RRSET_WORDS;
@@ -184,37 +224,87 @@ function rrsetAt(book: Book, node: number, type: number): number {
   return 0;
 }
 
-function addRRset(book: Book, rrset: number, zone: number, reply: Reply): void {
+function addRRset(
+  book: Book,
+  rrset: number,
+  zone: number,
+  reply: Reply,
+  signatures: Signatures | null,
+): void {
   const apexLength = word(book.words, zone + ZoneRecord.apexLength);
   const block = word(book.words, rrset + RRsetRecord.block);
   const additional = word(book.words, rrset + RRsetRecord.additional);
   if (!reply.addBlock(book, block, Section.Answer, reply.ownerLength, apexLength)) return;
-  if (additional !== 0) reply.addBlockIfRoom(book, additional, reply.ownerLength, apexLength);
+  // Signed, the addresses of others would double an answer, and a validator has to ask for them by their own name anyway.
+  if (signatures !== null) signatures.addForRRset(book, rrset, reply, Section.Answer, reply.ownerLength);
+  else if (additional !== 0) reply.addBlockIfRoom(book, additional, reply.ownerLength, apexLength);
 }
 
 /** ANY: a CNAME as it is, for any other name with RRs one small HINFO in place of them all (RFC 8482 §4.2). */
-function answerAny(book: Book, node: number, zone: number, reply: Reply): void {
+function answerAny(
+  book: Book,
+  node: number,
+  zone: number,
+  reply: Reply,
+  signatures: Signatures | null,
+): void {
   const { words } = book;
   if (word(words, node + Node.kind) === NodeKind.Cname) {
-    addRRset(book, rrsetAt(book, node, RRType.CNAME), zone, reply);
+    addRRset(book, rrsetAt(book, node, RRType.CNAME), zone, reply, signatures);
   } else if (word(words, node + Node.rrsetCount) === 0 && word(words, node + Node.service) === 0) {
-    deny(book, zone, reply);
-  } else addHinfo(reply);
+    deny(book, zone, node, 0, reply, signatures);
+  } else {
+    const { at } = reply;
+    addHinfo(reply);
+    if (signatures !== null && reply.at > at) signatures.addForRR(at, book, reply);
+  }
 }
 
-/** A referral: the NS RRset of the cut and its glue, which must fit (RFC 9471 §3.1). */
-function refer(book: Book, cut: number, zone: number, reply: Reply): void {
+/**
+ * A referral: the NS RRset of the cut and its glue, which must fit (RFC 9471 §3.1). In a signed zone the DS stands between
+ * them, or the proof that there is none (RFC 4035 §3.1.4).
+ */
+function refer(book: Book, cut: number, zone: number, reply: Reply, signatures: Signatures | null): void {
   const apexLength = word(book.words, zone + ZoneRecord.apexLength);
   const cutLength = word(book.words, cut + Node.nameLength);
   const rrset = rrsetAt(book, cut, RRType.NS);
   const glue = word(book.words, rrset + RRsetRecord.additional);
   const block = word(book.words, rrset + RRsetRecord.block);
   if (!reply.addBlock(book, block, Section.Authority, cutLength, apexLength)) return;
+  if (signatures !== null) addDelegationProof(book, cut, apexLength, reply, signatures);
   if (glue !== 0) reply.addBlock(book, glue, Section.Additional, cutLength, apexLength);
 }
 
-/** NODATA or NXDOMAIN: the zone's SOA tells how long to remember it (RFC 2308 §3). */
-function deny(book: Book, zone: number, reply: Reply): void {
+function addDelegationProof(
+  book: Book,
+  cut: number,
+  apexLength: number,
+  reply: Reply,
+  signatures: Signatures,
+): void {
+  const cutLength = word(book.words, cut + Node.nameLength);
+  const ds = rrsetAt(book, cut, RRType.DS);
+  if (ds === 0) {
+    signatures.addNsec(book, cut, 0, reply, Section.Authority, cutLength);
+    return;
+  }
+  const block = word(book.words, ds + RRsetRecord.block);
+  if (!reply.addBlock(book, block, Section.Authority, cutLength, apexLength)) return;
+  signatures.addForRRset(book, ds, reply, Section.Authority, cutLength);
+}
+
+/**
+ * NODATA or NXDOMAIN: the zone's SOA tells how long to remember it (RFC 2308 §3), and in a signed zone an NSEC proves it:
+ * of `node`, less the type of `steered` (see `Signatures.addNsec`); node 0: there is no such name.
+ */
+function deny(
+  book: Book,
+  zone: number,
+  node: number,
+  steered: number,
+  reply: Reply,
+  signatures: Signatures | null,
+): void {
   const apexLength = word(book.words, zone + ZoneRecord.apexLength);
   reply.addBlock(
     book,
@@ -223,6 +313,9 @@ function deny(book: Book, zone: number, reply: Reply): void {
     apexLength,
     apexLength,
   );
+  if (signatures === null) return;
+  signatures.addForSoa(book, reply);
+  signatures.addNsec(book, node, steered, reply, Section.Authority, reply.ownerLength);
 }
 
 /** Servers that a client tells how long to keep a connection have the roles wrong (RFC 7828 §3.2.1). */

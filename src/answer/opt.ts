@@ -8,6 +8,9 @@ import type { AnswerOptions } from "./options.ts";
 import type { Reply } from "./reply.ts";
 import { MESSAGE_MAX, Transport, UDP_PAYLOAD_MAX } from "./transport.ts";
 
+/** Flags of an OPT: DNSSEC OK, which is copied (RFC 3225 §3), and Compact Answers OK (RFC 9824 §5.1). */
+const DO = 0x8000;
+const CO = 0x4000;
 /** Octets of an OPT without options. */
 const OPT_FIXED = 11;
 /** Octets of an option before its data. */
@@ -42,7 +45,7 @@ export function writeOpt(reply: Reply, query: Query, transport: Transport, optio
   putU16(packet, at + 3, UDP_PAYLOAD_MAX);
   packet[at + 5] = reply.rcode >> 4;
   packet[at + 6] = 0;
-  putU16(packet, at + 7, query.dnssecOk ? 0x8000 : 0);
+  putU16(packet, at + 7, (query.dnssecOk ? DO : 0) | (query.compactOk ? CO : 0));
   let end = at + OPT_FIXED;
   if (query.hasSubnet) end = writeSubnet(packet, end, query, reply.scope);
   if (query.cookieLength > 0 && options.cookies !== null) {

@@ -110,15 +110,35 @@ export class Reply {
 
   /** Writes an RR's owner pointer, type, class, TTL and RDATA length for the name being answered; returns where RDATA goes. */
   addFixed(type: number, ttlSeconds: number, rdataLength: number): number {
+    return this.addRR(type, ttlSeconds, rdataLength, Section.Answer, this.ownerLength);
+  }
+
+  /** The same for any section, and an owner that is the last `ownerLength` octets of the name being answered. */
+  addRR(
+    type: number,
+    ttlSeconds: number,
+    rdataLength: number,
+    section: Section,
+    ownerLength: number,
+  ): number {
     const { packet, at } = this;
-    putU16(packet, at, 0xc000 | this.ownerAt);
+    putU16(packet, at, 0xc000 | (this.ownerAt + this.ownerLength - ownerLength));
     putU16(packet, at + 2, type);
     putU16(packet, at + 4, RRClass.IN);
     putU32(packet, at + 6, ttlSeconds);
     putU16(packet, at + 10, rdataLength);
     this.at = at + FIXED_LENGTH + rdataLength;
-    this.answers += 1;
+    this.count(section, 1);
     return at + FIXED_LENGTH;
+  }
+
+  /** Takes the RR at `at` out of the answer section; those after it move up. They have no pointers into it. */
+  removeFirst(at: number): void {
+    const { packet } = this;
+    const length = FIXED_LENGTH + u16(packet, at + 10);
+    packet.copyWithin(at, at + length, this.at);
+    this.at -= length;
+    this.answers -= 1;
   }
 
   count(section: Section, rrs: number): void {

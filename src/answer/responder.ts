@@ -8,6 +8,7 @@ import { Cookies } from "./cookie.ts";
 import { type AnswerOptions, defaultAnswerOptions } from "./options.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { Reply } from "./reply.ts";
+import { Signatures, type SigningState } from "./signatures.ts";
 import type { Transport } from "./transport.ts";
 
 /**
@@ -22,21 +23,29 @@ export type Answer = (
   moment: number,
 ) => number;
 
+/** A book that was inspected, and what its answers are signed with. */
+export interface ServedBook {
+  readonly memory: SharedArrayBuffer;
+  /** null: it has no signed zone. */
+  readonly signing: SigningState | null;
+}
+
 /** One thread's way to answer. */
 export interface Responder {
   readonly answer: Answer;
-  /** Starts using another book; it was inspected before. */
-  adopt(book: SharedArrayBuffer): void;
+  /** Starts using another book. */
+  adopt(book: ServedBook): void;
 }
 
 /** `book` null: every query gets SERVFAIL until one is adopted. `counters` is this thread's row. */
 export function createResponder(
-  book: SharedArrayBuffer | null,
+  book: ServedBook | null,
   counters: Float64Array,
   options: AnswerOptions = defaultAnswerOptions,
 ): Responder {
   const state: AnswerState = {
-    book: book === null ? null : new Book(book),
+    book: null,
+    signatures: null,
     query: new Query(),
     reply: new Reply(),
     counters,
@@ -44,11 +53,14 @@ export function createResponder(
     cookies: options.cookies === null ? null : new Cookies(options.cookies.secrets),
     rateLimit: options.rateLimit === null ? null : new RateLimit(options.rateLimit),
   };
+  const adopt = ({ memory, signing }: ServedBook): void => {
+    state.book = new Book(memory);
+    state.signatures = signing === null ? null : new Signatures(signing);
+  };
+  if (book !== null) adopt(book);
   return {
     answer: (packet, length, client, transport, moment) =>
       answer(state, packet, length, client, transport, moment),
-    adopt: (next) => {
-      state.book = new Book(next);
-    },
+    adopt,
   };
 }

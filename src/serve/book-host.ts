@@ -2,12 +2,15 @@
 
 import { open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ServedBook } from "../answer/responder.ts";
 import { type Inspection, inspectInSteps } from "../book/book.ts";
 import { applyPatches } from "../book/patch.ts";
+import type { SigningHost } from "./signing-host.ts";
 
 /** What became of a book that was offered. */
 export type Adoption =
-  | { readonly kind: "adopted"; readonly version: number }
+  /** `problems`: keys that cannot be used. */
+  | { readonly kind: "adopted"; readonly version: number; readonly problems: readonly string[] }
   | { readonly kind: "refused"; readonly reason: string };
 
 /** Octets read at once: with the page faults of fresh memory, less than a tenth of a millisecond. */
@@ -20,12 +23,14 @@ const PAUSE_MS = 1;
 
 /** The one owner of the served book; everybody else reads it. */
 export class BookHost {
-  #memory: SharedArrayBuffer | null = null;
+  #book: ServedBook | null = null;
   #words: Uint32Array = new Uint32Array(0);
   #version = 0;
-  readonly #onAdopt: (memory: SharedArrayBuffer) => void;
+  readonly #onAdopt: (book: ServedBook) => void;
+  readonly #signing: SigningHost;
 
-  constructor(onAdopt: (memory: SharedArrayBuffer) => void) {
+  constructor(signing: SigningHost, onAdopt: (book: ServedBook) => void) {
+    this.#signing = signing;
     this.#onAdopt = onAdopt;
   }
 
@@ -34,11 +39,14 @@ export class BookHost {
     return this.#version;
   }
 
-  get memory(): SharedArrayBuffer | null {
-    return this.#memory;
+  get book(): ServedBook | null {
+    return this.#book;
   }
 
-  /** Reads the book at `path` and serves it, unless it is broken or not newer than what is served. */
+  /**
+   * Reads the book at `path` and serves it, unless it is broken, not newer than what is served, or has keys that cannot be
+   * used. Where nothing is served yet, such a book is better than none: only what should be signed gets SERVFAIL.
+   */
   async adopt(path: string): Promise<Adoption> {
     let memory: SharedArrayBuffer;
     try {
@@ -54,11 +62,14 @@ export class BookHost {
         kind: "refused",
         reason: `Cannot go back to book ${found.version} in ${path}: ${this.#version} is served`,
       };
-    this.#memory = memory;
+    const { signing, problems } = await this.#signing.prepare(memory);
+    if (problems.length > 0 && this.#book !== null)
+      return { kind: "refused", reason: `Cannot sign book ${path}: ${problems.join("; ")}` };
+    this.#book = { memory, signing };
     this.#words = new Uint32Array(memory);
     this.#version = found.version;
-    this.#onAdopt(memory);
-    return { kind: "adopted", version: found.version };
+    this.#onAdopt(this.#book);
+    return { kind: "adopted", version: found.version, problems };
   }
 
   /** Puts packed patches in force; false when they are for another book than the one served. */
@@ -92,6 +103,6 @@ export class BookHost {
   }
 
   async #pause(): Promise<void> {
-    if (this.#memory !== null) await sleep(PAUSE_MS);
+    if (this.#book !== null) await sleep(PAUSE_MS);
   }
 }

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { AnswerOptions } from "../answer/options.ts";
+import type { ServedBook } from "../answer/responder.ts";
 import type { Endpoint } from "../config/config.ts";
 import { counterRow } from "../telemetry/counters.ts";
 import { describeCrash } from "./guard.ts";
@@ -19,7 +20,7 @@ export interface UdpOptions {
   /** Where the sockets of batches come from; null: each worker binds its own, and reads one datagram at a time. */
   readonly sockets: SocketSet | null;
   /** null: none yet. */
-  readonly book: SharedArrayBuffer | null;
+  readonly book: ServedBook | null;
   readonly options: AnswerOptions;
   /** Made by `newCounters`. */
   readonly counters: SharedArrayBuffer;
@@ -78,7 +79,7 @@ export class UdpWorkers {
   readonly #loaded: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #started: PromiseWithResolvers<void> = Promise.withResolvers();
   #endpoints: readonly Endpoint[] = [];
-  #book: SharedArrayBuffer | null;
+  #book: ServedBook | null;
   #isStopping = false;
 
   private constructor(options: UdpOptions) {
@@ -108,7 +109,7 @@ export class UdpWorkers {
   }
 
   /** Has every worker answer from another book, from its next batch on. */
-  adopt(book: SharedArrayBuffer): void {
+  adopt(book: ServedBook): void {
     this.#book = book;
     for (const hand of this.#hands) tell(hand, { kind: "book", book });
     this.#orders.announceMail();

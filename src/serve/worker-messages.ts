@@ -1,6 +1,7 @@
 /** What the parent and its UDP workers say to one another. */
 
 import type { AnswerOptions } from "../answer/options.ts";
+import type { ServedBook } from "../answer/responder.ts";
 import type { Endpoint } from "../config/config.ts";
 import type { UdpSocket } from "./sockets.ts";
 
@@ -8,7 +9,7 @@ import type { UdpSocket } from "./sockets.ts";
 export interface WorkerStart {
   /** URL of a module with `createResponder`, as in `answer/responder.ts`. */
   readonly responder: string;
-  readonly book: SharedArrayBuffer | null;
+  readonly book: ServedBook | null;
   readonly options: AnswerOptions;
   /** The worker's own row. */
   readonly counters: Float64Array;
@@ -34,7 +35,7 @@ export interface DatagramPost {
 
 /** From the parent. */
 export type ToWorker =
-  | { readonly kind: "book"; readonly book: SharedArrayBuffer }
+  | { readonly kind: "book"; readonly book: ServedBook }
   | { readonly kind: "serve"; readonly post: Post }
   | { readonly kind: "stop" };
 

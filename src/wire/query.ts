@@ -84,6 +84,8 @@ export class Query {
   udpPayloadSize: number = udpPayloadSizeMin;
   /** The DO bit (RFC 3225). */
   dnssecOk: boolean = false;
+  /** The CO bit: compact denial may come with NXDOMAIN (RFC 9824 §5.1). */
+  compactOk: boolean = false;
   /** Whether there is an EDNS Client Subnet option (RFC 7871). */
   hasSubnet: boolean = false;
   /** 1 is IPv4, 2 is IPv6; 0, only with a source prefix length of 0, is a client that withholds its address. */
@@ -116,6 +118,7 @@ export function parseQuery(packet: Uint8Array, length: number, query: Query): Pa
   query.ednsVersion = 0;
   query.udpPayloadSize = udpPayloadSizeMin;
   query.dnssecOk = false;
+  query.compactOk = false;
   query.hasSubnet = false;
   query.cookieLength = 0;
   query.hasNsid = false;
@@ -204,6 +207,7 @@ function parseOpt(packet: Uint8Array, at: number, end: number, query: Query): bo
   query.udpPayloadSize = Math.max(udpPayloadSizeMin, u16(packet, at + 2));
   query.ednsVersion = u8(packet, at + 5);
   query.dnssecOk = (u8(packet, at + 6) & 0x80) !== 0;
+  query.compactOk = (u8(packet, at + 6) & 0x40) !== 0;
   // Another version may give options another meaning.
   if (query.ednsVersion !== 0) return true;
   let option = at + fixedRRLength;

@@ -8,11 +8,13 @@ import { Transport } from "../../src/answer/transport.ts";
 import { inspectBook } from "../../src/book/book.ts";
 import { type BookService, type CompiledBook, compileBook } from "../../src/book/compile.ts";
 import type { HttpsParameters, Service, Vip, VipId } from "../../src/config/config.ts";
+import { SignatureTable } from "../../src/dnssec/signature-table.ts";
+import type { Signing } from "../../src/dnssec/signer.ts";
 import type { ClassTrie } from "../../src/geo/trie.ts";
 import type { Plan } from "../../src/steering/plan.ts";
 import { counterRow, newCounters } from "../../src/telemetry/counters.ts";
 import { parseAddress } from "../../src/wire/address.ts";
-import { type Name, parseName } from "../../src/wire/name.ts";
+import { type Name, nameKey, parseName } from "../../src/wire/name.ts";
 import { parseZone } from "../../src/zone/parse.ts";
 import type { Zone } from "../../src/zone/zone.ts";
 
@@ -87,13 +89,26 @@ export class Server {
     services: readonly BookService[] = [],
     vips: readonly Vip[] = [],
     options: Partial<AnswerOptions> = {},
+    keys: ReadonlyMap<string, Signing> = new Map(),
   ) {
-    this.compiled = compileBook({ version: 1, zones, services, vips, regionOf: () => 0 });
+    this.compiled = compileBook({
+      version: 1,
+      zones,
+      signing: keys,
+      services,
+      vips,
+      regionOf: () => 0,
+    });
     const inspection = inspectBook(this.compiled.bytes);
     if (inspection.kind === "problem") throw new Error(inspection.message);
     this.memory = new SharedArrayBuffer(this.compiled.bytes.length);
     new Uint8Array(this.memory).set(this.compiled.bytes);
-    this.#responder = createResponder(this.memory, this.counters, { ...defaultAnswerOptions, ...options });
+    const table = SignatureTable.create(16, [1, 2]).shared;
+    const signing = { table, zones: zones.map(({ apex }) => keys.get(nameKey(apex)) ?? null) };
+    this.#responder = createResponder({ memory: this.memory, signing }, this.counters, {
+      ...defaultAnswerOptions,
+      ...options,
+    });
     this.client.address.set([198, 51, 100, 7]);
   }
 
@@ -119,15 +134,21 @@ export interface AskOptions {
   readonly subnet?: string;
   /** EDNS UDP payload size; without it and `subnet` the query has no EDNS. */
   readonly size?: number;
+  /** Sets DO, and CO with `compact`: the query has EDNS. */
+  readonly dnssec?: "ok" | "compact";
   readonly transport?: Transport;
   readonly moment?: number;
 }
 
 /** Types that the decoder knows by their numbers alone. */
-const UNKNOWN: Readonly<Record<string, string>> = { HTTPS: "UNKNOWN_65", SVCB: "UNKNOWN_64" };
+const UNKNOWN: Readonly<Record<string, string>> = {
+  HTTPS: "UNKNOWN_65",
+  SVCB: "UNKNOWN_64",
+  NXNAME: "UNKNOWN_128",
+};
 
 /** A query in wire form. */
-export function queryOf(name: string, type: string, { subnet, size }: AskOptions = {}): Uint8Array {
+export function queryOf(name: string, type: string, { subnet, size, dnssec }: AskOptions = {}): Uint8Array {
   const [ip = "", length] = subnet?.split("/") ?? [];
   const options =
     subnet === undefined
@@ -139,7 +160,7 @@ export function queryOf(name: string, type: string, { subnet, size }: AskOptions
     udpPayloadSize: size ?? 1232,
     extendedRcode: 0,
     ednsVersion: 0,
-    flags: 0,
+    flags: dnssec === undefined ? 0 : dnssec === "ok" ? 0x8000 : 0xc000,
     options,
   };
   const packet: Packet = {
@@ -147,7 +168,7 @@ export function queryOf(name: string, type: string, { subnet, size }: AskOptions
     id: 4660,
     flags: 0x0100,
     questions: [{ name, type: (UNKNOWN[type] ?? type) as RecordType, class: "IN" }],
-    additionals: (subnet === undefined && size === undefined ? [] : [opt]) as never,
+    additionals: (subnet === undefined && size === undefined && dnssec === undefined ? [] : [opt]) as never,
   };
   return encode(packet);
 }

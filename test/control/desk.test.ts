@@ -310,7 +310,11 @@ test("a cold start of dns finds the plans of the last flip in the book on disk",
   await node.change({ kind: "set-override", action, untilMs: null });
   await node.close();
   const cold = new Dns();
-  expect(await cold.host.adopt(node.folder.file("state/book"))).toEqual({ kind: "adopted", version: 1 });
+  expect(await cold.host.adopt(node.folder.file("state/book"))).toEqual({
+    kind: "adopted",
+    version: 1,
+    problems: [],
+  });
   expect(cold.addresses(WWW, GB)).toEqual([EAST]);
 });
 

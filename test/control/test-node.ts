@@ -14,6 +14,7 @@ import type { ChangeOutcome, Edit } from "../../src/control/change.ts";
 import { type NodeDesk, openDesk } from "../../src/control/node-desk.ts";
 import { Publisher } from "../../src/control/publish.ts";
 import { BookHost } from "../../src/serve/book-host.ts";
+import { SigningHost } from "../../src/serve/signing-host.ts";
 import { counterRow, newCounters, sumCounters } from "../../src/telemetry/counters.ts";
 import { parseAddress } from "../../src/wire/address.ts";
 import { writeMmdb } from "../geo/mmdb-file.ts";
@@ -113,8 +114,9 @@ export class Dns {
   readonly #counters = newCounters(1);
   readonly #responder: Responder = createResponder(null, counterRow(this.#counters, 0));
 
-  constructor() {
-    this.host = new BookHost((memory) => this.#responder.adopt(memory));
+  /** Keys are read from the state folder; without signed zones it is never looked into. */
+  constructor(stateFolder = "/nonexistent") {
+    this.host = new BookHost(new SigningHost(stateFolder), (book) => this.#responder.adopt(book));
   }
 
   readonly receive = (message: ToDns): void => {

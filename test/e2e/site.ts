@@ -26,13 +26,14 @@ export interface Site {
   readonly api: string;
 }
 
-/** Copies `meridian.yaml` and `zones/` into the lab, with free ports in place of the demo's, and other edits. */
+/** Copies `meridian.yaml` and `zones/` into the lab, with free ports in place of the demo's, and other edits; `name` is the folder's. */
 export async function layOut(
   lab: Lab,
   edits: readonly (readonly [from: string, to: string])[] = [],
+  name = "site",
 ): Promise<Site> {
   const [port, apiPort, webPort] = [await freePort(), await freePort(), await freePort()];
-  const folder = join(lab.folder, "site");
+  const folder = join(lab.folder, name);
   mkdirSync(folder);
   cpSync(join(REPOSITORY, "zones"), join(folder, "zones"), { recursive: true });
   const ports = [

@@ -1,7 +1,7 @@
 /** A responder that does as the octet after the header says, and sets QR. */
 
 import type { Client } from "../../src/answer/client.ts";
-import type { Responder } from "../../src/answer/responder.ts";
+import type { Responder, ServedBook } from "../../src/answer/responder.ts";
 import { Counter, count } from "../../src/telemetry/counters.ts";
 import { putU16 } from "../../src/wire/bytes.ts";
 
@@ -29,7 +29,7 @@ export const Command = {
 const COMMAND_AT = 12;
 
 /** As in `answer/responder.ts`. */
-export function createResponder(book: SharedArrayBuffer | null, counters: Float64Array): Responder {
+export function createResponder(book: ServedBook | null, counters: Float64Array): Responder {
   let adopted = book;
   return {
     answer: (packet, length, client, transport, moment) => {
@@ -47,7 +47,7 @@ function obey(
   length: number,
   client: Client,
   moment: number,
-  book: SharedArrayBuffer | null,
+  book: ServedBook | null,
 ): number {
   packet[2] = (packet[2] ?? 0) | 0x80;
   switch (packet[COMMAND_AT]) {
@@ -58,7 +58,7 @@ function obey(
     case Command.Die:
       return process.exit(1);
     case Command.Book:
-      packet[COMMAND_AT + 1] = book === null ? 0 : (new Uint8Array(book)[0] ?? 0);
+      packet[COMMAND_AT + 1] = book === null ? 0 : (new Uint8Array(book.memory)[0] ?? 0);
       return COMMAND_AT + 2;
     case Command.Client:
       packet[COMMAND_AT + 1] = client.family;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { defaultAnswerOptions } from "../../src/answer/options.ts";
+import type { ServedBook } from "../../src/answer/responder.ts";
 import type { Endpoint } from "../../src/config/config.ts";
 import { SocketSet, systemCallsFor } from "../../src/serve/socket-set.ts";
 import { systemCalls } from "../../src/serve/system.ts";
@@ -42,10 +43,10 @@ async function start({ mode = "batch", ...options }: StartOptions): Promise<UdpW
   return workers;
 }
 
-function bookWith(octet: number): SharedArrayBuffer {
-  const book = new SharedArrayBuffer(1);
-  new Uint8Array(book)[0] = octet;
-  return book;
+function bookWith(octet: number): ServedBook {
+  const memory = new SharedArrayBuffer(1);
+  new Uint8Array(memory)[0] = octet;
+  return { memory, signing: null };
 }
 
 function counted(counters: SharedArrayBuffer, name: string): number | undefined {

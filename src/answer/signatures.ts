@@ -1,0 +1,204 @@
+/** What a signed zone adds to an answer: signatures, and proofs that there is nothing (RFC 4035 §3.1, RFC 9824). */
+
+import type { Book } from "../book/book.ts";
+import { CANONICAL_HEADER, Node, RRsetRecord, ZONE_WORDS, ZoneRecord } from "../book/layout.ts";
+import { typeBitmap } from "../dnssec/nsec.ts";
+import { SignedSet } from "../dnssec/rrsig.ts";
+import { rrsigLength, Signer, type Signing } from "../dnssec/signer.ts";
+import { putSuccessor, successorLengthMax } from "../dnssec/successor.ts";
+import { copyBytes, u16, u32, word } from "../wire/bytes.ts";
+import { Rcode, RRType } from "../wire/codes.ts";
+import type { Query } from "../wire/query.ts";
+import { FIXED_LENGTH, type Reply, Section } from "./reply.ts";
+import { Transport } from "./transport.ts";
+
+/** The bitmap of a name that does not exist: its signature and its NSEC are there, and NXNAME says it (RFC 9824 §3.1). */
+const NOT_THERE: Uint8Array = typeBitmap([RRType.RRSIG, RRType.NSEC, RRType.NXNAME]);
+
+/** What a thread signs with: memory and keys that all threads share. */
+export interface SigningState {
+  /** The memory of the `SignatureTable`. */
+  readonly table: SharedArrayBuffer;
+  /** By zone number of the book; null: the zone is not signed. */
+  readonly zones: readonly (Signing | null)[];
+}
+
+/** Signs the answers of one thread. `begin` comes first for each query that wants signatures, `enter` for each zone. */
+export class Signatures {
+  readonly #signer: Signer;
+  readonly #zones: SigningState["zones"];
+  readonly #set = new SignedSet();
+  /** Of the zone that was entered. */
+  #signing: Signing | null = null;
+  #zone = 0;
+  #moment = 0;
+  #isUdp = false;
+
+  constructor({ table, zones }: SigningState) {
+    this.#signer = new Signer(table, this.#set);
+    this.#zones = zones;
+  }
+
+  /** Signatures that this thread had to make for queries. */
+  get fresh(): number {
+    return this.#signer.fresh;
+  }
+
+  begin(moment: number, transport: Transport): void {
+    this.#moment = moment;
+    this.#isUdp = transport === Transport.Udp;
+  }
+
+  /** Goes on in the zone whose record is at `zone`; false: it is not signed. */
+  enter(book: Book, zone: number): boolean {
+    this.#zone = zone;
+    this.#signing = this.#zones[(zone - book.zonesAt) / ZONE_WORDS] ?? null;
+    return this.#signing !== null;
+  }
+
+  /** Signs an RRset of the book that was just added, whose owner is the last `ownerLength` octets of the current name. */
+  addForRRset(book: Book, rrset: number, reply: Reply, section: Section, ownerLength: number): void {
+    const canonical = word(book.words, rrset + RRsetRecord.canonical);
+    const type = word(book.words, rrset + RRsetRecord.type);
+    const ttlSeconds = u32(book.octets, book.octetsAt + canonical);
+    this.#addCanonical(book, canonical, type, ttlSeconds, reply, section, ownerLength);
+  }
+
+  /** Signs the one RR that was added at `at`, owned by the current name and without names in its RDATA. */
+  addForRR(at: number, book: Book, reply: Reply): void {
+    this.#addLast(at, book, reply, Section.Answer, reply.ownerLength);
+  }
+
+  /** Signs the SOA of a negative answer: with the zone's TTL, whatever lower one it is sent with (RFC 4034 §3.1.4). */
+  addForSoa(book: Book, reply: Reply): void {
+    const { words } = book;
+    const apexLength = word(words, this.#zone + ZoneRecord.apexLength);
+    const sent = word(words, this.#zone + ZoneRecord.negativeTtl);
+    const soa = word(words, this.#zone + ZoneRecord.soa);
+    this.#addCanonical(book, soa, RRType.SOA, sent, reply, Section.Authority, apexLength);
+  }
+
+  /**
+   * Proves what types there are at the last `ownerLength` octets of the current name: those of `node`, less the one that a
+   * service has none of (`steered` is 1 for A, 2 for AAAA, 3 for HTTPS); node 0: there is no such name.
+   */
+  addNsec(
+    book: Book,
+    node: number,
+    steered: number,
+    reply: Reply,
+    section: Section,
+    ownerLength: number,
+  ): void {
+    const at = this.#addBareNsec(book, node, steered, reply, section, ownerLength);
+    if (at !== 0) this.#addLast(at, book, reply, section, ownerLength);
+  }
+
+  /**
+   * Answers a query for RRSIG or NSEC at a name that is there. The NSEC is what a NODATA would have proved; RRSIG gets the
+   * one of that NSEC, because a name has a signature for each of its RRsets and nobody needs them all (RFC 8482 §4.1).
+   */
+  answerProof(book: Book, node: number, query: Query, reply: Reply): void {
+    const nsec = this.#addBareNsec(book, node, 0, reply, Section.Answer, reply.ownerLength);
+    if (nsec === 0 || (query.qtype === RRType.NSEC && !query.dnssecOk)) return;
+    this.#addLast(nsec, book, reply, Section.Answer, reply.ownerLength);
+    if (query.qtype === RRType.RRSIG) reply.removeFirst(nsec);
+  }
+
+  /** Appends an NSEC; returns where it begins, 0 when there was no room. */
+  #addBareNsec(
+    book: Book,
+    node: number,
+    steered: number,
+    reply: Reply,
+    section: Section,
+    ownerLength: number,
+  ): number {
+    let bitmap = NOT_THERE;
+    let bitmapAt = 0;
+    let bitmapLength = NOT_THERE.length;
+    if (node !== 0) {
+      bitmap = book.octets;
+      bitmapAt = book.octetsAt + word(book.words, node + Node.types);
+      for (let i = 0; i < steered; i += 1) bitmapAt += 2 + u16(bitmap, bitmapAt);
+      bitmapLength = u16(bitmap, bitmapAt);
+      bitmapAt += 2;
+    }
+    const apexLength = word(book.words, this.#zone + ZoneRecord.apexLength);
+    const ttlSeconds = word(book.words, this.#zone + ZoneRecord.negativeTtl);
+    const ownerAt = reply.ownerAt + reply.ownerLength - ownerLength;
+    if (!reply.fits(FIXED_LENGTH + successorLengthMax(ownerLength) + bitmapLength)) return 0;
+    const { packet, at } = reply;
+    const next = at + FIXED_LENGTH;
+    const nextLength = putSuccessor(packet, ownerAt, ownerLength, apexLength, packet, next);
+    copyBytes(bitmap, bitmapAt, packet, next + nextLength, bitmapLength);
+    reply.addRR(RRType.NSEC, ttlSeconds, nextLength + bitmapLength, section, ownerLength);
+    return at;
+  }
+
+  /** Signs the last RR, at `at`, whose RDLENGTH and RDATA stand as they are signed: an NSEC's next name is folded. */
+  #addLast(at: number, book: Book, reply: Reply, section: Section, ownerLength: number): void {
+    this.#point(book, reply, ownerLength);
+    this.#set.type = u16(reply.packet, at + 2);
+    this.#set.ttlSeconds = u32(reply.packet, at + 6);
+    this.#set.rdatas = reply.packet;
+    this.#set.rdatasAt = at + FIXED_LENGTH - 2;
+    this.#set.rdatasLength = reply.at - this.#set.rdatasAt;
+    this.#add(reply, section, ownerLength, this.#set.ttlSeconds);
+  }
+
+  #addCanonical(
+    book: Book,
+    canonical: number,
+    type: number,
+    sentTtlSeconds: number,
+    reply: Reply,
+    section: Section,
+    ownerLength: number,
+  ): void {
+    const at = book.octetsAt + canonical;
+    this.#point(book, reply, ownerLength);
+    this.#set.type = type;
+    this.#set.ttlSeconds = u32(book.octets, at);
+    this.#set.rdatas = book.octets;
+    this.#set.rdatasAt = at + CANONICAL_HEADER;
+    this.#set.rdatasLength = u32(book.octets, at + 4);
+    this.#add(reply, section, ownerLength, sentTtlSeconds);
+  }
+
+  /** Points the set at its owner. */
+  #point(book: Book, reply: Reply, ownerLength: number): void {
+    this.#set.names = reply.packet;
+    this.#set.ownerAt = reply.ownerAt + reply.ownerLength - ownerLength;
+    this.#set.ownerLength = ownerLength;
+    this.#set.apexLength = word(book.words, this.#zone + ZoneRecord.apexLength);
+  }
+
+  /** An RRSIG by each key. An RRSIG has the TTL of what it signs (RFC 4034 §3). */
+  #add(reply: Reply, section: Section, ownerLength: number, ttlSeconds: number): void {
+    const signing = this.#signing;
+    if (signing === null || reply.isTruncated) return;
+    const length = rrsigLength(this.#set.apexLength);
+    if (signing.keys.length === 0) reply.rcode = Rcode.ServFail;
+    for (let i = 0; i < signing.keys.length; i += 1) {
+      const key = signing.keys[i];
+      if (key === undefined || !reply.fits(FIXED_LENGTH + length)) return;
+      const isWritten = this.#signer.write(reply.packet, reply.at + FIXED_LENGTH, signing, key, this.#moment);
+      if (isWritten) reply.addRR(RRType.RRSIG, ttlSeconds, length, section, ownerLength);
+      else this.#giveUp(reply);
+    }
+  }
+
+  /** Too many fresh signatures this second: who comes back over TCP shows that its address is not forged. */
+  #giveUp(reply: Reply): void {
+    if (this.#isUdp) reply.isTruncated = true;
+    else reply.rcode = Rcode.ServFail;
+  }
+}
+
+/** Which of a service's type bitmaps leaves the qtype out (see `Node.types`); 0: it is none that a service answers. */
+export function steeredVariant(qtype: number): number {
+  if (qtype === RRType.A) return 1;
+  if (qtype === RRType.AAAA) return 2;
+  return qtype === RRType.HTTPS ? 3 : 0;
+}
