@@ -66,15 +66,18 @@ export async function measure(peer: Peer, place: Place, names: string, seconds: 
 }
 
 /** What answers cost. */
-export interface Cost {
-  readonly result: LoadResult;
+export interface Cost<T> {
+  readonly result: T;
   /** Of the process that did most, and of all that the server runs. */
   readonly cpuUs: number;
   readonly cpuOfAllUs: number;
 }
 
 /** Runs a load, and says what the kernel charged the server for each answer. */
-export async function costOf(server: Server, run: () => Promise<LoadResult>): Promise<Cost> {
+export async function costOf<T extends { readonly received: number }>(
+  server: Server,
+  run: () => Promise<T>,
+): Promise<Cost<T>> {
   const before = new Map(server.processes.map((pid) => [pid, cpuNsOf(pid)]));
   const result = await run();
   const used = server.processes.map((pid) => cpuNsOf(pid) - (before.get(pid) ?? 0));

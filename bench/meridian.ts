@@ -13,11 +13,11 @@ export const CLI: string = join(import.meta.dirname, "../src/cli.ts");
 
 /** Writes a folder that `meridian serve` can use, and says how to start it. */
 export function writeMeridian(
-  place: Pick<Place, "folder" | "port" | "database" | "labels">,
+  place: Pick<Place, "folder" | "port" | "database" | "labels" | "tls">,
   kind: Kind,
   udp: "batch" | "datagram",
 ): readonly string[] {
-  const { folder, port, database, labels } = place;
+  const { folder, port, database, labels, tls } = place;
   mkdirSync(folder, { recursive: true });
   const rr = kind === "static" ? `5 A ${VIPS.us}` : "STEER www";
   writeFileSync(join(folder, `${ZONE}.zone`), masterFile(rr, labels));
@@ -31,6 +31,7 @@ export function writeMeridian(
   udp: ${udp}
   api: { listen: "127.0.0.1:0" }
   state: var
+${tls === null ? "" : `  tls: { listen: ["127.0.0.1:${tls.port}"], certificate: ${tls.certificate}, key: ${tls.key} }`}
 geo: { database: ${JSON.stringify(database)} }
 zones: [${ZONE}.zone]
 regions: { us: { at: [38.9, -77.4] }, eu: { at: [53.3, -6.3] }, ap: { at: [35.7, 139.7] } }

@@ -71,6 +71,7 @@ async function keep(peer: Peer, count: number): Promise<Kept> {
     database,
     programs: buildPrograms(),
     labels,
+    tls: null,
   };
   mkdirSync(place.folder);
   const command = peer.command(place);

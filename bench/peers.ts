@@ -31,7 +31,16 @@ export interface Place {
   readonly database: string;
   /** Of the names that are served. */
   readonly labels: readonly string[];
+  /** Where and with what it serves DNS over TLS too, if it can; null: it need not. */
+  readonly tls: Tls | null;
   readonly programs: Programs;
+}
+
+/** DNS over TLS on 127.0.0.1; PEM files. */
+export interface Tls {
+  readonly port: number;
+  readonly certificate: string;
+  readonly key: string;
 }
 
 const REGIONAL = Object.values(VIPS);
@@ -197,7 +206,7 @@ server:
     background-workers: 1`;
 }
 
-function nsd({ folder, port, labels }: Place): readonly string[] {
+function nsd({ folder, port, labels, tls }: Place): readonly string[] {
   writeFileSync(join(folder, "zone"), masterFile(`5 A ${VIPS.us}`, labels));
   writeFileSync(
     join(folder, "nsd.conf"),
@@ -212,6 +221,7 @@ function nsd({ folder, port, labels }: Place): readonly string[] {
   xfrdfile: "${folder}/xfrd.state"
   zonelistfile: "${folder}/zones"
   logfile: "${folder}/log"
+${tls === null ? "" : `  ip-address: 127.0.0.1@${tls.port}\n  tls-port: ${tls.port}\n  tls-service-pem: "${tls.certificate}"\n  tls-service-key: "${tls.key}"`}
 remote-control:
   control-enable: no
 zone:

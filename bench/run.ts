@@ -14,6 +14,7 @@ import { isInstalled, PEERS, type Peer } from "./peers.ts";
 import { freePort } from "./ports.ts";
 import { buildPrograms } from "./programs.ts";
 import { scale } from "./scale.ts";
+import { streamsTable } from "./streams.ts";
 import { faultOf, type Limit, type Round, tableOf, verdictsOn } from "./table.ts";
 import { NAMES, ZONE } from "./zone.ts";
 
@@ -42,6 +43,7 @@ const { values: options } = parseArgs({
     smoke: { type: "boolean", default: false },
     scale: { type: "boolean", default: false },
     names: { type: "boolean", default: false },
+    streams: { type: "boolean", default: false },
     write: { type: "string" },
   },
 });
@@ -56,6 +58,7 @@ function chosen(): Promise<readonly string[]> {
   const document = options.write ?? null;
   if (options.scale) return scale(document);
   if (options.names) return namesTable(document);
+  if (options.streams) return streamsTable(document);
   return compare();
 }
 
@@ -111,6 +114,7 @@ function runsIn(folder: string, seconds: number): (peer: Peer) => Promise<Figure
       database,
       programs,
       labels: NAMES,
+      tls: null,
     };
     return measure(peer, place, names, seconds);
   };
