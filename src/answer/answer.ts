@@ -20,6 +20,7 @@ import { word } from "../wire/bytes.ts";
 import { ExtendedError, Rcode, RRClass, RRType } from "../wire/codes.ts";
 import { hashName, Parsed, parseQuery, type Query } from "../wire/query.ts";
 import { addCname, addDname, addHinfo } from "./chain.ts";
+import { answerChaos } from "./chaos.ts";
 import type { Client } from "./client.ts";
 import { CookieProof, type Cookies } from "./cookie.ts";
 import { findEncloser, findNode } from "./find.ts";
@@ -96,13 +97,19 @@ function resolve(
   moment: number,
 ): void {
   const { book, query, reply } = state;
+  if (query.qclass !== RRClass.IN) {
+    if (query.qclass === RRClass.CH) {
+      answerChaos(query, reply, client, state.options.chaos, book === null ? 0 : book.version);
+    } else refuseForeign(reply);
+    return;
+  }
   if (book === null) {
     reply.rcode = Rcode.ServFail;
     reply.extendedError = ExtendedError.NotReady;
     return;
   }
   const isTransfer = query.qtype === RRType.AXFR || query.qtype === RRType.IXFR;
-  if (query.qclass !== RRClass.IN || isTransfer) {
+  if (isTransfer) {
     reply.rcode = Rcode.Refused;
     reply.extendedError = ExtendedError.Prohibited;
     return;

@@ -1,12 +1,14 @@
 /** What an operator decides about answering. */
 
 import type { NodeConfig } from "../config/config.ts";
+import type { Prefix } from "../wire/address.ts";
 import type { RateLimitOptions } from "./rate-limit.ts";
 
 /** Plain data, so that worker threads can be given it as it is. */
 export interface AnswerOptions {
   /** What we are called in replies to who asks for it (RFC 5001); null: nothing. */
   readonly nsid: Uint8Array | null;
+  readonly chaos: ChaosOptions;
   /** null: queries with cookies are answered as if they had none. */
   readonly cookies: CookieOptions | null;
   /** null: responses are not limited. */
@@ -15,6 +17,14 @@ export interface AnswerOptions {
   readonly maxAmplification: number | null;
   /** How long a connection may idle, as clients that ask are told (RFC 7828). */
   readonly idleTimeoutMs: number;
+}
+
+/** What is told in class CH; null and none: nothing, to nobody. */
+export interface ChaosOptions {
+  readonly id: Uint8Array | null;
+  readonly version: Uint8Array | null;
+  /** Who may know from which book we answer. */
+  readonly bookFor: readonly Prefix[];
 }
 
 /** How DNS Cookies are used (RFC 7873). */
@@ -28,6 +38,7 @@ interface CookieOptions {
 /** What tests and tools start from: nothing that an operator has to ask for. */
 export const defaultAnswerOptions: AnswerOptions = {
   nsid: null,
+  chaos: { id: null, version: null, bookFor: [] },
   cookies: null,
   rateLimit: null,
   maxAmplification: null,
@@ -45,12 +56,17 @@ export interface AnswerMeans {
 
 /** The options that a config stands for. */
 export function answerOptionsOf(node: NodeConfig, { secrets, table, seed }: AnswerMeans): AnswerOptions {
-  const { nsid, cookies, rateLimit, maxAmplification, tcp } = node;
+  const { nsid, chaos, cookies, rateLimit, maxAmplification, tcp } = node;
   return {
-    nsid: nsid === null ? null : Buffer.from(nsid),
+    nsid: octetsOf(nsid),
+    chaos: { id: octetsOf(chaos.id), version: octetsOf(chaos.version), bookFor: chaos.bookFor },
     cookies: cookies.mode === "off" ? null : { secrets, required: cookies.mode === "require" },
     rateLimit: rateLimit === null ? null : { ...rateLimit, table, seed },
     maxAmplification,
     idleTimeoutMs: tcp.idleTimeoutMs,
   };
+}
+
+function octetsOf(text: string | null): Uint8Array | null {
+  return text === null ? null : Buffer.from(text);
 }

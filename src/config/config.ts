@@ -179,6 +179,12 @@ export interface NodeConfig {
   readonly tls: TlsConfig | null;
   /** Where load balancers are that put a PROXY header (version 2) before each connection. */
   readonly proxyProtocol: readonly Prefix[];
+  /** What is told in class CH (RFC 4892); null and none: nothing, to nobody. */
+  readonly chaos: {
+    readonly id: string | null;
+    readonly version: string | null;
+    readonly bookFor: readonly Prefix[];
+  };
   /** DNS Cookies (RFC 7873). */
   readonly cookies: CookieConfig;
   /** null: responses are not limited. */

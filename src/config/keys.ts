@@ -16,6 +16,7 @@ export const keys = {
     "tls",
     "nsid",
     "proxyProtocol",
+    "chaos",
     "cookies",
     "rateLimit",
     "maxAmplification",
@@ -25,6 +26,7 @@ export const keys = {
     "publishWithin",
   ],
   "node.tcp": ["maxConnections", "maxConnectionsPerClient", "idleTimeout"],
+  "node.chaos": ["id", "version", "bookFor"],
   "node.cookies": ["mode", "secrets"],
   "node.tls": ["listen", "certificate", "key"],
   "node.rateLimit": [

@@ -40,6 +40,7 @@ const boundTermRange = { least: 1, most: 60_000 };
 export function parseNode(reader: Reader | null, folder: string, defaults: NodeDefaults): NodeConfig {
   const node = reader?.fields(keys.node);
   const tcp = node?.optional("tcp")?.fields(keys["node.tcp"]);
+  const chaos = node?.optional("chaos")?.fields(keys["node.chaos"]);
   const cookies = node?.optional("cookies")?.fields(keys["node.cookies"]);
   const api = node?.optional("api")?.fields(keys["node.api"]);
   const apiTls = api?.optional("tls")?.fields(keys["node.api.tls"]);
@@ -62,6 +63,11 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
     nsid: node?.optional("nsid")?.matching(nodeText, nodeTextExpected) ?? null,
     tls: tls ? { listen: listen.parse(tls.optional("listen"), ports.tls), ...files(tls) } : null,
     proxyProtocol: parsePrefixes(node?.optional("proxyProtocol") ?? null),
+    chaos: {
+      id: chaos?.optional("id")?.matching(nodeText, nodeTextExpected) ?? null,
+      version: chaos?.optional("version")?.matching(nodeText, nodeTextExpected) ?? null,
+      bookFor: parsePrefixes(chaos?.optional("bookFor") ?? null),
+    },
     cookies: {
       mode: cookies?.optional("mode")?.oneOf(["off", "optional", "require"]) ?? "optional",
       secrets: parsePath(cookies?.optional("secrets") ?? null, folder),

@@ -81,6 +81,7 @@ export class Server {
   readonly memory: SharedArrayBuffer;
   readonly counters: Float64Array = counterRow(newCounters(1), 0);
   readonly client: Client = new Client();
+  readonly options: AnswerOptions;
   readonly #packet = new Uint8Array(65_535);
   readonly #responder;
 
@@ -90,9 +91,10 @@ export class Server {
     vips: readonly Vip[] = [],
     options: Partial<AnswerOptions> = {},
     keys: ReadonlyMap<string, Signing> = new Map(),
+    version = 1,
   ) {
     this.compiled = compileBook({
-      version: 1,
+      version,
       zones,
       signing: keys,
       services,
@@ -105,10 +107,8 @@ export class Server {
     new Uint8Array(this.memory).set(this.compiled.bytes);
     const table = SignatureTable.create(16, [1, 2]).shared;
     const signing = { table, zones: zones.map(({ apex }) => keys.get(nameKey(apex)) ?? null) };
-    this.#responder = createResponder({ memory: this.memory, signing }, this.counters, {
-      ...defaultAnswerOptions,
-      ...options,
-    });
+    this.options = { ...defaultAnswerOptions, ...options };
+    this.#responder = createResponder({ memory: this.memory, signing }, this.counters, this.options);
     this.client.address.set([198, 51, 100, 7]);
   }
 

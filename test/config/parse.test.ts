@@ -48,6 +48,14 @@ describe("a config with every key", () => {
         dryRun: true,
       },
       maxAmplification: 12.5,
+      chaos: {
+        id: "ams-1.dns",
+        version: "Meridian 1",
+        bookFor: [
+          expect.objectContaining({ text: "10.0.0.0/8" }),
+          expect.objectContaining({ text: "::1/128" }),
+        ],
+      },
       cookies: { mode: "require", secrets: "/srv/fleet/cookie-secrets" },
       api: { address: expect.objectContaining({ text: "::1" }), port: 8443 },
       apiTls: { certificate: "/etc/meridian/tls/api.pem", key: "/etc/ssl/api.key" },

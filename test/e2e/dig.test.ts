@@ -56,6 +56,7 @@ const QUESTIONS: readonly (readonly [
   ],
   ["why a question is refused", "www.elsewhere.example A", [/EDE: 20 \(Not Authoritative\)/]],
   ["how long a connection may idle", "www.gslb.example A +tcp +keepalive", [/TCP[- ]KEEPALIVE: 10\.0/]],
+  ["nothing of the software", "version.bind TXT CH", ["status: REFUSED", /EDE: 18 \(Prohibited\)/]],
   ["nothing of who the node is", "www.gslb.example A +nsid", ["status: NOERROR", VIPS.us]],
   ["a question without EDNS", "www.gslb.example A +noedns", ["status: NOERROR", "ADDITIONAL: 0"]],
   ["TCP", "www.gslb.example A +tcp", [VIPS.us, "(TCP)"]],

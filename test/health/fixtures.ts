@@ -99,6 +99,7 @@ export function configWith(parts: ConfigParts): Config {
       api: listen,
       apiTls: null,
       nsid: null,
+      chaos: { id: null, version: null, bookFor: [] },
       rateLimit: null,
       maxAmplification: null,
       cookies: { mode: "optional", secrets: null },

@@ -64,6 +64,7 @@ export function configOf(
       api: endpoint,
       apiTls: null,
       nsid: null,
+      chaos: { id: null, version: null, bookFor: [] },
       rateLimit: null,
       maxAmplification: null,
       cookies: { mode: "optional", secrets: null },
