@@ -79,11 +79,10 @@ export class Cookies {
   }
 
   /**
-   * What the query's cookies prove at `moment`, in seconds. Writes the Server Cookie for the reply to `serverCookie`:
+   * What the cookies of a query that has some prove at `moment`, in seconds. Writes the Server Cookie for the reply to `serverCookie`:
    * the client's own while that is young and made with the current secret.
    */
   check(query: Query, client: Client, moment: number, serverCookie: Uint8Array): CookieProof {
-    if (query.cookieLength === 0) return CookieProof.None;
     const { cookie } = query;
     const pair = 1 + Atomics.load(this.#secrets, 0) * PAIR_WORDS;
     copyBytes(cookie, 0, this.#message, 0, COOKIES_LENGTH - HASH_LENGTH);

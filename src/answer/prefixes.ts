@@ -6,10 +6,8 @@ import type { Client } from "./client.ts";
 
 /** Whether the client's address is in one of the prefixes. */
 export function isAmong(prefixes: readonly Prefix[], client: Client): boolean {
-  for (let i = 0; i < prefixes.length; i += 1) {
-    const prefix = prefixes[i];
-    if (prefix !== undefined && prefix.address.family === client.family && covers(prefix, client))
-      return true;
+  for (const prefix of prefixes) {
+    if (prefix.address.family === client.family && covers(prefix, client)) return true;
   }
   return false;
 }

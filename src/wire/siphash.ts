@@ -1,6 +1,6 @@
 /** SipHash-2-4: a keyed hash that nobody without the key can foresee (Aumasson and Bernstein, 2012). */
 
-import { u8 } from "./bytes.ts";
+import { int, u8, word } from "./bytes.ts";
 
 /** The state v0 to v3, each as its low and its high word. One for the thread: a hash is worked out in one go. */
 const v = new Int32Array(8);
@@ -29,10 +29,10 @@ export function sipHash(
 
 /** The key into the state, each half twice, with "somepseudorandomlygeneratedbytes". */
 function begin(keys: Uint32Array, keyAt: number): void {
-  const k0 = keys[keyAt] ?? 0;
-  const k1 = keys[keyAt + 1] ?? 0;
-  const k2 = keys[keyAt + 2] ?? 0;
-  const k3 = keys[keyAt + 3] ?? 0;
+  const k0 = word(keys, keyAt);
+  const k1 = word(keys, keyAt + 1);
+  const k2 = word(keys, keyAt + 2);
+  const k3 = word(keys, keyAt + 3);
   v[0] = k0 ^ 0x70736575;
   v[1] = k1 ^ 0x736f6d65;
   v[2] = k2 ^ 0x6e646f6d;
@@ -81,7 +81,7 @@ function swap(a: number): void {
 }
 
 function load(at: number): number {
-  return v[at] ?? 0;
+  return int(v, at);
 }
 
 /** A little-endian word; what lies behind the message is zero. */

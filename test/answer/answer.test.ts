@@ -32,6 +32,7 @@ sub      NS   ns.sub
 sub      NS   ns1
 sub      DS   1 13 2 0000000000000000000000000000000000000000000000000000000000000000
 ns.sub   A    192.0.2.60
+bare     NS   ns.other.test.
 old      DNAME new
 x.new    A    192.0.2.70
 again.new CNAME x.old
@@ -187,6 +188,12 @@ describe("delegations", () => {
     expect(reply.answers).toEqual([]);
     expect(texts(reply.authorities)).toEqual(["sub.example NS ns.sub.example", "sub.example NS ns1.example"]);
     expect(texts(reply.additionals)).toContain("ns.sub.example A 192.0.2.60");
+  });
+
+  test("a delegation to servers elsewhere is referred without glue", () => {
+    const reply = server.ask("x.bare.example", "A");
+    expect(texts(reply.authorities)).toEqual(["bare.example NS ns.other.test"]);
+    expect(reply.additionals).toEqual([]);
   });
 
   test("a zone served below another answers for itself", () => {
@@ -424,4 +431,12 @@ test("without a book every query gets SERVFAIL, so that resolvers turn to anothe
   packet.set(query);
   expect(responder.answer(packet, query.length, server.client, Transport.Udp, 1)).toBe(query.length);
   expect(packet[3]).toBe(2);
+});
+
+test("another book is used from the next query on", () => {
+  const first = new Server([outer]);
+  const second = new Server([zoneOf(`${ZONE}late A 192.0.2.90\n`)]);
+  expect(first.ask("late.example", "A").rcode).toBe("NXDOMAIN");
+  first.adopt(second);
+  expect(texts(first.ask("late.example", "A").answers)).toEqual(["late.example A 192.0.2.90"]);
 });

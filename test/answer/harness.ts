@@ -3,7 +3,7 @@
 import { type DecodedPacket, decode, encode, type Packet, type RecordType } from "dns-packet";
 import { Client } from "../../src/answer/client.ts";
 import { type AnswerOptions, defaultAnswerOptions } from "../../src/answer/options.ts";
-import { createResponder } from "../../src/answer/responder.ts";
+import { createResponder, type ServedBook } from "../../src/answer/responder.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { inspectBook } from "../../src/book/book.ts";
 import { type BookService, type CompiledBook, compileBook } from "../../src/book/compile.ts";
@@ -17,6 +17,7 @@ import { parseAddress } from "../../src/wire/address.ts";
 import { type Name, nameKey, parseName } from "../../src/wire/name.ts";
 import { parseZone } from "../../src/zone/parse.ts";
 import type { Zone } from "../../src/zone/zone.ts";
+import { decodeMessage } from "../conformance/message.ts";
 
 /** A zone from its text; a problem in it is the test's mistake. */
 export function zoneOf(text: string): Zone {
@@ -79,6 +80,7 @@ export function readReply(octets: Uint8Array): Reply {
 export class Server {
   readonly compiled: CompiledBook;
   readonly memory: SharedArrayBuffer;
+  readonly served: ServedBook;
   readonly counters: Float64Array = counterRow(newCounters(1), 0);
   readonly client: Client = new Client();
   readonly options: AnswerOptions;
@@ -107,15 +109,26 @@ export class Server {
     new Uint8Array(this.memory).set(this.compiled.bytes);
     const table = SignatureTable.create(16, [1, 2]).shared;
     const signing = { table, zones: zones.map(({ apex }) => keys.get(nameKey(apex)) ?? null) };
+    this.served = { memory: this.memory, signing };
     this.options = { ...defaultAnswerOptions, ...options };
-    this.#responder = createResponder({ memory: this.memory, signing }, this.counters, this.options);
+    this.#responder = createResponder(this.served, this.counters, this.options);
     this.client.address.set([198, 51, 100, 7]);
   }
 
-  /** Answers raw octets; the response's octets, none for silence. */
+  /** Answers raw octets; the response's octets, none for silence. Two decoders read every response to its last octet. */
   raw(query: Uint8Array, transport: Transport = Transport.Udp, moment = 1): Uint8Array {
     this.#packet.set(query);
-    return this.#packet.slice(0, this.answer(this.#packet, query.length, transport, moment));
+    const reply = this.#packet.slice(0, this.answer(this.#packet, query.length, transport, moment));
+    if (reply.length > 0) {
+      decodeMessage(reply);
+      readReply(reply);
+    }
+    return reply;
+  }
+
+  /** Starts using the book of another. */
+  adopt({ served }: Server): void {
+    this.#responder.adopt(served);
   }
 
   /** Answers in place; the result is the response's length. */

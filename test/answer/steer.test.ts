@@ -2,12 +2,16 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { Reply } from "../../src/answer/reply.ts";
+import { steer } from "../../src/answer/steer.ts";
 import { Transport } from "../../src/answer/transport.ts";
+import { Book } from "../../src/book/book.ts";
 import { applyPatches, PatchWriter } from "../../src/book/patch.ts";
 import { buildAtlas } from "../../src/geo/atlas.ts";
 import { compileClasses } from "../../src/geo/trie.ts";
 import type { Plan } from "../../src/steering/plan.ts";
 import { addressOf, parsePrefix } from "../../src/wire/address.ts";
+import { Parsed, parseQuery, Query } from "../../src/wire/query.ts";
 import { planOf, queryOf, readReply, Server, scopeOf, serviceOf, texts, vipOf, zoneOf } from "./harness.ts";
 
 const zone = zoneOf("$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n");
@@ -160,6 +164,45 @@ describe("picks", () => {
     patch({ kind: "servfail" });
     expect(weighted.ask("www.example", "A").rcode).toBe("SERVFAIL");
   });
+
+  /**
+   * The interleaving that a thread which patches can bring about: each time the plan's count is read, two patches come
+   * before the rest of it.
+   */
+  function answerWhilePatched(times: number): string {
+    const book = new Book(weighted.memory);
+    const shared = new Uint32Array(weighted.memory);
+    const slot = String(weighted.compiled.directory.services[0]?.slots);
+    const two = ["192.0.2.12", "192.0.2.10"].map(
+      (target) => new PatchWriter(weighted.compiled.directory).put(0, 0, 4, planOf({ [target]: 1 })).packed,
+    );
+    let left = times;
+    const words = new Proxy(shared, {
+      get(target, key) {
+        const read = Reflect.get(target, key, target);
+        if (key !== slot || left === 0) return read;
+        left -= 1;
+        for (const packed of two) applyPatches(shared, packed);
+        return read;
+      },
+    });
+    const query = queryOf("www.example", "A");
+    const packet = new Uint8Array(1_232);
+    packet.set(query);
+    const [parsed, reply] = [new Query(), new Reply()];
+    expect(parseQuery(packet, query.length, parsed)).toBe(Parsed.Query);
+    reply.begin(packet, parsed, 512, 0);
+    const patched = Object.create(book, { words: { value: words } }) as Book;
+    expect(steer(patched, 0, parsed, weighted.client, 1, reply, weighted.counters)).toBe(true);
+    return addressOf(packet.slice(reply.at - 4, reply.at)).text;
+  }
+
+  test.each([1, 4, 100])(
+    "a plan patched twice during %i of its reads is answered from what was in force",
+    (times) => {
+      expect(answerWhilePatched(times)).toBe("192.0.2.10");
+    },
+  );
 
   function countPicks(asked: Server, queries: number): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();

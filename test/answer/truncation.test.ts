@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
+import { EdnsOption, RRType } from "../../src/wire/codes.ts";
+import { decodeMessage, encodeQuestion, Flag, wireName } from "../conformance/message.ts";
 import { planOf, queryOf, Server, serviceOf, texts, vipOf, zoneOf } from "./harness.ts";
 
 /** Labels that make a name of about 190 octets. */
@@ -16,6 +18,7 @@ $TTL 60
 ns A 192.0.2.53
 ${long("a")} CNAME ${long("b")}
 ${long("b")} CNAME ${long("c")}
+${long("h")} CNAME ${long("g")}.old
 c1 CNAME ${long("d")}
 ${long("d")} CNAME ${long("f")}
 ${long("f")} CNAME d2.${"x".repeat(40)}.www
@@ -50,6 +53,7 @@ const server = new Server([zone], [serviceOf("www.example.", plans, null, https)
 describe("what does not fit into 512 octets is truncated", () => {
   test.each([
     ["a chain of CNAMEs", `${long("a")}.example`, "A"],
+    ["a DNAME behind a CNAME", `${long("h")}.example`, "A"],
     ["the CNAME made from a DNAME", `${"p".repeat(40)}.old.example`, "A"],
     ["a steered A behind CNAMEs", "c1.example", "A"],
     ["a steered HTTPS behind CNAMEs", "c1.example", "HTTPS"],
@@ -90,4 +94,18 @@ test.each([
 
 test("HTTPS is SERVFAIL when a family of its hints is", () => {
   expect(server.ask("half.example", "HTTPS").rcode).toBe("SERVFAIL");
+});
+
+test("the HINFO that answers ANY is truncated when the OPT leaves no room for it", () => {
+  const name = [...["x", "y", "z"].map((letter) => letter.repeat(63)), "w".repeat(53), "example"].join(".");
+  const all = zoneOf(
+    "$ORIGIN example.\n$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.53\n* A 192.0.2.1\n",
+  );
+  const wordy = new Server([all], [], [], { nsid: new Uint8Array(255) });
+  const query = encodeQuestion(wireName(`${name}.`), RRType.ANY, {
+    size: 512,
+    options: [[EdnsOption.NSID, new Uint8Array()]],
+  });
+  const reply = decodeMessage(wordy.raw(query));
+  expect([reply.flags & Flag.TC, reply.answers]).toEqual([Flag.TC, []]);
 });
