@@ -107,6 +107,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     endpoints,
     sockets,
     tls: node.tls && { ...node.tls, endpoints: usableOf(node.tls.listen, log) },
+    https: node.https && { ...node.https, endpoints: usableOf(node.https.listen, log) },
     limits: node.tcp,
     proxies: node.proxyProtocol,
     answer: streams.answer,
@@ -134,8 +135,9 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   else void predecessor.gone.then(() => serving.startControl());
   const listening = endpoints.map(formatEndpoint);
   const tls = streamServer.addresses(Transport.Tls).map(formatEndpoint);
+  const https = streamServer.addresses(Transport.Https).map(formatEndpoint);
   log.info(
-    { endpoints: listening, tls, udp: udp.mode, workers: node.workers, book: host.version },
+    { endpoints: listening, tls, https, udp: udp.mode, workers: node.workers, book: host.version },
     "dns answers",
   );
   return {

@@ -159,6 +159,12 @@ interface TlsConfig extends TlsFiles {
   readonly listen: readonly Endpoint[];
 }
 
+/** DNS over HTTPS. */
+interface HttpsConfig extends TlsConfig {
+  /** Where queries are taken. */
+  readonly path: string;
+}
+
 /** How this machine serves; a change of it takes a new process. */
 export interface NodeConfig {
   readonly name: string;
@@ -177,6 +183,8 @@ export interface NodeConfig {
   readonly nsid: string | null;
   /** null: no DNS over TLS. */
   readonly tls: TlsConfig | null;
+  /** null: no DNS over HTTPS. */
+  readonly https: HttpsConfig | null;
   /** Where load balancers are that put a PROXY header (version 2) before each connection. */
   readonly proxyProtocol: readonly Prefix[];
   /** What is told in class CH (RFC 4892); null and none: nothing, to nobody. */

@@ -14,6 +14,7 @@ export const keys = {
     "udp",
     "tcp",
     "tls",
+    "https",
     "nsid",
     "proxyProtocol",
     "chaos",
@@ -41,6 +42,7 @@ export const keys = {
     "exempt",
     "dryRun",
   ],
+  "node.https": ["listen", "path", "certificate", "key"],
   "node.api": ["listen", "tls"],
   "node.api.tls": ["certificate", "key"],
 

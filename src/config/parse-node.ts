@@ -17,8 +17,10 @@ const anyIpv4 = new Uint8Array(4);
 const anyIpv6 = new Uint8Array(16);
 const loopback = Uint8Array.of(127, 0, 0, 1);
 
-/** The ports of DNS (RFC 1035 §4.2) and of DNS over TLS (RFC 7858 §3.1). */
-const ports = { dns: 53, tls: 853 } as const;
+/** The ports of DNS (RFC 1035 §4.2), DNS over TLS (RFC 7858 §3.1) and DNS over HTTPS (RFC 9110 §4.2.2). */
+const ports = { dns: 53, tls: 853, https: 443 } as const;
+
+const httpsPath = /^\/[\w.~!$&'()*+,;=:@%/-]*$/;
 const defaultApi: Endpoint = { address: addressOf(loopback), port: 8053 };
 
 /** What strangers are told of a node. */
@@ -45,6 +47,7 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
   const api = node?.optional("api")?.fields(keys["node.api"]);
   const apiTls = api?.optional("tls")?.fields(keys["node.api.tls"]);
   const tls = node?.optional("tls")?.fields(keys["node.tls"]);
+  const https = node?.optional("https")?.fields(keys["node.https"]);
   const listen = new Listen();
   const files = (at: Pick<Fields<"certificate" | "key">, "required">): TlsFiles => {
     const file = (key: "certificate" | "key"): string => parsePath(at.required(key), folder) ?? "";
@@ -62,6 +65,13 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
     },
     nsid: node?.optional("nsid")?.matching(nodeText, nodeTextExpected) ?? null,
     tls: tls ? { listen: listen.parse(tls.optional("listen"), ports.tls), ...files(tls) } : null,
+    https: https
+      ? {
+          listen: listen.parse(https.optional("listen"), ports.https),
+          path: https.optional("path")?.matching(httpsPath, "a path such as /dns-query") ?? "/dns-query",
+          ...files(https),
+        }
+      : null,
     proxyProtocol: parsePrefixes(node?.optional("proxyProtocol") ?? null),
     chaos: {
       id: chaos?.optional("id")?.matching(nodeText, nodeTextExpected) ?? null,

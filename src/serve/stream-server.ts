@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import type { Server } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Server as TlsServer } from "node:tls";
 import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import type { Endpoint, TlsFiles } from "../config/config.ts";
@@ -12,6 +13,7 @@ import { type Prefix, parseAddress } from "../wire/address.ts";
 import { type CertificateEvent, keepCertificate } from "./certificate.ts";
 import { type Connection, type ConnectionLimits, Connections } from "./connections.ts";
 import { describeCrash, guard } from "./guard.ts";
+import { createHttpsServer } from "./https.ts";
 import { type ListenerOptions, listen } from "./listener.ts";
 import type { SocketSet } from "./socket-set.ts";
 import { DnsStream, type RespondLater, type StreamService } from "./stream.ts";
@@ -22,6 +24,12 @@ interface TlsOptions extends TlsFiles {
   readonly endpoints: readonly Endpoint[];
 }
 
+/** DNS over HTTPS. */
+interface HttpsOptions extends TlsOptions {
+  /** Where queries are taken, as in `/dns-query`. */
+  readonly path: string;
+}
+
 /** How connections are served. */
 export interface StreamServerOptions {
   /** Where the sockets that listen come from; null: each listener opens its own. */
@@ -30,6 +38,8 @@ export interface StreamServerOptions {
   readonly endpoints: readonly Endpoint[];
   /** null: none. */
   readonly tls: TlsOptions | null;
+  /** null: none. */
+  readonly https: HttpsOptions | null;
   /** What connections of all listeners share. */
   readonly limits: ConnectionLimits;
   /** Where load balancers are that say with the PROXY protocol for whom they connect. */
@@ -78,6 +88,7 @@ export class StreamServer {
     try {
       await server.#serveTcp(options.endpoints);
       if (options.tls !== null) await server.#serveTls(options.tls);
+      if (options.https !== null) await server.#serveHttps(options.https);
     } catch (error) {
       await server.stop();
       throw error;
@@ -129,8 +140,23 @@ export class StreamServer {
     const server = createTlsServer(this.#connections, this.#options.counters, (connection, stream) =>
       this.#converse(connection, stream, service),
     );
+    await this.#listenFor(Transport.Tls, server, options);
+  }
+
+  async #serveHttps(options: HttpsOptions): Promise<void> {
+    const server = createHttpsServer({
+      connections: this.#connections,
+      path: options.path,
+      answer: this.#answer,
+      counters: this.#options.counters,
+    });
+    await this.#listenFor(Transport.Https, server, options);
+  }
+
+  /** Listens for a TLS server, which is given raw connections. */
+  async #listenFor(transport: Transport, server: TlsServer, options: TlsOptions): Promise<void> {
     this.#stops.push(keepCertificate(server, options, this.#options.onCertificate));
-    await this.#listen(Transport.Tls, options.endpoints, ({ socket }) => server.emit("connection", socket));
+    await this.#listen(transport, options.endpoints, ({ socket }) => server.emit("connection", socket));
   }
 
   async #listen(

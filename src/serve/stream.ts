@@ -9,12 +9,12 @@ import { putU16, u16 } from "../wire/bytes.ts";
 /** Octets of the length before each message. */
 const PREFIX = 2;
 /** A header is the least that a message can be (RFC 1035 §4.1.1). */
-const QUERY_OCTETS_MIN = 12;
+export const QUERY_OCTETS_MIN = 12;
 /**
  * A question with every EDNS option there is, padded, needs a few hundred. What other protocols begin with reads as a
  * length above this and closes the connection at once: 3,338 for a PROXY header, 5,635 for TLS, 18,245 for `GET`.
  */
-const QUERY_OCTETS_MAX = 2048;
+export const QUERY_OCTETS_MAX = 2048;
 /** Queries of one connection that may be in the hands of `respondLater`; the next waits for one of them to end. */
 const LATER_MAX = 4;
 

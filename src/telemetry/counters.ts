@@ -30,20 +30,29 @@ export const Counter = {
   /** Connections by transport; those with TLS after their handshake. */
   connectionsTcp: 20,
   connectionsTls: 21,
-  connectionsRefused: 22,
+  connectionsHttps: 22,
+  connectionsRefused: 23,
   /** Connections that are open now. */
-  connectionsOpen: 23,
-  tlsFailures: 24,
-  badCookie: 25,
+  connectionsOpen: 24,
+  tlsFailures: 25,
+  /** Responses over HTTPS by status. */
+  https200: 26,
+  https400: 27,
+  https404: 28,
+  https405: 29,
+  https413: 30,
+  https414: 31,
+  https415: 32,
+  badCookie: 33,
   /** Queries with cookies, in the order of `CookieProof`. */
-  cookieClientOnly: 26,
-  cookieInvalid: 27,
-  cookieValid: 28,
+  cookieClientOnly: 34,
+  cookieInvalid: 35,
+  cookieValid: 36,
   /** Responses that the rate limit held back. */
-  limitDropped: 29,
-  limitTruncated: 30,
-  wouldDrop: 31,
-  wouldTruncate: 32,
+  limitDropped: 37,
+  limitTruncated: 38,
+  wouldDrop: 39,
+  wouldTruncate: 40,
 } as const;
 
 /** The names of the counters, in the order of their cells. */

@@ -122,6 +122,7 @@ const DNS: readonly Family[] = [
   counts("connections_total", "Connections, those with TLS once their handshake is done.", "transport", {
     tcp: [Cell.connectionsTcp],
     tls: [Cell.connectionsTls],
+    https: [Cell.connectionsHttps],
   }),
   count(
     "refused_connections_total",
@@ -129,6 +130,15 @@ const DNS: readonly Family[] = [
     Cell.connectionsRefused,
   ),
   count("tls_handshake_failures_total", "TLS handshakes that came to nothing.", Cell.tlsFailures),
+  counts("https_responses_total", "Responses over HTTPS by their HTTP status.", "status", {
+    "200": [Cell.https200],
+    "400": [Cell.https400],
+    "404": [Cell.https404],
+    "405": [Cell.https405],
+    "413": [Cell.https413],
+    "414": [Cell.https414],
+    "415": [Cell.https415],
+  }),
 ];
 
 const VIPS: readonly Family[] = [

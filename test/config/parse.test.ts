@@ -28,6 +28,12 @@ describe("a config with every key", () => {
         certificate: "/etc/meridian/tls/dns.pem",
         key: "/etc/ssl/dns.key",
       },
+      https: {
+        listen: [{ address: expect.objectContaining({ text: "192.0.2.53" }), port: 443 }],
+        path: "/dns",
+        certificate: "/etc/meridian/tls/dns.pem",
+        key: "/etc/ssl/dns.key",
+      },
       proxyProtocol: [
         expect.objectContaining({ text: "10.1.2.0/24" }),
         expect.objectContaining({ text: "2001:db8:53::/64" }),
@@ -263,6 +269,7 @@ describe("a config with next to nothing", () => {
       udp: "auto",
       tcp: { maxConnections: 1000, maxConnectionsPerClient: 20, idleTimeoutMs: 10_000 },
       tls: null,
+      https: null,
       proxyProtocol: [],
       api: { address: { text: "127.0.0.1" }, port: 8053 },
       apiTls: null,

@@ -69,6 +69,10 @@ describe("node, geo and zones", () => {
         ],
       ],
       [
+        "node: { https: { path: dns-query, certificate: c, key: k } }",
+        ['1:24: node.https.path: expected a path such as /dns-query, found "dns-query"'],
+      ],
+      [
         "node: { proxyProtocol: [10.0.0.1/8, 10.0.0.0/8, 10.0.0.0/8] }",
         [
           '1:25: node.proxyProtocol[0]: expected a prefix without host bits such as 192.0.2.0/24 or 2001:db8::/32, found "10.0.0.1/8"',

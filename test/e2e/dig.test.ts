@@ -4,6 +4,7 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { makeCertificate } from "../serve/certificates.ts";
+import { encodeQuery } from "./dns.ts";
 import { freePort, has, hasIpv6, useLab } from "./harness.ts";
 import { layOut, type Site, startNode, VIPS } from "./site.ts";
 
@@ -81,11 +82,14 @@ const QUESTIONS: readonly (readonly [
 const lab = useLab();
 let site: Site;
 let tlsPort: number;
+let httpsPort: number;
 
 beforeAll(async () => {
   tlsPort = await freePort();
   const { certificate, key } = makeCertificate();
-  const tls = `tls: { listen: ["127.0.0.1:${tlsPort}"], certificate: ${certificate}, key: ${key} }`;
+  httpsPort = await freePort();
+  const files = `certificate: ${certificate}, key: ${key}`;
+  const tls = `tls: { listen: ["127.0.0.1:${tlsPort}"], ${files} }\n  https: { listen: ["127.0.0.1:${httpsPort}"], ${files} }`;
   site = await layOut(lab, [["  workers: 1", `  workers: 1\n  ${tls}`]]);
   appendFileSync(join(site.folder, "zones/gslb.example.zone"), LONG);
   await startNode(lab, site);
@@ -139,6 +143,46 @@ describe.skipIf(!has("kdig"))("kdig over TLS reads (needs kdig)", () => {
     await client.ended;
     for (const part of printed) expect(client.output).toMatch(part);
     expect(client.output).not.toMatch(/malformed|mismatch|WARNING/i);
+  });
+});
+
+describe.skipIf(!has("kdig"))("kdig over HTTPS reads (needs kdig)", () => {
+  test.each([
+    ["A of a service, by POST", "+https www.gslb.example A", [VIPS.us, /HTTP session \(HTTP\/2-POST\)/]],
+    ["A of a service, by GET", "+https-get www.gslb.example A", [VIPS.us, /HTTP session \(HTTP\/2-GET\)/]],
+    ["an RRset that is too long for UDP", "+https longer.gslb.example TXT", ["ANSWER: 8"]],
+    ["NXDOMAIN", "+https nobody.gslb.example A", ["NXDOMAIN"]],
+  ])("%s: %s", async (_what, question, printed) => {
+    const args = ["@127.0.0.1", "-p", String(httpsPort), "+norecurse", "+time=2", "+retry=0"];
+    const client = lab.start("kdig", "kdig", [...args, ...question.split(" ")]);
+    await client.ended;
+    for (const part of printed) expect(client.output).toMatch(part);
+    expect(client.output).not.toMatch(/malformed|mismatch|WARNING/i);
+  });
+});
+
+describe.skipIf(!has("curl"))("curl over HTTPS reads (needs curl)", () => {
+  test.each([
+    ["--http2", "HTTP/2 200", "www.gslb.example", "private, max-age=5"],
+    ["--http1.1", "HTTP/1.1 200", "www.gslb.example", "private, max-age=5"],
+    ["--http2", "HTTP/2 200", "nobody.gslb.example", "private, max-age=60"],
+    ["--http2", "HTTP/2 200", "www.elsewhere.example", "no-store"],
+  ])("with %s: %s for %s, which may be kept: %s", async (version, status, name, cacheControl) => {
+    const parameter = encodeQuery(0, name, "A").toString("base64url");
+    const url = `https://127.0.0.1:${httpsPort}/dns-query?dns=${parameter}`;
+    const client = lab.start("curl", "curl", [
+      "-sk",
+      version,
+      "--output",
+      "/dev/null",
+      "--dump-header",
+      "-",
+      url,
+    ]);
+    await client.ended;
+    expect(client.output).toContain(status);
+    expect(client.output).toContain("content-type: application/dns-message");
+    expect(client.output).toContain(`cache-control: ${cacheControl}`);
   });
 });
 

@@ -95,6 +95,7 @@ export function configWith(parts: ConfigParts): Config {
       udp: "auto",
       tcp: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1_000 },
       tls: null,
+      https: null,
       proxyProtocol: [],
       api: listen,
       apiTls: null,

@@ -99,6 +99,7 @@ async function start(limits: Partial<ConnectionLimits> = {}): Promise<number> {
     endpoints: [endpoint("127.0.0.1")],
     limits: { maxConnections: 100, maxConnectionsPerClient: 2, idleTimeoutMs: 10_000, ...limits },
     tls: null,
+    https: null,
     proxies: [parsePrefix("127.0.0.2/32")!],
     answer: createResponder(null, counters).answer,
     respondLater: null,

@@ -183,6 +183,7 @@ describe.skipIf(CALLS === null)(
         sockets,
         limits: { maxConnections: 10, maxConnectionsPerClient: 10, idleTimeoutMs: 10_000 },
         tls: null,
+        https: null,
         proxies: [],
         answer: (_packet, length) => length,
         respondLater: null,

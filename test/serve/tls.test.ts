@@ -41,6 +41,7 @@ async function start(limits: Partial<ConnectionLimits> = {}, address = "127.0.0.
     sockets: null,
     endpoints: [],
     tls: { ...files, endpoints: [endpoint(address)] },
+    https: null,
     limits: { maxConnections: 100, maxConnectionsPerClient: 100, idleTimeoutMs: 10_000, ...limits },
     proxies: [parsePrefix("127.0.0.2/32")!],
     answer: createResponder(null, counters).answer,

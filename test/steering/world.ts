@@ -60,6 +60,7 @@ export function configOf(
       udp: "auto",
       tcp: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1 },
       tls: null,
+      https: null,
       proxyProtocol: [],
       api: endpoint,
       apiTls: null,
