@@ -2,14 +2,16 @@
  * Asks a DNS server over UDP, keeps a bounded window of open queries, checks every reply, and prints one line of JSON.
  *
  *   generator ADDRESS PORT [--seconds S] [--window N] [--rate Q] [--sockets N] [--names FILE] [--type A|AAAA|HTTPS]
- *             [--ecs none|v4|v6|both] [--expect ADDR,ADDR...] [--echo 1] [--timeline MS] [--seed N] [--tail MS]
+ *             [--ecs none|v4|v6|both] [--expect ADDR,ADDR...] [--echo 1] [--do 1]
+ *             [--timeline MS] [--seed N] [--tail MS]
  *
  * Without --rate the loop is closed: as soon as a reply comes another query goes out, so the server is never idle and
  * never more than N behind. With --rate queries go out on a clock, and latency counts from when each was due.
  * ECS prefixes are drawn from the whole unicast space, /24 for IPv4 and /56 for IPv6; names by turns from FILE.
  *
  * A reply is right when its id, question and ECS match an open query, RCODE is NOERROR, and, with --type A or AAAA,
- * there is an answer of that type whose address is in --expect (any address without it). With --echo 1 the query sent
+ * there is an answer of that type whose address is in --expect (any address without it). With --do 1 queries with ECS ask
+ * for signatures, and an answer has an RRSIG. With --echo 1 the query sent
  * back with QR set is right.
  *
  * SIGTERM ends the load early, as if its time were over. With --timeline a line says what came in each interval; its
@@ -52,7 +54,7 @@ static uint8_t expected[EXPECT_MAX][16];
 static char expected_text[EXPECT_MAX][64];
 static int expected_count;
 static uint16_t qtype = 1;
-static int is_echo;
+static int is_echo, wants_signatures;
 static int ecs_mode; /* 0 none, 1 v4, 2 v6, 3 both */
 static uint64_t random_state = 88172645463325252ull;
 static char first_wrong[200];
@@ -122,7 +124,7 @@ static size_t build_query(uint8_t *packet, uint16_t id, struct open_query *query
     memcpy(query->ecs, &bits, 8);
     if (is6) query->ecs[0] = 0x20 | (query->ecs[0] & 0x0f); /* 2000::/4: where the allocations are */
     else query->ecs[0] = (uint8_t)(1 + query->ecs[0] % 222);
-    uint8_t opt[] = {0, 0, 41, 4, 208, 0, 0, 0, 0, 0, (uint8_t)(8 + octets), 0, 8, 0, (uint8_t)(4 + octets),
+    uint8_t opt[] = {0, 0, 41, 4, 208, 0, 0, wants_signatures ? 0x80 : 0, 0, 0, (uint8_t)(8 + octets), 0, 8, 0, (uint8_t)(4 + octets),
                      0, query->ecs_family, (uint8_t)(8 * octets), 0};
     memcpy(at, opt, sizeof opt);
     at += sizeof opt;
@@ -152,7 +154,7 @@ static const char *fault_of(const uint8_t *packet, int length, const struct open
   if (memcmp(packet + 12, name->wire, (size_t)name->length) != 0) return "question";
   if (is_echo) return NULL;
   int answers = packet[6] << 8 | packet[7], others = packet[8] << 8 | packet[9], additional = packet[10] << 8 | packet[11];
-  int at = 12 + question, right = qtype != 1 && qtype != 28, ecs = ecs_mode == 0;
+  int at = 12 + question, right = qtype != 1 && qtype != 28, ecs = ecs_mode == 0, is_signed = !wants_signatures;
   for (int i = 0; i < answers + others + additional; i++) {
     at = skip_name(packet, length, at);
     if (at + 10 > length) return "cut short";
@@ -170,6 +172,7 @@ static const char *fault_of(const uint8_t *packet, int length, const struct open
           interval_hits[e]++;
         }
     }
+    if (i < answers && type == 46) is_signed = 1;
     if (type == 41 && ecs_mode) {
       int octets = query->ecs_family == 2 ? 7 : 3;
       for (int option = at; option + 4 <= at + rdlength;) {
@@ -184,6 +187,7 @@ static const char *fault_of(const uint8_t *packet, int length, const struct open
   }
   if (at != length) return "trailing octets";
   if (!right) return "address";
+  if (!is_signed) return "no RRSIG";
   return ecs ? NULL : "ECS not echoed";
 }
 
@@ -218,6 +222,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--name")) add_name(value);
     else if (!strcmp(option, "--seed")) random_state ^= strtoull(value, NULL, 10) * 2654435761ull;
     else if (!strcmp(option, "--echo")) is_echo = atoi(value);
+    else if (!strcmp(option, "--do")) wants_signatures = atoi(value);
     else if (!strcmp(option, "--timeline")) timeline_ms = atoi(value);
     else if (!strcmp(option, "--tail")) tail_ms = atoi(value);
     else if (!strcmp(option, "--type")) qtype = !strcmp(value, "AAAA") ? 28 : !strcmp(value, "HTTPS") ? 65 : !strcmp(value, "TXT") ? 16 : 1;

@@ -12,6 +12,8 @@ export interface Load {
   readonly names: string;
   /** Whether queries carry ECS, and replies must echo it. */
   readonly ecs: boolean;
+  /** Whether queries ask for signatures, and answers must have one; only with `ecs`. */
+  readonly signed?: boolean;
   /** Addresses of right answers; null: the query itself must come back, with QR set. */
   readonly expect: readonly string[] | null;
   readonly seconds: number;
@@ -84,13 +86,23 @@ async function resultOf(child: ChildProcessByStdio<null, Readable, null>, load: 
   return result;
 }
 
-function argumentsFor({ port, names, ecs, expect, seconds, rate, timeline }: Load): readonly string[] {
+function argumentsFor({
+  port,
+  names,
+  ecs,
+  signed,
+  expect,
+  seconds,
+  rate,
+  timeline,
+}: Load): readonly string[] {
   const options: Record<string, string> = {
     names,
     ecs: ecs ? "both" : "none",
     seconds: String(seconds),
     window: String(WINDOW),
     ...(expect === null ? { echo: "1" } : { expect: expect.join(",") }),
+    ...(signed === true ? { do: "1" } : {}),
     ...(rate === null ? {} : { rate: String(Math.round(rate)) }),
     ...(timeline === undefined ? {} : { timeline: String(timeline.everyMs) }),
   };

@@ -38,7 +38,15 @@ export async function measure(peer: Peer, place: Place, names: string, seconds: 
   const server = await Server.start(peer.command(place), place.port, `${NAMES[0]}.${ZONE}`);
   try {
     const { port } = place;
-    const load: Load = { port, names, ecs: peer.ecs, expect: peer.answers, seconds, rate: null };
+    const load: Load = {
+      port,
+      names,
+      ecs: peer.ecs,
+      signed: peer.signed ?? false,
+      expect: peer.answers,
+      seconds,
+      rate: null,
+    };
     const run = (change: Partial<Load>): Promise<LoadResult> =>
       runLoad(place.programs.generator, { ...load, ...change });
     await run({ seconds: seconds * WARM_UP_SHARE });

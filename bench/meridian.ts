@@ -1,5 +1,6 @@
 /** Meridian as a peer of the bench: `meridian serve`, as in production, with one worker and without checks. */
 
+import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Place } from "./peers.ts";
@@ -16,6 +17,7 @@ export function writeMeridian(
   place: Pick<Place, "folder" | "port" | "database" | "labels" | "tls">,
   kind: Kind,
   udp: "batch" | "datagram",
+  signed = false,
 ): readonly string[] {
   const { folder, port, database, labels, tls } = place;
   mkdirSync(folder, { recursive: true });
@@ -34,11 +36,14 @@ export function writeMeridian(
 ${tls === null ? "" : `  tls: { listen: ["127.0.0.1:${tls.port}"], certificate: ${tls.certificate}, key: ${tls.key} }`}
 geo: { database: ${JSON.stringify(database)} }
 zones: [${ZONE}.zone]
+${signed ? `dnssec: { ${ZONE}: {} }` : ""}
 regions: { us: { at: [38.9, -77.4] }, eu: { at: [53.3, -6.3] }, ap: { at: [35.7, 139.7] } }
 pools:
   web: { members: { us: { ipv4: ${VIPS.us} }, eu: { ipv4: ${VIPS.eu} }, ap: { ipv4: ${VIPS.ap} } } }
 ${service}`,
   );
+  if (signed)
+    execFileSync(process.execPath, [CLI, "key", "add", ZONE, "--config", folder], { stdio: "ignore" });
   return [process.execPath, CLI, "serve", "--config", folder];
 }
 

@@ -13,6 +13,8 @@ export interface Peer {
   readonly name: string;
   /** Does it read ECS and answer by it? The generator expects it to be echoed then. */
   readonly ecs: boolean;
+  /** Is it asked for signatures? Left out: no. */
+  readonly signed?: boolean;
   /** The addresses of right answers; null: it sends the query back. */
   readonly answers: readonly string[] | null;
   /** What must be on the machine; null: it comes with the bench. */
@@ -66,6 +68,14 @@ export const PEERS: readonly Peer[] = [
     ),
   ),
   {
+    name: "Meridian geo, signed",
+    ecs: true,
+    signed: true,
+    answers: REGIONAL,
+    needs: null,
+    command: (place) => writeMeridian(place, "geo", "batch", true),
+  },
+  {
     name: "gdnsd geoip",
     ecs: true,
     answers: REGIONAL,
@@ -77,7 +87,15 @@ export const PEERS: readonly Peer[] = [
     ecs: true,
     answers: REGIONAL,
     needs: { program: "knotd", packages: ["knot", "knot-module-geoip"] },
-    command: knot,
+    command: (place) => knot(place, false),
+  },
+  {
+    name: "Knot DNS geoip, signed",
+    ecs: true,
+    signed: true,
+    answers: REGIONAL,
+    needs: { program: "knotd", packages: ["knot", "knot-module-geoip"] },
+    command: (place) => knot(place, true),
   },
   {
     name: "Knot DNS static",
@@ -146,7 +164,7 @@ plugins => { geoip => {
   return ["gdnsd", "-c", folder, "start"];
 }
 
-function knot({ folder, port, database, labels }: Place): readonly string[] {
+function knot({ folder, port, database, labels }: Place, signed: boolean): readonly string[] {
   for (const sub of ["run", "db"]) mkdirSync(join(folder, sub), { recursive: true });
   const places = [
     ["EU", VIPS.eu],
@@ -171,13 +189,27 @@ mod-geoip:
     mode: geodb
     geodb-file: ${database}
     geodb-key: continent/code
+policy:
+  - id: one-key
+    single-type-signing: on
+    manual: on
 zone:
   - domain: ${ZONE}
     file: ${folder}/zone
     module: mod-geoip/geo
+    dnssec-signing: ${signed ? "on" : "off"}
+    dnssec-policy: one-key
 `,
   );
+  // The module reads keys before the server would make any.
+  if (signed) makeKnotKey(folder);
   return ["knotd", "-c", join(folder, "knot.conf")];
+}
+
+function makeKnotKey(folder: string): void {
+  const key = ["generate", "algorithm=ECDSAP256SHA256", "ksk=yes", "zsk=yes"];
+  const env = { ...process.env, PATH: SERVER_PATH };
+  execFileSync("keymgr", ["-c", join(folder, "knot.conf"), ZONE, ...key], { stdio: "ignore", env });
 }
 
 function knotStatic({ folder, port, labels }: Place): readonly string[] {

@@ -27,6 +27,7 @@ const LIMITS: readonly Limit[] = [
   { of: GEO, to: "gdnsd geoip", atMost: 1.03 },
   { of: GEO, to: "Knot DNS geoip", atMost: 0.9 },
   { of: GEO, to: "PowerDNS LUA, shared", atMost: 0.25 },
+  { of: "Meridian geo, signed", to: "Knot DNS geoip, signed", atMost: 0.9 },
   { of: "Meridian static", to: "NSD static", atMost: 1 },
 ];
 
