@@ -116,9 +116,13 @@ export class DnsStream {
       this.end();
       return;
     }
-    if (this.#waits()) this.#stream.pause();
+    if (this.#waits()) {
+      this.#stream.pause();
+      this.#unread = unread.subarray(at);
+      return;
+    }
     // Copied, because a few octets would keep the whole chunk they came in.
-    this.#unread = at === unread.length ? NOTHING : Buffer.concat([unread.subarray(at)]);
+    this.#unread = at === unread.length ? NOTHING : Buffer.from(unread.subarray(at));
   }
 
   /** Whether no more queries are to be taken for now. */

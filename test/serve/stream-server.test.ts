@@ -258,7 +258,7 @@ describe("responses that take their time (RFC 7766 §6.2.1.1, §7)", () => {
     peer.socket.write(framed(query(9, LATER)));
     await sleep(200);
     const ahead = made;
-    // 16 KB each: what the kernel's buffers on both sides take, and 64 KiB of ours.
+    // 16 KB each: what the kernel's buffers on both sides take, and 16 KiB of ours.
     expect(ahead).toBeLessThan(1_000);
     await sleep(50);
     expect(made).toBe(ahead);
@@ -401,7 +401,7 @@ describe("limits of connections", () => {
     peer.socket.write(many);
     await sleep(200);
     const answered = counted("queriesTcp")!;
-    // 16 KiB each: what the kernel's buffers on both sides take, and 64 KiB of ours.
+    // 16 KiB each: what the kernel's buffers on both sides take, and 16 KiB of ours.
     expect(answered).toBeLessThan(1_000);
     await sleep(50);
     expect(counted("queriesTcp")).toBe(answered);
