@@ -126,9 +126,9 @@ export class Server {
     return reply;
   }
 
-  /** Starts using the book of another. */
-  adopt({ served }: Server): void {
-    this.#responder.adopt(served);
+  /** Starts using another book. */
+  adopt(book: ServedBook): void {
+    this.#responder.adopt(book);
   }
 
   /** Answers in place; the result is the response's length. */
