@@ -18,6 +18,7 @@ import { CookieKeeper } from "./serve/cookie-keeper.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
 import { inheritedCount, inspectInherited, PREDECESSOR } from "./serve/inherited.ts";
 import { logLimits } from "./serve/limit-log.ts";
+import { ServiceManager } from "./serve/notify.ts";
 import { Predecessor } from "./serve/predecessor.ts";
 import { putHelpersBack } from "./serve/priority.ts";
 import { Serving } from "./serve/serving.ts";
@@ -25,6 +26,7 @@ import { SigningHost } from "./serve/signing-host.ts";
 import { SocketSet, systemCallsFor } from "./serve/socket-set.ts";
 import { StreamServer, type StreamServerOptions } from "./serve/stream-server.ts";
 import { keptErrorOf, type Outcome } from "./serve/successor.ts";
+import { systemCalls } from "./serve/system.ts";
 import { type UdpEvent, UdpWorkers, udpRows } from "./serve/udp-workers.ts";
 import { counterRow, newCounters } from "./telemetry/counters.ts";
 
@@ -119,20 +121,26 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   const rest = sockets?.closeRest() ?? [];
   if (rest.length > 0) log.warn({ sockets: rest }, "not listening on sockets that the config does not name");
 
+  const manager = new ServiceManager(systemCalls(), process.env, process.pid);
+  if (process.env["NOTIFY_SOCKET"] !== undefined && !manager.isPresent)
+    log.warn(
+      "cannot tell the service manager when this node is ready: it takes koffi, and Linux on x64 or arm64",
+    );
   const serving = new Serving({
     host,
     counters,
     sockets,
     udp,
     streams: streamServer,
+    manager,
     configFolder,
     node,
     log,
   });
   if (predecessor !== null && sockets !== null) predecessor.succeed(sockets.calls, keptErrorOf(passed));
   // One control at a time: the store and the address of the API are its own.
-  if (predecessor === null) serving.startControl();
-  else void predecessor.gone.then(() => serving.startControl());
+  if (predecessor === null) serving.begin();
+  else void predecessor.gone.then(() => serving.begin());
   const listening = endpoints.map(formatEndpoint);
   const tls = streamServer.addresses(Transport.Tls).map(formatEndpoint);
   const https = streamServer.addresses(Transport.Https).map(formatEndpoint);

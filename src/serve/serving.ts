@@ -7,6 +7,7 @@ import type { NodeConfig } from "../config/config.ts";
 import { sumCounters } from "../telemetry/counters.ts";
 import type { BookHost } from "./book-host.ts";
 import { ControlProcess } from "./control-process.ts";
+import type { ServiceManager } from "./notify.ts";
 import type { SocketSet } from "./socket-set.ts";
 import type { StreamServer } from "./stream-server.ts";
 import type { Outcome } from "./successor.ts";
@@ -21,6 +22,7 @@ export interface ServingParts {
   readonly sockets: SocketSet | null;
   readonly udp: UdpWorkers;
   readonly streams: StreamServer;
+  readonly manager: ServiceManager;
   readonly configFolder: string;
   readonly node: NodeConfig;
   readonly log: Logger;
@@ -58,11 +60,13 @@ export class Serving {
     this.#upgrade = new Upgrade({
       sockets: () => sockets?.handOver() ?? [],
       saveBook: () => this.#saveBook(),
-      retire: () => this.#retire(),
+      retire: (successorPid) => this.#retire(successorPid),
     });
   }
 
-  startControl(): void {
+  /** Starts control; from now on this process is the node. */
+  begin(): void {
+    this.#announce();
     this.#control.start();
   }
 
@@ -75,22 +79,34 @@ export class Serving {
     if (process.connected === true)
       return { kind: "failed", reason: "this node belongs to the process that started it, and ends with it" };
     log.info("a new process is started to take over");
+    this.#parts.manager.reloading();
     const outcome = await this.#upgrade.run();
     if (outcome.kind === "serving") log.info({ successor: outcome.pid }, "the new process has taken over");
-    else log.error({ reason: outcome.reason }, "the new process did not take over; this one goes on");
+    else {
+      log.error({ reason: outcome.reason }, "the new process did not take over; this one goes on");
+      this.#announce();
+    }
     return outcome;
   }
 
   async stop(): Promise<void> {
+    if (!this.#upgrade.isUnderWay) this.#parts.manager.stopping();
     this.#upgrade.abandon();
     await Promise.all([this.#control.stop(), this.#parts.streams.stop(), this.#parts.udp.stop()]);
   }
 
   /** The successor reads the same sockets: nothing that is in them is lost. */
-  async #retire(): Promise<void> {
-    const { streams, udp } = this.#parts;
+  async #retire(successorPid: number): Promise<void> {
+    const { streams, udp, manager } = this.#parts;
+    manager.handOver(successorPid);
     void streams.drain(DRAIN_MS).then(() => this.#retirement.resolve());
     await Promise.all([udp.stop(), this.#control.stop()]);
+  }
+
+  /** A node without a book has only SERVFAIL to give: it is not ready. */
+  #announce(): void {
+    const { host, manager } = this.#parts;
+    if (host.version > 0) manager.ready(host.version);
   }
 
   async #saveBook(): Promise<number> {
@@ -137,6 +153,7 @@ export class Serving {
       this.#control.send({ kind: "refused", version, reason: adoption.reason });
     } else {
       this.#isBookStale = true;
+      this.#announce();
       this.#control.send({ kind: "adopted", version: adoption.version });
     }
   }

@@ -30,6 +30,14 @@ export interface SystemCalls {
   ) => number;
   /** Fills in `sockaddr`, and how much of it counts in `length`. */
   readonly getsockname: (fd: number, sockaddr: Uint8Array, length: Uint32Array) => number;
+  readonly sendto: (
+    fd: number,
+    message: Uint8Array,
+    length: number,
+    flags: number,
+    sockaddr: Uint8Array,
+    sockaddrLength: number,
+  ) => number;
   /** Makes `to` a second number of what `fd` is, closing what it was before. */
   readonly dup2: (fd: number, to: number) => number;
   readonly close: (fd: number) => number;
@@ -111,6 +119,7 @@ function load(): SystemCalls | null {
       listen: libc.func("listen", "int", ["int", "int"]),
       getsockopt: libc.func("getsockopt", "int", ["int", "int", "int", "void *", "void *"]),
       getsockname: libc.func("getsockname", "int", ["int", "void *", "void *"]),
+      sendto: libc.func("sendto", "long", ["int", "void *", "ulong", "int", "void *", "uint32"]),
       dup2: libc.func("dup2", "int", ["int", "int"]),
       close: libc.func("close", "int", ["int"]),
       recvmmsg: libc.func("recvmmsg", "int", ["int", "uintptr_t", "uint32", "int", "uintptr_t"]),

@@ -66,9 +66,17 @@ export class Program {
   readonly ended: Promise<void>;
   readonly #child: ChildProcess;
 
-  constructor(name: string, command: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv) {
+  constructor(
+    name: string,
+    command: string,
+    args: readonly string[],
+    cwd: string,
+    env: NodeJS.ProcessEnv,
+    files: readonly number[],
+  ) {
     this.name = name;
-    this.#child = spawn(command, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const stdio = ["ignore", "pipe", "pipe", ...files] as const;
+    this.#child = spawn(command, args, { cwd, env, detached: true, stdio: [...stdio] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
         this.output += text;
@@ -132,9 +140,15 @@ export class Lab {
     this.#folder = mkdtempSync(join(tmpdir(), "meridian-e2e-"));
   }
 
-  /** Starts any program. */
-  start(name: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Program {
-    const program = new Program(name, command, args, this.#folder, { ...process.env, ...env });
+  /** Starts any program; `files` are passed to it, from number 3 on. */
+  start(
+    name: string,
+    command: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    files: readonly number[] = [],
+  ): Program {
+    const program = new Program(name, command, args, this.#folder, { ...process.env, ...env }, files);
     this.#programs.push(program);
     return program;
   }
