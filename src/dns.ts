@@ -28,7 +28,7 @@ import { StreamServer, type StreamServerOptions } from "./serve/stream-server.ts
 import { keptErrorOf, type Outcome } from "./serve/successor.ts";
 import { systemCalls } from "./serve/system.ts";
 import { type UdpEvent, UdpWorkers, udpRows } from "./serve/udp-workers.ts";
-import { counterRow, newCounters } from "./telemetry/counters.ts";
+import { Counter, count, counterRow, newCounters } from "./telemetry/counters.ts";
 
 /** What dns is started with. */
 export interface DnsOptions {
@@ -102,7 +102,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     options,
     counters,
     firstRow: STREAM_ROW + 1,
-    onEvent: (event) => logUdpEvent(event, log),
+    onEvent: (event) => noteUdpEvent(event, streamCounters, log),
   });
   const endpoints = udp.addresses();
   const streamServer = await startStreams(udp, {
@@ -225,9 +225,10 @@ function logCertificate(event: CertificateEvent, log: Logger): void {
   }
 }
 
-function logUdpEvent(event: UdpEvent, log: Logger): void {
+function noteUdpEvent(event: UdpEvent, counters: Float64Array, log: Logger): void {
   switch (event.kind) {
     case "lost":
+      count(counters, event.isHung ? Counter.workersHung : Counter.workersDied);
       log.error({ reason: event.reason, wasServing: event.wasServing }, "a UDP worker died and was replaced");
       return;
     case "crash":

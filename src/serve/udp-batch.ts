@@ -5,6 +5,7 @@ import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { Batch } from "./batch.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 import type { Orders } from "./orders.ts";
 import { RECEIVE_TIMEOUT_MS, type UdpSocket } from "./sockets.ts";
 import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
@@ -16,6 +17,7 @@ export interface BatchService {
   /** Does not throw. */
   readonly answer: Answer;
   readonly orders: Orders;
+  readonly heartbeat: Heartbeat;
   /** Reads the messages of this worker, such as a new book; called once at the start and after announcements. */
   readonly readMail: () => void;
   /** The worker's row of counters. */
@@ -36,6 +38,7 @@ export function serveBatches(service: BatchService): void {
   const client = new Client();
   let mailRead = -1;
   while (!service.orders.isStopped()) {
+    service.heartbeat.beat();
     const mail = service.orders.mail();
     if (mail !== mailRead) {
       mailRead = mail;

@@ -7,6 +7,7 @@ import type { ServedBook } from "../answer/responder.ts";
 import type { Endpoint } from "../config/config.ts";
 import { counterRow } from "../telemetry/counters.ts";
 import { describeCrash } from "./guard.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { Orders } from "./orders.ts";
 import type { SocketSet } from "./socket-set.ts";
 import { batchPosts, datagramPosts, datagramWorkers } from "./udp-posts.ts";
@@ -34,7 +35,13 @@ export interface UdpOptions {
 
 /** lost: a worker died, and another takes its post over if it had one. crash: an answer threw; one a second is told. */
 export type UdpEvent =
-  | { readonly kind: "lost"; readonly reason: string; readonly wasServing: boolean }
+  | {
+      readonly kind: "lost";
+      readonly reason: string;
+      /** It was ended, because it did not answer any more. */
+      readonly isHung: boolean;
+      readonly wasServing: boolean;
+    }
   | { readonly kind: "crash"; readonly stack: string };
 
 /** The rows of counters that `workers` workers and their spare need. */
@@ -47,15 +54,23 @@ const SHORT_LIFE_MS = 200;
 /** By then a worker that was asked to stop has stopped, because a batch loop looks every 100 ms. */
 const STOPPED_AFTER_MS = 250;
 
+/** How often the workers' heartbeats are looked at. */
+const LOOK_MS = 1_000;
+/** A worker that serves and was found without a beat so often in a row hangs: it makes ten rounds between two looks. */
+const LOOKS_MAX = 2;
+
 /** A thread, and what it is for. */
 interface Hand {
   readonly worker: Worker;
   readonly row: number;
   readonly startedAtMs: number;
+  readonly heartbeat: Heartbeat;
   state: "loading" | "spare" | "starting" | "serving";
   post: Post | null;
   /** Why it died. */
   reason: string;
+  /** It was ended, because it did not go round its loop any more. */
+  isHung: boolean;
 }
 
 /**
@@ -64,7 +79,7 @@ interface Hand {
  *     loading --ready--> spare --a post is vacant--> starting --> serving --dies--> its post is vacant
  *
  * There is one worker more than there are posts, so a dead one's sockets are in other hands within a millisecond,
- * and then a new spare is started. The queries that come meanwhile wait in the sockets: lost is at most the batch
+ * and then a new spare is started; one that hangs is found out within three seconds. The queries that come meanwhile wait in the sockets: lost is at most the batch
  * that the dead one had in its hands.
  */
 export class UdpWorkers {
@@ -78,6 +93,7 @@ export class UdpWorkers {
   readonly #orders: Orders = new Orders();
   readonly #loaded: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #started: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #watch: NodeJS.Timeout = setInterval(() => this.#endHung(), LOOK_MS).unref();
   #endpoints: readonly Endpoint[] = [];
   #book: ServedBook | null;
   #isStopping = false;
@@ -118,6 +134,7 @@ export class UdpWorkers {
   /** Ends all workers and closes their sockets, within 300 ms. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    clearInterval(this.#watch);
     const exits = [...this.#hands].map((hand) => new Promise((resolve) => hand.worker.once("exit", resolve)));
     for (const hand of this.#hands) tell(hand, { kind: "stop" });
     this.#orders.stop();
@@ -143,16 +160,27 @@ export class UdpWorkers {
   #startWorker(): void {
     const row = this.#freeRows.pop();
     if (row === undefined || this.#isStopping) return;
+    const heartbeat = new Heartbeat();
     const start: WorkerStart = {
       responder: (this.#options.responder ?? new URL("../answer/responder.ts", import.meta.url)).href,
       book: this.#book,
       options: this.#options.options,
       counters: counterRow(this.#options.counters, row),
       orders: this.#orders.shared,
+      heartbeat: heartbeat.shared,
     };
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { name: "udp", workerData: start });
     const startedAtMs = performance.now();
-    const hand: Hand = { worker, row, startedAtMs, state: "loading", post: null, reason: "it ended" };
+    const hand: Hand = {
+      worker,
+      row,
+      startedAtMs,
+      heartbeat,
+      state: "loading",
+      post: null,
+      reason: "it ended",
+      isHung: false,
+    };
     this.#hands.add(hand);
     worker.on("message", (message: FromWorker) => this.#hear(hand, message));
     worker.on("error", (error) => {
@@ -194,6 +222,16 @@ export class UdpWorkers {
     }
   }
 
+  /** Ends workers that hang, so that others take their posts. What they have in hand is lost. */
+  #endHung(): void {
+    for (const hand of this.#hands) {
+      if (hand.state !== "serving" || hand.heartbeat.look() < LOOKS_MAX || hand.isHung) continue;
+      hand.isHung = true;
+      hand.reason = `it did not go round its loop for ${(LOOKS_MAX * LOOK_MS) / 1_000} s`;
+      void hand.worker.terminate();
+    }
+  }
+
   /** A worker has ended: its post goes to the spare, and a new spare is started. */
   #lose(hand: Hand): void {
     this.#hands.delete(hand);
@@ -204,7 +242,8 @@ export class UdpWorkers {
     const livedMs = performance.now() - hand.startedAtMs;
     setTimeout(() => this.#startWorker(), livedMs < SHORT_LIFE_MS ? SHORT_LIFE_MS : 0);
     this.#started.reject(new Error(`Cannot start a UDP worker: ${hand.reason}`));
-    this.#options.onEvent({ kind: "lost", reason: hand.reason, wasServing: hand.post !== null });
+    const { reason, isHung, post } = hand;
+    this.#options.onEvent({ kind: "lost", reason, isHung, wasServing: post !== null });
   }
 }
 

@@ -15,6 +15,8 @@ export interface WorkerStart {
   readonly counters: Float64Array;
   /** The memory of the `Orders`. */
   readonly orders: SharedArrayBuffer;
+  /** The memory of the worker's own `Heartbeat`. */
+  readonly heartbeat: SharedArrayBuffer;
 }
 
 /** What one worker serves. */

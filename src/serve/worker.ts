@@ -6,6 +6,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "
 import type { Answer, createResponder, Responder } from "../answer/responder.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { describeCrash, guard } from "./guard.ts";
+import { BEAT_MS, Heartbeat } from "./heartbeat.ts";
 import { Orders } from "./orders.ts";
 import type { UdpSocket } from "./sockets.ts";
 import { systemCalls } from "./system.ts";
@@ -68,6 +69,7 @@ class UdpWorker {
       sockets,
       answer,
       orders: new Orders(this.#start.orders),
+      heartbeat: new Heartbeat(this.#start.heartbeat),
       readMail: () => this.#readMail(),
       counters: this.#start.counters,
     });
@@ -76,6 +78,8 @@ class UdpWorker {
   /** Leaves the thread to its event loop. A socket that cannot be bound, or breaks, ends the thread. */
   async #serveDatagrams(post: DatagramPost, answer: Answer): Promise<void> {
     this.#sockets = await serveDatagrams({ ...post, answer, counters: this.#start.counters });
+    const heartbeat = new Heartbeat(this.#start.heartbeat);
+    setInterval(() => heartbeat.beat(), BEAT_MS).unref();
     this.#tell({ kind: "serving" });
   }
 

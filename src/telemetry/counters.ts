@@ -53,6 +53,8 @@ export const Counter = {
   limitTruncated: 38,
   wouldDrop: 39,
   wouldTruncate: 40,
+  workersDied: 41,
+  workersHung: 42,
 } as const;
 
 /** The names of the counters, in the order of their cells. */

@@ -108,6 +108,10 @@ const DNS: readonly Family[] = [
   },
   count("dropped_packets_total", "Packets that got no response, because they are no queries.", Cell.dropped),
   count("crashes_total", "Answers that threw; the clients got SERVFAIL.", Cell.crashes),
+  counts("workers_lost_total", "UDP workers that another one replaced.", "reason", {
+    died: [Cell.workersDied],
+    hung: [Cell.workersHung],
+  }),
   counts("socket_errors_total", "System calls that failed.", "operation", {
     receive: [Cell.receiveErrors],
     send: [Cell.sendErrors],

@@ -48,7 +48,7 @@ describe.skipIf(CALLS === null)("a node under a service manager (needs koffi and
     expect(await manager.hears(/^READY=1/)).toBe("READY=1\nSTATUS=answers from book 1");
     // There was no book yet when it came: it waited in the socket all the same.
     expect(await early).toBe("SERVFAIL");
-    await node.said(/not listening on sockets that node.listen does not name/);
+    await node.said(/not listening on sockets that the config does not name/);
     await manager.hears(/^WATCHDOG=1/);
 
     const upgrade = lab.meridian("upgrade", ["upgrade", "--config", site.folder]);

@@ -188,6 +188,26 @@ for (const mode of ["batch", "datagram"] as const) {
       await start({ mode, endpoints: workers.addresses() });
     });
 
+    test("a worker that hangs is found out, and another takes its place", async () => {
+      const events: UdpEvent[] = [];
+      const workers = await start({ mode, onEvent: (event) => events.push(event) });
+      const [at] = workers.addresses();
+      await ask(at!, query(1, Command.Toil, 0xff, 0xff), 20);
+      await until(() => events.length > 0);
+      await untilAnswered(at!);
+      const reason = "it did not go round its loop for 2 s";
+      expect(events).toEqual([{ kind: "lost", reason, isHung: true, wasServing: true }]);
+    });
+
+    test("a worker that has nothing to do, or much at once, is not taken for one that hangs", async () => {
+      const events: UdpEvent[] = [];
+      const workers = await start({ mode, onEvent: (event) => events.push(event) });
+      const [at] = workers.addresses();
+      await sleep(2_500);
+      expect(await ask(at!, query(1, Command.Toil, 1_500 >> 8, 1_500 & 0xff))).not.toBeNull();
+      expect(events).toEqual([]);
+    });
+
     test("a worker that dies without load is replaced, again and again", async () => {
       const events: UdpEvent[] = [];
       const workers = await start({ mode, onEvent: (event) => events.push(event) });
@@ -197,7 +217,9 @@ for (const mode of ["batch", "datagram"] as const) {
         await until(() => events.length === death);
         await untilAnswered(at!);
       }
-      expect(events).toEqual(new Array(4).fill({ kind: "lost", reason: "it ended", wasServing: true }));
+      expect(events).toEqual(
+        new Array(4).fill({ kind: "lost", reason: "it ended", isHung: false, wasServing: true }),
+      );
     });
   });
 }
