@@ -139,11 +139,12 @@ describe.skipIf(!has("cc"))("a hot upgrade under load (needs cc)", () => {
       verdict: "down",
       reason: "before an upgrade",
     });
-    expect(await resolver.look(QNAME, { subnet: EUROPEAN })).toBe(VIPS.us);
+    const look = (): Promise<string | null> => resolver.look(QNAME, { subnet: EUROPEAN });
+    await until("the override is in force", async () => (await look()) === VIPS.us);
     expect((await upgrade()).status).toBe(0);
     const seen = new Set<string | null>();
     await until("the API is back", async () => {
-      seen.add(await resolver.look(QNAME, { subnet: EUROPEAN }));
+      seen.add(await look());
       return await ready();
     });
     expect([...seen]).toEqual([VIPS.us]);
