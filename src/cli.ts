@@ -28,6 +28,12 @@ program
   .action(async (options) => (await import("./command/serve.ts")).serve(options));
 
 program
+  .command("reload")
+  .description("have a running node read its files now, rather than when it notices that they have changed")
+  .addOption(config)
+  .action(async (options) => (await import("./command/reload.ts")).reload(options));
+
+program
   .command("upgrade")
   .description("replace a running node by the code on disk, without losing a query")
   .addOption(config)

@@ -21,13 +21,18 @@ const publisher = new Publisher({
   send,
   onError: (cause) => log.error({ cause: String(cause) }, "the book on disk is behind the one in force"),
 });
+// Until there is a desk the files are about to be read, or looked at every five seconds.
+let reload: () => void = () => undefined;
 let stop: () => Promise<void> = async () => undefined;
 
-process.on("message", (message: ToControl) => publisher.receive(message));
+process.on("message", (message: ToControl) => {
+  if (message.kind === "reload") reload();
+  else publisher.receive(message);
+});
 // Without dns there is nobody to publish for; the next dns starts its own control.
 process.on("disconnect", () => process.exit(0));
-// Ctrl-C reaches the whole process group; dns is the one to say when to stop.
-process.on("SIGINT", () => undefined);
+// Ctrl-C and a terminal that is closed reach the whole process group; dns is the one to say what to do.
+for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
 process.on("SIGTERM", () => {
   stop().then(
     () => process.exit(0),
@@ -37,6 +42,7 @@ process.on("SIGTERM", () => {
 
 const desk = await openDesk({ configFolder, stateFolder, publisher, nowMs: Date.now, log });
 stop = () => desk.close();
+reload = () => desk.reload();
 const api = await startApi(desk, desk.snapshot().config.node, log);
 stop = async () => {
   await api.close();

@@ -46,6 +46,8 @@ export interface RunningDns {
   readonly retired: Promise<void>;
   /** Has a new process, from the code that is on disk now, take over; null: one is doing so already. */
   upgrade(): Promise<Outcome | null>;
+  /** Has control read its files now, whether they have changed or not. */
+  reload(): void;
   stop(): Promise<void>;
 }
 
@@ -152,6 +154,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     endpoints: listening,
     retired: serving.retired,
     upgrade: () => serving.upgrade(),
+    reload: () => serving.reload(),
     stop: async () => {
       cookies.stop();
       stopLimitLog();

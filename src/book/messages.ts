@@ -18,6 +18,8 @@ export type ToControl =
   | { readonly kind: "hello"; readonly version: number }
   | { readonly kind: "adopted"; readonly version: number }
   | { readonly kind: "refused"; readonly version: number; readonly reason: string }
+  /** Asks that the files be read now, whether they have changed or not. */
+  | { readonly kind: "reload" }
   /** Asks that the book on disk be brought up to date now. */
   | { readonly kind: "save" }
   /** Sums over all threads, in the order of `COUNTER_NAMES`, then one for each region number. */

@@ -15,7 +15,7 @@ import { untilStopped } from "./stop.ts";
 /** Where serve keeps a copy of the last config it could use. */
 const LAST_GOOD = "last-good.yaml";
 
-/** Runs a node until it is told to stop, or until another has taken over. SIGUSR2 asks for that. */
+/** Runs a node until it is told to stop, or until another has taken over. SIGUSR2 asks for that, SIGHUP to read the files. */
 export async function serve(options: { readonly config: string; readonly state?: string }): Promise<void> {
   const log = newLog("dns");
   const folder = resolve(options.config);
@@ -27,6 +27,7 @@ export async function serve(options: { readonly config: string; readonly state?:
   const { stateFolder } = node;
   const dns = await runDns({ node, configFolder: folder, log });
   writePid(stateFolder);
+  process.on("SIGHUP", () => dns.reload());
   process.on("SIGUSR2", () => void upgrade(dns, stateFolder));
   await Promise.race([untilStopped(!isSuccessor), dns.retired]);
   await dns.stop();

@@ -121,8 +121,13 @@ export class NodeDesk implements Desk {
       onStream: (token, event, detail) => this.#onStream(token, event, detail),
     });
     this.#watcher = new FileWatcher({
-      onChange: (files) => this.#reload(files),
+      onChange: (files) => this.#reload(`changed: ${files.join(", ")}`),
     });
+  }
+
+  /** Reads the files now, whether they have changed or not. */
+  reload(): void {
+    this.#reload("asked for");
   }
 
   /** Publishes the first book, and lets time move from then on. */
@@ -235,8 +240,7 @@ export class NodeDesk implements Desk {
     return edition;
   }
 
-  #reload(files: readonly string[]): void {
-    const reason = `changed: ${files.join(", ")}`;
+  #reload(reason: string): void {
     this.#door
       .change({ author: "file", reason, edit: { kind: "reload" }, ifVersion: null })
       .catch((cause) => this.#complain("the files were not loaded to the end", cause));

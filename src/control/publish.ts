@@ -81,6 +81,8 @@ export class Publisher {
         this.#counters.get(message.request)?.(message.values);
         this.#counters.delete(message.request);
         break;
+      case "reload": // Not about books: the process passes it to the desk.
+        break;
       case "save":
         void this.save().then(() => this.#options.send({ kind: "saved" }));
         break;

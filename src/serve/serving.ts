@@ -89,6 +89,11 @@ export class Serving {
     return outcome;
   }
 
+  /** Has control read its files now. */
+  reload(): void {
+    this.#control.send({ kind: "reload" });
+  }
+
   async stop(): Promise<void> {
     if (!this.#upgrade.isUnderWay) this.#parts.manager.stopping();
     this.#upgrade.abandon();

@@ -41,6 +41,15 @@ test("control publishes, follows the files, and after kill -9 goes on where it w
   await until(() => dns.host.version === 3);
 });
 
+test("control reads its files when it is told to, changed or not, and a terminal that is closed does not end it", async () => {
+  const dns = new Dns();
+  const control = start(new Folder(), dns);
+  await until(() => dns.messages.some(({ kind }) => kind === "ready"));
+  control.kill("SIGHUP");
+  dns.tell({ kind: "reload" });
+  await until(() => dns.host.version === 2);
+});
+
 test("control ends when dns goes away, and when it is told to, before dns would kill it", async () => {
   const [orphanDns, toldDns] = [new Dns(), new Dns()];
   const orphan = start(new Folder(), orphanDns);

@@ -155,6 +155,7 @@ describe.skipIf(!has("cc"))("a hot upgrade under load (needs cc)", () => {
 describe("an upgrade that does not work", () => {
   const lab = useLab();
   let site: Site;
+  let node: Program;
 
   beforeAll(async () => {
     site = await layOut(lab);
@@ -167,7 +168,7 @@ describe("an upgrade that does not work", () => {
       cpSync(join(REPOSITORY, part), join(code, part), { recursive: true });
     symlinkSync(join(REPOSITORY, "node_modules"), join(code, "node_modules"));
     const cli = join(code, "src/cli.ts");
-    const node = lab.start("node", process.execPath, [cli, "serve", "--config", site.folder]);
+    node = lab.start("node", process.execPath, [cli, "serve", "--config", site.folder]);
     await node.said(/API listens/);
     const pid = pidOf(site);
     const resolver = new Resolver(await lab.socket("127.0.0.1"), site.port);
@@ -204,6 +205,18 @@ describe("an upgrade that does not work", () => {
     const command = lab.meridian("upgrade", ["upgrade", "--config", site.folder]);
     await command.ended;
     expect(command.status).toBe(0);
+  });
+
+  test("and a reload, which is asked for in the same way, reaches control", async () => {
+    await until(
+      "the API is back",
+      async () => (await fetch(`${site.api}/readyz`).catch(() => null))?.status === 200,
+    );
+    const from = node.output.length;
+    const command = lab.meridian("reload", ["reload", "--config", site.folder]);
+    await command.ended;
+    expect(command.status).toBe(0);
+    await node.said(/is in force/, 10_000, from);
   });
 
   test("needs a node that runs", async () => {
