@@ -33,6 +33,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "book",
     "telemetry",
     "probe/protocol.ts",
+    "serve/certificate.ts",
   ],
   command: [
     "agent.ts",
