@@ -2,12 +2,13 @@
 
 import { basename, resolve } from "node:path";
 import type { ZoneSigning } from "../book/compile.ts";
-import type { Config } from "../config/config.ts";
+import type { Config, NodeConfig, TlsFiles } from "../config/config.ts";
 import type { Policy } from "../config/policy.ts";
 import type { Atlas } from "../geo/atlas.ts";
 import { type LabelledPrefix, parseLabels } from "../geo/labels.ts";
 import { checkBounds } from "../health/bound.ts";
 import type { Checked, Problem } from "../problem.ts";
+import { readCertificate } from "../serve/certificate.ts";
 import { type Prefix, parsePrefix } from "../wire/address.ts";
 import { type Name, parseName, rootName } from "../wire/name.ts";
 import { parseZone } from "../zone/parse.ts";
@@ -43,9 +44,26 @@ export interface Loaded extends Checked<Snapshot> {
 /** Checks the files in a folder, as a node would that starts with them. */
 export function checkFolder(folder: string): Checked<Snapshot> {
   const { value, problems } = new Loader(folder).load();
-  if (value === null) return { value, problems };
+  const config = value?.config ?? loadConfig(resolve(folder)).value;
+  const certificates = config === null ? [] : certificateProblems(config.node);
+  if (value === null || certificates.length > 0)
+    return { value: null, problems: [...problems, ...certificates] };
   const planner = Planner.of(value);
   return { value: planner.value === null ? null : value, problems: planner.problems };
+}
+
+/**
+ * What is wrong with the certificates of a node. They are not part of a snapshot: dns reads them by itself when they
+ * change, and a broken one must not keep zones from being loaded.
+ */
+function certificateProblems({ tls, https, apiTls }: NodeConfig): readonly Problem[] {
+  const pairs = new Map([tls, https, apiTls].flatMap((files) => (files ? [[filesKey(files), files]] : [])));
+  return [...pairs.values()].flatMap((files) => readCertificate(files).problems);
+}
+
+/** Two sections may name the same files. */
+function filesKey({ certificate, key }: TlsFiles): string {
+  return `${certificate} ${key}`;
 }
 
 /** Loads a folder again and again; what has not changed is read and parsed once. */

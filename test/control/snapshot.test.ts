@@ -38,6 +38,23 @@ describe("a folder", () => {
     expect(files.sort()).toEqual(["geo.mmdb", "labels.csv", "meridian.yaml", "test.example.zone"]);
   });
 
+  test("has its certificates checked too, each pair once", () => {
+    const tls = "certificate: dns.pem, key: dns.key";
+    const sections = `tls: { listen: ["127.0.0.1:0"], ${tls} }, https: { listen: ["127.0.0.1:0"], ${tls} }`;
+    const config = CONFIG.replace("state: state }", `state: state, ${sections} }`);
+    const folder = new Folder({ "meridian.yaml": config, "dns.pem": "none", "dns.key": "none" });
+    const { value, problems } = checkFolder(folder.path);
+    expect(value).toBeNull();
+    expect(problems).toMatchObject(
+      [
+        { file: folder.file("dns.pem"), message: "expected a certificate in PEM" },
+        { file: folder.file("dns.key"), message: "expected a private key in PEM, without a passphrase" },
+        { file: folder.file("dns.key"), message: /mode 0600 or 0640, found 06/ },
+      ].map(({ message, ...rest }) => ({ ...rest, message: expect.stringMatching(message) })),
+    );
+    expect(new Loader(folder.path).load().problems).toEqual([]);
+  });
+
   test.each([
     ["a file that is no MMDB", "half a file"],
     ["an empty file", ""],
