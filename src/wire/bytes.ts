@@ -55,11 +55,6 @@ export function word(words: Uint32Array, at: number): number {
   return words[at]!;
 }
 
-/** The signed word at index `at`; apart from `word`, so that each is called with one kind of array. */
-export function int(words: Int32Array, at: number): number {
-  return words[at]!;
-}
-
 /** What each octet is folded to. A table, because a CPU guesses wrong which octets of a name are capital letters. */
 const FOLDED: Uint8Array = Uint8Array.from({ length: 256 }, (_, octet) =>
   octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet,
