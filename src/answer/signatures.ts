@@ -39,11 +39,6 @@ export class Signatures {
     this.#zones = zones;
   }
 
-  /** Signatures that this thread had to make for queries. */
-  get fresh(): number {
-    return this.#signer.fresh;
-  }
-
   begin(moment: number, transport: Transport): void {
     this.#moment = moment;
     this.#isUdp = transport === Transport.Udp;
@@ -196,9 +191,8 @@ export class Signatures {
   }
 }
 
-/** Which of a service's type bitmaps leaves the qtype out (see `Node.types`); 0: it is none that a service answers. */
+/** Which of a service's type bitmaps leaves a qtype out that the service answers (see `Node.types`). */
 export function steeredVariant(qtype: number): number {
   if (qtype === RRType.A) return 1;
-  if (qtype === RRType.AAAA) return 2;
-  return qtype === RRType.HTTPS ? 3 : 0;
+  return qtype === RRType.AAAA ? 2 : 3;
 }

@@ -36,8 +36,6 @@ const STALE_PART = 8;
 export class Signer {
   /** Refilled by whoever wants an RRset signed. */
   readonly set: SignedSet;
-  /** Signatures made for queries, which the table did not have. */
-  fresh = 0;
   readonly #table: SignatureTable;
   readonly #hash: ContentHash;
   readonly #freshMax: number;
@@ -85,7 +83,6 @@ export class Signer {
     }
     if (this.#freshInSecond >= this.#freshMax) return false;
     this.#freshInSecond += 1;
-    this.fresh += 1;
     return true;
   }
 }
