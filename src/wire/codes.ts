@@ -19,11 +19,23 @@ export const Rcode = {
   NotImp: 4,
   Refused: 5,
   YXDomain: 6,
+  YXRRSet: 7,
+  NXRRSet: 8,
   NotAuth: 9,
+  NotZone: 10,
   BadVers: 16,
   BadCookie: 23,
 } as const;
 export type Rcode = (typeof Rcode)[keyof typeof Rcode];
+
+/** What a TSIG says is wrong with the request's (RFC 8945 §4.2); the RCODE is NOTAUTH then. */
+export const TsigError = {
+  BadSig: 16,
+  BadKey: 17,
+  BadTime: 18,
+  BadTrunc: 22,
+} as const;
+export type TsigError = (typeof TsigError)[keyof typeof TsigError];
 
 /** RR types and the QTYPEs that stand for several (IXFR and above up to ANY). */
 export const RRType = {
