@@ -107,6 +107,19 @@ program
   .action(async (zone, options) => (await import("./command/ds.ts")).printDs(zone, options));
 
 program
+  .command("tsig")
+  .description("make secrets of TSIG keys, for UPDATE and transfers")
+  .command("add")
+  .argument("<name>", "name of the key, the same on both sides")
+  .addOption(config)
+  .addOption(
+    new Option("--algorithm <name>")
+      .choices(["hmac-sha256", "hmac-sha384", "hmac-sha512"])
+      .default("hmac-sha256"),
+  )
+  .action(async (name, options) => (await import("./command/tsig.ts")).addKey(name, options));
+
+program
   .command("demo")
   .description("run a node, three agents and three regions on this machine")
   .addOption(config)

@@ -5,6 +5,7 @@ import type { ToControl, ToDns } from "./book/messages.ts";
 import { startApi } from "./control/api/server.ts";
 import { openDesk } from "./control/node-desk.ts";
 import { Publisher } from "./control/publish.ts";
+import { Requests } from "./control/requests.ts";
 import { newLog } from "./telemetry/log.ts";
 
 const log = newLog("control");
@@ -25,9 +26,22 @@ const publisher = new Publisher({
 let reload: () => void = () => undefined;
 let stop: () => Promise<void> = async () => undefined;
 
+// Dns forwards requests only to a control that is ready.
+let requests: Requests | null = null;
+
 process.on("message", (message: ToControl) => {
-  if (message.kind === "reload") reload();
-  else publisher.receive(message);
+  switch (message.kind) {
+    case "request":
+    case "next":
+    case "gone":
+      requests?.receive(message);
+      break;
+    case "reload":
+      reload();
+      break;
+    default:
+      publisher.receive(message);
+  }
 });
 // Without dns there is nobody to publish for; the next dns starts its own control.
 process.on("disconnect", () => process.exit(0));
@@ -48,6 +62,11 @@ stop = async () => {
   await api.close();
   await desk.close();
 };
+requests = new Requests({
+  reply: (request) => desk.reply(request),
+  send,
+  onError: (cause) => log.error({ cause: String(cause) }, "a request got no reply"),
+});
 send({ kind: "ready" });
 // Kept now and not at the end, so that the next control starts as fast when this one is killed.
 flushCompileCache();

@@ -16,6 +16,7 @@ import type { CertificateEvent } from "./serve/certificate.ts";
 import { inlineHotPath } from "./serve/compiler.ts";
 import { CookieKeeper } from "./serve/cookie-keeper.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
+import { Forwarder } from "./serve/forwarder.ts";
 import { inheritedCount, inspectInherited, PREDECESSOR } from "./serve/inherited.ts";
 import { logLimits } from "./serve/limit-log.ts";
 import { ServiceManager } from "./serve/notify.ts";
@@ -95,6 +96,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   if (host.version < least)
     throw new Error(`Cannot take over: book ${least} is served, and ${host.version} was found`);
   predecessor?.follow(({ version, packed }) => host.patch(version, packed));
+  const forwarder = new Forwarder((message) => serving.send(message), streams.answer);
 
   udp = await UdpWorkers.start({
     endpoints: usableOf(node.listen, log),
@@ -104,6 +106,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     options,
     counters,
     firstRow: STREAM_ROW + 1,
+    forwarder,
     onEvent: (event) => noteUdpEvent(event, streamCounters, log),
   });
   const endpoints = udp.addresses();
@@ -115,7 +118,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     limits: node.tcp,
     proxies: node.proxyProtocol,
     answer: streams.answer,
-    respondLater: null,
+    respondLater: (octets, client, transport) => forwarder.respond(octets, client, transport),
     counters: streamCounters,
     onCrash: (stack) => log.error({ stack }, "an answer on a connection threw; the client got SERVFAIL"),
     onCertificate: (event) => logCertificate(event, log),
@@ -133,6 +136,11 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     counters,
     sockets,
     udp,
+    forwarder,
+    adoptChallenges: (challenges) => {
+      streams.adoptChallenges(challenges);
+      udp.adoptChallenges(challenges);
+    },
     streams: streamServer,
     manager,
     configFolder,

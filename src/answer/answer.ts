@@ -17,13 +17,14 @@ import {
 } from "../book/layout.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { word } from "../wire/bytes.ts";
-import { ExtendedError, Rcode, RRClass, RRType } from "../wire/codes.ts";
-import { hashName, Parsed, parseQuery, type Query } from "../wire/query.ts";
+import { ExtendedError, Opcode, Rcode, RRClass, RRType } from "../wire/codes.ts";
+import { hashName, headerLength, Parsed, parseQuery, type Query } from "../wire/query.ts";
 import { addCname, addDname, addHinfo } from "./chain.ts";
 import { answerChaos } from "./chaos.ts";
 import type { Client } from "./client.ts";
 import { CookieProof, type Cookies } from "./cookie.ts";
-import { findEncloser, findNode } from "./find.ts";
+import { findChallenge, findEncloser, findNode } from "./find.ts";
+import { FORWARD, takesQuery, takesUpdate } from "./forward.ts";
 import { LINKS_MAX } from "./links.ts";
 import { optLength, writeOpt } from "./opt.ts";
 import type { AnswerOptions } from "./options.ts";
@@ -39,6 +40,10 @@ export interface AnswerState {
   book: Book | null;
   /** null: the book has no signed zone. */
   signatures: Signatures | null;
+  /** The TXT RRsets at `_acme-challenge` names that come and go without another book; null: there are none. */
+  challenges: Book | null;
+  /** null: no zone with challenges is signed. */
+  challengeSignatures: Signatures | null;
   readonly query: Query;
   readonly reply: Reply;
   readonly counters: Float64Array;
@@ -51,7 +56,7 @@ export interface AnswerState {
 
 /**
  * Answers the query in the first `length` octets of `packet`, in place. Returns the length of the response; 0: say
- * nothing. `packet` has room for 1,232 octets, on all transports but UDP for 65,535.
+ * nothing; FORWARD: ask control. `packet` has room for 1,232 octets, on all transports but UDP for 65,535.
  */
 export function answer(
   state: AnswerState,
@@ -79,7 +84,12 @@ export function answer(
   if (isMisplaced(query, transport)) refuse(Parsed.FormErr, query, reply);
   else if (isUnproven(parsed, proof, transport, options)) reply.rcode = Rcode.BadCookie;
   else if (parsed === Parsed.Query) resolve(state, packet, client, transport, moment);
+  else if (takesUpdate(state.book, query, client, transport)) reply.isForwarded = true;
   else if (parsed !== Parsed.CookieQuery || state.cookies === null) refuse(parsed, query, reply);
+  if (reply.isForwarded) {
+    count(counters, Counter.forwarded);
+    return FORWARD;
+  }
   if (state.rateLimit !== null && !isProven && !mayReply(state, state.rateLimit, client, moment)) return 0;
   countReply(reply, query, counters);
   // A signed answer may come to nothing after its first RRs.
@@ -96,7 +106,7 @@ function resolve(
   transport: Transport,
   moment: number,
 ): void {
-  const { book, query, reply } = state;
+  const { book, challenges, query, reply } = state;
   if (query.qclass !== RRClass.IN) {
     if (query.qclass === RRClass.CH) {
       answerChaos(query, reply, client, state.options.chaos, book === null ? 0 : book.version);
@@ -109,6 +119,10 @@ function resolve(
     return;
   }
   const isTransfer = query.qtype === RRType.AXFR || query.qtype === RRType.IXFR;
+  if ((isTransfer || query.hasTsig) && takesQuery(book, query, client, transport)) {
+    reply.isForwarded = true;
+    return;
+  }
   if (isTransfer) {
     reply.rcode = Rcode.Refused;
     reply.extendedError = ExtendedError.Prohibited;
@@ -122,8 +136,16 @@ function resolve(
   }
   const signatures = query.dnssecOk || isProof(query.qtype) ? state.signatures : null;
   signatures?.begin(moment, transport);
+  const challengeSignatures = signatures === null ? null : state.challengeSignatures;
+  challengeSignatures?.begin(moment, transport);
   let hash = query.qnameHash;
   for (let links = 0; links <= LINKS_MAX; links += 1) {
+    const challenge =
+      challenges === null ? 0 : findChallenge(challenges, packet, reply.ownerAt, reply.ownerLength, hash);
+    if (challenges !== null && challenge !== 0) {
+      answerAt(challenges, challenge, challenge, state, challengeSignatures, client, moment, links === 0);
+      return;
+    }
     const found = findNode(book, packet, reply.ownerAt, reply.ownerLength, hash);
     const exact = query.qtype === RRType.DS ? parentSide(book, found) : found;
     const nearest = exact !== 0 ? exact : findEncloser(book, packet, reply.ownerAt, reply.ownerLength);
@@ -162,6 +184,12 @@ function answerAt(
   if (isQname) reply.isAuthoritative = true;
   if (cut !== 0) return addDname(book, cut, rrsetAt(book, cut, RRType.DNAME), zone, query, reply, signatures);
   if (node === 0) {
+    const { challenges } = state;
+    const above = challenges === null ? 0 : aboveChallenge(challenges, query, reply);
+    if (challenges !== null && above !== 0) {
+      const own = proofs === null ? null : state.challengeSignatures;
+      return answerAt(challenges, above, above, state, own, client, moment, isQname);
+    }
     // Compact denial says that the name is there, but for those who know better (RFC 9824 §3.1, §5.1).
     if (signatures === null || query.compactOk) reply.rcode = Rcode.NXDomain;
     deny(book, zone, 0, 0, reply, signatures);
@@ -200,6 +228,12 @@ function answerAt(
 function parentSide(book: Book, node: number): number {
   const above = node === 0 ? 0 : word(book.words, node + Node.parentSide);
   return above === 0 ? node : above;
+}
+
+/** The node of a name with a challenge below it, which exists though it owns nothing (RFC 4592 §2.2.2); 0: there is none. */
+function aboveChallenge(challenges: Book, query: Query, { packet, ownerAt, ownerLength }: Reply): number {
+  const hash = ownerAt === headerLength ? query.qnameHash : hashName(packet, ownerAt, ownerLength);
+  return findNode(challenges, packet, ownerAt, ownerLength, hash);
 }
 
 /** The zone cut or DNAME that stands between the apex and the name; 0: none. */
@@ -367,7 +401,7 @@ function refuse(parsed: Parsed, query: Query, reply: Reply): void {
       reply.rcode = Rcode.BadVers;
       break;
     case Parsed.NotImp:
-      reply.rcode = Rcode.NotImp;
+      reply.rcode = query.opcode === Opcode.Update ? Rcode.Refused : Rcode.NotImp;
       break;
     default:
       reply.rcode = Rcode.FormErr;

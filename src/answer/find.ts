@@ -34,6 +34,23 @@ export function findEncloser(book: Book, bytes: Uint8Array, at: number, length: 
   return 0;
 }
 
+/** The first label of a name that a certificate authority looks at (RFC 8555 §8.4), with its length. */
+const CHALLENGE_LABEL = Uint8Array.from([15, ...Buffer.from("_acme-challenge")]);
+
+/** The node of a challenge name among the challenges; 0: none. Most names end with their first octet here. */
+export function findChallenge(
+  challenges: Book,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  hash: number,
+): number {
+  for (let i = 0; i < CHALLENGE_LABEL.length; i += 1) {
+    if (fold(u8(bytes, at + i)) !== u8(CHALLENGE_LABEL, i)) return 0;
+  }
+  return findNode(challenges, bytes, at, length, hash);
+}
+
 function isNamed(book: Book, node: number, bytes: Uint8Array, at: number, length: number): boolean {
   if (word(book.words, node + Node.nameLength) !== length) return false;
   const name = book.octetsAt + word(book.words, node + Node.name);

@@ -36,6 +36,8 @@ export class Reply {
   rcode: number = Rcode.NoError;
   isAuthoritative = false;
   isTruncated = false;
+  /** Control is to answer, so nothing has been written. */
+  isForwarded = false;
   answers = 0;
   authorities = 0;
   additionals = 0;
@@ -62,6 +64,7 @@ export class Reply {
     this.rcode = Rcode.NoError;
     this.isAuthoritative = false;
     this.isTruncated = false;
+    this.isForwarded = false;
     this.answers = 0;
     this.authorities = 0;
     this.additionals = 0;

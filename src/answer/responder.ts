@@ -13,7 +13,7 @@ import type { Transport } from "./transport.ts";
 
 /**
  * Answers a query in place: `packet` holds it in its first `length` octets, and holds the response afterwards. The
- * result is the response's length; 0: say nothing. `moment` is the time in seconds: picks of one second agree.
+ * result is the response's length; 0: say nothing; FORWARD: control answers. `moment` is the time in seconds: picks of one second agree.
  */
 export type Answer = (
   packet: Uint8Array,
@@ -35,6 +35,8 @@ export interface Responder {
   readonly answer: Answer;
   /** Starts using another book. */
   adopt(book: ServedBook): void;
+  /** Starts using other challenges; null: there are none. */
+  adoptChallenges(challenges: ServedBook | null): void;
 }
 
 /** `book` null: every query gets SERVFAIL until one is adopted. `counters` is this thread's row. */
@@ -46,6 +48,8 @@ export function createResponder(
   const state: AnswerState = {
     book: null,
     signatures: null,
+    challenges: null,
+    challengeSignatures: null,
     query: new Query(),
     reply: new Reply(),
     counters,
@@ -62,5 +66,10 @@ export function createResponder(
     answer: (packet, length, client, transport, moment) =>
       answer(state, packet, length, client, transport, moment),
     adopt,
+    adoptChallenges: (next) => {
+      state.challenges = next === null ? null : new Book(next.memory);
+      state.challengeSignatures =
+        next === null || next.signing === null ? null : new Signatures(next.signing);
+    },
   };
 }

@@ -17,6 +17,7 @@ export class Book {
   readonly zoneCount: number;
   readonly servicesAt: number;
   readonly vipsAt: number;
+  readonly admissionsAt: number;
 
   /** `memory` holds a book that `inspectBook` found sound. */
   constructor(memory: ArrayBufferLike) {
@@ -31,6 +32,7 @@ export class Book {
     this.zoneCount = word(this.words, Header.zoneCount);
     this.servicesAt = word(this.words, Header.servicesAt);
     this.vipsAt = word(this.words, Header.vipsAt);
+    this.admissionsAt = word(this.words, Header.admissionsAt);
   }
 }
 

@@ -6,6 +6,7 @@ import type { KeyRef } from "../dnssec/key-name.ts";
 import type { ClassTrie } from "../geo/trie.ts";
 import type { Problem } from "../problem.ts";
 import type { Plan } from "../steering/plan.ts";
+import type { Prefix } from "../wire/address.ts";
 import { putU32 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 import { nameKey } from "../wire/name.ts";
@@ -14,6 +15,7 @@ import type { RRset, Zone } from "../zone/zone.ts";
 import { additionalBlock, BlockWriter, httpsRdata, negativeSoa } from "./blocks.ts";
 import { checksums } from "./book.ts";
 import {
+  ADMISSION_WORDS,
   bufferWords,
   CANONICAL_HEADER,
   FORMAT,
@@ -23,6 +25,7 @@ import {
   NODE_WORDS,
   Node,
   NodeKind,
+  Right,
   RRSET_WORDS,
   VIP_WORDS,
   ZONE_WORDS,
@@ -45,6 +48,14 @@ export interface BookContent {
   /** Region number of a VIP, for the counters. */
   readonly regionOf: (vip: VipId) => number;
   readonly services: readonly BookService[];
+  readonly admissions: readonly Admission[];
+}
+
+/** A prefix from which requests come that control answers. */
+export interface Admission {
+  readonly prefix: Prefix;
+  readonly updates: boolean;
+  readonly transfers: boolean;
 }
 
 /** How a zone is signed. */
@@ -108,7 +119,7 @@ class Compiler {
   }
 
   compile(): CompiledBook {
-    const { version, zones, vips, services } = this.#content;
+    const { version, zones, vips, services, admissions } = this.#content;
     const words = this.#words;
     words.push(MAGIC, FORMAT, version >>> 0, Math.floor(version / 2 ** 32));
     words.reserve(HEADER_WORDS - words.length);
@@ -127,6 +138,8 @@ class Compiler {
     const serviceAt = this.#services();
     words.set(Header.vipsAt, words.length);
     for (const vip of vips) this.#vip(vip);
+    if (admissions.length > 0) words.set(Header.admissionsAt, words.push(admissions.length));
+    for (const admission of admissions) this.#admission(admission);
     return this.#finish(serviceAt);
   }
 
@@ -266,6 +279,14 @@ class Compiler {
     const octets = new Uint8Array(4 * (VIP_WORDS - 2));
     octets.set(vip.address.bytes);
     this.#words.push(vip.address.family, this.#content.regionOf(vip.id));
+    this.#words.append(new Uint32Array(octets.buffer));
+  }
+
+  #admission({ prefix, updates, transfers }: Admission): void {
+    const { family, bytes } = prefix.address;
+    const octets = new Uint8Array(4 * (ADMISSION_WORDS - 3));
+    octets.set(bytes);
+    this.#words.push((updates ? Right.Update : 0) | (transfers ? Right.Transfer : 0), family, prefix.length);
     this.#words.append(new Uint32Array(octets.buffer));
   }
 

@@ -11,6 +11,7 @@
  *   zones       one record for each zone
  *   services    one record for each service
  *   vips        one record for each VIP
+ *   admissions  from where UPDATE and transfers are taken: their count, then one record for each prefix
  *   tries       class tries (geo/trie.ts), shared by services whose policies cut the world alike
  *   octets      names, RR blocks, HTTPS parameters
  *   plans       the only part that changes while it is served (book/patch.ts)
@@ -46,6 +47,8 @@ export const Header = {
   labelsMax: 15,
   /** Octet offset of the octets section; octet offsets in records count from there. */
   octetsAt: 16,
+  /** Word offset of the admissions; 0: there are none. */
+  admissionsAt: 17,
 } as const;
 export const HEADER_WORDS = 20;
 
@@ -133,6 +136,13 @@ export const SERVICE_WORDS = 7;
 /** Words of a VIP: family (4 or 6), region number, then up to 16 octets of address. */
 export const VipRecord = { family: 0, region: 1, address: 2 } as const;
 export const VIP_WORDS = 6;
+
+/** Words of an admission: what is taken (`Right`), then a prefix: family (4 or 6), length, up to 16 octets of address. */
+export const AdmissionRecord = { rights: 0, family: 1, length: 2, address: 3 } as const;
+export const ADMISSION_WORDS = 7;
+
+/** What requests of others than resolvers are taken from a prefix; each a bit. */
+export const Right = { Update: 1, Transfer: 2 } as const;
 
 /**
  * A block of RRs, in octets:

@@ -10,10 +10,22 @@ export type ToDns =
   | { readonly kind: "patch"; readonly version: number; readonly packed: Uint32Array }
   | { readonly kind: "counters"; readonly request: number }
   /** The book on disk holds every patch that was sent before. */
-  | { readonly kind: "saved" };
+  | { readonly kind: "saved" }
+  /** Challenges to answer from now on, as a book of their own; null: there are none. */
+  | { readonly kind: "challenges"; readonly book: Uint8Array | null }
+  /** A message of the reply to a forwarded request; null: there is nothing to say. The next one waits for `next`. */
+  | {
+      readonly kind: "reply";
+      readonly request: number;
+      readonly message: Uint8Array | null;
+      readonly isLast: boolean;
+    };
 
 /** From dns to control. */
-export type ToControl =
+export type ToControl = ToPublisher | FromClient;
+
+/** About books. */
+export type ToPublisher =
   /** First message: the version dns serves already, 0 for none. */
   | { readonly kind: "hello"; readonly version: number }
   | { readonly kind: "adopted"; readonly version: number }
@@ -24,3 +36,25 @@ export type ToControl =
   | { readonly kind: "save" }
   /** Sums over all threads, in the order of `COUNTER_NAMES`, then one for each region number. */
   | { readonly kind: "counters"; readonly request: number; readonly values: readonly number[] };
+
+/** About requests that control answers. */
+export type FromClient =
+  | ForwardedRequest
+  /** The client has taken the last message. */
+  | { readonly kind: "next"; readonly request: number }
+  /** The client waits no more. */
+  | { readonly kind: "gone"; readonly request: number };
+
+/** A request that dns cannot answer by itself: UPDATE, a transfer, or a query whose response is to be signed. */
+export interface ForwardedRequest {
+  readonly kind: "request";
+  /** The number by which both speak of it. */
+  readonly request: number;
+  readonly octets: Uint8Array;
+  /** The client's address, 4 or 16 octets. */
+  readonly source: Uint8Array;
+  /** Whether the reply may have several messages, and long ones. */
+  readonly isStream: boolean;
+  /** The response to a query, to be signed if the query was rightly; null: control makes it. */
+  readonly response: Uint8Array | null;
+}

@@ -2,6 +2,7 @@
 
 import type { IpAddress, Prefix } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
+import type { TsigAlgorithm } from "../wire/tsig.ts";
 import type { Policy } from "./policy.ts";
 
 declare const brand: unique symbol;
@@ -145,7 +146,7 @@ export interface Service {
   /** null: the service has no HTTPS RR. */
   readonly https: HttpsParameters | null;
   /** Where it is declared, for problems found later. */
-  readonly place: { readonly file: string; readonly line: number; readonly column: number };
+  readonly place: Place;
 }
 
 /** A certificate with its chain, and the key to it (PEM files). */
@@ -254,7 +255,42 @@ export interface DnssecZone {
   /** How long a signature holds. */
   readonly validitySeconds: number;
   /** Where it is declared, for problems found later. */
-  readonly place: { readonly file: string; readonly line: number; readonly column: number };
+  readonly place: Place;
+}
+
+/** A secret shared with somebody who sends UPDATEs (RFC 8945); the file is read elsewhere. */
+export interface KeyConfig {
+  readonly name: Name;
+  /** As the operator wrote it. */
+  readonly label: string;
+  readonly algorithm: TsigAlgorithm;
+  /** A file with the secret in base64. */
+  readonly secretFile: string;
+  readonly place: Place;
+}
+
+/** What a key may do by UPDATE: set and remove TXT RRs at `_acme-challenge` below these names. */
+export interface AcmeGrant {
+  /** `nameKey` of the key. */
+  readonly key: string;
+  readonly names: readonly Name[];
+  /** These names and all below them. */
+  readonly below: readonly Name[];
+  readonly from: readonly Prefix[];
+  readonly place: Place;
+}
+
+export interface AcmeConfig {
+  /** How long a challenge stays whose end nobody says. */
+  readonly keepMs: number;
+  readonly grants: readonly AcmeGrant[];
+}
+
+/** Where in the file something is declared, for problems found later. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
 }
 
 /** A whole `meridian.yaml`. Relative paths are already resolved against its folder. */
@@ -274,4 +310,7 @@ export interface Config {
   /** Named policies, by name; references to them are already resolved inside `Service.policy`. */
   readonly policies: ReadonlyMap<string, Policy>;
   readonly services: readonly Service[];
+  /** By `nameKey`. */
+  readonly keys: ReadonlyMap<string, KeyConfig>;
+  readonly acme: AcmeConfig;
 }

@@ -5,7 +5,20 @@
  * place where a policy may stand. A test holds these tables, the parser and the reference together.
  */
 export const keys = {
-  file: ["node", "geo", "zones", "dnssec", "regions", "vantages", "checks", "pools", "policies", "services"],
+  file: [
+    "node",
+    "geo",
+    "zones",
+    "dnssec",
+    "regions",
+    "vantages",
+    "checks",
+    "pools",
+    "policies",
+    "services",
+    "keys",
+    "acme",
+  ],
 
   node: [
     "name",
@@ -86,4 +99,8 @@ export const keys = {
   "services.*": ["ttl", "failoverWithin", "policy", "whenDown", "https"],
   "services.*.whenDown": ["fallback"],
   "services.*.https": ["alpn", "port"],
+
+  "keys.*": ["algorithm", "secret"],
+  acme: ["keepFor", "keys"],
+  "acme.keys.*": ["names", "below", "from"],
 } as const;

@@ -113,7 +113,8 @@ export function parsePaths(reader: Reader | null, folder: string): readonly stri
   return [...paths];
 }
 
-function parsePath(reader: Reader | null, folder: string): string | null {
+/** A path; a relative one starts at `folder`. */
+export function parsePath(reader: Reader | null, folder: string): string | null {
   const path = reader?.text("a path") ?? null;
   return path === null || isAbsolute(path) ? path : join(folder, path);
 }

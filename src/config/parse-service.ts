@@ -1,6 +1,6 @@
 /** The section `services`: the steered names. */
 
-import { labelCount, type Name, nameKey, parseName, rootName } from "../wire/name.ts";
+import { type Name, nameKey } from "../wire/name.ts";
 import type { HttpsParameters, Pool, PoolId, Service, WhenDown } from "./config.ts";
 import { keys } from "./keys.ts";
 import type { PolicyParser } from "./parse-policy.ts";
@@ -21,7 +21,7 @@ export interface ServiceContext {
 export function parseServices(reader: Reader | null, context: ServiceContext): readonly Service[] {
   const seen = new Set<string>();
   return (reader?.entries() ?? []).flatMap((entry) => {
-    const name = parseServiceName(entry.key);
+    const name = entry.key.domainName();
     const service = parseService(entry, name, context);
     if (name === null) return [];
     if (seen.has(nameKey(name)))
@@ -29,20 +29,6 @@ export function parseServices(reader: Reader | null, context: ServiceContext): r
     seen.add(nameKey(name));
     return service ?? [];
   });
-}
-
-/** A name from the root, with or without its final dot. */
-function parseServiceName(key: Reader): Name | null {
-  const text = key.text("a domain name");
-  if (text === null) return null;
-  const parsed = parseName(text, rootName);
-  if (parsed.kind === "problem") {
-    key.problem(`expected a domain name, but ${parsed.message}`);
-    return null;
-  }
-  if (labelCount(parsed.name) > 0) return parsed.name;
-  key.expected("a domain name below the root");
-  return null;
 }
 
 /** `name` is null where it could not be read; the rest is parsed for its problems. */

@@ -9,6 +9,7 @@ import { type NodeDefaults, parseGeo, parseNode, parsePaths } from "./parse-node
 import { parseRegions, parseVantages } from "./parse-place.ts";
 import { PolicyParser } from "./parse-policy.ts";
 import { parsePools } from "./parse-pool.ts";
+import { parseAcme, parseKeys } from "./parse-request.ts";
 import { parseServices } from "./parse-service.ts";
 import { Problems, Reader } from "./read.ts";
 import { readYaml } from "./yaml.ts";
@@ -48,6 +49,7 @@ function parseSections(reader: Reader, file: string, folder: string, defaults: C
   );
   const named = top.optional("policies")?.named() ?? [];
   const policies = new PolicyParser(named, { regions, pools, members, countries: defaults.countries });
+  const tsigKeys = parseKeys(top.optional("keys"), file, folder);
   return {
     file,
     node: parseNode(top.optional("node"), folder, defaults),
@@ -61,6 +63,8 @@ function parseSections(reader: Reader, file: string, folder: string, defaults: C
     members,
     policies: policies.parseNamed(),
     services: parseServices(top.optional("services"), { file, pools, policies }),
+    keys: tsigKeys,
+    acme: parseAcme(top.optional("acme"), file, tsigKeys),
   };
 }
 

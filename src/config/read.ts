@@ -3,6 +3,7 @@
 import type { Problem } from "../problem.ts";
 import { suggest } from "../suggest.ts";
 import { type IpAddress, type Prefix, parseAddress, parsePrefix } from "../wire/address.ts";
+import { labelCount, type Name, parseName, rootName } from "../wire/name.ts";
 import type { Coordinates, Endpoint } from "./config.ts";
 import {
   formatDurationRange,
@@ -113,6 +114,20 @@ export class Reader {
   oneOf<Word extends string>(words: readonly Word[], ...others: readonly string[]): Word | null {
     const what = formatChoice([...words, ...others]);
     return this.#parsed(what, (text) => words.find((word) => word === text) ?? null);
+  }
+
+  /** A domain name from the root, with or without its final dot. */
+  domainName(): Name | null {
+    const text = this.text("a domain name");
+    if (text === null) return null;
+    const parsed = parseName(text, rootName);
+    if (parsed.kind === "problem") {
+      this.problem(`expected a domain name, but ${parsed.message}`);
+      return null;
+    }
+    if (labelCount(parsed.name) > 0) return parsed.name;
+    this.expected("a domain name below the root");
+    return null;
   }
 
   boolean(): boolean | null {

@@ -1,8 +1,20 @@
 /** The one door: every change that somebody makes, by API, command line or file, goes through here. */
 
-import type { Config } from "../config/config.ts";
 import type { Problem } from "../problem.ts";
 import { suggest } from "../suggest.ts";
+import { Rcode } from "../wire/codes.ts";
+import type { Name } from "../wire/name.ts";
+import {
+  CHALLENGES_MAX,
+  type Challenge,
+  type ChallengeEdit,
+  isValue,
+  live,
+  ownerOf,
+  ownerProblem,
+  VALUES_MAX,
+} from "./challenge.ts";
+import { Owners } from "./cross-check.ts";
 import {
   type Action,
   actionProblem,
@@ -13,12 +25,16 @@ import {
 } from "./override.ts";
 import type { Loaded, Loader, Snapshot } from "./snapshot.ts";
 import type { AuditEvent, NewAuditEntry, Store, StoredChange } from "./store.ts";
+import type { UpdateOutcome } from "./update.ts";
 
 /** What somebody wants to be different. */
 export type Edit =
   /** Replaces the override of the same kind and target. `untilMs` is in the future; null: no end. */
   | { readonly kind: "set-override"; readonly action: Action; readonly untilMs: number | null }
   | { readonly kind: "end-override"; readonly id: string }
+  /** Answers this value at an `_acme-challenge` name; one that is there gets this end. */
+  | { readonly kind: "set-challenge"; readonly owner: Name; readonly value: string; readonly untilMs: number }
+  | { readonly kind: "end-challenge"; readonly owner: Name; readonly value: string }
   /** Reads config, zones and geo data again. */
   | { readonly kind: "reload" };
 
@@ -50,12 +66,14 @@ export interface DoorOptions {
   readonly store: Store;
   readonly loader: Loader;
   readonly nowMs: () => number;
-  /** The config in force. */
-  readonly config: () => Config;
+  /** The snapshot in force. */
+  readonly snapshot: () => Snapshot;
   /** The highest version seen anywhere. */
   readonly versionSeen: () => number;
   /** Puts other overrides in force before it returns. `audit` says what is new, for the log. */
   readonly override: (overrides: readonly Override[], audit: readonly NewAuditEntry[]) => void;
+  /** Has other challenges answered before it returns. `audit` says what is new, for the log. */
+  readonly challenge: (challenges: readonly Challenge[], audit: readonly NewAuditEntry[]) => void;
   /** Puts the book of another snapshot in force, or says why it cannot be. */
   readonly replace: (snapshot: Snapshot, version: number) => Promise<readonly Problem[]>;
   /** Told what an attempt to load the files came to; no problems: they are in force. */
@@ -83,9 +101,25 @@ export class Door {
           return this.#setOverride(request, request.edit.action, request.edit.untilMs);
         case "end-override":
           return this.#endOverride(request, request.edit.id);
+        case "set-challenge":
+        case "end-challenge":
+          return this.#editChallenges(request, this.#challengeEdit(request, request.edit));
         case "reload":
           return await this.#publish(this.#options.loader.load(), request);
       }
+    });
+  }
+
+  /** Makes the change that an UPDATE comes to, if it does; `evaluate` is given what is so when its turn has come. */
+  update(author: string, evaluate: (now: UpdateState) => UpdateOutcome): Promise<UpdateOutcome> {
+    return this.#inTurn(async () => {
+      const { snapshot, store, nowMs } = this.#options;
+      const outcome = evaluate({ snapshot: snapshot(), challenges: live(store.challenges(), nowMs()) });
+      if (outcome.kind === "failed") return outcome;
+      if (outcome.edit.set.length + outcome.edit.ended.length === 0) return outcome;
+      const made = this.#editChallenges({ author, reason: "UPDATE" }, outcome.edit);
+      if (made.kind === "published") return outcome;
+      return { kind: "failed", rcode: Rcode.ServFail, detail: "somebody else has changed something" };
     });
   }
 
@@ -98,9 +132,14 @@ export class Door {
   expire(): Promise<void> {
     return this.#inTurn(async () => {
       const { store, nowMs } = this.#options;
+      const by = { author: MERIDIAN, reason: "its end has come" };
+      const old = store.challenges().filter(({ untilMs }) => untilMs <= nowMs());
+      if (old.length > 0) {
+        const audit = [this.#entry("challenges-expired", describeChallenges(old), by)];
+        this.#write({ set: [], ended: [], challenges: { set: [], ended: old }, audit });
+      }
       const expired = store.overrides().filter((override) => !isActive(override, nowMs()));
       if (expired.length === 0) return;
-      const by = { author: MERIDIAN, reason: "its end has come" };
       const audit = expired.map(({ action }) => this.#entry("override-expired", describeAction(action), by));
       this.#write({ set: [], ended: expired.map(({ id }) => id), audit });
     });
@@ -112,8 +151,8 @@ export class Door {
   }
 
   #setOverride(request: ChangeRequest, action: Action, untilMs: number | null): ChangeOutcome {
-    const { config, nowMs, store } = this.#options;
-    const problem = actionProblem(config(), action) ?? endProblem(untilMs, nowMs());
+    const { snapshot, nowMs, store } = this.#options;
+    const problem = actionProblem(snapshot().config, action) ?? endProblem(untilMs, nowMs());
     if (problem !== null) return refused(problem);
     const { author, reason } = request;
     const id = overrideId(action);
@@ -141,6 +180,41 @@ export class Door {
     return this.#write({ set: [], ended: [id], audit });
   }
 
+  #challengeEdit(
+    { author }: Pick<ChangeRequest, "author">,
+    edit: Extract<Edit, { kind: "set-challenge" | "end-challenge" }>,
+  ): ChallengeEdit | string {
+    const { nowMs, snapshot, store } = this.#options;
+    const { value } = edit;
+    const owner = ownerOf(edit.owner);
+    const challenges = live(store.challenges(), nowMs());
+    const at = challenges.filter((challenge) => challenge.owner === owner);
+    const isThere = at.some((challenge) => challenge.value === value);
+    if (edit.kind === "end-challenge")
+      return isThere ? { set: [], ended: [{ owner, value }] } : `no challenge ${value} at ${owner}`;
+    const problem =
+      ownerProblem(new Owners(snapshot().zones), edit.owner) ?? endProblem(edit.untilMs, nowMs());
+    if (problem !== null) return problem;
+    if (!isValue(value)) return "value: expected 1 to 255 printable ASCII characters";
+    if (!isThere && at.length >= VALUES_MAX)
+      return `${owner} has ${VALUES_MAX} values, the most there can be`;
+    if (!isThere && challenges.length >= CHALLENGES_MAX)
+      return `there are ${CHALLENGES_MAX} challenges, the most there can be`;
+    return { set: [{ owner, value, author, createdMs: nowMs(), untilMs: edit.untilMs }], ended: [] };
+  }
+
+  #editChallenges(
+    request: Pick<ChangeRequest, "author" | "reason">,
+    edit: ChallengeEdit | string,
+  ): ChangeOutcome {
+    if (typeof edit === "string") return refused(edit);
+    const audit: NewAuditEntry[] = [];
+    if (edit.ended.length > 0)
+      audit.push(this.#entry("challenges-ended", describeChallenges(edit.ended), request));
+    if (edit.set.length > 0) audit.push(this.#entry("challenges-set", describeChallenges(edit.set), request));
+    return this.#write({ set: [], ended: [], challenges: edit, audit });
+  }
+
   /**
    * The files are what is stored, so here publishing comes first: a book that dns refuses leaves no trace but the
    * problem, and after a crash between the two the version goes on from the one that dns tells.
@@ -160,11 +234,12 @@ export class Door {
   }
 
   #write(change: Omit<StoredChange, "version">): ChangeOutcome {
-    const { store, override } = this.#options;
+    const { challenge, nowMs, store, override } = this.#options;
     const version = this.version() + 1;
     const stored = store.commit({ ...change, version });
     if (stored.kind === "conflict") return stored;
-    override(store.overrides(), change.audit);
+    if (change.challenges === undefined) override(store.overrides(), change.audit);
+    else challenge(live(store.challenges(), nowMs()), change.audit);
     return { kind: "published", version };
   }
 
@@ -188,6 +263,20 @@ function requestProblems({ author, reason }: ChangeRequest): readonly Problem[] 
   if (author.trim() === "") problems.push("author: expected who makes the change");
   if (reason.trim() === "") problems.push("reason: expected why the change is made");
   return problems.map(inRequest);
+}
+
+/** What an UPDATE is held against. */
+export interface UpdateState {
+  readonly snapshot: Snapshot;
+  /** Those that count now. */
+  readonly challenges: readonly Challenge[];
+}
+
+/** For people: each owner once, with how many values. */
+function describeChallenges(challenges: readonly Pick<Challenge, "owner" | "value">[]): string {
+  const counts = new Map<string, number>();
+  for (const { owner } of challenges) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  return [...counts].map(([owner, count]) => (count === 1 ? owner : `${owner} (${count} values)`)).join(", ");
 }
 
 function endProblem(untilMs: number | null, nowMs: number): string | null {

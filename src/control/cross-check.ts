@@ -56,7 +56,7 @@ function zonesTwice(zones: readonly Zone[]): Problem[] {
 }
 
 /** What is so for a name by itself or by what stands above it. */
-interface Standing {
+export interface Standing {
   /** The zone with the longest apex at or above the name. */
   readonly zone: Zone | null;
   /** Why neither the name nor anything below it can be answered here; null: it can. */
@@ -66,8 +66,8 @@ interface Standing {
 /** Above the root there is nothing. */
 const NOWHERE: Standing = { zone: null, barrier: null };
 
-/** Knows which names can be answered by a service. Names share parents, so what holds for these is worked out once. */
-class Owners {
+/** Knows which zone a name is in, and which names can be answered. Names share parents, so what holds for these is worked out once. */
+export class Owners {
   readonly #byApex: ReadonlyMap<string, Zone>;
   readonly #parents = new Map<string, Standing>();
 
@@ -77,7 +77,7 @@ class Owners {
 
   /** Why a name cannot be answered by a service; null: it can. `key` is the name's own. */
   problemOf(name: Name, key: string): string | null {
-    const { zone, barrier } = this.#standing(name, key);
+    const { zone, barrier } = this.standing(name, key);
     if (zone === null) {
       const some = [...this.#byApex.values()].slice(0, 5).map(({ apex }) => formatName(apex));
       return `it lies in no zone; the zones are ${some.join(", ")}${this.#byApex.size > 5 ? ", ..." : ""}`;
@@ -90,7 +90,8 @@ class Owners {
     return barrier;
   }
 
-  #standing(name: Name, key: string): Standing {
+  /** What is so for a name. `key` is the name's own. */
+  standing(name: Name, key: string): Standing {
     const own = this.#byApex.get(key);
     const above = own === undefined ? this.#above(name, key) : { zone: own, barrier: null };
     const rrsets = above.zone?.nodes.get(key)?.rrsets;
@@ -109,7 +110,7 @@ class Owners {
     const known = this.#parents.get(parentKey);
     if (known !== undefined) return known;
     const parent = parentOf(name);
-    const standing = parent === null ? NOWHERE : this.#standing(parent, parentKey);
+    const standing = parent === null ? NOWHERE : this.standing(parent, parentKey);
     this.#parents.set(parentKey, standing);
     return standing;
   }

@@ -9,6 +9,7 @@ import type { Explanation } from "../steering/explain.ts";
 import type { Facts } from "../steering/facts.ts";
 import type { IpAddress } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
+import type { Challenge } from "./challenge.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
 import type { Override } from "./override.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -27,6 +28,8 @@ export interface Desk {
   /** One for each vantage of the config, in its order. */
   vantages(): readonly ConnectedVantage[];
   overrides(): readonly ListedOverride[];
+  /** Those that are answered now, by owner name. */
+  challenges(): readonly Challenge[];
   /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
   audit(limit: number, before: number | null): readonly AuditEntry[];
   status(): Status;

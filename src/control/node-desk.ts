@@ -4,13 +4,16 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
+import type { ForwardedRequest } from "../book/messages.ts";
 import { trackedVips } from "../health/tracked.ts";
 import type { Verdict } from "../health/verdict.ts";
 import { formatProblem, type Problem } from "../problem.ts";
 import type { Facts } from "../steering/facts.ts";
 import type { IpAddress } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
+import { type Challenge, compileChallenges, live } from "./challenge.ts";
 import { type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
+import { Clerk } from "./clerk.ts";
 import { describeFlips } from "./describe-flips.ts";
 import type { ConnectedVantage, Desk, ExplainOutcome, LastReload, ListedOverride, Status } from "./desk.ts";
 import { explainName } from "./explain.ts";
@@ -86,6 +89,7 @@ export class NodeDesk implements Desk {
   readonly #book: LiveBook;
   readonly #door: Door;
   readonly #ingest: Ingest;
+  readonly #clerk: Clerk;
   readonly #watcher: FileWatcher;
   readonly #first: Snapshot;
   #lastReload: LastReload;
@@ -109,9 +113,10 @@ export class NodeDesk implements Desk {
       store: this.#store,
       loader,
       nowMs,
-      config: () => this.snapshot().config,
+      snapshot: () => this.snapshot(),
       versionSeen: () => publisher.versionSeen,
       override: (overrides, audit) => this.#override(overrides, audit),
+      challenge: (challenges, audit) => this.#challenge(challenges, audit),
       replace: (snapshot, version) => this.#book.replace(snapshot, version),
       onLoaded: (loaded, problems) => this.#onLoaded(loaded, problems),
     });
@@ -119,6 +124,12 @@ export class NodeDesk implements Desk {
       nowMs,
       take: (reports) => this.#book.shift(this.#keeper.report(reports)),
       onStream: (token, event, detail) => this.#onStream(token, event, detail),
+    });
+    this.#clerk = new Clerk({
+      snapshot: () => this.snapshot(),
+      nowMs,
+      update: (author, evaluate) => this.#door.update(author, evaluate),
+      log: options.log,
     });
     this.#watcher = new FileWatcher({
       onChange: (files) => this.#reload(`changed: ${files.join(", ")}`),
@@ -142,8 +153,13 @@ export class NodeDesk implements Desk {
     const nowMs = this.#options.nowMs();
     this.#book.shift(this.#keeper.tick(nowMs));
     this.#book.flush();
-    if (this.#store.overrides().some((override) => !isActive(override, nowMs))) {
-      this.#door.expire().catch((cause) => this.#complain("the end of an override is not on record", cause));
+    const hasExpired =
+      this.#store.overrides().some((override) => !isActive(override, nowMs)) ||
+      this.#store.challenges().some(({ untilMs }) => untilMs <= nowMs);
+    if (hasExpired) {
+      this.#door
+        .expire()
+        .catch((cause) => this.#complain("what has come to its end is not on record", cause));
     }
     this.#ingest.keepTokens(new Set(this.#store.tokens().map(({ name }) => name)));
     this.#arm();
@@ -186,6 +202,10 @@ export class NodeDesk implements Desk {
     return this.#store.overrides().map((override) => ({ ...override, stale: isStale(config, override) }));
   }
 
+  challenges(): readonly Challenge[] {
+    return live(this.#store.challenges(), this.nowMs());
+  }
+
   audit(limit: number, before: number | null): readonly AuditEntry[] {
     return this.#store.audit(limit, before);
   }
@@ -210,6 +230,11 @@ export class NodeDesk implements Desk {
 
   change(request: ChangeRequest): Promise<ChangeOutcome> {
     return this.#door.change(request);
+  }
+
+  /** The messages of the reply to a request that dns leaves to control. */
+  reply(request: ForwardedRequest): AsyncGenerator<Uint8Array> {
+    return this.#clerk.reply(request);
   }
 
   authenticate(secret: string): TokenRecord | null {
@@ -273,6 +298,18 @@ export class NodeDesk implements Desk {
     this.#arm();
   }
 
+  #challenge(challenges: readonly Challenge[], audit: readonly NewAuditEntry[]): void {
+    this.#publishChallenges(challenges);
+    for (const { author, event, detail, reason, version } of audit)
+      this.#options.log.info({ version }, `${author}: ${event}: ${detail} (${reason})`);
+  }
+
+  /** The zones are not compiled again: challenges are a book of their own, of a few names. */
+  #publishChallenges(challenges: readonly Challenge[]): void {
+    const book = compileChallenges(this.snapshot(), challenges, this.#door.version());
+    this.#options.publisher.challenges(book);
+  }
+
   #onLoaded(loaded: Loaded, problems: readonly Problem[]): void {
     const { log } = this.#options;
     const atMs = this.nowMs();
@@ -288,6 +325,7 @@ export class NodeDesk implements Desk {
       return;
     }
     this.#lastReload = { kind: "loaded", atMs, warnings };
+    this.#publishChallenges(this.challenges());
     const { config } = value;
     this.#ingest.use(config, this.#door.version());
     this.#store.keepVerdicts(new Set(trackedVips(config).map(({ vip }) => vip)));

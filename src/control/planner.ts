@@ -10,6 +10,7 @@ import type { Facts } from "../steering/facts.ts";
 import type { LocalPolicy } from "../steering/local.ts";
 import { type Partition, Partitions, TooManyClasses } from "../steering/partition.ts";
 import { type Plan, planFor } from "../steering/plan.ts";
+import { admissionsOf } from "./admissions.ts";
 import { type Cohort, capacityOf, cohortsOf, dependenciesOf, reachableFrom } from "./cohort.ts";
 import type { Shift } from "./fact-keeper.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -94,6 +95,7 @@ export class Planner {
       version,
       zones,
       signing,
+      admissions: admissionsOf(config),
       vips: members.flatMap(vipsOf),
       regionOf: (vip) => regionOf.get(vip) ?? 0,
       services: config.services.flatMap((service) => {

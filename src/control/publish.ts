@@ -3,7 +3,7 @@
 import { open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type BookContent, type CompiledBook, sealBook } from "../book/compile.ts";
-import type { ToControl, ToDns } from "../book/messages.ts";
+import type { ToDns, ToPublisher } from "../book/messages.ts";
 import { applyPatches } from "../book/patch.ts";
 
 /** The book on disk lags behind the plans in force by at most this. */
@@ -64,7 +64,7 @@ export class Publisher {
   }
 
   /** Takes a message from dns. */
-  receive(message: ToControl): void {
+  receive(message: ToPublisher): void {
     switch (message.kind) {
       case "hello":
         this.#served(message.version);
@@ -121,6 +121,11 @@ export class Publisher {
     this.#options.send({ kind: "patch", version, packed });
     applyPatches(words, packed);
     this.#rewriteTimer ??= setTimeout(() => this.#rewrite(), this.#options.rewriteMs ?? REWRITE_MS);
+  }
+
+  /** Has dns answer these challenges, a book of their own; null: there are none. Nothing waits for it. */
+  challenges(book: Uint8Array | null): void {
+    this.#options.send({ kind: "challenges", book });
   }
 
   /** Sums over all dns threads, in the order of `COUNTER_NAMES`, then one for each region number. */

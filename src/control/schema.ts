@@ -54,6 +54,14 @@ const STEPS: readonly string[] = [
      opinion TEXT NOT NULL,
      PRIMARY KEY (vip, vantage)
    ) STRICT;`,
+  `CREATE TABLE challenges (
+     owner TEXT NOT NULL,
+     value TEXT NOT NULL,
+     author TEXT NOT NULL,
+     created_ms INTEGER NOT NULL,
+     until_ms INTEGER NOT NULL,
+     PRIMARY KEY (owner, value)
+   ) STRICT;`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

@@ -20,6 +20,7 @@ import { GeoLoader, type GeoSource } from "./geo-loader.ts";
 import { Planner } from "./planner.ts";
 import { policiesIn } from "./policy-walk.ts";
 import { signZones } from "./signing.ts";
+import { loadTsigKeys, type TsigKeys } from "./tsig-keys.ts";
 
 /** What operators declare, frozen. Overrides and facts are not in it. */
 export interface Snapshot {
@@ -31,6 +32,7 @@ export interface Snapshot {
   readonly atlas: Atlas;
   /** Where the atlas comes from. */
   readonly geo: GeoSource;
+  readonly keys: TsigKeys;
 }
 
 /** What one attempt to load came to. */
@@ -89,11 +91,13 @@ export class Loader {
     const zones = this.#zones.load(config.value, reader);
     const signed = signZones(config.value, zones.value, reader);
     const labels = loadLabels(config.value, reader);
+    const keys = loadTsigKeys(config.value, reader);
     const geo = this.#geo.load(config.value, labels.value ?? [], prefixesIn(config.value), reader);
     const problems = [
       ...config.problems,
       ...zones.problems,
       ...labels.problems,
+      ...keys.problems,
       ...geo.problems,
       ...checkBounds(config.value),
       ...(zones.problems.length === 0 ? [...crossCheck(config.value, zones.value), ...signed.problems] : []),
@@ -101,7 +105,7 @@ export class Loader {
     const { value } = geo;
     return {
       value:
-        value === null || problems.length > 0
+        value === null || keys.value === null || problems.length > 0
           ? null
           : {
               config: config.value,
@@ -109,6 +113,7 @@ export class Loader {
               signing: signed.signing,
               atlas: value.atlas,
               geo: value.source,
+              keys: keys.value,
             },
       problems,
       stamps: reader.stamps,

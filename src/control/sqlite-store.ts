@@ -2,6 +2,7 @@
 
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import type { Opinion } from "../health/verdict.ts";
+import type { Challenge } from "./challenge.ts";
 import type { Action, Override } from "./override.ts";
 import { migrate } from "./schema.ts";
 import type {
@@ -50,6 +51,16 @@ class SqliteStore implements Store {
     return this.#all("SELECT * FROM overrides ORDER BY id").map(readOverride);
   }
 
+  challenges(): readonly Challenge[] {
+    return this.#all("SELECT * FROM challenges ORDER BY owner, value").map((row) => ({
+      owner: text(row, "owner"),
+      value: text(row, "value"),
+      author: text(row, "author"),
+      createdMs: integer(row, "created_ms"),
+      untilMs: integer(row, "until_ms"),
+    }));
+  }
+
   audit(limit: number, before: number | null): readonly AuditEntry[] {
     const from = before ?? Number.MAX_SAFE_INTEGER;
     const rows = this.#all(
@@ -67,6 +78,9 @@ class SqliteStore implements Store {
       this.#run("UPDATE counter SET version = ?", change.version);
       for (const id of change.ended) this.#run("DELETE FROM overrides WHERE id = ?", id);
       for (const override of change.set) this.#putOverride(override);
+      for (const { owner, value } of change.challenges?.ended ?? [])
+        this.#run("DELETE FROM challenges WHERE owner = ? AND value = ?", owner, value);
+      for (const challenge of change.challenges?.set ?? []) this.#putChallenge(challenge);
       for (const entry of change.audit) this.#append(entry);
       return { kind: "stored" };
     });
@@ -173,6 +187,17 @@ class SqliteStore implements Store {
     );
   }
 
+  #putChallenge({ owner, value, author, createdMs, untilMs }: Challenge): void {
+    this.#run(
+      "REPLACE INTO challenges (owner, value, author, created_ms, until_ms) VALUES (?, ?, ?, ?, ?)",
+      owner,
+      value,
+      author,
+      createdMs,
+      untilMs,
+    );
+  }
+
   #append({ version, atMs, author, reason, event, detail }: NewAuditEntry): void {
     this.#run(
       "INSERT INTO audit (version, at_ms, author, reason, event, detail) VALUES (?, ?, ?, ?, ?, ?)",
@@ -270,6 +295,9 @@ const AUDIT_EVENTS = [
   "override-replaced",
   "override-ended",
   "override-expired",
+  "challenges-set",
+  "challenges-ended",
+  "challenges-expired",
   "files-loaded",
   "token-added",
   "token-removed",

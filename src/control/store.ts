@@ -1,6 +1,7 @@
 /** What control keeps across restarts: the interface that every store fulfils. */
 
 import type { Opinion } from "../health/verdict.ts";
+import type { Challenge, ChallengeEdit } from "./challenge.ts";
 import type { Override } from "./override.ts";
 
 /**
@@ -14,6 +15,8 @@ export interface Store {
   version(): number;
   /** All overrides that were not ended, by id. */
   overrides(): readonly Override[];
+  /** All challenges that were not ended, by owner and value. */
+  challenges(): readonly Challenge[];
   /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
   audit(limit: number, before: number | null): readonly AuditEntry[];
   /** Writes one change. A version that is not above the stored one is a conflict, and nothing is written. */
@@ -43,6 +46,8 @@ export interface StoredChange {
   readonly set: readonly Override[];
   /** Ids of overrides that end. */
   readonly ended: readonly string[];
+  /** Challenges that are new or replace the one of the same owner and value, and those that end. */
+  readonly challenges?: ChallengeEdit;
   readonly audit: readonly NewAuditEntry[];
 }
 
@@ -57,6 +62,9 @@ export type AuditEvent =
   | "override-replaced"
   | "override-ended"
   | "override-expired"
+  | "challenges-set"
+  | "challenges-ended"
+  | "challenges-expired"
   | "files-loaded"
   | "token-added"
   | "token-removed";

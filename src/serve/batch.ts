@@ -1,7 +1,7 @@
 /** The memory that a socket's packets are received into, answered in, and sent from, many with one system call. */
 
 import type { Client } from "../answer/client.ts";
-import { word } from "../wire/bytes.ts";
+import { u8, word } from "../wire/bytes.ts";
 import { readSockaddr, SOCKADDR_IN, SOCKADDR_IN6 } from "./endpoint.ts";
 import type { UdpSocket } from "./sockets.ts";
 import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
@@ -93,6 +93,26 @@ export class Batch {
   /** Reads who sent packet `i`. */
   readClient(i: number, client: Client): void {
     readSockaddr(this.#octets, NAMES_AT + i * NAME, client);
+  }
+
+  /** From where packet `i` came, and to which address of ours: what it takes to reply to it later. */
+  envelope(i: number): Uint8Array {
+    const envelope = new Uint8Array(NAME + CONTROL + 1);
+    envelope.set(this.#octets.subarray(NAMES_AT + i * NAME, NAMES_AT + (i + 1) * NAME));
+    envelope.set(this.#octets.subarray(CONTROLS_AT + i * CONTROL, CONTROLS_AT + (i + 1) * CONTROL), NAME);
+    envelope[NAME + CONTROL] = word(this.#words, i * HEADER_WORDS + CONTROL_LENGTH);
+    return envelope;
+  }
+
+  /** Sends one message by an envelope, between two batches; returns how many could not be sent. */
+  reply(envelope: Uint8Array, message: Uint8Array): number {
+    this.#octets.set(envelope.subarray(0, NAME), NAMES_AT);
+    this.#octets.set(envelope.subarray(NAME, NAME + CONTROL), CONTROLS_AT);
+    this.#words[CONTROL_LENGTH] = u8(envelope, NAME + CONTROL);
+    this.#octets.set(message, PACKETS_AT);
+    this.setResponseLength(0, message.length);
+    this.count = 1;
+    return this.send();
   }
 
   /** Says how many octets of packet `i` to send; 0: none. */

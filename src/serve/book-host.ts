@@ -1,5 +1,6 @@
 /** Holds the book that is served: takes whole ones from disk and patches from control. */
 
+import assert from "node:assert/strict";
 import { open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServedBook } from "../answer/responder.ts";
@@ -70,6 +71,16 @@ export class BookHost {
     this.#version = found.version;
     this.#onAdopt(this.#book);
     return { kind: "adopted", version: found.version, problems };
+  }
+
+  /** A small book of control's, ready to be answered from. What came through our own pipe is sound, or a bug. */
+  async load(bytes: Uint8Array): Promise<ServedBook> {
+    const memory = new SharedArrayBuffer(bytes.length);
+    new Uint8Array(memory).set(bytes);
+    const found = await this.#inspect(new Uint8Array(memory));
+    assert(found.kind === "sound", "control sends a book that can be read");
+    const { signing } = await this.#signing.prepare(memory);
+    return { memory, signing };
   }
 
   /** Puts packed patches in force; false when they are for another book than the one served. */

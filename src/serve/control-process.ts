@@ -18,6 +18,8 @@ export interface ControlEvents {
   /** A new control process runs. */
   started(): void;
   message(message: ToDns): void;
+  /** It has ended; unless dns stops, another will be started. */
+  ended(): void;
 }
 
 /** One control process after the other. */
@@ -58,6 +60,7 @@ export class ControlProcess {
     child.on("message", (message: ToDns) => this.#events.message(message));
     child.on("exit", (code, signal) => {
       this.#child = null;
+      this.#events.ended();
       if (this.#isStopping) return;
       if (performance.now() - startedAt > STEADY_MS) this.#backOffMs = BACK_OFF_MS.first;
       this.#log.error(

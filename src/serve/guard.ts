@@ -31,7 +31,8 @@ export function describeCrash(error: unknown): string {
   return error instanceof Error && error.stack !== undefined ? error.stack : String(error);
 }
 
-function writeServFail(packet: Uint8Array): number {
+/** Makes the query in `packet` a header that says SERVFAIL, and returns its length. */
+export function writeServFail(packet: Uint8Array): number {
   packet[2] = QR | (u8(packet, 2) & OPCODE_AND_RD);
   packet[3] = SERVFAIL;
   packet.fill(0, 4, HEADER_OCTETS);

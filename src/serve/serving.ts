@@ -2,11 +2,13 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { ToDns } from "../book/messages.ts";
+import type { ServedBook } from "../answer/responder.ts";
+import type { FromClient, ToDns } from "../book/messages.ts";
 import type { NodeConfig } from "../config/config.ts";
 import { sumCounters } from "../telemetry/counters.ts";
 import type { BookHost } from "./book-host.ts";
 import { ControlProcess } from "./control-process.ts";
+import type { Forwarder } from "./forwarder.ts";
 import type { ServiceManager } from "./notify.ts";
 import type { SocketSet } from "./socket-set.ts";
 import type { StreamServer } from "./stream-server.ts";
@@ -23,6 +25,9 @@ export interface ServingParts {
   readonly udp: UdpWorkers;
   readonly streams: StreamServer;
   readonly manager: ServiceManager;
+  readonly forwarder: Forwarder;
+  /** Has every thread answer these challenges; null: none. */
+  readonly adoptChallenges: (challenges: ServedBook | null) => void;
   readonly configFolder: string;
   readonly node: NodeConfig;
   readonly log: Logger;
@@ -44,6 +49,8 @@ export class Serving {
   #adopting: Promise<void> = Promise.resolve();
   /** Whether this control has changed what is served, so that the book on disk may lag behind. */
   #isBookStale = false;
+  /** The challenges that are being taken over, if any. */
+  #challenging: Promise<void> = Promise.resolve();
   #onSaved: () => void = () => undefined;
 
   constructor(parts: ServingParts) {
@@ -56,12 +63,18 @@ export class Serving {
         this.#control.send({ kind: "hello", version: host.version });
       },
       message: (message) => this.#obey(message),
+      ended: () => parts.forwarder.close(),
     });
     this.#upgrade = new Upgrade({
       sockets: () => sockets?.handOver() ?? [],
       saveBook: () => this.#saveBook(),
       retire: (successorPid) => this.#retire(successorPid),
     });
+  }
+
+  /** Tells control something of a client's; without control nobody hears it. */
+  send(message: FromClient): void {
+    this.#control.send(message);
   }
 
   /** Starts control; from now on this process is the node. */
@@ -131,6 +144,7 @@ export class Serving {
     switch (message.kind) {
       case "ready":
         this.#control.promote();
+        this.#parts.forwarder.open();
         return;
       case "adopt":
         this.#adopting = this.#adopt(message.version, message.path);
@@ -147,6 +161,22 @@ export class Serving {
       case "saved":
         this.#onSaved();
         return;
+      case "challenges":
+        this.#challenging = this.#challenging.then(() => this.#challenge(message.book));
+        return;
+      case "reply":
+        // Not before what control has said earlier is in the answers.
+        void this.#challenging.then(() => this.#parts.forwarder.receive(message));
+        return;
+    }
+  }
+
+  async #challenge(book: Uint8Array | null): Promise<void> {
+    const { adoptChallenges, host, log } = this.#parts;
+    try {
+      adoptChallenges(book === null ? null : await host.load(book));
+    } catch (cause) {
+      log.error({ cause: String(cause) }, "kept the challenges that are answered");
     }
   }
 

@@ -45,8 +45,7 @@ export interface StreamServerOptions {
   /** Where load balancers are that say with the PROXY protocol for whom they connect. */
   readonly proxies: readonly Prefix[];
   readonly answer: Answer;
-  /** null: every query is answered at once. */
-  readonly respondLater: RespondLater | null;
+  readonly respondLater: RespondLater;
   /** The parent's own row. */
   readonly counters: Float64Array;
   /** An answer threw; one a second is told, with its stack. */

@@ -2,9 +2,11 @@
 
 import type { Duplex } from "node:stream";
 import type { Client } from "../answer/client.ts";
+import { FORWARD } from "../answer/forward.ts";
 import type { Answer } from "../answer/responder.ts";
 import type { Transport } from "../answer/transport.ts";
 import { putU16, u16 } from "../wire/bytes.ts";
+import { Abandoned } from "./forwarder.ts";
 
 /** Octets of the length before each message. */
 const PREFIX = 2;
@@ -24,23 +26,22 @@ const NOTHING = new Uint8Array(0);
 const packet = new Uint8Array(65_535);
 
 /**
- * Takes a query whose response takes time or many messages, such as a transfer (RFC 5936 §2.2): it gives the response's
- * messages, whole and in order, and each is asked for when the peer has room for it. null: the query is to be answered
- * at once. Both octets and client are the caller's and change after the call; what is needed later must be copied.
+ * Takes a query that `answer` leaves to control, whose response takes time or many messages, such as a transfer (RFC
+ * 5936 §2.2): it gives the response's messages, whole and in order, and each is asked for when the peer has room for it.
+ * The octets are its own.
  */
 export type RespondLater = (
-  packet: Uint8Array,
-  length: number,
+  octets: Uint8Array,
   client: Client,
-) => AsyncIterable<Uint8Array> | null;
+  transport: Transport,
+) => AsyncIterable<Uint8Array>;
 
 /** What all streams of a listener are served with. */
 export interface StreamService {
   readonly transport: Transport;
   /** Does not throw. */
   readonly answer: Answer;
-  /** null: every query is answered at once. */
-  readonly respondLater: RespondLater | null;
+  readonly respondLater: RespondLater;
   /** A response of `respondLater` threw, so its connection was closed. */
   readonly onCrash: (error: unknown) => void;
 }
@@ -138,10 +139,10 @@ export class DnsStream {
 
   #respond(length: number, moment: number): void {
     const { answer, respondLater, transport } = this.#service;
-    const messages = respondLater?.(packet, length, this.#client) ?? null;
-    if (messages !== null) void this.#sendLater(messages);
-    else if (!this.#send(packet, answer(packet, length, this.#client, transport, moment)))
-      this.#isBlocked = true;
+    const responseLength = answer(packet, length, this.#client, transport, moment);
+    if (responseLength === FORWARD)
+      void this.#sendLater(respondLater(packet.slice(0, length), this.#client, transport));
+    else if (!this.#send(packet, responseLength)) this.#isBlocked = true;
   }
 
   /** Sends messages one after the other, each once the peer has room for it. */
@@ -154,7 +155,7 @@ export class DnsStream {
         this.#onUse();
       }
     } catch (error) {
-      this.#service.onCrash(error);
+      if (!(error instanceof Abandoned)) this.#service.onCrash(error);
       this.#stream.destroy();
     } finally {
       this.#later -= 1;

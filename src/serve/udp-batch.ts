@@ -1,6 +1,7 @@
 /** A worker's loop where system calls are at hand: receive a batch, answer it, send it. */
 
 import { Client } from "../answer/client.ts";
+import { FORWARD } from "../answer/forward.ts";
 import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import { Counter, count } from "../telemetry/counters.ts";
@@ -9,6 +10,7 @@ import type { Heartbeat } from "./heartbeat.ts";
 import type { Orders } from "./orders.ts";
 import { RECEIVE_TIMEOUT_MS, type UdpSocket } from "./sockets.ts";
 import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
+import type { ReturnAddress } from "./worker-messages.ts";
 
 /** What the loop works with. */
 export interface BatchService {
@@ -18,10 +20,26 @@ export interface BatchService {
   readonly answer: Answer;
   readonly orders: Orders;
   readonly heartbeat: Heartbeat;
-  /** Reads the messages of this worker, such as a new book; called once at the start and after announcements. */
-  readonly readMail: () => void;
+  /**
+   * Reads the messages of this worker, such as a new book; called once at the start, and after an announcement before
+   * anything else is answered. `reply` sends what control has answered.
+   */
+  readonly readMail: (reply: SendReply) => void;
+  /** Leaves a packet to control. */
+  readonly forward: ForwardPacket;
   /** The worker's row of counters. */
   readonly counters: Float64Array;
+}
+
+/** Leaves the packet that came from `client` to somebody who will reply to `from`. */
+export type ForwardPacket = (octets: Uint8Array, client: Client, from: ReturnAddress) => void;
+
+/** Sends a late reply. */
+export type SendReply = (to: ReturnAddress, message: Uint8Array) => void;
+
+interface LateReply {
+  readonly to: ReturnAddress;
+  readonly message: Uint8Array;
 }
 
 /** Batches that are answered after the order to stop: somewhat more than a receive buffer holds. */
@@ -36,28 +54,42 @@ export function serveBatches(service: BatchService): void {
   const [only] = batches;
   const wait = only !== undefined && batches.length === 1 ? waitForOne(only) : waitForAny(service, batches);
   const client = new Client();
+  const replies: LateReply[] = [];
+  const keepReply: SendReply = (to, message) => replies.push({ to, message });
   let mailRead = -1;
   while (!service.orders.isStopped()) {
     service.heartbeat.beat();
+    wait();
+    // Read before the batch is answered, so that who was told of a change sees it in the next answer.
     const mail = service.orders.mail();
     if (mail !== mailRead) {
       mailRead = mail;
-      service.readMail();
+      service.readMail(keepReply);
     }
-    wait();
     const moment = Math.trunc(Date.now() / 1000);
-    for (const batch of batches) if (batch.count > 0) answerBatch(service, batch, client, moment);
+    for (const [i, batch] of batches.entries()) {
+      if (batch.count > 0) answerBatch(service, batch, i, client, moment);
+    }
+    // Sent from where the first packet was, so not before that is answered.
+    if (replies.length > 0) sendReplies(service, batches, replies.splice(0));
   }
-  for (const batch of batches) answerRest(service, batch, client);
+  for (const [i, batch] of batches.entries()) answerRest(service, batch, i, client);
+}
+
+function sendReplies(service: BatchService, batches: readonly Batch[], replies: readonly LateReply[]): void {
+  for (const { to, message } of replies) {
+    const unsent = batches[to.socket]?.reply(to.envelope, message) ?? 0;
+    if (unsent > 0) count(service.counters, Counter.sendErrors);
+  }
 }
 
 /** Empties a socket's queue, for it may be closed now; where a successor reads it too, it never gets empty. */
-function answerRest(service: BatchService, batch: Batch, client: Client): void {
+function answerRest(service: BatchService, batch: Batch, socket: number, client: Client): void {
   const moment = Math.trunc(Date.now() / 1000);
   for (let i = 0; i < LAST_BATCHES; i += 1) {
     batch.receive(Linux.MSG_DONTWAIT);
     if (batch.count === 0) return;
-    answerBatch(service, batch, client, moment);
+    answerBatch(service, batch, socket, client, moment);
   }
 }
 
@@ -76,12 +108,23 @@ function waitForAny(service: BatchService, batches: readonly Batch[]): () => voi
 }
 
 /** Answers what `batch` holds and sends it. */
-function answerBatch(service: BatchService, batch: Batch, client: Client, moment: number): void {
+function answerBatch(
+  service: BatchService,
+  batch: Batch,
+  socket: number,
+  client: Client,
+  moment: number,
+): void {
   for (let i = 0; i < batch.count; i += 1) {
     const packet = batch.packets[i];
     if (packet === undefined) break; // Never: the kernel fills at most as many as there are.
     batch.readClient(i, client);
-    batch.setResponseLength(i, service.answer(packet, batch.queryLength(i), client, Transport.Udp, moment));
+    const length = service.answer(packet, batch.queryLength(i), client, Transport.Udp, moment);
+    batch.setResponseLength(i, Math.max(length, 0));
+    if (length === FORWARD) {
+      const octets = packet.slice(0, batch.queryLength(i));
+      service.forward(octets, client, { socket, envelope: batch.envelope(i) });
+    }
   }
   const unsent = batch.send();
   for (let i = 0; i < unsent; i += 1) count(service.counters, Counter.sendErrors);

@@ -4,6 +4,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import { Client } from "../answer/client.ts";
+import { FORWARD } from "../answer/forward.ts";
 import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import type { Endpoint } from "../config/config.ts";
@@ -11,6 +12,7 @@ import { Counter, count } from "../telemetry/counters.ts";
 import { parseAddress } from "../wire/address.ts";
 import { PACKET_OCTETS } from "./batch.ts";
 import { isWildcard, setClient, withoutZone } from "./endpoint.ts";
+import type { ForwardPacket, SendReply } from "./udp-batch.ts";
 
 /** What the sockets work with. */
 export interface DatagramService {
@@ -20,6 +22,8 @@ export interface DatagramService {
   readonly shared: boolean;
   /** Does not throw. */
   readonly answer: Answer;
+  /** Leaves a packet to control. */
+  readonly forward: ForwardPacket;
   /** The worker's row of counters. */
   readonly counters: Float64Array;
 }
@@ -58,8 +62,8 @@ export function withoutWildcards(
 /** Binds all endpoints and answers from then on; rejects when one cannot be bound. The caller closes the sockets. */
 export function serveDatagrams(service: DatagramService): Promise<Socket[]> {
   return Promise.all(
-    service.endpoints.map(async (endpoint) => {
-      const socket = open(service, endpoint);
+    service.endpoints.map(async (endpoint, i) => {
+      const socket = open(service, endpoint, i);
       const listening = once(socket, "listening");
       socket.bind({ address: endpoint.address.text, port: endpoint.port });
       await listening;
@@ -68,7 +72,17 @@ export function serveDatagrams(service: DatagramService): Promise<Socket[]> {
   );
 }
 
-function open(service: DatagramService, endpoint: Endpoint): Socket {
+/** How late replies go out by these sockets. */
+export function replyBy(sockets: readonly Socket[], counters: Float64Array): SendReply {
+  return ({ socket, envelope }, message) => {
+    const [port = "", address = ""] = Buffer.from(envelope).toString().split(" ");
+    sockets[socket]?.send(message, Number(port), address, (error) => {
+      if (error !== null) count(counters, Counter.sendErrors);
+    });
+  };
+}
+
+function open(service: DatagramService, endpoint: Endpoint, i: number): Socket {
   const { family } = endpoint.address;
   const socket = createSocket({
     type: family === 4 ? "udp4" : "udp6",
@@ -90,6 +104,11 @@ function open(service: DatagramService, endpoint: Endpoint): Socket {
     setClient(client, address.bytes);
     const moment = Math.trunc(Date.now() / 1000);
     const length = service.answer(packet, query.length, client, Transport.Udp, moment);
+    if (length === FORWARD) {
+      const envelope = Buffer.from(`${source.port} ${source.address}`);
+      service.forward(new Uint8Array(query), client, { socket: i, envelope });
+      return;
+    }
     if (length === 0) return;
     if (socket.getSendQueueSize() > UNSENT_OCTETS_MAX) count(service.counters, Counter.sendErrors);
     else socket.send(Buffer.copyBytesFrom(packet, 0, length), source.port, source.address, onSent);

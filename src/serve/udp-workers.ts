@@ -4,8 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { AnswerOptions } from "../answer/options.ts";
 import type { ServedBook } from "../answer/responder.ts";
+import { Transport } from "../answer/transport.ts";
 import type { Endpoint } from "../config/config.ts";
 import { counterRow } from "../telemetry/counters.ts";
+import type { Forwarder } from "./forwarder.ts";
 import { describeCrash } from "./guard.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Orders } from "./orders.ts";
@@ -27,6 +29,8 @@ export interface UdpOptions {
   readonly counters: SharedArrayBuffer;
   /** The workers' rows are this one and those after it, `udpRows` in all. */
   readonly firstRow: number;
+  /** Takes what workers leave to control. */
+  readonly forwarder: Pick<Forwarder, "forward">;
   /** What deserves a line in the log. */
   readonly onEvent: (event: UdpEvent) => void;
   /** A module with a `createResponder`; `answer/responder.ts` but in tests. */
@@ -96,6 +100,7 @@ export class UdpWorkers {
   readonly #watch: NodeJS.Timeout = setInterval(() => this.#endHung(), LOOK_MS).unref();
   #endpoints: readonly Endpoint[] = [];
   #book: ServedBook | null;
+  #challenges: ServedBook | null = null;
   #isStopping = false;
 
   private constructor(options: UdpOptions) {
@@ -128,6 +133,13 @@ export class UdpWorkers {
   adopt(book: ServedBook): void {
     this.#book = book;
     for (const hand of this.#hands) tell(hand, { kind: "book", book });
+    this.#orders.announceMail();
+  }
+
+  /** Has every worker answer with other challenges, from its next batch on. */
+  adoptChallenges(challenges: ServedBook | null): void {
+    this.#challenges = challenges;
+    for (const hand of this.#hands) tell(hand, { kind: "challenges", challenges });
     this.#orders.announceMail();
   }
 
@@ -165,6 +177,7 @@ export class UdpWorkers {
       responder: (this.#options.responder ?? new URL("../answer/responder.ts", import.meta.url)).href,
       book: this.#book,
       options: this.#options.options,
+      challenges: this.#challenges,
       counters: counterRow(this.#options.counters, row),
       orders: this.#orders.shared,
       heartbeat: heartbeat.shared,
@@ -200,10 +213,30 @@ export class UdpWorkers {
         hand.state = "serving";
         if (this.#count("serving") === this.#workers) this.#started.resolve();
         break;
+      case "forward":
+        this.#forward(hand, message);
+        break;
       case "crash":
         this.#options.onEvent(message);
         break;
     }
+  }
+
+  /** A reply goes out by the socket that the request came in by, in the hands of whoever has it then. */
+  #forward(hand: Hand, { from, source, octets }: Extract<FromWorker, { kind: "forward" }>): void {
+    const { post } = hand;
+    this.#options.forwarder.forward(
+      { octets, source, transport: Transport.Udp },
+      {
+        reply: (message) => {
+          for (const other of this.#hands) {
+            if (other.post === post) tell(other, { kind: "reply", to: from, message });
+          }
+          this.#orders.announceMail();
+        },
+        abort: () => {},
+      },
+    );
   }
 
   #count(state: Hand["state"]): number {

@@ -11,6 +11,7 @@ export interface WorkerStart {
   readonly responder: string;
   readonly book: ServedBook | null;
   readonly options: AnswerOptions;
+  readonly challenges: ServedBook | null;
   /** The worker's own row. */
   readonly counters: Float64Array;
   /** The memory of the `Orders`. */
@@ -38,11 +39,26 @@ export interface DatagramPost {
 /** From the parent. */
 export type ToWorker =
   | { readonly kind: "book"; readonly book: ServedBook }
+  | { readonly kind: "challenges"; readonly challenges: ServedBook | null }
+  | { readonly kind: "reply"; readonly to: ReturnAddress; readonly message: Uint8Array }
   | { readonly kind: "serve"; readonly post: Post }
   | { readonly kind: "stop" };
 
-/** From a worker. `ready`: loaded, and spare. `crash`: an answer threw; one a second is told, with its stack. */
+/** Where a packet came from and to, in the form of the socket that it came in by; only its worker can read it. */
+export interface ReturnAddress {
+  readonly socket: number;
+  readonly envelope: Uint8Array;
+}
+
+/** From a worker. `forward`: control is to answer. `ready`: loaded, and spare. `crash`: an answer threw; one a second is told, with its stack. */
 export type FromWorker =
   | { readonly kind: "ready" }
   | { readonly kind: "serving" }
+  | {
+      readonly kind: "forward";
+      readonly from: ReturnAddress;
+      /** The client's address, 4 or 16 octets. */
+      readonly source: Uint8Array;
+      readonly octets: Uint8Array;
+    }
   | { readonly kind: "crash"; readonly stack: string };

@@ -5,13 +5,14 @@ import type { Socket } from "node:dgram";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { Answer, createResponder, Responder } from "../answer/responder.ts";
 import { Counter, count } from "../telemetry/counters.ts";
+import { Budget } from "./budget.ts";
 import { describeCrash, guard } from "./guard.ts";
 import { BEAT_MS, Heartbeat } from "./heartbeat.ts";
 import { Orders } from "./orders.ts";
 import type { UdpSocket } from "./sockets.ts";
 import { systemCalls } from "./system.ts";
-import { serveBatches } from "./udp-batch.ts";
-import { serveDatagrams } from "./udp-datagram.ts";
+import { type ForwardPacket, type SendReply, serveBatches } from "./udp-batch.ts";
+import { replyBy, serveDatagrams } from "./udp-datagram.ts";
 import type { DatagramPost, FromWorker, Post, ToWorker, WorkerStart } from "./worker-messages.ts";
 
 /** One worker thread. */
@@ -20,6 +21,9 @@ class UdpWorker {
   readonly #start: WorkerStart;
   readonly #responder: Responder;
   #sockets: readonly Socket[] = [];
+  /** How late replies go out; until something is served there are none. */
+  #reply: SendReply = () => {};
+  readonly #budget = new Budget();
 
   constructor(port: MessagePort, start: WorkerStart, responder: Responder) {
     this.#port = port;
@@ -33,6 +37,12 @@ class UdpWorker {
     switch (message.kind) {
       case "book":
         this.#responder.adopt(message.book);
+        break;
+      case "challenges":
+        this.#responder.adoptChallenges(message.challenges);
+        break;
+      case "reply":
+        this.#reply(message.to, message.message);
         break;
       case "serve":
         this.#serve(message.post);
@@ -70,18 +80,35 @@ class UdpWorker {
       answer,
       orders: new Orders(this.#start.orders),
       heartbeat: new Heartbeat(this.#start.heartbeat),
-      readMail: () => this.#readMail(),
+      readMail: (reply) => {
+        this.#reply = reply;
+        this.#readMail();
+      },
+      forward: this.#forward,
       counters: this.#start.counters,
     });
   }
 
   /** Leaves the thread to its event loop. A socket that cannot be bound, or breaks, ends the thread. */
   async #serveDatagrams(post: DatagramPost, answer: Answer): Promise<void> {
-    this.#sockets = await serveDatagrams({ ...post, answer, counters: this.#start.counters });
+    this.#sockets = await serveDatagrams({
+      ...post,
+      answer,
+      forward: this.#forward,
+      counters: this.#start.counters,
+    });
+    this.#reply = replyBy(this.#sockets, this.#start.counters);
     const heartbeat = new Heartbeat(this.#start.heartbeat);
     setInterval(() => heartbeat.beat(), BEAT_MS).unref();
     this.#tell({ kind: "serving" });
   }
+
+  /** What is beyond the budget is dropped, and the client asks again: over UDP anybody may be the source. */
+  readonly #forward: ForwardPacket = (octets, client, from) => {
+    if (!this.#budget.take(Date.now())) return;
+    const source = client.address.slice(0, client.family === 4 ? 4 : 16);
+    this.#tell({ kind: "forward", from, source, octets });
+  };
 
   #readMail(): void {
     for (;;) {
@@ -99,4 +126,6 @@ class UdpWorker {
 assert(parentPort !== null, "this file is a worker thread's");
 const start: WorkerStart = workerData;
 const module: { readonly createResponder: typeof createResponder } = await import(start.responder);
-new UdpWorker(parentPort, start, module.createResponder(start.book, start.counters, start.options));
+const responder = module.createResponder(start.book, start.counters, start.options);
+responder.adoptChallenges(start.challenges);
+new UdpWorker(parentPort, start, responder);

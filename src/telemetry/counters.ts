@@ -55,6 +55,7 @@ export const Counter = {
   wouldTruncate: 40,
   workersDied: 41,
   workersHung: 42,
+  forwarded: 43,
 } as const;
 
 /** The names of the counters, in the order of their cells. */

@@ -106,6 +106,11 @@ const DNS: readonly Family[] = [
       counters &&
       regions.slice(0, REGIONS_MAX).map((region, number) => [{ region }, counters[PICKS_AT + number] ?? 0]),
   },
+  count(
+    "forwarded_requests_total",
+    "Requests that were left to control: UPDATE, transfers, signed queries.",
+    Cell.forwarded,
+  ),
   count("dropped_packets_total", "Packets that got no response, because they are no queries.", Cell.dropped),
   count("crashes_total", "Answers that threw; the clients got SERVFAIL.", Cell.crashes),
   counts("workers_lost_total", "UDP workers that another one replaced.", "reason", {

@@ -86,6 +86,8 @@ export class Query {
   dnssecOk: boolean = false;
   /** The CO bit: compact denial may come with NXDOMAIN (RFC 9824 §5.1). */
   compactOk: boolean = false;
+  /** Whether the last RR is a TSIG, or a misplaced one is there (RFC 8945). */
+  hasTsig: boolean = false;
   /** Whether there is an EDNS Client Subnet option (RFC 7871). */
   hasSubnet: boolean = false;
   /** 1 is IPv4, 2 is IPv6; 0, only with a source prefix length of 0, is a client that withholds its address. */
@@ -124,6 +126,7 @@ export function parseQuery(packet: Uint8Array, length: number, query: Query): Pa
   query.hasNsid = false;
   query.keepaliveLength = -1;
   query.hasPadding = false;
+  query.hasTsig = false;
   if (query.opcode !== Opcode.Query) return Parsed.NotImp;
 
   const questions = u16(packet, 4);
@@ -173,6 +176,7 @@ function parseAdditional(packet: Uint8Array, length: number, query: Query): bool
     const rdata = at + fixedRRLength;
     const end = rdata + u16(packet, at + 8);
     if (end > length) return false;
+    if (u16(packet, at) === RRType.TSIG) query.hasTsig = true;
     if (u16(packet, at) === RRType.OPT) {
       const ownerIsRoot = u8(packet, owner) === 0;
       if (!ownerIsRoot || query.hasEdns || !parseOpt(packet, at, end, query)) return false;

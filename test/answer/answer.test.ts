@@ -356,7 +356,7 @@ describe("what is refused", () => {
 
   test("an opcode other than QUERY is NOTIMP", () => {
     const query = queryOf("host.example", "A");
-    query[2] = 0x28;
+    query[2] = 0x20;
     expect(server.raw(query)[3]).toBe(4);
   });
 

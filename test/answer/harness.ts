@@ -102,6 +102,7 @@ export class Server {
       services,
       vips,
       regionOf: () => 0,
+      admissions: [],
     });
     const inspection = inspectBook(this.compiled.bytes);
     if (inspection.kind === "problem") throw new Error(inspection.message);

@@ -16,6 +16,7 @@ const content: BookContent = {
   zones: [zone],
   signing: new Map(),
   vips,
+  admissions: [],
   regionOf: () => 0,
   services: [serviceOf("www.example.", plans)],
 };

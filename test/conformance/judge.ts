@@ -74,10 +74,11 @@ function skipName(packet: Uint8Array, from: number, length: number): number {
   }
 }
 
-/** Whether the question is the query's, octet by octet. Only a query that could not be read comes back without one. */
+/** Whether the question is the query's, octet by octet. Only what could not be read, or is no query, comes back without one. */
 function questionFault(query: Uint8Array, reply: Uint8Array, length: number): string | null {
   const rcode = u8(reply, 3) & 15;
-  const isRead = rcode !== 1 && rcode !== 4;
+  const isQuery = (u8(query, 2) & 0x78) === 0;
+  const isRead = isQuery && rcode !== 1 && rcode !== 4;
   if (u16(reply, 4) === 0) return isRead ? "no question" : null;
   const end = skipName(reply, 12, length) + 4;
   for (let i = 12; i < end; i += 1) if (u8(query, i) !== u8(reply, i)) return "another question";

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { ChallengeEdit } from "../../src/control/challenge.ts";
 import { type Action, type Override, overrideId } from "../../src/control/override.ts";
 import { openSqliteStore } from "../../src/control/sqlite-store.ts";
 import type { NewAuditEntry, Store } from "../../src/control/store.ts";
@@ -48,6 +49,19 @@ function conformance(name: string, open: () => Store): void {
       store = open();
       expect(store.overrides()).toEqual(sorted);
       expect(store.version()).toBe(1);
+    });
+
+    test("challenges come back as they were, one for each owner and value, and go one by one", () => {
+      const first = { owner: "_acme-challenge.a.", value: "x", author: "anna", createdMs: 1, untilMs: 9 };
+      const second = { ...first, value: "y" };
+      const commit = (version: number, challenges: ChallengeEdit): unknown =>
+        store.commit({ version, set: [], ended: [], challenges, audit: [] });
+      commit(1, { set: [second, first], ended: [] });
+      expect(store.challenges()).toEqual([first, second]);
+      commit(2, { set: [{ ...first, untilMs: 20 }], ended: [second] });
+      store.close();
+      store = open();
+      expect(store.challenges()).toEqual([{ ...first, untilMs: 20 }]);
     });
 
     test("an override replaces the one of the same id, and an ended one is gone", () => {

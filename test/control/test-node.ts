@@ -9,7 +9,7 @@ import { onTestFinished } from "vitest";
 import { Client } from "../../src/answer/client.ts";
 import { createResponder, type Responder } from "../../src/answer/responder.ts";
 import { Transport } from "../../src/answer/transport.ts";
-import type { ToControl, ToDns } from "../../src/book/messages.ts";
+import type { ToDns, ToPublisher } from "../../src/book/messages.ts";
 import type { ChangeOutcome, Edit } from "../../src/control/change.ts";
 import { type NodeDesk, openDesk } from "../../src/control/node-desk.ts";
 import { Publisher } from "../../src/control/publish.ts";
@@ -108,7 +108,7 @@ export class Dns {
   readonly messages: ToDns[] = [];
   readonly host: BookHost;
   /** What dns sends to control. */
-  tell: (message: ToControl) => void = () => undefined;
+  tell: (message: ToPublisher) => void = () => undefined;
   /** Refuses every book for this reason; null: takes what is sound. */
   refusal: string | null = null;
   readonly #counters = newCounters(1);
@@ -134,11 +134,22 @@ export class Dns {
         setImmediate(() => this.tell({ kind: "counters", request, values: sumCounters(this.#counters) }));
         break;
       }
+      case "challenges":
+        this.adoptChallenges(message.book);
+        break;
+      case "reply": // Asked for by tests of `Requests` alone.
+        break;
       case "saved":
       case "ready": // The process says it, not the desk that is tested here.
         break;
     }
   };
+
+  adoptChallenges(book: Uint8Array | null): void {
+    const memory = book === null ? null : new SharedArrayBuffer(book.length);
+    if (memory !== null && book !== null) new Uint8Array(memory).set(book);
+    this.#responder.adoptChallenges(memory === null ? null : { memory, signing: null });
+  }
 
   async #adopt(version: number, path: string): Promise<void> {
     const adoption =
@@ -164,7 +175,11 @@ export class Dns {
     return [...found].sort();
   }
 
-  answers(qname: string, address: string, type: "A" | "AAAA", moment: number): readonly Answer[] {
+  answers(qname: string, address: string, type: "A" | "AAAA" | "TXT", moment: number): readonly Answer[] {
+    return this.ask(qname, address, type, moment).answers ?? [];
+  }
+
+  ask(qname: string, address: string, type: "A" | "AAAA" | "TXT", moment: number): Packet {
     const query = encode({ type: "query", id: 1, questions: [{ type, name: qname }] });
     const packet = new Uint8Array(65_536);
     packet.set(query);
@@ -174,8 +189,7 @@ export class Dns {
     client.family = parsed.family;
     client.address.set(parsed.bytes);
     const length = this.#responder.answer(packet, query.length, client, Transport.Tcp, moment);
-    const reply: Packet = decode(Buffer.from(packet.subarray(0, length)));
-    return reply.answers ?? [];
+    return decode(Buffer.from(packet.subarray(0, length)));
   }
 }
 

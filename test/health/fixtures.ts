@@ -88,6 +88,8 @@ export function configWith(parts: ConfigParts): Config {
   const listen = { address: parseAddress("127.0.0.1")!, port: 5300 };
   return {
     file: "meridian.yaml",
+    keys: new Map(),
+    acme: { keepMs: 3_600_000, grants: [] },
     node: {
       name: "test",
       listen: [listen],

@@ -14,7 +14,11 @@ test.runIf(process.platform === "linux")(
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "meridian-test-"));
     const log = pino({ level: "silent" });
-    const control = new ControlProcess([folder, folder], log, { started: () => {}, message: () => {} });
+    const control = new ControlProcess([folder, folder], log, {
+      started: () => {},
+      ended: () => {},
+      message: () => {},
+    });
     onTestFinished(async () => {
       await control.stop();
       rmSync(folder, { recursive: true });

@@ -102,7 +102,7 @@ async function start(limits: Partial<ConnectionLimits> = {}): Promise<number> {
     https: null,
     proxies: [parsePrefix("127.0.0.2/32")!],
     answer: createResponder(null, counters).answer,
-    respondLater: null,
+    respondLater: async function* () {},
     counters,
     onCrash: () => {},
     onCertificate: () => {},

@@ -15,6 +15,7 @@ import { StreamServer } from "../../src/serve/stream-server.ts";
 import { systemCalls } from "../../src/serve/system.ts";
 import { UdpWorkers, udpRows } from "../../src/serve/udp-workers.ts";
 import { newCounters, ROW_CELLS } from "../../src/telemetry/counters.ts";
+import { EchoForwarder } from "./echo-forwarder.ts";
 import { Command } from "./toy-responder.ts";
 import { ask, endpoint, query } from "./udp-client.ts";
 
@@ -85,6 +86,7 @@ describe.skipIf(CALLS === null)(
         options: defaultAnswerOptions,
         counters: newCounters(udpRows(workers)),
         firstRow: 0,
+        forwarder: new EchoForwarder(),
         onEvent: () => {},
         responder: new URL("./toy-responder.ts", import.meta.url),
       });
@@ -186,7 +188,7 @@ describe.skipIf(CALLS === null)(
         https: null,
         proxies: [],
         answer: (_packet, length) => length,
-        respondLater: null,
+        respondLater: async function* () {},
         counters: new Float64Array(ROW_CELLS),
         onCrash: () => {},
         onCertificate: () => {},

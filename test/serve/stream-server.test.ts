@@ -20,6 +20,8 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((server) => server.stop()));
 });
 
+const nothingLater: RespondLater = async function* () {};
+
 interface Started {
   readonly server: StreamServer;
   readonly at: Endpoint;
@@ -30,7 +32,7 @@ interface Started {
 async function start(
   limits: Partial<ConnectionLimits> = {},
   address = "127.0.0.1",
-  respondLater: RespondLater | null = null,
+  respondLater: RespondLater = nothingLater,
 ): Promise<Started> {
   const counters = new Float64Array(ROW_CELLS);
   const crashes: string[] = [];
@@ -214,11 +216,11 @@ describe("messages on a stream (RFC 7766 §8)", () => {
 
 describe("responses that take their time (RFC 7766 §6.2.1.1, §7)", () => {
   /** A query with this octet is answered later. */
-  const LATER = 0x77;
+  const LATER = Command.Forward;
 
   /** Answers such a query with the messages that `make` makes for its ID. */
   function respondWith(make: (id: number) => AsyncGenerator<Uint8Array>): RespondLater {
-    return (packet) => (packet[12] === LATER ? make(((packet[0] ?? 0) << 8) | (packet[1] ?? 0)) : null);
+    return (octets) => make(((octets[0] ?? 0) << 8) | (octets[1] ?? 0));
   }
 
   test("queries after one that is answered later do not wait for it", async () => {
@@ -424,7 +426,7 @@ describe("starting and stopping", () => {
       https: null,
       proxies: [],
       answer: () => 0,
-      respondLater: null,
+      respondLater: nothingLater,
       counters: new Float64Array(ROW_CELLS),
       onCrash: () => {},
       onCertificate: () => {},

@@ -45,7 +45,7 @@ async function start(limits: Partial<ConnectionLimits> = {}, address = "127.0.0.
     limits: { maxConnections: 100, maxConnectionsPerClient: 100, idleTimeoutMs: 10_000, ...limits },
     proxies: [parsePrefix("127.0.0.2/32")!],
     answer: createResponder(null, counters).answer,
-    respondLater: null,
+    respondLater: async function* () {},
     counters,
     onCrash: () => {},
     onCertificate: (event) => events.push(event),

@@ -1,6 +1,7 @@
 /** A responder that does as the octet after the header says, and sets QR. */
 
 import type { Client } from "../../src/answer/client.ts";
+import { FORWARD } from "../../src/answer/forward.ts";
 import type { Responder, ServedBook } from "../../src/answer/responder.ts";
 import { Counter, count } from "../../src/telemetry/counters.ts";
 import { putU16 } from "../../src/wire/bytes.ts";
@@ -24,6 +25,8 @@ export const Command = {
   Moment: 7,
   /** Keep the thread busy for as many milliseconds as the two octets after the command say, and reply with the query. */
   Toil: 8,
+  /** Leave it to control. */
+  Forward: 9,
 } as const;
 
 const COMMAND_AT = 12;
@@ -39,6 +42,7 @@ export function createResponder(book: ServedBook | null, counters: Float64Array)
     adopt: (next) => {
       adopted = next;
     },
+    adoptChallenges: () => {},
   };
 }
 
@@ -49,6 +53,7 @@ function obey(
   moment: number,
   book: ServedBook | null,
 ): number {
+  if (packet[COMMAND_AT] === Command.Forward) return FORWARD;
   packet[2] = (packet[2] ?? 0) | 0x80;
   switch (packet[COMMAND_AT]) {
     case Command.Silence:

@@ -9,6 +9,7 @@ import { SocketSet, systemCallsFor } from "../../src/serve/socket-set.ts";
 import { systemCalls } from "../../src/serve/system.ts";
 import { type UdpEvent, type UdpOptions, UdpWorkers, udpRows } from "../../src/serve/udp-workers.ts";
 import { COUNTER_NAMES, newCounters, sumCounters } from "../../src/telemetry/counters.ts";
+import { EchoForwarder } from "./echo-forwarder.ts";
 import { Command } from "./toy-responder.ts";
 import { ask, endpoint, Load, query } from "./udp-client.ts";
 
@@ -36,6 +37,7 @@ async function start({ mode = "batch", ...options }: StartOptions): Promise<UdpW
     counters: newCounters(8),
     firstRow: 0,
     onEvent: () => {},
+    forwarder: new EchoForwarder(),
     responder: RESPONDER,
     ...options,
   });
@@ -64,6 +66,11 @@ async function until(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 5_000;
   while (!condition() && performance.now() < deadline) await sleep(5);
   expect(condition()).toBe(true);
+}
+
+function replyTo(packet: Buffer): Buffer {
+  packet[2] = (packet[2] ?? 0) | 0x80;
+  return packet;
 }
 
 for (const mode of ["batch", "datagram"] as const) {
@@ -95,6 +102,38 @@ for (const mode of ["batch", "datagram"] as const) {
         expect(replies.map((reply) => reply?.packet.readUInt16BE(0))).toEqual(ids);
         expect(new Set(replies.map((reply) => reply?.from.address))).toEqual(new Set([at.address.text]));
       }
+    });
+
+    test("what control answers comes late, to who asked, and what follows is answered as ever", async () => {
+      const forwarder = new EchoForwarder();
+      const workers = await start({
+        mode,
+        workers: 2,
+        endpoints: [endpoint("127.0.0.1"), endpoint("::1")],
+        forwarder,
+      });
+      for (const at of workers.addresses()) {
+        for (let id = 0; id < 6; id += 1) {
+          const reply = await ask(at, query(id, Command.Forward, 1));
+          expect([...reply!.packet]).toEqual([...replyTo(query(id, Command.Forward, 1))]);
+          expect(reply!.from.port).toBe(at.port);
+          expect((await ask(at, query(id, Command.Client)))?.packet.readUInt16BE(0)).toBe(id);
+        }
+      }
+      expect(new Set(forwarder.requests.map(({ source }) => source.length))).toEqual(new Set([4, 16]));
+    });
+
+    test("beyond what control is given in a second nothing is left to it", async () => {
+      const forwarder = new EchoForwarder();
+      const [at] = (await start({ mode, forwarder })).addresses();
+      const socket = createSocket("udp4");
+      for (let id = 0; id < 600; id += 1)
+        socket.send(query(id, Command.Forward, 1), at!.port, at!.address.text);
+      await until(() => forwarder.requests.length >= 100);
+      expect((await ask(at!, query(1, Command.Echo)))?.packet.length).toBe(13);
+      // Two seconds may have had their share of the 600.
+      expect(forwarder.requests.length).toBeLessThanOrEqual(200);
+      socket.close();
     });
 
     test("a query that gets no answer leaves its neighbours' answers in order", async () => {

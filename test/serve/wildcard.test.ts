@@ -6,6 +6,7 @@ import { systemCalls } from "../../src/serve/system.ts";
 import { withoutWildcards } from "../../src/serve/udp-datagram.ts";
 import { UdpWorkers } from "../../src/serve/udp-workers.ts";
 import { newCounters } from "../../src/telemetry/counters.ts";
+import { EchoForwarder } from "./echo-forwarder.ts";
 import { Command } from "./toy-responder.ts";
 import { ask, endpoint, query } from "./udp-client.ts";
 
@@ -22,6 +23,7 @@ async function serve(mode: "batch" | "datagram", address: string, port = 0): Pro
     counters: newCounters(2),
     firstRow: 0,
     onEvent: () => {},
+    forwarder: new EchoForwarder(),
     responder: new URL("./toy-responder.ts", import.meta.url),
   });
 }
@@ -38,6 +40,8 @@ describe.skipIf(!BATCHES_WORK)(
       for (const address of [...asked, ...asked]) {
         const reply = await ask(endpoint(address, port), query(1, Command.Echo));
         expect(reply?.from).toMatchObject({ address, port });
+        const late = await ask(endpoint(address, port), query(2, Command.Forward));
+        expect(late?.from).toMatchObject({ address, port });
       }
       await workers.stop();
     });

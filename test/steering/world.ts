@@ -53,6 +53,8 @@ export function configOf(
   const endpoint = { address: vipOf("", 4, 1).address, port: 53 };
   return {
     file: "meridian.yaml",
+    keys: new Map(),
+    acme: { keepMs: 3_600_000, grants: [] },
     node: {
       name: "test",
       listen: [endpoint],

@@ -1,16 +1,17 @@
 /** Overrides: an operator's word that wins over facts and config. */
 
 import Type, { type Static } from "typebox";
-import { parseDuration } from "../../config/units.ts";
 import type { Desk, ListedOverride } from "../desk.ts";
 import { type Action, isActive, overrideId, type Target } from "../override.ts";
 import type { Api } from "./api.ts";
-import { badRequest, Failure } from "./errors.ts";
+import { Failure } from "./errors.ts";
 import {
+  aMoment,
   errorBody,
   formatMoment,
   formatOptionalMoment,
   moment,
+  momentOf,
   nullable,
   object,
   oneOf,
@@ -18,8 +19,7 @@ import {
 } from "./schemas.ts";
 import { etagOf, ifMatchHeader, reasonText, submit } from "./submit.ts";
 
-const aMoment = "a time such as 2026-01-01T00:00:00Z, or one from now such as +10m";
-const until = Type.String({ maxLength: 40, description: aMoment });
+const untilText = Type.String({ maxLength: 40, description: aMoment });
 const weight = Type.Number({ description: "a weight, 0 or more" });
 const state = oneOf(["up", "down"], "up or down");
 
@@ -37,7 +37,7 @@ const forceTarget = Type.Union([member, region, vip], {
   description: "an object with one of member, region, vip",
 });
 
-const common = { reason: reasonText, until: Type.Optional(until) };
+const common = { reason: reasonText, until: Type.Optional(untilText) };
 const body = Type.Union([
   object({ kind: Type.Literal("weight"), target: weightTarget, weight, ...common }),
   object({ kind: Type.Literal("drain"), target: drainTarget, ...common }),
@@ -101,7 +101,8 @@ export function overrideRoutes(app: Api, desk: Desk): void {
     },
     async (request, reply) => {
       const action = actionOf(request.body);
-      const untilMs = untilOf(request.body.until, desk.nowMs());
+      const { until } = request.body;
+      const untilMs = until === undefined ? null : momentOf(until, desk.nowMs());
       const edit = { kind: "set-override", action, untilMs } as const;
       const version = await submit(desk, request, edit, request.body.reason);
       const override = desk.overrides().find(({ id }) => id === overrideId(action));
@@ -162,26 +163,6 @@ function actionOf(asked: Static<typeof body>): Action {
 
 function memberOrRegion(target: Static<typeof drainTarget>): Target<"member" | "region"> {
   return "member" in target ? { by: "member", id: target.member } : { by: "region", id: target.region };
-}
-
-/** A time with its zone, or a duration from now after a plus sign; null: no end. Whether it is in the future, the door says. */
-function untilOf(text: string | undefined, nowMs: number): number | null {
-  if (text === undefined) return null;
-  const ms = text.startsWith("+") ? fromNow(text.slice(1), nowMs) : parseMoment(text);
-  if (ms !== null) return ms;
-  throw badRequest([`until: expected ${aMoment}, got ${JSON.stringify(text)}`]);
-}
-
-function fromNow(duration: string, nowMs: number): number | null {
-  const ms = parseDuration(duration);
-  return ms === null ? null : nowMs + ms;
-}
-
-/** RFC 3339; `Date.parse` alone would take a time without a zone as local. */
-function parseMoment(text: string): number | null {
-  const isMoment = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text);
-  const ms = isMoment ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(ms) ? null : ms;
 }
 
 function viewOf(override: ListedOverride, nowMs: number): Static<typeof listed> {

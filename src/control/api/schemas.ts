@@ -1,8 +1,9 @@
 /** Schemas that several routes share. Their descriptions finish the sentence "expected …". */
 
 import Type, { type TSchema } from "typebox";
+import { parseDuration } from "../../config/units.ts";
 import type { Problem } from "../../problem.ts";
-import type { ErrorBody } from "./errors.ts";
+import { badRequest, type ErrorBody } from "./errors.ts";
 
 /** An object with these keys and no others. */
 export function object<P extends Type.TProperties>(
@@ -57,6 +58,28 @@ export const errorBody: Type.TUnsafe<ErrorBody> = Type.Unsafe<ErrorBody>(
     { description: "What went wrong." },
   ),
 );
+
+/** What the `until` of a request may be. */
+export const aMoment = "a time such as 2026-01-01T00:00:00Z, or one from now such as +10m";
+
+/** A time with its zone, or a duration from now after a plus sign. Whether it is in the future, the door says. */
+export function momentOf(text: string, nowMs: number): number {
+  const ms = text.startsWith("+") ? fromNow(text.slice(1), nowMs) : parseMoment(text);
+  if (ms !== null) return ms;
+  throw badRequest([`until: expected ${aMoment}, got ${JSON.stringify(text)}`]);
+}
+
+function fromNow(duration: string, nowMs: number): number | null {
+  const ms = parseDuration(duration);
+  return ms === null ? null : nowMs + ms;
+}
+
+/** RFC 3339; `Date.parse` alone would take a time without a zone as local. */
+function parseMoment(text: string): number | null {
+  const isMoment = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text);
+  const ms = isMoment ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(ms) ? null : ms;
+}
 
 /** The text of a moment. */
 export function formatMoment(ms: number): string {

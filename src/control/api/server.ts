@@ -13,6 +13,7 @@ import { acceptWebSockets, agentRoutes } from "./agents.ts";
 import type { Api } from "./api.ts";
 import { auditRoutes } from "./audit.ts";
 import { guard } from "./auth.ts";
+import { challengeRoutes } from "./challenges.ts";
 import { configRoutes } from "./config.ts";
 import { answerError, answerErrors, answerNonsense } from "./errors.ts";
 import { explainRoutes } from "./explain.ts";
@@ -100,6 +101,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   explainRoutes(app, desk);
   factRoutes(app, desk);
   overrideRoutes(app, desk);
+  challengeRoutes(app, desk);
   auditRoutes(app, desk);
   tokenRoutes(app, desk);
   agentRoutes(app, desk);

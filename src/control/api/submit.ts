@@ -53,9 +53,13 @@ export async function submit(
         { headers: { etag: etagOf(outcome.current) } },
       );
     case "refused":
-      // An override that is not there is a URL that is not there.
-      throw failureFor(edit.kind === "end-override" ? 404 : 422, outcome.problems);
+      throw failureFor(endsSomething(edit) ? 404 : 422, outcome.problems);
   }
+}
+
+/** What is to end and is not there is a URL that is not there. */
+function endsSomething({ kind }: Edit): boolean {
+  return kind === "end-override" || kind === "end-challenge";
 }
 
 /** The version that an If-Match header names; null: any (no header, or `*`). */

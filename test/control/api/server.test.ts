@@ -55,7 +55,7 @@ describe("the OpenAPI document", () => {
     const document = await documentOf((await new Node().open()).desk);
     const reference = readFileSync(join(import.meta.dirname, "../../../docs/api.md"), "utf8");
     const written = Array.from(
-      reference.matchAll(/^### `((?:GET|POST|DELETE) \/[^`]*)`$/gm),
+      reference.matchAll(/^### `((?:GET|POST|PUT|DELETE) \/[^`]*)`$/gm),
       ([, route]) => route,
     );
     expect(written.toSorted()).toEqual(routesOf(document).toSorted());

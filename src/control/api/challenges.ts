@@ -1,0 +1,119 @@
+/** ACME challenges: TXT RRs that come and go without an edit of any zone. */
+
+import Type, { type Static } from "typebox";
+import type { Name } from "../../wire/name.ts";
+import { type Challenge, challengeOwner, ownerOf } from "../challenge.ts";
+import type { Desk } from "../desk.ts";
+import type { Api } from "./api.ts";
+import { badRequest, Failure } from "./errors.ts";
+import { aMoment, errorBody, formatMoment, moment, momentOf, object, version } from "./schemas.ts";
+import { etagOf, ifMatchHeader, reasonText, submit } from "./submit.ts";
+
+const params = object({
+  name: Type.String({ description: "the name that a certificate is for, or its _acme-challenge name" }),
+  value: Type.String({ description: "what the certificate authority is to find, percent-encoded" }),
+});
+
+const body = object({
+  until: Type.Optional(Type.String({ maxLength: 40, description: aMoment })),
+  reason: Type.Optional(reasonText),
+});
+
+const listed = object({
+  owner: Type.String({ description: "the owner name of the TXT RR" }),
+  value: Type.String(),
+  author: Type.String({ description: "the name of a token, or key and the name of a TSIG key" }),
+  createdAt: moment,
+  until: moment,
+});
+
+const list = object(
+  { version, challenges: Type.Array(listed) },
+  { description: "What is answered now, by owner name." },
+);
+const made = object({ version, challenge: listed }, { description: "The challenge, in the answers." });
+const ended = object({ version }, { description: "The challenge is gone." });
+
+export function challengeRoutes(app: Api, desk: Desk): void {
+  app.get(
+    "/v1/challenges",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "All ACME challenges",
+        tags: ["challenges"],
+        response: { 200: list, default: errorBody },
+      },
+    },
+    (_request, reply) => {
+      const { version } = desk.status();
+      reply.header("etag", etagOf(version));
+      return { version, challenges: desk.challenges().map(viewOf) };
+    },
+  );
+
+  app.put(
+    "/v1/challenges/:name/:value",
+    {
+      config: { access: "admin" },
+      schema: {
+        summary: "Answer a value at an _acme-challenge name; one that is there gets another end",
+        tags: ["challenges"],
+        headers: ifMatchHeader,
+        params,
+        body,
+        response: { 200: made, default: errorBody },
+      },
+    },
+    async (request, reply) => {
+      const { value } = request.params;
+      const owner = ownerIn(request.params.name);
+      const { until, reason } = request.body;
+      const keepMs = desk.snapshot().config.acme.keepMs;
+      const untilMs = until === undefined ? desk.nowMs() + keepMs : momentOf(until, desk.nowMs());
+      const edit = { kind: "set-challenge", owner, value, untilMs } as const;
+      const version = await submit(desk, request, edit, reason ?? "ACME");
+      const challenge = desk
+        .challenges()
+        .find((other) => other.owner === ownerOf(owner) && other.value === value);
+      if (challenge === undefined) throw new Failure(409, "the challenge has ended already");
+      reply.header("etag", etagOf(version));
+      return { version, challenge: viewOf(challenge) };
+    },
+  );
+
+  app.delete(
+    "/v1/challenges/:name/:value",
+    {
+      config: { access: "admin" },
+      schema: {
+        summary: "Take a value from an _acme-challenge name",
+        tags: ["challenges"],
+        headers: ifMatchHeader,
+        params,
+        querystring: object({ reason: Type.Optional(reasonText) }),
+        response: { 200: ended, default: errorBody },
+      },
+    },
+    async (request, reply) => {
+      const edit = {
+        kind: "end-challenge",
+        owner: ownerIn(request.params.name),
+        value: request.params.value,
+      } as const;
+      const version = await submit(desk, request, edit, request.query.reason ?? "ended by hand");
+      reply.header("etag", etagOf(version));
+      return { version };
+    },
+  );
+}
+
+function ownerIn(text: string): Name {
+  const owner = challengeOwner(text);
+  if (owner === null) throw badRequest([`name: expected a domain name, got ${JSON.stringify(text)}`]);
+  return owner;
+}
+
+function viewOf({ owner, value, author, createdMs, untilMs }: Challenge): Static<typeof listed> {
+  return { owner, value, author, createdAt: formatMoment(createdMs), until: formatMoment(untilMs) };
+}
