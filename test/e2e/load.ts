@@ -47,6 +47,8 @@ export interface LoadOptions {
   readonly rate?: number | null;
   /** Client prefixes differ from one seed to the next. */
   readonly seed?: number;
+  /** Queries that are open at the same time, at most. */
+  readonly window?: number;
 }
 
 /** A load that runs. */
@@ -54,7 +56,7 @@ export class Load {
   readonly #program: Program;
 
   constructor(lab: Lab, generator: string, { port }: Site, options: LoadOptions) {
-    const { names, seconds, rate = RATE, seed = 1 } = options;
+    const { names, seconds, rate = RATE, seed = 1, window = 512 } = options;
     const file = join(lab.folder, "names.txt");
     writeFileSync(file, names.map((name) => `${name}\n`).join(""));
     const settings = {
@@ -62,7 +64,7 @@ export class Load {
       seconds,
       seed,
       ecs: "both",
-      window: 512,
+      window,
       timeline: INTERVAL_MS,
       expect: Object.values(VIPS).join(","),
       ...(rate === null ? {} : { rate }),
