@@ -3,7 +3,7 @@
  *
  *   generator ADDRESS PORT [--seconds S] [--window N] [--rate Q] [--sockets N] [--names FILE] [--type A|AAAA|HTTPS]
  *             [--ecs none|v4|v6|both] [--expect ADDR,ADDR...] [--echo 1] [--do 1]
- *             [--timeline MS] [--seed N] [--tail MS]
+ *             [--lost MS] [--timeline MS] [--seed N] [--tail MS]
  *
  * Without --rate the loop is closed: as soon as a reply comes another query goes out, so the server is never idle and
  * never more than N behind. With --rate queries go out on a clock, and latency counts from when each was due.
@@ -36,8 +36,6 @@
 #define IDS 65536
 #define SOCKETS_MAX 64
 #define EXPECT_MAX 64
-/* A query without a reply after this long is lost. */
-#define LOST_NS 1000000000ull
 /* Latencies: 64 buckets for each power of two of nanoseconds, so 1.6 % wide. */
 #define BUCKETS (64 * 40)
 
@@ -55,6 +53,7 @@ static char expected_text[EXPECT_MAX][64];
 static int expected_count;
 static uint16_t qtype = 1;
 static int is_echo, wants_signatures;
+static uint64_t lost_ns = 1000000000ull; /* a query without a reply after this long is lost */
 static int ecs_mode; /* 0 none, 1 v4, 2 v6, 3 both */
 static uint64_t random_state = 88172645463325252ull;
 static char first_wrong[200];
@@ -223,6 +222,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--seed")) random_state ^= strtoull(value, NULL, 10) * 2654435761ull;
     else if (!strcmp(option, "--echo")) is_echo = atoi(value);
     else if (!strcmp(option, "--do")) wants_signatures = atoi(value);
+    else if (!strcmp(option, "--lost")) lost_ns = (uint64_t)atoi(value) * 1000000ull;
     else if (!strcmp(option, "--timeline")) timeline_ms = atoi(value);
     else if (!strcmp(option, "--tail")) tail_ms = atoi(value);
     else if (!strcmp(option, "--type")) qtype = !strcmp(value, "AAAA") ? 28 : !strcmp(value, "HTTPS") ? 65 : !strcmp(value, "TXT") ? 16 : 1;
@@ -354,7 +354,7 @@ int main(int argc, char **argv) {
     if (now - oldest_check > 50000000ull) {
       oldest_check = now;
       for (int id = 0; id < IDS; id++)
-        if (open_queries[id].is_open && now > open_queries[id].due + LOST_NS) {
+        if (open_queries[id].is_open && now > open_queries[id].due + lost_ns) {
           open_queries[id].is_open = 0;
           open_count--;
           lost++;

@@ -49,6 +49,8 @@ export interface LoadOptions {
   readonly seed?: number;
   /** Queries that are open at the same time, at most. */
   readonly window?: number;
+  /** A query without a reply for so long is lost. */
+  readonly lostMs?: number;
 }
 
 /** A load that runs. */
@@ -56,7 +58,7 @@ export class Load {
   readonly #program: Program;
 
   constructor(lab: Lab, generator: string, { port }: Site, options: LoadOptions) {
-    const { names, seconds, rate = RATE, seed = 1, window = 512 } = options;
+    const { names, seconds, rate = RATE, seed = 1, window = 512, lostMs = 1_000 } = options;
     const file = join(lab.folder, "names.txt");
     writeFileSync(file, names.map((name) => `${name}\n`).join(""));
     const settings = {
@@ -65,6 +67,7 @@ export class Load {
       seed,
       ecs: "both",
       window,
+      lost: lostMs,
       timeline: INTERVAL_MS,
       expect: Object.values(VIPS).join(","),
       ...(rate === null ? {} : { rate }),

@@ -11,6 +11,8 @@ const QNAME = "canary.gslb.example";
 const OPEN_AT_PEAK = 128;
 /** Far more than the socket's buffer holds, sent at once whenever there is room. */
 const OPEN_IN_FLOOD = 60_000;
+/** As soon as queries count as lost, others take their place. */
+const LOST_MS = 100;
 const SECONDS = 4;
 
 describe.skipIf(!has("cc"))("more queries than a node can answer (needs cc)", () => {
@@ -22,7 +24,13 @@ describe.skipIf(!has("cc"))("more queries than a node can answer (needs cc)", ()
     await startNode(lab, site);
     const generator = await buildGenerator(lab);
     const ask = (window: number): Load =>
-      new Load(lab, generator, site, { names: [QNAME], seconds: SECONDS, rate: null, window });
+      new Load(lab, generator, site, {
+        names: [QNAME],
+        seconds: SECONDS,
+        rate: null,
+        window,
+        lostMs: LOST_MS,
+      });
     const peak = await ask(OPEN_AT_PEAK).result();
 
     const endsMs = performance.now() + SECONDS * 1_000;
