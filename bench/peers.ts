@@ -245,6 +245,7 @@ function nsd({ folder, port, labels, tls }: Place): readonly string[] {
     `server:
   ip-address: 127.0.0.1@${port}
   server-count: 1
+  rrl-ratelimit: 0
   username: ""
   chroot: ""
   zonesdir: "${folder}"

@@ -13,8 +13,8 @@ import { SIGNATURE_LENGTH } from "./algorithm.ts";
  *
  * Two parts hold slots. The *prepared* part is what the signer thread, its only writer, made ahead for the books in
  * force: it is found by linear probing and never loses anything. The *fleeting* part is what workers had to make for
- * a query: each signature has one place there, and a newer one takes it. So whatever strangers ask for, what was
- * prepared stays.
+ * a query: each signature has four places there, and when others have them all a newer one takes one. So whatever
+ * strangers ask for, what was prepared stays.
  */
 const SLOT_WORDS = 5 + SIGNATURE_LENGTH / 4;
 const HASH_LOW = 1;
@@ -29,6 +29,8 @@ const HEADER_WORDS = 8;
 
 /** 1.4 MB: a second's worth of fresh signatures of many workers. */
 const FLEETING_SLOTS = 1 << 14;
+/** Places of a signature in the fleeting part: with one, a tenth of 3,000 signatures would push each other out. */
+const WAYS = 4;
 
 /** One thread's view of the table. */
 export class SignatureTable {
@@ -124,9 +126,20 @@ export class SignatureTable {
     return int32(this.#words, slot + HASH_LOW) === low && int32(this.#words, slot + HASH_HIGH) === high;
   }
 
+  /** Offset of the fleeting slot of a hash, or of the one where it would go: an empty one, else any of its four. */
   #fleetingAt(low: number, high: number): number {
     // `low` chooses the prepared slot; bits of both keep names apart that share it.
-    const i = (low ^ high) & (this.#fleetingSlots - 1);
+    const set = (low ^ high) & (this.#fleetingSlots - 1) & ~(WAYS - 1);
+    let place = (high >>> 28) & (WAYS - 1);
+    for (let way = WAYS - 1; way >= 0; way -= 1) {
+      const slot = this.#fleetingSlot(set + way);
+      if (int32(this.#words, slot) === 0) place = way;
+      else if (this.#isAt(slot, low, high)) return slot;
+    }
+    return this.#fleetingSlot(set + place);
+  }
+
+  #fleetingSlot(i: number): number {
     return HEADER_WORDS + (this.#preparedSlots + i) * SLOT_WORDS;
   }
 

@@ -4,7 +4,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { fold, putU16, putU32, u16, u32 } from "./bytes.ts";
 import { RRClass, RRType, TsigError } from "./codes.ts";
 import type { Message, MessageRR } from "./message.ts";
-import { type Name, nameKey, parseName, readName, rootName } from "./name.ts";
+import { type Name, nameKey, readName } from "./name.ts";
 
 /** The algorithms that are spoken, by their names; MD5 and SHA-1 are not (RFC 8945 §6 lets both be left out or go). */
 const HASHES = { "hmac-sha256": "sha256", "hmac-sha384": "sha384", "hmac-sha512": "sha512" } as const;
@@ -248,9 +248,7 @@ function u16s(...values: readonly number[]): Uint8Array {
   return octets;
 }
 
-const names = new Map(tsigAlgorithms.map((algorithm) => [algorithm, parseName(algorithm, rootName)]));
-
+/** One label, and the root's. */
 function algorithmName(algorithm: TsigAlgorithm): Name {
-  const parsed = names.get(algorithm);
-  return parsed?.kind === "name" ? parsed.name : rootName;
+  return Uint8Array.from([algorithm.length, ...Buffer.from(algorithm), 0]) as Name;
 }

@@ -14,6 +14,7 @@ const zone = zoneOf(`$ORIGIN example.
 ns 60 A 192.0.2.53
 *.wild 60 A 192.0.2.1
 alias 60 CNAME _acme-challenge.www
+above 60 CNAME new
 _acme-challenge.static 60 TXT "file"
 `);
 const challenges = zoneOf(`$ORIGIN example.
@@ -183,6 +184,11 @@ describe("challenges", () => {
   test("are where a CNAME leads", () => {
     const { answers } = new Node([]).challenge().reply("alias.example", "TXT");
     expect(answers?.map(({ type }) => type)).toEqual(["CNAME", "TXT", "TXT"]);
+  });
+
+  test("make the names above them exist where a CNAME leads to one", () => {
+    const { rcode, answers } = new Node([]).challenge().reply("above.example", "TXT");
+    expect([rcode, texts(answers)]).toEqual(["NOERROR", ["above.example CNAME new.example"]]);
   });
 
   test("make the names above them exist (RFC 4592 §2.2.2), which are NXDOMAIN otherwise (RFC 8020 §2)", () => {

@@ -132,6 +132,11 @@ export class Server {
     this.#responder.adopt(book);
   }
 
+  /** Starts using a book of challenges. */
+  adoptChallenges(book: ServedBook): void {
+    this.#responder.adoptChallenges(book);
+  }
+
   /** Answers in place; the result is the response's length. */
   answer(packet: Uint8Array, length: number, transport: Transport, moment: number): number {
     return this.#responder.answer(packet, length, this.client, transport, moment);

@@ -118,6 +118,19 @@ describe("a query with DO", () => {
     expect(doBit(reply)).toBe(true);
   });
 
+  test("a challenge is signed, and so is the proof that the name above it has nothing else", () => {
+    const zone = "$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.99\n";
+    const challenge = zoneOf(`${zone}_acme-challenge.deep.fresh 60 TXT "token"\n`);
+    const signedApex = new Map([[nameKey(nameOf("example.")), signing]]);
+    const node = newServer();
+    node.adoptChallenges(new Server([withKeys(challenge, signing)], [], [], {}, signedApex).served);
+    const options = { dnssec: "ok", moment: NOW } as const;
+    const found = node.ask("_acme-challenge.deep.fresh.example", "TXT", options);
+    expect(verified(found)).toEqual(["+ _acme-challenge.deep.fresh.example TXT"]);
+    const above = node.ask("deep.fresh.example", "TXT", options);
+    expect(verified(above)).toEqual(["+ example SOA", "+ deep.fresh.example NSEC"]);
+  });
+
   test("a DNAME is signed, and the CNAME that follows from it is not (RFC 6672 §5.3.1)", () => {
     expect(verified(ask("x.old.example", "A"))).toEqual([
       "+ old.example DNAME",

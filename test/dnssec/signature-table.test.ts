@@ -91,3 +91,17 @@ test("the hash of a name does not depend on its case, and on all else", () => {
     }),
   );
 });
+
+test("3,000 names that are asked for in turn keep their signatures beside each other, all but a few", () => {
+  const table = SignatureTable.create(16, [1, 2]);
+  const hash = new ContentHash(1, 2);
+  const hashes = Array.from({ length: 3_000 }, (_, i) => {
+    hash.begin();
+    hash.add(i);
+    hash.finish();
+    return [hash.low, hash.high] as const;
+  });
+  for (const [low, high] of hashes) table.keep(low, high, 100, 200, signatureOf(low & 0xff));
+  const found = hashes.filter(([low, high]) => read(table, low, high) === (low & 0xff));
+  expect(found.length).toBeGreaterThan(2_980);
+});

@@ -47,6 +47,15 @@ describe("a message", () => {
     expect(message?.authorities[0]?.rdata).toEqual(name("b.a."));
   });
 
+  test("expands a name whose pointer leads to one that ends in a pointer", () => {
+    const rdata = [0, 4, 1, 98, 0xc0, 12];
+    const second = [0xc0, 12 + 7 + 2 + 8 + 2];
+    const message = readMessage(
+      octets(header(1, 0, 2, 0), ZONE, [0xc0, 12], FIXED, rdata, second, FIXED, [0, 0]),
+    );
+    expect(message?.authorities[1]?.owner).toEqual(name("b.a."));
+  });
+
   test.each<[string, Uint8Array]>([
     ["shorter than a header", octets([0, 1, 2])],
     ["a question that ends early", octets(header(1, 0, 0, 0), [1, 97, 0, 0, 6])],

@@ -143,6 +143,8 @@ describe("a TSIG", () => {
       const short = { ...tsig, rdata: tsig.rdata.slice(0, length) };
       expect(findTsig({ ...message, additionals: [short] })).toEqual(malformed);
     }
+    const long = { ...tsig, rdata: Uint8Array.from([...tsig.rdata, 0]) };
+    expect(findTsig({ ...message, additionals: [long] })).toEqual(malformed);
     expect(findTsig({ ...message, additionals: [] })).toEqual({ kind: "unsigned" });
   });
 });
