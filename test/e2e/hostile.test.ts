@@ -174,11 +174,11 @@ class Memory {
     this.#pid = pid;
   }
 
-  /** `done` is the share of the work that is done: after a tenth of it buffers and compiled code are there. */
+  /** `done` is the share of the work that is done: after half of it buffers and compiled code are there. */
   look(done: number): void {
     if (this.#atFirst !== 0 && done < 0.98) return;
     const octets = residentOctets(this.#pid);
-    if (done > 0.1 && this.#atFirst === 0) this.#atFirst = octets;
+    if (done > 0.5 && this.#atFirst === 0) this.#atFirst = octets;
     this.#atLast = octets;
   }
 
