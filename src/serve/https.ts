@@ -14,6 +14,7 @@ import { Counter, count } from "../telemetry/counters.ts";
 import { lifetimeSeconds } from "../wire/lifetime.ts";
 import type { Connections } from "./connections.ts";
 import { QUERY_OCTETS_MAX, QUERY_OCTETS_MIN } from "./stream.ts";
+import { afterHandshakes } from "./tls.ts";
 
 /** How HTTPS is served. */
 export interface HttpsService {
@@ -67,13 +68,7 @@ export function createHttpsServer(service: HttpsService): Http2SecureServer {
     },
     (request: Request, response: Response) => take(service, request, response),
   );
-  server.on("secureConnection", (stream) => {
-    stream.on("error", () => {}); // The client went away: "close" follows, and there is nobody to tell.
-    const connection = connections.find(stream);
-    if (connection === null) {
-      stream.destroy();
-      return;
-    }
+  afterHandshakes(server, connections, counters, (connection, stream) => {
     count(counters, Counter.connectionsHttps);
     // The session of HTTP/2 has begun already, and ends by itself.
     if (stream.alpnProtocol !== "h2") connection.end = () => stream.end();
@@ -82,10 +77,6 @@ export function createHttpsServer(service: HttpsService): Http2SecureServer {
     const connection = connections.find(session.socket);
     // GOAWAY tells which requests are answered (RFC 9113 §6.8).
     if (connection !== null) connection.end = () => session.goaway();
-  });
-  server.on("tlsClientError", (_error, stream) => {
-    count(counters, Counter.tlsFailures);
-    stream.destroy();
   });
   return server;
 }

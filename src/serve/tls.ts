@@ -11,19 +11,28 @@ export function createTlsServer(
   converse: (connection: Connection, stream: TLSSocket) => void,
 ): Server {
   const server = createServer({ ALPNProtocols: ["dot"] });
+  afterHandshakes(server, connections, counters, (connection, stream) => {
+    count(counters, Counter.connectionsTls);
+    converse(connection, stream);
+  });
+  return server;
+}
+
+/** Gives `take` each connection of a server over TLS after its handshake, and counts those that fail. */
+export function afterHandshakes(
+  server: Server,
+  connections: Connections,
+  counters: Float64Array,
+  take: (connection: Connection, stream: TLSSocket) => void,
+): void {
   server.on("secureConnection", (stream) => {
     stream.on("error", () => {}); // The client went away: "close" follows, and there is nobody to tell.
     const connection = connections.find(stream);
-    if (connection === null) {
-      stream.destroy();
-      return;
-    }
-    count(counters, Counter.connectionsTls);
-    converse(connection, stream);
+    if (connection === null) stream.destroy();
+    else take(connection, stream);
   });
   server.on("tlsClientError", (_error, stream) => {
     count(counters, Counter.tlsFailures);
     stream.destroy();
   });
-  return server;
 }
