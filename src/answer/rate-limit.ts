@@ -16,7 +16,7 @@
  * few a truncated one, with which a client that was wrongly suspected comes again over TCP.
  */
 
-import type { Prefix } from "../wire/address.ts";
+import type { RateLimitConfig } from "../config/config.ts";
 import { u32, word } from "../wire/bytes.ts";
 import { Rcode } from "../wire/codes.ts";
 import type { Client } from "./client.ts";
@@ -24,26 +24,11 @@ import { isAmong } from "./prefixes.ts";
 import type { Reply } from "./reply.ts";
 
 /** What is limited, and how; plain data for worker threads. */
-export interface RateLimitOptions {
+export interface RateLimitOptions extends RateLimitConfig {
   /** Made by `newLimitTable`; one for all threads of a node, because the kernel spreads one source over them. */
   readonly table: SharedArrayBuffer;
   /** Any number that strangers do not know, so that they cannot choose whose balance they share. */
   readonly seed: number;
-  /** Responses a second; 0: without limit. */
-  readonly answers: number;
-  readonly denials: number;
-  readonly referrals: number;
-  readonly errors: number;
-  /** How many seconds' worth of responses can be owed. */
-  readonly windowSeconds: number;
-  /** Every so many limited responses one is sent truncated; 0: none. */
-  readonly slip: number;
-  /** Sources with equal prefixes of these lengths are one. */
-  readonly ipv4PrefixLength: number;
-  readonly ipv6PrefixLength: number;
-  readonly exempt: readonly Prefix[];
-  /** Counts what would be limited, and limits nothing. */
-  readonly dryRun: boolean;
 }
 
 /** What a response counts as, each with its own rate. */

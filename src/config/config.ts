@@ -218,17 +218,22 @@ interface CookieConfig {
   readonly secrets: string | null;
 }
 
-/** How often one source gets one answer over UDP; rates are responses a second, 0 is without limit. */
+/** How often one source gets one answer over UDP. */
 export interface RateLimitConfig {
+  /** Responses a second; 0: without limit. */
   readonly answers: number;
   readonly denials: number;
   readonly referrals: number;
   readonly errors: number;
+  /** How many seconds' worth of responses can be owed. */
   readonly windowSeconds: number;
+  /** Every so many limited responses one is sent truncated; 0: none. */
   readonly slip: number;
+  /** Sources with equal prefixes of these lengths are one. */
   readonly ipv4PrefixLength: number;
   readonly ipv6PrefixLength: number;
   readonly exempt: readonly Prefix[];
+  /** Counts what would be limited, and limits nothing. */
   readonly dryRun: boolean;
 }
 
