@@ -4,62 +4,66 @@
  * Cells are doubles: exact up to 2^53, and a store of 8 octets is never seen half done.
  */
 
-/** What is counted, with its cell in a row. */
-export const Counter = {
+/** What is counted, in the order of the cells in a row. */
+const COUNTER_NAMES = [
   /** Queries by transport, in the order of `Transport`. */
-  queriesUdp: 0,
-  queriesTcp: 1,
-  queriesTls: 2,
-  queriesHttps: 3,
-  dropped: 4,
-  formErr: 5,
-  badVers: 6,
-  notImp: 7,
-  refused: 8,
-  servFail: 9,
-  nxDomain: 10,
-  noData: 11,
-  answered: 12,
-  referrals: 13,
-  steered: 14,
-  truncated: 15,
-  withSubnet: 16,
-  receiveErrors: 17,
-  sendErrors: 18,
-  crashes: 19,
+  "queriesUdp",
+  "queriesTcp",
+  "queriesTls",
+  "queriesHttps",
+  "dropped",
+  "formErr",
+  "badVers",
+  "notImp",
+  "refused",
+  "servFail",
+  "nxDomain",
+  "noData",
+  "answered",
+  "referrals",
+  "steered",
+  "truncated",
+  "withSubnet",
+  "receiveErrors",
+  "sendErrors",
+  "crashes",
   /** Connections by transport; those with TLS after their handshake. */
-  connectionsTcp: 20,
-  connectionsTls: 21,
-  connectionsHttps: 22,
-  connectionsRefused: 23,
+  "connectionsTcp",
+  "connectionsTls",
+  "connectionsHttps",
+  "connectionsRefused",
   /** Connections that are open now. */
-  connectionsOpen: 24,
-  tlsFailures: 25,
+  "connectionsOpen",
+  "tlsFailures",
   /** Responses over HTTPS by status. */
-  https200: 26,
-  https400: 27,
-  https404: 28,
-  https405: 29,
-  https413: 30,
-  https414: 31,
-  https415: 32,
-  badCookie: 33,
+  "https200",
+  "https400",
+  "https404",
+  "https405",
+  "https413",
+  "https414",
+  "https415",
+  "badCookie",
   /** Queries with cookies, in the order of `CookieProof`. */
-  cookieClientOnly: 34,
-  cookieInvalid: 35,
-  cookieValid: 36,
+  "cookieClientOnly",
+  "cookieInvalid",
+  "cookieValid",
   /** Responses that the rate limit held back. */
-  limitDropped: 37,
-  limitTruncated: 38,
-  wouldDrop: 39,
-  wouldTruncate: 40,
-  workersDied: 41,
-  workersHung: 42,
-  forwarded: 43,
-} as const;
+  "limitDropped",
+  "limitTruncated",
+  "wouldDrop",
+  "wouldTruncate",
+  "workersDied",
+  "workersHung",
+  "forwarded",
+] as const;
 
-/** The names of the counters, in the order of their cells. */
-export const COUNTER_NAMES: readonly string[] = Object.keys(Counter);
+export type CounterName = (typeof COUNTER_NAMES)[number];
+
+/** The cell of each counter in a row. */
+export const Counter: Readonly<Record<CounterName, number>> = Object.fromEntries(
+  COUNTER_NAMES.map((name, cell) => [name, cell]),
+) as Record<CounterName, number>;
 
 /** The first cell of the picks by region number; a row has room for `REGIONS_MAX` of them. */
 export const PICKS_AT: number = COUNTER_NAMES.length;

@@ -8,7 +8,7 @@ import { Transport } from "../../src/answer/transport.ts";
 import type { TlsFiles } from "../../src/config/config.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import { StreamServer } from "../../src/serve/stream-server.ts";
-import { COUNTER_NAMES, ROW_CELLS } from "../../src/telemetry/counters.ts";
+import { Counter, type CounterName, ROW_CELLS } from "../../src/telemetry/counters.ts";
 import { parsePrefix } from "../../src/wire/address.ts";
 import { certificateOf, makeCertificate } from "./certificates.ts";
 import { Command, createResponder } from "./toy-responder.ts";
@@ -26,7 +26,7 @@ interface Started {
   readonly server: StreamServer;
   readonly port: number;
   readonly files: TlsFiles;
-  counted(name: string): number | undefined;
+  counted(name: CounterName): number | undefined;
 }
 
 /** A server to which 127.0.0.2 is a load balancer. */
@@ -48,7 +48,7 @@ async function start(limits: Partial<ConnectionLimits> = {}): Promise<Started> {
   });
   running.push(server);
   const { port } = server.addresses(Transport.Https)[0]!;
-  return { server, port, files, counted: (name) => counters[COUNTER_NAMES.indexOf(name)] };
+  return { server, port, files, counted: (name) => counters[Counter[name]] };
 }
 
 function dial({ port, files }: Started): ClientHttp2Session {
@@ -136,7 +136,7 @@ describe("DNS over HTTPS (RFC 8484)", () => {
     expect([reply.status, reply.body.length]).toEqual([status, 0]);
     expect(reply.headers["cache-control"]).toBe("no-store");
     if (status === 405) expect(reply.headers["allow"]).toBe("GET, POST");
-    expect(started.counted(`https${status}`)).toBe(1);
+    expect(started.counted(`https${status}` as CounterName)).toBe(1);
     expect((await fetch2(session, post(), query(0, 0))).status).toBe(200);
   });
 

@@ -8,7 +8,7 @@ import type { Endpoint } from "../../src/config/config.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import type { RespondLater } from "../../src/serve/stream.ts";
 import { StreamServer } from "../../src/serve/stream-server.ts";
-import { COUNTER_NAMES, ROW_CELLS } from "../../src/telemetry/counters.ts";
+import { Counter, type CounterName, ROW_CELLS } from "../../src/telemetry/counters.ts";
 import { Command, createResponder } from "./toy-responder.ts";
 import { endpoint, query } from "./udp-client.ts";
 import { until } from "./until.ts";
@@ -26,7 +26,7 @@ interface Started {
   readonly server: StreamServer;
   readonly at: Endpoint;
   readonly crashes: string[];
-  counted(name: string): number | undefined;
+  counted(name: CounterName): number | undefined;
 }
 
 async function start(
@@ -50,7 +50,7 @@ async function start(
     onCertificate: () => {},
   });
   running.push(server);
-  const counted = (name: string): number | undefined => counters[COUNTER_NAMES.indexOf(name)];
+  const counted = (name: CounterName): number | undefined => counters[Counter[name]];
   return { server, at: server.addresses(Transport.Tcp)[0]!, crashes, counted };
 }
 

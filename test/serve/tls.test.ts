@@ -11,7 +11,7 @@ import type { TlsFiles } from "../../src/config/config.ts";
 import type { CertificateEvent } from "../../src/serve/certificate.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import { StreamServer } from "../../src/serve/stream-server.ts";
-import { COUNTER_NAMES, ROW_CELLS } from "../../src/telemetry/counters.ts";
+import { Counter, type CounterName, ROW_CELLS } from "../../src/telemetry/counters.ts";
 import { parsePrefix } from "../../src/wire/address.ts";
 import { certificateOf, makeCertificate } from "./certificates.ts";
 import { Command, createResponder } from "./toy-responder.ts";
@@ -30,7 +30,7 @@ interface Started {
   readonly port: number;
   readonly files: TlsFiles;
   readonly events: CertificateEvent[];
-  counted(name: string): number | undefined;
+  counted(name: CounterName): number | undefined;
 }
 
 async function start(limits: Partial<ConnectionLimits> = {}, address = "127.0.0.1"): Promise<Started> {
@@ -52,7 +52,7 @@ async function start(limits: Partial<ConnectionLimits> = {}, address = "127.0.0.
   });
   running.push(server);
   const { port } = server.addresses(Transport.Tls)[0]!;
-  return { server, port, files, events, counted: (name) => counters[COUNTER_NAMES.indexOf(name)] };
+  return { server, port, files, events, counted: (name) => counters[Counter[name]] };
 }
 
 /** Connects with the certificate as the only one that is trusted; resolves after the handshake. */

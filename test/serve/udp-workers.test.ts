@@ -8,7 +8,7 @@ import type { Endpoint } from "../../src/config/config.ts";
 import { SocketSet, systemCallsFor } from "../../src/serve/socket-set.ts";
 import { systemCalls } from "../../src/serve/system.ts";
 import { type UdpEvent, type UdpOptions, UdpWorkers, udpRows } from "../../src/serve/udp-workers.ts";
-import { COUNTER_NAMES, newCounters, sumCounters } from "../../src/telemetry/counters.ts";
+import { Counter, type CounterName, newCounters, sumCounters } from "../../src/telemetry/counters.ts";
 import { EchoForwarder } from "./echo-forwarder.ts";
 import { Command } from "./toy-responder.ts";
 import { ask, endpoint, Load, query } from "./udp-client.ts";
@@ -51,8 +51,8 @@ function bookWith(octet: number): ServedBook {
   return { memory, signing: null };
 }
 
-function counted(counters: SharedArrayBuffer, name: string): number | undefined {
-  return sumCounters(counters)[COUNTER_NAMES.indexOf(name)];
+function counted(counters: SharedArrayBuffer, name: CounterName): number | undefined {
+  return sumCounters(counters)[Counter[name]];
 }
 
 /** A datagram worker's successor binds the port anew, and what comes before that is lost. */

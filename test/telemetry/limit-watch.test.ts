@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { Counter, ROW_CELLS } from "../../src/telemetry/counters.ts";
+import { Counter, type CounterName, ROW_CELLS } from "../../src/telemetry/counters.ts";
 import { LimitWatch } from "../../src/telemetry/limit-watch.ts";
 
-function sums(cells: Partial<Record<keyof typeof Counter, number>>): number[] {
+function sums(cells: Partial<Record<CounterName, number>>): number[] {
   const all = new Array<number>(ROW_CELLS).fill(0);
-  for (const [cell, value] of Object.entries(cells)) all[Counter[cell as keyof typeof Counter]] = value;
+  for (const [cell, value] of Object.entries(cells)) all[Counter[cell as CounterName]] = value;
   return all;
 }
 
