@@ -2,6 +2,7 @@
 
 import type { Book } from "../book/book.ts";
 import { CANONICAL_HEADER, Node, RRsetRecord, ZONE_WORDS, ZoneRecord } from "../book/layout.ts";
+import { signsType } from "../dnssec/key-duty.ts";
 import { typeBitmap } from "../dnssec/nsec.ts";
 import { SignedSet } from "../dnssec/rrsig.ts";
 import { rrsigLength, Signer, type Signing } from "../dnssec/signer.ts";
@@ -169,7 +170,7 @@ export class Signatures {
     this.#set.apexLength = word(book.words, this.#zone + ZoneRecord.apexLength);
   }
 
-  /** An RRSIG by each key. An RRSIG has the TTL of what it signs (RFC 4034 §3). */
+  /** An RRSIG by each key that signs such RRsets. An RRSIG has the TTL of what it signs (RFC 4034 §3). */
   #add(reply: Reply, section: Section, ownerLength: number, ttlSeconds: number): void {
     const signing = this.#signing;
     if (signing === null || reply.isTruncated) return;
@@ -177,7 +178,8 @@ export class Signatures {
     if (signing.keys.length === 0) reply.rcode = Rcode.ServFail;
     for (let i = 0; i < signing.keys.length; i += 1) {
       const key = signing.keys[i];
-      if (key === undefined || !reply.fits(FIXED_LENGTH + length)) return;
+      if (key === undefined || !signsType(key.duties, this.#set.type)) continue;
+      if (!reply.fits(FIXED_LENGTH + length)) return;
       const isWritten = this.#signer.write(reply.packet, reply.at + FIXED_LENGTH, signing, key, this.#moment);
       if (isWritten) reply.addRR(RRType.RRSIG, ttlSeconds, length, section, ownerLength);
       else this.#giveUp(reply);

@@ -2,7 +2,7 @@
 
 import type { Service, Vip, VipId } from "../config/config.ts";
 import { canonicalRdatas } from "../dnssec/canonical.ts";
-import type { KeyRef } from "../dnssec/key-name.ts";
+import type { KeyDuty } from "../dnssec/key-duty.ts";
 import type { ClassTrie } from "../geo/trie.ts";
 import type { Problem } from "../problem.ts";
 import type { Plan } from "../steering/plan.ts";
@@ -61,8 +61,7 @@ export interface Admission {
 /** How a zone is signed. */
 export interface ZoneSigning {
   readonly validitySeconds: number;
-  /** Each signs everything. */
-  readonly keys: readonly KeyRef[];
+  readonly keys: readonly KeyDuty[];
 }
 
 /** A service with the plans of all its classes. */
@@ -331,7 +330,7 @@ class Compiler {
   #signing(record: number, zone: Zone): void {
     const signing = this.#content.signing.get(nameKey(zone.apex));
     if (signing === undefined) return;
-    const keys = signing.keys.map(({ algorithm, tag }) => (algorithm << 16) | tag);
+    const keys = signing.keys.map(({ duties, algorithm, tag }) => (duties << 24) | (algorithm << 16) | tag);
     this.#words.set(record + ZoneRecord.signing, this.#words.length);
     this.#words.push(signing.validitySeconds, keys.length, ...keys);
   }

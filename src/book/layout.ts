@@ -20,7 +20,7 @@
 /** "MRDN" read as a little-endian word. */
 export const MAGIC = 0x4e44524d;
 /** Grows with every change of this file; a node refuses a book of another format and waits for control's. */
-export const FORMAT = 2;
+export const FORMAT = 3;
 
 /** Words of the header. */
 export const Header = {
@@ -115,7 +115,7 @@ export const ZoneRecord = {
 } as const;
 export const ZONE_WORDS = 6;
 
-/** Words that say how a zone is signed, followed by `keyCount` keys: algorithm in the high half, key tag in the low. */
+/** Words that say how a zone is signed, followed by `keyCount` keys: duties (8 bits), algorithm (8), key tag (16). */
 export const Signing = { validitySeconds: 0, keyCount: 1, keys: 2 } as const;
 
 /** Words of a service. */

@@ -1,7 +1,7 @@
 /** Which zones of a book are signed, and how: what dns has to know before it serves it. */
 
 import { algorithmOf } from "../dnssec/algorithm.ts";
-import type { KeyRef } from "../dnssec/key-name.ts";
+import type { KeyDuty } from "../dnssec/key-duty.ts";
 import { word } from "../wire/bytes.ts";
 import { type Name, readName } from "../wire/name.ts";
 import type { Book } from "./book.ts";
@@ -11,7 +11,7 @@ import { Signing, ZONE_WORDS, ZoneRecord } from "./layout.ts";
 export interface SignedZone {
   readonly apex: Name;
   readonly validitySeconds: number;
-  readonly keys: readonly KeyRef[];
+  readonly keys: readonly KeyDuty[];
 }
 
 /** By zone number; null: the zone is not signed. */
@@ -27,11 +27,11 @@ function signedZone({ words, octets, octetsAt, zonesAt }: Book, number: number):
   if (signing === 0 || apex === null) return null;
   const keys = Array.from({ length: word(words, signing + Signing.keyCount) }, (_, i) => {
     const key = word(words, signing + Signing.keys + i);
-    return { algorithm: algorithmOf(key >>> 16), tag: key & 0xffff };
+    return { duties: key >>> 24, algorithm: algorithmOf((key >>> 16) & 0xff), tag: key & 0xffff };
   });
   return {
     apex,
     validitySeconds: word(words, signing + Signing.validitySeconds),
-    keys: keys.flatMap(({ algorithm, tag }) => (algorithm === null ? [] : [{ algorithm, tag }])),
+    keys: keys.flatMap(({ algorithm, ...key }) => (algorithm === null ? [] : [{ algorithm, ...key }])),
   };
 }

@@ -2,6 +2,7 @@
 
 import type { ZoneSigning } from "../book/compile.ts";
 import type { Config, DnssecZone } from "../config/config.ts";
+import { Duty } from "../dnssec/key-duty.ts";
 import type { Problem } from "../problem.ts";
 import { RRType, rrTypeName } from "../wire/codes.ts";
 import { formatName, nameKey } from "../wire/name.ts";
@@ -46,7 +47,7 @@ export function signZones(config: Config, zones: readonly Zone[], reader: FileRe
     if (wanted === undefined) return zone;
     const { keys, problems: own } = readKeys(config.node.stateFolder, zone.apex, reader);
     problems.push(...own, ...problemsOf(zone, wanted, keys));
-    const refs = keys.map(({ algorithm, tag }) => ({ algorithm, tag }));
+    const refs = keys.map(({ algorithm, tag }) => ({ algorithm, tag, duties: Duty.All }));
     signing.set(nameKey(zone.apex), { validitySeconds: wanted.validitySeconds, keys: refs });
     return withApexRRsets(zone, keys);
   });

@@ -4,12 +4,13 @@ import type { KeyObject } from "node:crypto";
 import { copyBytes } from "../wire/bytes.ts";
 import { SIGNATURE_LENGTH, signData } from "./algorithm.ts";
 import { ContentHash } from "./content-hash.ts";
+import type { KeyDuty } from "./key-duty.ts";
 import type { KeyRef } from "./key-name.ts";
 import { putRrsig, RRSIG_FIXED, type SignedSet, signedData } from "./rrsig.ts";
 import { SignatureTable } from "./signature-table.ts";
 
 /** A key that signs. */
-export interface SigningKey extends KeyRef {
+export interface SigningKey extends KeyDuty {
   readonly privateKey: KeyObject;
 }
 

@@ -18,13 +18,16 @@ export interface Keys {
   readonly problems: readonly string[];
 }
 
+/** A key whatever it signs: that is different in other books. */
+type PrivateKey = Omit<SigningKey, "duties">;
+
 /** Any mode bit of group or others. */
 const OTHERS = 0o077;
 
 /** Remembers keys by their files: a key never changes, and another one has another tag. */
 export class Keyring {
   readonly #folder: string;
-  readonly #known = new Map<string, SigningKey>();
+  readonly #known = new Map<string, PrivateKey>();
 
   constructor(stateFolder: string) {
     this.#folder = join(stateFolder, KEY_FOLDER);
@@ -42,7 +45,7 @@ export class Keyring {
       for (const ref of zone.keys) {
         const key = await this.#key(zone.apex, ref);
         if (typeof key === "string") problems.push(key);
-        else keys.push(key);
+        else keys.push({ ...key, duties: ref.duties });
       }
       // With one key of two missing, what that one signs alone would be bogus: rather nothing than half.
       const isWhole = keys.length === zone.keys.length;
@@ -52,7 +55,7 @@ export class Keyring {
   }
 
   /** The key, or why it cannot be used. */
-  async #key(apex: Name, ref: KeyRef): Promise<SigningKey | string> {
+  async #key(apex: Name, ref: KeyRef): Promise<PrivateKey | string> {
     const file = join(this.#folder, keyFileName(apex, ref) + PRIVATE_SUFFIX);
     const known = this.#known.get(file);
     if (known !== undefined) return known;

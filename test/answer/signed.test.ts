@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
 import { Algorithm } from "../../src/dnssec/algorithm.ts";
+import { Duty } from "../../src/dnssec/key-duty.ts";
 import type { Signing } from "../../src/dnssec/signer.ts";
 import { nameKey } from "../../src/wire/name.ts";
 import { nameOf } from "../dnssec/zone-text.ts";
@@ -343,6 +344,34 @@ describe("keys", () => {
       const sets = verify(reply, keys, NOW).length;
       for (const { tag } of keys) expect(rrsigs.filter((data) => data.keyTag === tag)).toHaveLength(sets);
     }
+  });
+
+  test("with one duty each sign the DNSKEY RRset, or the rest; both sign CDS and CDNSKEY (RFC 7344 §4.1)", () => {
+    const [first, second] = keys;
+    const split: Signing = {
+      ...signing,
+      keys: [
+        { ...first!, duties: Duty.Keys },
+        { ...second!, duties: Duty.Data },
+      ],
+    };
+    const zone = new Map([[nameKey(nameOf("example.")), split]]);
+    const two = new Server([withKeys(zoneOf(ZONE), split)], services, vips, {}, zone);
+    const signers = (name: string, type: string): readonly number[] => {
+      const reply = two.ask(name, type, { dnssec: "ok", moment: NOW });
+      expect(verify(reply, keys, NOW).every(({ isSigned }) => isSigned)).toBe(true);
+      const rrsigs = [...reply.answers!, ...reply.authorities!].filter((rr) => rr.type === "RRSIG");
+      return [...new Set(rrsigs.map((rr) => Reflect.get(rr, "data").keyTag))];
+    };
+    expect(signers("example", "DNSKEY")).toEqual([first!.tag]);
+    for (const [name, type] of [
+      ["www.example", "A"],
+      ["host.example", "TXT"],
+      ["nobody.example", "A"],
+    ] as const)
+      expect(signers(name, type)).toEqual([second!.tag]);
+    for (const type of ["CDS", "CDNSKEY"])
+      expect(signers("example", type)).toEqual([first!.tag, second!.tag]);
   });
 
   test("that cannot be read leave SERVFAIL for who wants signatures, and answers for the others", () => {

@@ -6,6 +6,7 @@ import * as dnsPacket from "dns-packet";
 import { Algorithm, publicKeyOctets, verifyData } from "../../src/dnssec/algorithm.ts";
 import { canonicalRdatas } from "../../src/dnssec/canonical.ts";
 import { dnskeyRdata, dsRdata, keyTag } from "../../src/dnssec/dnskey.ts";
+import { Duty } from "../../src/dnssec/key-duty.ts";
 import { SignedSet, signedData } from "../../src/dnssec/rrsig.ts";
 import type { Signing, SigningKey } from "../../src/dnssec/signer.ts";
 import { rrTypeCode } from "../../src/wire/codes.ts";
@@ -20,7 +21,7 @@ export function keyOf(algorithm: Algorithm): SigningKey {
     algorithm === Algorithm.Ed25519
       ? generateKeyPairSync("ed25519")
       : generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  return { algorithm, tag: keyTag(dnskeyOf(algorithm, privateKey)), privateKey };
+  return { algorithm, tag: keyTag(dnskeyOf(algorithm, privateKey)), privateKey, duties: Duty.All };
 }
 
 /** A zone with the RRsets of its keys in it, as control puts them there. */

@@ -14,6 +14,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FileReader } from "../../src/control/files.ts";
 import { makeKey, readKeys, removeKey } from "../../src/control/keys.ts";
 import { Algorithm } from "../../src/dnssec/algorithm.ts";
+import { Duty } from "../../src/dnssec/key-duty.ts";
 import { Keyring } from "../../src/serve/keyring.ts";
 import { nameOf } from "../dnssec/zone-text.ts";
 
@@ -33,10 +34,13 @@ describe.each([Algorithm.EcdsaP256Sha256, Algorithm.Ed25519])("a key of algorith
   test("is read as it was made, and dns signs with its private half", async () => {
     const made = makeKey(folder, apex, algorithm);
     expect(read()).toEqual({ keys: [made], problems: [] });
-    const zone = { apex, validitySeconds: 86_400, keys: [made!] };
+    const zone = { apex, validitySeconds: 86_400, keys: [{ ...made!, duties: Duty.Keys }] };
     const { zones, problems } = await new Keyring(folder).load([null, zone]);
     expect(problems).toEqual([]);
-    expect(zones).toMatchObject([null, { validitySeconds: 86_400, keys: [{ algorithm, tag: made!.tag }] }]);
+    expect(zones).toMatchObject([
+      null,
+      { validitySeconds: 86_400, keys: [{ algorithm, tag: made!.tag, duties: Duty.Keys }] },
+    ]);
   });
 
   test("has a private half that nobody else can read, in a folder of its own", () => {
@@ -89,7 +93,7 @@ describe("dns does not sign a zone", () => {
     const secret = made.file.replace(/\.key$/, ".private.pem");
     spoil(secret);
     const { zones, problems } = await new Keyring(folder).load([
-      { apex, validitySeconds: 1, keys: [made, other] },
+      { apex, validitySeconds: 1, keys: [made, other].map((key) => ({ ...key, duties: Duty.All })) },
     ]);
     expect(zones).toEqual([{ validitySeconds: 1, keys: [] }]);
     return problems;
