@@ -84,9 +84,9 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   const stopLimitLog = logLimits(counters, log);
   const streams = createResponder(null, streamCounters, options);
   let udp: UdpWorkers | null = null;
-  const host = new BookHost(new SigningHost(node.stateFolder), (book) => {
+  const host = new BookHost(new SigningHost(node.stateFolder), async (book) => {
     streams.adopt(book);
-    udp?.adopt(book);
+    await udp?.adopt(book);
   });
   const predecessor = takesOver() ? new Predecessor() : null;
   const passed = inheritedCount(process.env, process.pid);

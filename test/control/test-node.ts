@@ -116,7 +116,7 @@ export class Dns {
 
   /** Keys are read from the state folder; without signed zones it is never looked into. */
   constructor(stateFolder = "/nonexistent") {
-    this.host = new BookHost(new SigningHost(stateFolder), (book) => this.#responder.adopt(book));
+    this.host = new BookHost(new SigningHost(stateFolder), async (book) => this.#responder.adopt(book));
   }
 
   readonly receive = (message: ToDns): void => {
