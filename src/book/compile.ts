@@ -11,6 +11,7 @@ import { putU32 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 import { nameKey } from "../wire/name.ts";
 import { hashName } from "../wire/query.ts";
+import { OctetSink, WordSink } from "../wire/sink.ts";
 import type { RRset, Zone } from "../zone/zone.ts";
 import { additionalBlock, BlockWriter, httpsRdata, negativeSoa } from "./blocks.ts";
 import { checksums } from "./book.ts";
@@ -32,7 +33,6 @@ import {
   ZoneRecord,
 } from "./layout.ts";
 import { planWords } from "./patch.ts";
-import { OctetSink, WordSink } from "./sink.ts";
 import { buildTree, labelsMax, type TreeNode } from "./tree.ts";
 import { typeBitmaps } from "./type-bitmaps.ts";
 
