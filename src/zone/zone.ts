@@ -8,17 +8,12 @@ export interface Zone {
   readonly apex: Name;
   /** The master file, as it was named to the parser. */
   readonly file: string;
-  readonly nodes: ZoneNodes;
+  /** By `nameKey`. Only owners that have something: empty non-terminals are not in here. */
+  readonly nodes: ReadonlyMap<string, ZoneNode>;
 }
 
-/** The owners of a zone by `nameKey`, as in a map. Only those that have something: empty non-terminals are not in here. */
-export type ZoneNodes = Pick<
-  ReadonlyMap<string, ZoneNode>,
-  "get" | "has" | "keys" | "size" | "values" | typeof Symbol.iterator
->;
-
 /** What one owner name has. */
-export interface ZoneNode {
+interface ZoneNode {
   /** In the case of its first appearance. */
   readonly name: Name;
   /** By RR type. */

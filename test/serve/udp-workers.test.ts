@@ -185,7 +185,8 @@ for (const mode of ["batch", "datagram"] as const) {
         return new Set(replies.map((reply) => reply?.packet[13]));
       };
       expect(await books()).toEqual(new Set([1]));
-      await workers.adopt(bookWith(2));
+      workers.adopt(bookWith(2));
+      await sleep(150);
       expect(await books()).toEqual(new Set([2]));
       await ask(at!, query(1, Command.Die), 50);
       expect(await books()).toEqual(new Set([2]));
