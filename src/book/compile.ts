@@ -11,6 +11,7 @@ import { putU32 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 import { nameKey } from "../wire/name.ts";
 import { hashName } from "../wire/query.ts";
+import { OctetSink, WordSink } from "../wire/sink.ts";
 import type { RRset, Zone } from "../zone/zone.ts";
 import { additionalBlock, BlockWriter, httpsRdata, negativeSoa } from "./blocks.ts";
 import { checksums } from "./book.ts";
@@ -32,7 +33,6 @@ import {
   ZoneRecord,
 } from "./layout.ts";
 import { planWords } from "./patch.ts";
-import { OctetSink, WordSink } from "./sink.ts";
 import { buildTree, labelsMax, type TreeNode } from "./tree.ts";
 import { typeBitmaps } from "./type-bitmaps.ts";
 
@@ -74,14 +74,6 @@ export interface BookService {
   readonly capacity6: number;
   /** By class number. */
   readonly plans: readonly ClassPlans[];
-  /** The members that a plan can ever hold; one array may serve many services. */
-  readonly reach: readonly ReachableMember[];
-}
-
-/** The VIPs of a member. */
-export interface ReachableMember {
-  readonly ipv4: VipId | null;
-  readonly ipv6: VipId | null;
 }
 
 export interface ClassPlans {
@@ -118,13 +110,11 @@ class Compiler {
   readonly #words = new WordSink();
   readonly #octets = new OctetSink();
   readonly #problems: Problem[] = [];
-  readonly #vipNumbers: ReadonlyMap<VipId, number>;
   /** Where type bitmaps stand, by their octets: most names have the same types as many others. */
   readonly #bitmaps = new Map<string, number>();
 
   constructor(content: BookContent) {
     this.#content = content;
-    this.#vipNumbers = new Map(content.vips.map((vip, number) => [vip.id, number]));
   }
 
   compile(): CompiledBook {
@@ -268,13 +258,9 @@ class Compiler {
     for (const { trie } of this.#content.services) {
       if (trie !== null && !tries.has(trie)) tries.set(trie, this.#words.append(trie.nodes));
     }
-    const reaches = new Map<BookService["reach"], number>();
-    for (const { reach } of this.#content.services) {
-      if (!reaches.has(reach)) reaches.set(reach, this.#reach(reach));
-    }
     this.#words.set(Header.servicesAt, this.#words.length);
     this.#words.set(Header.serviceCount, this.#content.services.length);
-    return this.#content.services.map(({ service, trie, capacity4, capacity6, reach }) => {
+    return this.#content.services.map(({ service, trie, capacity4, capacity6 }) => {
       const https = service.https === null ? null : httpsRdata(service.https.alpn, service.https.port);
       return this.#words.push(
         service.ttlSeconds,
@@ -284,18 +270,8 @@ class Compiler {
         capacity6,
         https === null ? 0 : this.#octets.append(https),
         https?.length ?? 0,
-        reaches.get(reach) ?? 0,
       );
     });
-  }
-
-  #reach(reach: BookService["reach"]): number {
-    const numberOf = (vip: VipId | null): number =>
-      vip === null ? 0 : 1 + (this.#vipNumbers.get(vip) ?? -1);
-    return this.#words.push(
-      reach.length,
-      ...reach.flatMap(({ ipv4, ipv6 }) => [numberOf(ipv4), numberOf(ipv6)]),
-    );
   }
 
   #vip(vip: Vip): void {
@@ -315,11 +291,12 @@ class Compiler {
 
   /** Puts octets and plans behind the words and seals the book. */
   #finish(serviceAt: readonly number[]): CompiledBook {
-    const { services } = this.#content;
+    const { services, vips } = this.#content;
     const head = this.#words;
     const octetWords = Math.ceil(this.#octets.length / 4);
     const octetsAt = head.length * 4;
     const plansAt = head.length + octetWords;
+    const vipNumbers = new Map(vips.map((vip, number) => [vip.id, number]));
     const plans = new WordSink();
     const entries = services.map(({ capacity4, capacity6, plans: classes }) => {
       const slots = plansAt + plans.length;
@@ -329,7 +306,7 @@ class Compiler {
           [ipv6, capacity6],
         ] as const) {
           plans.push(0);
-          plans.append(planWords(plan, this.#vipNumbers, capacity));
+          plans.append(planWords(plan, vipNumbers, capacity));
           plans.reserve(bufferWords(capacity));
         }
       }
@@ -346,7 +323,7 @@ class Compiler {
     words[Header.length] = words.length;
     words[Header.octetsAt] = octetsAt;
     sealBook(bytes);
-    return { bytes, directory: { vips: this.#vipNumbers, services: entries }, problems: this.#problems };
+    return { bytes, directory: { vips: vipNumbers, services: entries }, problems: this.#problems };
   }
 
   /** Writes how a zone is signed, and where that stands into the zone's record. */

@@ -2,9 +2,9 @@
 
 import type { Plan } from "../steering/plan.ts";
 import { word } from "../wire/bytes.ts";
+import { WordSink } from "../wire/sink.ts";
 import type { BookDirectory } from "./compile.ts";
 import { bufferWords, PLAN_SERVFAIL, slotWords } from "./layout.ts";
-import { WordSink } from "./sink.ts";
 
 /** Words before each packed plan: word offset of its slot in the book, and how many words follow. */
 const HEAD_WORDS = 2;

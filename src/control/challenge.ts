@@ -3,7 +3,7 @@
 import { compileBook } from "../book/compile.ts";
 import { RRType } from "../wire/codes.ts";
 import { formatName, type Name, nameKey, parentOf, parseName, rootName } from "../wire/name.ts";
-import type { Zone } from "../zone/zone.ts";
+import type { Zone, ZoneNode } from "../zone/zone.ts";
 import { Owners } from "./cross-check.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -109,7 +109,7 @@ function challengeZones(
   owners: Owners,
   challenges: readonly Challenge[],
 ): readonly Zone[] {
-  const byApex = new Map<Zone, Map<string, Node>>();
+  const byApex = new Map<Zone, Map<string, ZoneNode>>();
   for (const { owner: text, value } of challenges) {
     const parsed = parseName(text, rootName);
     if (parsed.kind === "problem" || ownerProblem(owners, parsed.name) !== null) continue;
@@ -127,16 +127,14 @@ function challengeZones(
   });
 }
 
-type Node = Zone["nodes"] extends ReadonlyMap<string, infer N> ? N : never;
-
-function apexAlone(zone: Zone): Map<string, Node> {
+function apexAlone(zone: Zone): Map<string, ZoneNode> {
   const key = nameKey(zone.apex);
   const soa = zone.nodes.get(key)?.rrsets.get(RRType.SOA);
   const rrsets = new Map(soa === undefined ? [] : [[RRType.SOA, soa]]);
   return new Map([[key, { name: zone.apex, rrsets, steered: null }]]);
 }
 
-function withValue(node: Node | undefined, name: Name, value: string, { file }: Zone): Node {
+function withValue(node: ZoneNode | undefined, name: Name, value: string, { file }: Zone): ZoneNode {
   const before = node?.rrsets.get(RRType.TXT);
   const rdatas = [...(before?.rdatas ?? []), txtRdata(value)];
   const place = before?.place ?? { file, line: 0, column: 0 };

@@ -6,6 +6,7 @@ import { Duty } from "../dnssec/key-duty.ts";
 import type { Problem } from "../problem.ts";
 import { RRType, rrTypeName } from "../wire/codes.ts";
 import { formatName, nameKey } from "../wire/name.ts";
+import { withNode } from "../zone/with-node.ts";
 import type { RRset, Zone } from "../zone/zone.ts";
 import type { FileReader } from "./files.ts";
 import { KEY_TTL_SECONDS, readKeys, type ZoneKey } from "./keys.ts";
@@ -90,5 +91,5 @@ function withApexRRsets(zone: Zone, keys: readonly ZoneKey[]): Zone {
     ),
     rrset(RRType.CDNSKEY, dnskeys),
   ]);
-  return { ...zone, nodes: new Map(zone.nodes).set(key, { ...apex, rrsets }) };
+  return { ...zone, nodes: withNode(zone.nodes, { ...apex, rrsets }) };
 }

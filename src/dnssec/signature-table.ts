@@ -98,16 +98,11 @@ export class SignatureTable {
     return this.#isAt(slot, low, high) ? Atomics.load(this.#words, slot + EXPIRATION) : 0;
   }
 
-  /** Whether there is no room to prepare another signature. */
-  isFullFor(low: number, high: number): boolean {
-    return this.prepared >= this.capacity && Atomics.load(this.#words, this.#find(low, high)) === 0;
-  }
-
   /** Writes a prepared signature; false: the table is full. For the signer thread alone. */
   prepare(low: number, high: number, inception: number, expiration: number, signature: Uint8Array): boolean {
-    if (this.isFullFor(low, high)) return false;
     const slot = this.#find(low, high);
     const isNew = Atomics.load(this.#words, slot) === 0;
+    if (isNew && this.prepared >= this.capacity) return false;
     this.#write(slot, low, high, inception, expiration, signature);
     if (isNew) Atomics.add(this.#words, Header.occupied, 1);
     return true;

@@ -21,26 +21,26 @@ const READ_OCTETS = 1 << 16;
  * with them, 18 MB in one go delayed answers by 40 ms.
  */
 const PAUSE_MS = 1;
-
-/** What must be answered from now on. */
-export interface BookEvents {
-  book(book: ServedBook): void;
-  /** null: there are none. */
-  challenges(challenges: ServedBook | null): void;
-}
+/** Books differ a little from one to the next: so much room lets the next one take the memory of one that has served its time. */
+const ROOM = 9 / 8;
 
 /** The one owner of the served book; everybody else reads it. */
 export class BookHost {
   #book: ServedBook | null = null;
-  #challenges: ServedBook | null = null;
   #words: Uint32Array = new Uint32Array(0);
   #version = 0;
+  /**
+   * Memory of a book that nobody reads any more. Threads that answer make no garbage, so what they once held would be
+   * collected late or never: nodes grew by a book with each reload.
+   */
+  #spare: SharedArrayBuffer | null = null;
+  readonly #onAdopt: (book: ServedBook) => Promise<void>;
   readonly #signing: SigningHost;
-  readonly #events: BookEvents;
 
-  constructor(signing: SigningHost, events: BookEvents) {
+  /** `onAdopt` has everybody read another book, and resolves once nobody reads the one before. */
+  constructor(signing: SigningHost, onAdopt: (book: ServedBook) => Promise<void>) {
     this.#signing = signing;
-    this.#events = events;
+    this.#onAdopt = onAdopt;
   }
 
   /** Version of the book that is served; 0: none yet. */
@@ -57,13 +57,13 @@ export class BookHost {
    * used. Where nothing is served yet, such a book is better than none: only what should be signed gets SERVFAIL.
    */
   async adopt(path: string): Promise<Adoption> {
-    let memory: SharedArrayBuffer;
+    let bytes: Uint8Array<SharedArrayBuffer>;
     try {
-      memory = await this.#read(path);
+      bytes = await this.#read(path);
     } catch (cause) {
       return { kind: "refused", reason: `Cannot read book ${path}: ${String(cause)}` };
     }
-    const found = await this.#inspect(new Uint8Array(memory));
+    const found = await this.#inspect(bytes);
     if (found.kind === "problem")
       return { kind: "refused", reason: `Cannot use book ${path}: ${found.message}` };
     if (found.version <= this.#version)
@@ -71,41 +71,30 @@ export class BookHost {
         kind: "refused",
         reason: `Cannot go back to book ${found.version} in ${path}: ${this.#version} is served`,
       };
+    const memory = bytes.buffer;
     const { signing, problems } = await this.#signing.prepare(memory);
     if (problems.length > 0 && this.#book !== null)
       return { kind: "refused", reason: `Cannot sign book ${path}: ${problems.join("; ")}` };
+    const before = this.#book;
     this.#book = { memory, signing };
     this.#words = new Uint32Array(memory);
     this.#version = found.version;
-    this.#events.book(this.#book);
-    this.#signing.use(this.#book);
+    const released = this.#onAdopt(this.#book);
+    if (before !== null)
+      void released.then(() => {
+        this.#spare = before.memory;
+      });
     return { kind: "adopted", version: found.version, problems };
   }
 
-  /** Answers from other challenges; null: there are none. */
-  async challenge(bytes: Uint8Array | null): Promise<void> {
-    this.#challenges = bytes === null ? null : await this.#load(bytes);
-    this.#events.challenges(this.#challenges);
-  }
-
-  /** What came through our own pipe is sound, or a bug. */
-  async #load(bytes: Uint8Array): Promise<ServedBook> {
+  /** A small book of control's, ready to be answered from. What came through our own pipe is sound, or a bug. */
+  async load(bytes: Uint8Array): Promise<ServedBook> {
     const memory = new SharedArrayBuffer(bytes.length);
     new Uint8Array(memory).set(bytes);
     const found = await this.#inspect(new Uint8Array(memory));
     assert(found.kind === "sound", "control sends a book that can be read");
     const { signing } = await this.#signing.prepare(memory);
     return { memory, signing };
-  }
-
-  /** Signs from another table, as the signer thread makes one when the last is full. */
-  retable(table: SharedArrayBuffer): void {
-    const book = retabled(this.#book, table);
-    if (book === this.#book || book === null) return;
-    this.#book = book;
-    this.#challenges = retabled(this.#challenges, table);
-    this.#events.book(book);
-    this.#events.challenges(this.#challenges);
   }
 
   /** Puts packed patches in force; false when they are for another book than the one served. */
@@ -115,18 +104,26 @@ export class BookHost {
     return true;
   }
 
-  async #read(path: string): Promise<SharedArrayBuffer> {
+  async #read(path: string): Promise<Uint8Array<SharedArrayBuffer>> {
     await using file = await open(path, "r");
     const { size } = await file.stat();
-    const memory = new SharedArrayBuffer(size);
-    const bytes = new Uint8Array(memory);
+    const bytes = new Uint8Array(this.#memoryFor(size), 0, size);
     for (let at = 0; at < size; ) {
       const { bytesRead } = await file.read(bytes, at, Math.min(READ_OCTETS, size - at), at);
       if (bytesRead === 0) break;
       at += bytesRead;
       await this.#pause();
     }
-    return memory;
+    return bytes;
+  }
+
+  /** The spare memory where a book of `size` octets fits in and leaves little over; otherwise new memory. */
+  #memoryFor(size: number): SharedArrayBuffer {
+    const spare = this.#spare;
+    if (spare === null || spare.byteLength < size || spare.byteLength > size * ROOM * ROOM)
+      return new SharedArrayBuffer(Math.ceil((size * ROOM) / 4) * 4);
+    this.#spare = null;
+    return spare;
   }
 
   async #inspect(bytes: Uint8Array): Promise<Inspection> {
@@ -141,10 +138,4 @@ export class BookHost {
   async #pause(): Promise<void> {
     if (this.#book !== null) await sleep(PAUSE_MS);
   }
-}
-
-/** A book whose signatures are in that table; the same where they are, or where there are none. */
-export function retabled(book: ServedBook | null, table: SharedArrayBuffer): ServedBook | null {
-  if (book === null || book.signing === null || book.signing.table === table) return book;
-  return { ...book, signing: { ...book.signing, table } };
 }

@@ -71,6 +71,8 @@ interface Hand {
   readonly heartbeat: Heartbeat;
   state: "loading" | "spare" | "starting" | "serving";
   post: Post | null;
+  /** Called by turns, for each book that it was told of and has taken. */
+  readonly onTaken: (() => void)[];
   /** Why it died. */
   reason: string;
   /** It was ended, because it did not go round its loop any more. */
@@ -129,11 +131,15 @@ export class UdpWorkers {
     return this.#endpoints;
   }
 
-  /** Has every worker answer from another book, from its next batch on. */
-  adopt(book: ServedBook): void {
+  /** Has every worker answer from another book, from its next batch on; resolves when all do. */
+  async adopt(book: ServedBook): Promise<void> {
     this.#book = book;
-    for (const hand of this.#hands) tell(hand, { kind: "book", book });
+    const taken = [...this.#hands].map((hand) => {
+      tell(hand, { kind: "book", book });
+      return new Promise<void>((resolve) => hand.onTaken.push(resolve));
+    });
     this.#orders.announceMail();
+    await Promise.all(taken);
   }
 
   /** Has every worker answer with other challenges, from its next batch on. */
@@ -191,6 +197,7 @@ export class UdpWorkers {
       heartbeat,
       state: "loading",
       post: null,
+      onTaken: [],
       reason: "it ended",
       isHung: false,
     };
@@ -212,6 +219,9 @@ export class UdpWorkers {
       case "serving":
         hand.state = "serving";
         if (this.#count("serving") === this.#workers) this.#started.resolve();
+        break;
+      case "taken":
+        hand.onTaken.shift()?.();
         break;
       case "forward":
         this.#forward(hand, message);
@@ -268,6 +278,7 @@ export class UdpWorkers {
   /** A worker has ended: its post goes to the spare, and a new spare is started. */
   #lose(hand: Hand): void {
     this.#hands.delete(hand);
+    for (const taken of hand.onTaken) taken();
     this.#freeRows.push(hand.row);
     if (hand.post !== null) this.#vacant.push(hand.post);
     if (this.#isStopping) return;

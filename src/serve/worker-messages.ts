@@ -50,10 +50,14 @@ export interface ReturnAddress {
   readonly envelope: Uint8Array;
 }
 
-/** From a worker. `forward`: control is to answer. `ready`: loaded, and spare. `crash`: an answer threw; one a second is told, with its stack. */
+/**
+ * From a worker. `ready`: loaded, and spare. `taken`: it reads the next book that it was told of, and no earlier one.
+ * `forward`: control is to answer. `crash`: an answer threw; one a second is told, with its stack.
+ */
 export type FromWorker =
   | { readonly kind: "ready" }
   | { readonly kind: "serving" }
+  | { readonly kind: "taken" }
   | {
       readonly kind: "forward";
       readonly from: ReturnAddress;

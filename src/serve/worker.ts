@@ -37,6 +37,7 @@ class UdpWorker {
     switch (message.kind) {
       case "book":
         this.#responder.adopt(message.book);
+        this.#tell({ kind: "taken" });
         break;
       case "challenges":
         this.#responder.adoptChallenges(message.challenges);

@@ -1,29 +1,14 @@
-/** Puts the RRs of a zone together, and checks the rules that hold for the zone as a whole. */
+/** Checks the rules that hold for a zone as a whole. */
 
 import type { Checked, Problem } from "../problem.ts";
 import { RRType, rrTypeName } from "../wire/codes.ts";
-import { formatName, isWithin, type Name, nameKey, sameName } from "../wire/name.ts";
-import { OctetPool } from "./octet-pool.ts";
+import { formatName, isWithin, type Name, nameKey, parentOf, sameName } from "../wire/name.ts";
 import { formatRdata, rdataKey, targetOf } from "./rdata.ts";
-import type { ResourceRecord, Steering } from "./rr.ts";
-import type { Place, RRset, Steered, Zone } from "./zone.ts";
-
-/** A node while RRs are added to it. */
-interface Node {
-  readonly name: Name;
-  readonly key: string;
-  readonly rrsets: Map<number, GrowingRRset>;
-  steered: Steered | null;
-}
-
-interface GrowingRRset extends RRset {
-  readonly rdatas: Uint8Array[];
-  /** `rdataKey` of each; null while there is but one. */
-  keys: Set<string> | null;
-}
+import { type ResourceRecord, type RRTable, STEER } from "./rr-table.ts";
+import type { Place, Zone, ZoneNode } from "./zone.ts";
 
 /**
- * The zone that RRs and steered names make; null without an SOA. The rules, each with the place of the RR that breaks it:
+ * The zone of these RRs; null without an SOA. The rules, each with the place of the RR that breaks it:
  *
  * 1. There is one SOA, and at least one NS at its owner, the apex (RFC 1035 §5.2).
  * 2. Every owner is within the apex.
@@ -37,26 +22,20 @@ interface GrowingRRset extends RRset {
  *
  * `isComplete` is false if RRs could not be read; then what seems to be missing is no problem.
  */
-export function checkZone(
-  file: string,
-  rrs: readonly ResourceRecord[],
-  steerings: readonly Steering[],
-  isComplete: boolean,
-): Checked<Zone> {
-  const check = new Check(isComplete);
-  for (const rr of rrs) check.addRR(rr);
-  for (const steering of steerings) check.addSteering(steering);
-  const apex = check.findApex(file, rrs);
+export function checkZone(file: string, rrs: RRTable, isComplete: boolean): Checked<Zone> {
+  const check = new Check(rrs, isComplete);
+  check.checkRRsets();
+  const apex = check.findApex(file);
   if (apex === null) return { value: null, problems: check.problems };
   check.checkNodes(apex);
-  check.checkTargets(apex, rrs);
-  return { value: { apex, file, nodes: check.nodes }, problems: check.problems };
+  check.checkTargets(apex);
+  return { value: { apex, file, nodes: rrs }, problems: check.problems };
 }
 
 /** Where the zone's own names end: what is below belongs to another zone, or cannot be. */
 interface Cut {
   readonly kind: "delegation" | "DNAME";
-  readonly owner: Node;
+  readonly owner: Name;
 }
 
 const addressTypes: ReadonlySet<number> = new Set([RRType.A, RRType.AAAA]);
@@ -78,51 +57,17 @@ const steeredTypes: ReadonlySet<number> = new Set([
 
 class Check {
   readonly problems: Problem[] = [];
-  readonly nodes: Map<string, Node> = new Map();
+  readonly #rrs: RRTable;
   readonly #isComplete: boolean;
-  /** By `nameKey` of the owner. */
-  readonly #cuts: Map<string, Cut> = new Map();
-  readonly #octets: OctetPool = new OctetPool();
 
-  constructor(isComplete: boolean) {
+  constructor(rrs: RRTable, isComplete: boolean) {
+    this.#rrs = rrs;
     this.#isComplete = isComplete;
   }
 
-  addRR(rr: ResourceRecord): void {
-    const { type, ttlSeconds, rdata, place } = rr;
-    const node = this.#nodeOf(rr.owner);
-    const rrset = node.rrsets.get(type);
-    if (rrset === undefined) {
-      const rdatas = [this.#octets.keep(rdata)];
-      node.rrsets.set(type, { type, ttlSeconds, rdatas, place, keys: null });
-      return;
-    }
-    const what = `${formatName(rr.owner)} ${rrTypeName(type)}`;
-    rrset.keys ??= new Set(rrset.rdatas.map((other) => rdataKey(type, other)));
-    const key = rdataKey(type, rdata);
-    if (rrset.keys.has(key))
-      this.#refuse(place, `${what} ${formatRdata(type, rdata)} is repeated: remove one`);
-    else if (rrset.ttlSeconds !== ttlSeconds) {
-      const first = `${rrset.ttlSeconds} in ${lineOf(rrset.place, place)}`;
-      this.#refuse(
-        place,
-        `${what} has the TTL ${ttlSeconds}, and ${first}: expected one TTL for all (RFC 2181 §5.2)`,
-      );
-    }
-    rrset.keys.add(key);
-    rrset.rdatas.push(this.#octets.keep(rdata));
-  }
-
-  addSteering({ owner, as, place }: Steering): void {
-    const node = this.#nodeOf(owner);
-    if (node.steered === null) node.steered = { as, place };
-    else
-      this.#refuse(place, `${formatName(owner)} is steered already, in ${lineOf(node.steered.place, place)}`);
-  }
-
   /** Rule 1: the owner of the SOA; null, with a problem, where there is none. */
-  findApex(file: string, rrs: readonly ResourceRecord[]): Name | null {
-    const [soa, ...others] = rrs.filter((rr) => rr.type === RRType.SOA);
+  findApex(file: string): Name | null {
+    const [soa, ...others] = this.#rrs.ofTypes(RRType.SOA);
     if (soa === undefined) {
       if (this.#isComplete)
         this.#refuse({ file, line: 0, column: 0 }, "no SOA: a zone starts with one, at its apex");
@@ -131,20 +76,29 @@ class Check {
     for (const { place } of others) {
       this.#refuse(place, `a zone has one SOA, and there is one in ${lineOf(soa.place, place)}`);
     }
-    const apexHasNS = this.nodes.get(nameKey(soa.owner))?.rrsets.has(RRType.NS);
+    const apexHasNS = this.#nodeOf(soa.owner)?.rrsets.has(RRType.NS);
     if (apexHasNS !== true && this.#isComplete) {
       this.#refuse(soa.place, `no NS at ${formatName(soa.owner)}: expected at least one at the apex`);
     }
     return soa.owner;
   }
 
-  checkNodes(apex: Name): void {
-    for (const node of this.nodes.values()) {
-      const isDelegation = node.rrsets.has(RRType.NS) && !sameName(node.name, apex);
-      if (isDelegation) this.#cuts.set(node.key, { kind: "delegation", owner: node });
-      else if (node.rrsets.has(RRType.DNAME)) this.#cuts.set(node.key, { kind: "DNAME", owner: node });
+  /** Rule 3, and that an owner is steered once. */
+  checkRRsets(): void {
+    for (const rrs of this.#rrs.severalOfOwner()) {
+      for (const [first, ...others] of Map.groupBy(rrs, ({ type }) => type).values()) {
+        if (first?.type === STEER) this.#checkSteerings(first, others);
+        else if (first !== undefined) this.#checkRRset(first, others);
+      }
     }
-    for (const node of this.nodes.values()) {
+  }
+
+  checkNodes(apex: Name): void {
+    // Most zones have none, and need not be searched upwards from each name.
+    const hasCuts = this.#rrs
+      .ofTypes(RRType.NS, RRType.DNAME)
+      .some(({ type, owner }) => type === RRType.DNAME || !sameName(owner, apex));
+    for (const node of this.#rrs.values()) {
       if (!isWithin(node.name, apex)) {
         const message = `${formatName(node.name)} is outside the zone ${formatName(apex)}`;
         for (const place of placesOf(node)) this.#refuse(place, message);
@@ -152,29 +106,52 @@ class Check {
       }
       this.#checkAliases(node);
       this.#checkSteered(node, apex);
-      this.#checkCuts(node);
+      if (hasCuts) this.#checkCuts(node, apex);
     }
   }
 
   /** Rules 7 and 8. */
-  checkTargets(apex: Name, rrs: readonly ResourceRecord[]): void {
-    for (const { owner, type, rdata, place } of rrs) {
-      if (type !== RRType.NS && type !== RRType.MX && type !== RRType.SRV) continue;
+  checkTargets(apex: Name): void {
+    for (const rr of this.#rrs.ofTypes(RRType.NS, RRType.MX, RRType.SRV)) {
+      const { type, rdata, place } = rr;
       const target = targetOf(type, rdata);
       if (target === null || !isWithin(target, apex)) continue;
-      const node = this.nodes.get(nameKey(target));
+      const node = this.#nodeOf(target);
       if (node?.rrsets.has(RRType.CNAME)) {
         const which = `${rrTypeName(type)} leads to ${formatName(target)}, which is a CNAME`;
         const rule = type === RRType.SRV ? "RFC 2782" : "RFC 2181 §10.3";
         this.#refuse(place, `${which}: name its target instead (${rule})`);
-      } else if (type === RRType.NS && !hasAddress(node)) this.#checkGlue(owner, target, place);
+      } else if (type === RRType.NS && !hasAddress(node)) this.#checkGlue(rr, target, apex);
     }
   }
 
+  #checkRRset(first: ResourceRecord, others: readonly ResourceRecord[]): void {
+    const { owner, type } = first;
+    const what = `${formatName(owner)} ${rrTypeName(type)}`;
+    const keys = new Set([rdataKey(type, first.rdata)]);
+    for (const { rdata, ttlSeconds, place } of others) {
+      const key = rdataKey(type, rdata);
+      if (keys.has(key)) this.#refuse(place, `${what} ${formatRdata(type, rdata)} is repeated: remove one`);
+      else if (ttlSeconds !== first.ttlSeconds) {
+        const other = `${first.ttlSeconds} in ${lineOf(first.place, place)}`;
+        this.#refuse(
+          place,
+          `${what} has the TTL ${ttlSeconds}, and ${other}: expected one TTL for all (RFC 2181 §5.2)`,
+        );
+      }
+      keys.add(key);
+    }
+  }
+
+  #checkSteerings({ owner, place: first }: ResourceRecord, others: readonly ResourceRecord[]): void {
+    for (const { place } of others)
+      this.#refuse(place, `${formatName(owner)} is steered already, in ${lineOf(first, place)}`);
+  }
+
   /** Rule 8 for an NS that leads to a name without an address. */
-  #checkGlue(owner: Name, target: Name, place: Place): void {
-    const cut = this.#cutAbove(nameKey(target), true);
-    const isHidden = cut !== null && cut.owner.key !== nameKey(owner);
+  #checkGlue({ owner, place }: ResourceRecord, target: Name, apex: Name): void {
+    const cut = this.#cutAbove(target, apex) ?? this.#cutAt(target, apex);
+    const isHidden = cut !== null && !sameName(cut.owner, owner);
     if (isHidden || !this.#isComplete) return;
     const expected = cut === null ? "an address" : "a glue address (RFC 9471 §2.1)";
     this.#refuse(
@@ -184,7 +161,7 @@ class Check {
   }
 
   /** Rules 4 and 5, but for what is below. */
-  #checkAliases(node: Node): void {
+  #checkAliases(node: ZoneNode): void {
     for (const type of [RRType.CNAME, RRType.DNAME]) {
       const rrset = node.rrsets.get(type);
       if (rrset !== undefined && rrset.rdatas.length > 1) {
@@ -201,7 +178,7 @@ class Check {
   }
 
   /** Rule 9. */
-  #checkSteered(node: Node, apex: Name): void {
+  #checkSteered(node: ZoneNode, apex: Name): void {
     if (node.steered === null) return;
     for (const { type, place } of node.rrsets.values()) {
       const isCut = type === RRType.NS && !sameName(node.name, apex);
@@ -214,15 +191,15 @@ class Check {
   }
 
   /** Rule 6, and rule 5 for what is below. */
-  #checkCuts(node: Node): void {
-    const above = this.#cutAbove(node.key, false);
-    const own = this.#cuts.get(node.key);
+  #checkCuts(node: ZoneNode, apex: Name): void {
+    const above = this.#cutAbove(node.name, apex);
+    const own = this.#cutAt(node.name, apex);
     if (above === null && own?.kind !== "delegation") return;
     const name = formatName(node.name);
     const where =
       above === null
         ? `${name} is delegated`
-        : `${name} is below the ${above.kind} at ${formatName(above.owner.name)}`;
+        : `${name} is below the ${above.kind} at ${formatName(above.owner)}`;
     const allowed = above === null ? delegationTypes : above.kind === "DNAME" ? noTypes : addressTypes;
     for (const { type, place } of node.rrsets.values()) {
       if (!allowed.has(type)) this.#refuse(place, `${where}, so it can have no ${rrTypeName(type)}`);
@@ -232,22 +209,23 @@ class Check {
     }
   }
 
-  /** The highest delegation or DNAME above an owner, or, with `orAt`, at it; null if there is none. */
-  #cutAbove(key: string, orAt: boolean): Cut | null {
+  /** The highest delegation or DNAME above a name; null if there is none. */
+  #cutAbove(name: Name, apex: Name): Cut | null {
     let cut: Cut | null = null;
-    for (let above = orAt ? key : parentKey(key); above !== ""; above = parentKey(above)) {
-      cut = this.#cuts.get(above) ?? cut;
+    for (let above = parentOf(name); above !== null && isWithin(above, apex); above = parentOf(above)) {
+      cut = this.#cutAt(above, apex) ?? cut;
     }
     return cut;
   }
 
-  #nodeOf(name: Name): Node {
-    const key = nameKey(name);
-    const known = this.nodes.get(key);
-    if (known !== undefined) return known;
-    const node = { name: this.#octets.keep(name), key, rrsets: new Map(), steered: null };
-    this.nodes.set(key, node);
-    return node;
+  #cutAt(name: Name, apex: Name): Cut | null {
+    const node = this.#nodeOf(name);
+    if (node?.rrsets.has(RRType.NS) && !sameName(name, apex)) return { kind: "delegation", owner: node.name };
+    return node?.rrsets.has(RRType.DNAME) ? { kind: "DNAME", owner: node.name } : null;
+  }
+
+  #nodeOf(name: Name): ZoneNode | undefined {
+    return this.#rrs.get(nameKey(name));
   }
 
   #refuse(place: Place, message: string): void {
@@ -260,17 +238,12 @@ function lineOf({ file, line }: Place, from: Place): string {
   return file === from.file ? `line ${line}` : `${file} line ${line}`;
 }
 
-/** The key of the name without its first label; "" above the root. */
-function parentKey(key: string): string {
-  return key.slice(key.charCodeAt(0) + 1);
-}
-
-function hasAddress(node: Node | undefined): boolean {
+function hasAddress(node: ZoneNode | undefined): boolean {
   if (node === undefined) return false;
   return node.steered !== null || node.rrsets.has(RRType.A) || node.rrsets.has(RRType.AAAA);
 }
 
-function placesOf(node: Node): readonly Place[] {
+function placesOf(node: ZoneNode): readonly Place[] {
   const places = [...node.rrsets.values()].map((rrset) => rrset.place);
   return node.steered === null ? places : [...places, node.steered.place];
 }

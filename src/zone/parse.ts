@@ -6,7 +6,8 @@ import { suggest } from "../suggest.ts";
 import { type Name, parseName } from "../wire/name.ts";
 import { checkZone } from "./check.ts";
 import { generate, parseRange } from "./generate.ts";
-import { type Context, type ResourceRecord, readRR, type Sink, type Steering } from "./rr.ts";
+import { type Context, readRR, type Sink } from "./rr.ts";
+import { RRTable } from "./rr-table.ts";
 import { Scanner, type Word } from "./scan.ts";
 import { parseTtl, ttlExpected } from "./ttl.ts";
 import type { Zone } from "./zone.ts";
@@ -35,7 +36,7 @@ export function parseZone(
     return { value: null, problems: [problem] };
   }
   reader.readFile(text, [file], { file, origin: apex, ...startOfFile, defaultTtl: null, lastTtl: null });
-  const checked = checkZone(file, reader.rrs, reader.steerings, reader.problems.length === 0);
+  const checked = checkZone(file, reader.rrs, reader.problems.length === 0);
   const problems = inReadingOrder([...reader.problems, ...checked.problems], reader.files);
   return { value: problems.length === 0 ? checked.value : null, problems };
 }
@@ -61,8 +62,7 @@ interface Directive {
 
 /** Gathers what a file and the files it includes say. */
 class ZoneReader {
-  readonly rrs: ResourceRecord[] = [];
-  readonly steerings: Steering[] = [];
+  readonly rrs = new RRTable();
   readonly problems: Problem[] = [];
   /** In the order in which they were first read. */
   readonly files: Set<string> = new Set();
@@ -80,8 +80,7 @@ class ZoneReader {
       this.problems.push({ file, line, column, message });
     });
     const sink: Sink = {
-      addRR: (rr) => this.rrs.push(rr),
-      addSteering: (steering) => this.steerings.push(steering),
+      add: (rr) => this.rrs.add(rr),
       refuse: ({ line, column }, message) => this.problems.push({ file, line, column, message }),
     };
     for (let entry = scanner.next(); entry !== null; entry = scanner.next()) {

@@ -5,25 +5,10 @@ import { numberAfter, RRClass, RRType, rrTypeCode, rrTypeName } from "../wire/co
 import { type Name, parseName } from "../wire/name.ts";
 import { RdataWords } from "./fields.ts";
 import { parseRdata } from "./rdata.ts";
+import { type ResourceRecord, STEER } from "./rr-table.ts";
 import type { Entry, Word } from "./scan.ts";
 import { parseTtl, ttlExpected } from "./ttl.ts";
 import type { Place } from "./zone.ts";
-
-/** One RR as it stands in a file. */
-export interface ResourceRecord {
-  readonly owner: Name;
-  readonly type: number;
-  readonly ttlSeconds: number;
-  readonly rdata: Uint8Array;
-  readonly place: Place;
-}
-
-/** One `STEER` pseudo-RR. */
-export interface Steering {
-  readonly owner: Name;
-  readonly as: Name;
-  readonly place: Place;
-}
 
 /** What earlier lines of a file mean for the next one. */
 export interface Context {
@@ -41,8 +26,7 @@ export interface Context {
 
 /** Takes the RRs of a zone and the problems of its files. */
 export interface Sink {
-  readonly addRR: (rr: ResourceRecord) => void;
-  readonly addSteering: (steering: Steering) => void;
+  readonly add: (rr: ResourceRecord) => void;
   readonly refuse: (word: Word, message: string) => void;
 }
 
@@ -90,7 +74,7 @@ export function readRR(entry: Entry, context: Context, sink: Sink): void {
   const rdata = type === null ? null : parseRdata(type, words);
   if (words.problem !== null) sink.refuse(words.problem.word, words.problem.message);
   if (type === null || ttlSeconds === null || rdata === null || context.owner === null) return;
-  sink.addRR({ owner: context.owner, type, ttlSeconds, rdata, place });
+  sink.add({ owner: context.owner, type, ttlSeconds, rdata, place });
 }
 
 function readOwner(word: Word, context: Context, sink: Sink): void {
@@ -183,5 +167,5 @@ function readSteering(head: Head, words: RdataWords, context: Context, place: Pl
   }
   if (words.problem !== null) sink.refuse(words.problem.word, words.problem.message);
   if (words.problem !== null || parsed?.kind !== "name" || context.owner === null) return;
-  sink.addSteering({ owner: context.owner, as: parsed.name, place });
+  sink.add({ owner: context.owner, type: STEER, ttlSeconds: 0, rdata: parsed.name, place });
 }

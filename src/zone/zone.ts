@@ -8,12 +8,17 @@ export interface Zone {
   readonly apex: Name;
   /** The master file, as it was named to the parser. */
   readonly file: string;
-  /** By `nameKey`. Only owners that have something: empty non-terminals are not in here. */
-  readonly nodes: ReadonlyMap<string, ZoneNode>;
+  readonly nodes: ZoneNodes;
 }
 
+/** The owners of a zone by `nameKey`, as in a map. Only those that have something: empty non-terminals are not in here. */
+export type ZoneNodes = Pick<
+  ReadonlyMap<string, ZoneNode>,
+  "get" | "has" | "keys" | "size" | "values" | typeof Symbol.iterator
+>;
+
 /** What one owner name has. */
-interface ZoneNode {
+export interface ZoneNode {
   /** In the case of its first appearance. */
   readonly name: Name;
   /** By RR type. */

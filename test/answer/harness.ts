@@ -4,7 +4,6 @@ import { type DecodedPacket, decode, encode, type Packet, type RecordType } from
 import { Client } from "../../src/answer/client.ts";
 import { type AnswerOptions, defaultAnswerOptions } from "../../src/answer/options.ts";
 import { createResponder, type ServedBook } from "../../src/answer/responder.ts";
-import { type Round, signAhead } from "../../src/answer/sign-ahead.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { inspectBook } from "../../src/book/book.ts";
 import { type BookService, type CompiledBook, compileBook } from "../../src/book/compile.ts";
@@ -66,12 +65,7 @@ export function serviceOf(
     https,
     place: { file: "test", line: 1, column: 1 },
   };
-  const vipsOfFamily = (family: "ipv4" | "ipv6"): readonly VipId[] =>
-    plans
-      .flatMap((plan) => (plan[family].kind === "answer" ? plan[family].shares : []))
-      .map(({ vip }) => vip);
-  const reach = [...vipsOfFamily("ipv4").map((ipv4, i) => ({ ipv4, ipv6: vipsOfFamily("ipv6")[i] ?? null }))];
-  return { service, trie, capacity4: 4, capacity6: 4, plans, reach };
+  return { service, trie, capacity4: 4, capacity6: 4, plans };
 }
 
 /** A decoded reply; the decoder sets `rcode`, though its types do not say so. */
@@ -86,7 +80,7 @@ export function readReply(octets: Uint8Array): Reply {
 export class Server {
   readonly compiled: CompiledBook;
   readonly memory: SharedArrayBuffer;
-  served: ServedBook;
+  readonly served: ServedBook;
   readonly counters: Float64Array = counterRow(newCounters(1), 0);
   readonly client: Client = new Client();
   readonly options: AnswerOptions;
@@ -120,24 +114,6 @@ export class Server {
     this.options = { ...defaultAnswerOptions, ...options };
     this.#responder = createResponder(this.served, this.counters, this.options);
     this.client.address.set([198, 51, 100, 7]);
-  }
-
-  /** Answers from another book, or with other signatures. */
-  use(served: ServedBook): void {
-    this.served = served;
-    this.#responder.adopt(served);
-  }
-
-  /** Signs ahead, as the signer thread does, and answers from the table that it has then. */
-  signAhead(moment: number): Round {
-    const steps = signAhead(this.served, moment);
-    for (;;) {
-      const step = steps.next();
-      if (step.done !== true) continue;
-      if (step.value === null || this.served.signing === null) throw new Error("there is nothing to sign");
-      this.use({ ...this.served, signing: { ...this.served.signing, table: step.value.table } });
-      return step.value;
-    }
   }
 
   /** Answers raw octets; the response's octets, none for silence. Two decoders read every response to its last octet. */

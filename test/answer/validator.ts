@@ -11,6 +11,7 @@ import { SignedSet, signedData } from "../../src/dnssec/rrsig.ts";
 import type { Signing, SigningKey } from "../../src/dnssec/signer.ts";
 import { rrTypeCode } from "../../src/wire/codes.ts";
 import { nameKey } from "../../src/wire/name.ts";
+import { withNode } from "../../src/zone/with-node.ts";
 import type { RRset, Zone } from "../../src/zone/zone.ts";
 import { nameOf } from "../dnssec/zone-text.ts";
 import type { Reply } from "./harness.ts";
@@ -36,7 +37,7 @@ export function withKeys(zone: Zone, { keys }: Signing): Zone {
     [60, dnskeys],
   ] as const)
     rrsets.set(type, { type, ttlSeconds: 3600, rdatas, place });
-  return { ...zone, nodes: new Map(zone.nodes).set(nameKey(zone.apex), { ...apex, rrsets }) };
+  return { ...zone, nodes: withNode(zone.nodes, { ...apex, rrsets }) };
 }
 
 interface SignatureData {

@@ -116,10 +116,7 @@ export class Dns {
 
   /** Keys are read from the state folder; without signed zones it is never looked into. */
   constructor(stateFolder = "/nonexistent") {
-    this.host = new BookHost(new SigningHost(stateFolder), {
-      book: (book) => this.#responder.adopt(book),
-      challenges: () => {},
-    });
+    this.host = new BookHost(new SigningHost(stateFolder), async (book) => this.#responder.adopt(book));
   }
 
   readonly receive = (message: ToDns): void => {

@@ -185,8 +185,7 @@ for (const mode of ["batch", "datagram"] as const) {
         return new Set(replies.map((reply) => reply?.packet[13]));
       };
       expect(await books()).toEqual(new Set([1]));
-      workers.adopt(bookWith(2));
-      await sleep(150);
+      await workers.adopt(bookWith(2));
       expect(await books()).toEqual(new Set([2]));
       await ask(at!, query(1, Command.Die), 50);
       expect(await books()).toEqual(new Set([2]));

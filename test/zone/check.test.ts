@@ -40,7 +40,7 @@ describe("zones that break a rule", () => {
     [
       "an RR repeated",
       ["a A 192.0.2.1", "a A 192.0.2.2", "A 60 A 192.0.2.1"],
-      ["7:1: A.example. A 192.0.2.1 is repeated: remove one"],
+      ["7:1: a.example. A 192.0.2.1 is repeated: remove one"],
     ],
     [
       "an RR repeated in another case",

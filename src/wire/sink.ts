@@ -1,4 +1,6 @@
-/** Growing sequences of words and octets, for books and their patches. */
+/** Growing sequences of words and octets: each in one piece of memory, however many there are. */
+
+import { word } from "./bytes.ts";
 
 /** Words written one after the other. */
 export class WordSink {
@@ -31,6 +33,10 @@ export class WordSink {
     return at;
   }
 
+  at(at: number): number {
+    return word(this.#words, at);
+  }
+
   set(at: number, value: number): void {
     this.#words[at] = value;
   }
@@ -44,6 +50,11 @@ export class WordSink {
 export class OctetSink {
   #octets = new Uint8Array(4096);
   length = 1;
+
+  /** The memory itself, which is another one after octets were appended; what is written ends at `length`. */
+  get memory(): Uint8Array {
+    return this.#octets;
+  }
 
   /** Appends octets and returns where they begin. */
   append(octets: Uint8Array): number {

@@ -1,0 +1,73 @@
+/** Finds what belongs to a name: a hash table in one array, as books have it too. */
+
+import { fold, u8, word } from "./bytes.ts";
+import { hashName } from "./query.ts";
+import type { OctetSink } from "./sink.ts";
+
+/** Numbers by name, whatever its case. The names themselves are kept by its owner, in wire form. */
+export class NameIndex {
+  /** Pairs of `hashName` and number, which is 0 in a free one. Where a pair is taken, the name's is the next free one. */
+  #pairs = new Uint32Array(2 * 4);
+  #count = 0;
+  readonly #names: OctetSink;
+  readonly #nameOf: (number: number) => number;
+
+  /** `nameOf` tells where in `names` the name of a number begins. */
+  constructor(names: OctetSink, nameOf: (number: number) => number) {
+    this.#names = names;
+    this.#nameOf = nameOf;
+  }
+
+  /** How many names there are. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The table: a power of two of pairs, less than half of them taken. */
+  get pairs(): Uint32Array {
+    return this.#pairs;
+  }
+
+  /** The number of the name of `length` octets at `at`; 0: none. */
+  find(bytes: Uint8Array, at: number, length: number): number {
+    const pairs = this.#pairs;
+    const mask = pairs.length / 2 - 1;
+    const hash = hashName(bytes, at, length);
+    for (let pair = hash & mask; ; pair = (pair + 1) & mask) {
+      const number = word(pairs, 2 * pair + 1);
+      if (number === 0) return 0;
+      if ((word(pairs, 2 * pair) | 0) === hash && this.#isNamed(number, bytes, at, length)) return number;
+    }
+  }
+
+  /** Adds a name that is not there yet. */
+  add(bytes: Uint8Array, at: number, length: number, number: number): void {
+    this.#count += 1;
+    if (2 * this.#count >= this.#pairs.length / 2) {
+      const before = this.#pairs;
+      this.#pairs = new Uint32Array(2 * before.length);
+      for (let i = 0; i < before.length; i += 2) {
+        if (before[i + 1] !== 0) this.#put(word(before, i), word(before, i + 1));
+      }
+    }
+    this.#put(hashName(bytes, at, length), number);
+  }
+
+  #put(hash: number, number: number): void {
+    const mask = this.#pairs.length / 2 - 1;
+    let pair = hash & mask;
+    while (this.#pairs[2 * pair + 1] !== 0) pair = (pair + 1) & mask;
+    this.#pairs[2 * pair] = hash;
+    this.#pairs[2 * pair + 1] = number;
+  }
+
+  /** The length octets are compared like the others, so names of different lengths differ where the shorter one ends. */
+  #isNamed(number: number, bytes: Uint8Array, at: number, length: number): boolean {
+    const octets = this.#names.memory;
+    const name = this.#nameOf(number);
+    for (let i = 0; i < length; i += 1) {
+      if (fold(u8(octets, name + i)) !== fold(u8(bytes, at + i))) return false;
+    }
+    return true;
+  }
+}
