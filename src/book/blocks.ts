@@ -3,9 +3,8 @@
 import { putU16, u32 } from "../wire/bytes.ts";
 import { RRClass, RRType } from "../wire/codes.ts";
 import { isWithin, type Name, nameKey, sameName, uncompressedLength } from "../wire/name.ts";
-import type { RRset } from "../zone/zone.ts";
+import type { RRset, ZoneNode } from "../zone/zone.ts";
 import { BLOCK_HEADER, FIX_APEX } from "./layout.ts";
-import type { TreeNode } from "./tree.ts";
 
 /** Where the qname stands in every message. */
 const QNAME_AT = 12;
@@ -105,27 +104,29 @@ export function negativeSoa(soa: RRset): RRset {
 
 /**
  * What goes along with an RRset: glue of a delegation, addresses of MX and SRV targets in the zone, and those of SVCB
- * and HTTPS targets with what SVCB or HTTPS RRs these have (RFC 9460 §4.1).
+ * and HTTPS targets with what SVCB or HTTPS RRs these have (RFC 9460 §4.1). `nodeOf` gives the owners of the zone.
  */
 export function additionalBlock(
-  node: TreeNode,
+  { name }: ZoneNode,
   rrset: RRset,
   apex: Name,
-  tree: ReadonlyMap<string, TreeNode>,
+  nodeOf: (name: Name) => ZoneNode | undefined,
 ): Uint8Array | null {
   const targetAt = TARGET_AT.get(rrset.type);
   if (targetAt === undefined) return null;
   const isService = rrset.type === RRType.SVCB || rrset.type === RRType.HTTPS;
   const types = isService ? [RRType.A, RRType.AAAA, rrset.type] : [RRType.A, RRType.AAAA];
-  const writer = new BlockWriter(node.name, apex);
+  const writer = new BlockWriter(name, apex);
   let isEmpty = true;
   // Many RRs may lead to one target, whose RRs go along once.
-  for (const key of new Set(rrset.rdatas.map((rdata) => targetKey(rdata, targetAt, node, isService)))) {
-    const target = tree.get(key);
-    if (target === undefined || target.zone !== node.zone) continue;
+  const targets = rrset.rdatas.map((rdata) => targetOf(rdata, targetAt, name, isService));
+  for (const targetName of new Map(targets.map((target) => [nameKey(target), target])).values()) {
+    const target = nodeOf(targetName);
+    if (target === undefined) continue;
+    const isOwn = sameName(target.name, name);
     for (const type of types) {
       const found = target.rrsets.get(type);
-      if (found === undefined || found === rrset) continue;
+      if (found === undefined || (isOwn && type === rrset.type)) continue;
       writer.add(target.name, found);
       isEmpty = false;
     }
@@ -133,10 +134,10 @@ export function additionalBlock(
   return isEmpty ? null : writer.block();
 }
 
-/** The key of the name that an RR leads to; "." of a service is its own name (RFC 9460 §2.5.2), of an alias none. */
-function targetKey(rdata: Uint8Array, at: number, { name }: TreeNode, isService: boolean): string {
+/** The name that an RR leads to; "." of a service is its own name (RFC 9460 §2.5.2), of an alias none. */
+function targetOf(rdata: Uint8Array, at: number, owner: Name, isService: boolean): Name {
   const isOwn = isService && rdata[at] === 0 && (rdata[0] !== 0 || rdata[1] !== 0);
-  return nameKey(isOwn ? name : (rdata.slice(at, at + uncompressedLength(rdata, at, rdata.length)) as Name));
+  return isOwn ? owner : (rdata.subarray(at, at + uncompressedLength(rdata, at, rdata.length)) as Name);
 }
 
 /** Where the target name begins in the RDATA of types that bring other RRs along. */

@@ -9,10 +9,9 @@ import type { Plan } from "../steering/plan.ts";
 import type { Prefix } from "../wire/address.ts";
 import { putU32 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
-import { nameKey } from "../wire/name.ts";
-import { hashName } from "../wire/query.ts";
+import { type Name, nameKey } from "../wire/name.ts";
 import { OctetSink, WordSink } from "../wire/sink.ts";
-import type { RRset, Zone } from "../zone/zone.ts";
+import type { RRset, Zone, ZoneNode } from "../zone/zone.ts";
 import { additionalBlock, BlockWriter, httpsRdata, negativeSoa } from "./blocks.ts";
 import { checksums } from "./book.ts";
 import {
@@ -28,12 +27,13 @@ import {
   NodeKind,
   Right,
   RRSET_WORDS,
+  RRsetRecord,
   VIP_WORDS,
   ZONE_WORDS,
   ZoneRecord,
 } from "./layout.ts";
 import { planWords } from "./patch.ts";
-import { buildTree, labelsMax, type TreeNode } from "./tree.ts";
+import { Tree } from "./tree.ts";
 import { typeBitmaps } from "./type-bitmaps.ts";
 
 /** All that a book holds. */
@@ -112,9 +112,12 @@ class Compiler {
   readonly #problems: Problem[] = [];
   /** Where type bitmaps stand, by their octets: most names have the same types as many others. */
   readonly #bitmaps = new Map<string, number>();
+  /** By zone number. */
+  readonly #signings: readonly (ZoneSigning | null)[];
 
   constructor(content: BookContent) {
     this.#content = content;
+    this.#signings = content.zones.map(({ apex }) => content.signing.get(nameKey(apex)) ?? null);
   }
 
   compile(): CompiledBook {
@@ -126,8 +129,7 @@ class Compiler {
     const names = new Map(
       services.map(({ service }, i) => [nameKey(service.name), { number: i, name: service.name }]),
     );
-    const tree = buildTree(zones, names);
-    words.set(Header.labelsMax, labelsMax(tree));
+    const tree = new Tree(words, this.#octets, zones, names);
     this.#nodes(tree);
     words.set(Header.zonesAt, words.length);
     words.set(Header.zoneCount, zones.length);
@@ -142,80 +144,67 @@ class Compiler {
     return this.#finish(serviceAt);
   }
 
-  #nodes(tree: ReadonlyMap<string, TreeNode>): void {
+  /** Fills in what nodes own, and writes the table by which they are found. */
+  #nodes(tree: Tree): void {
     const words = this.#words;
-    const slots = 2 ** Math.ceil(Math.log2(2 * tree.size + 1));
-    const namesAt = words.reserve(2 * slots);
-    words.set(Header.namesAt, namesAt);
-    words.set(Header.namesMask, slots - 1);
-    const offsets = new Map<TreeNode, number>();
-    for (const node of tree.values()) {
-      for (const one of node.parentSide === null ? [node] : [node, node.parentSide])
-        offsets.set(one, words.reserve(NODE_WORDS + RRSET_WORDS * one.rrsets.size));
+    for (const [number, { nodes }] of this.#content.zones.entries()) {
+      for (const owner of nodes.values()) {
+        const node = tree.nodeIn(number, owner.name);
+        if (node !== 0) this.#rrsets(node, owner, tree);
+      }
     }
-    const taken = new Uint8Array(slots);
-    for (const [key, node] of tree) {
-      const at = offsets.get(node) ?? 0;
-      const folded = Buffer.from(key, "latin1");
-      const hash = hashName(folded, 0, folded.length);
-      let slot = hash & (slots - 1);
-      while (taken[slot] !== 0) slot = (slot + 1) & (slots - 1);
-      taken[slot] = 1;
-      words.set(namesAt + 2 * slot, hash);
-      words.set(namesAt + 2 * slot + 1, at);
-      const name = this.#octets.append(folded);
-      this.#node(node, name, offsets, tree);
-      if (node.parentSide !== null) this.#node(node.parentSide, name, offsets, tree);
+    for (const node of tree.all()) this.#types(node);
+    words.set(Header.labelsMax, tree.labelsMax);
+    words.set(Header.namesMask, tree.pairs.length / 2 - 1);
+    words.set(Header.namesAt, words.append(tree.pairs));
+  }
+
+  #rrsets(node: number, owner: ZoneNode, tree: Tree): void {
+    const words = this.#words;
+    const number = words.at(node + Node.zone);
+    const { apex, nodes } = this.#zoneOf(number);
+    const signs = this.#signingOf(number) !== null;
+    const nodeOf = (name: Name): ZoneNode | undefined => {
+      const found = tree.find(name);
+      return found !== 0 && words.at(found + Node.zone) === number ? nodes.get(nameKey(name)) : undefined;
+    };
+    let next = node + NODE_WORDS;
+    for (const rrset of owner.rrsets.values()) {
+      const additional = additionalBlock(owner, rrset, apex, nodeOf);
+      const block = new BlockWriter(owner.name, apex).add(owner.name, rrset).block();
+      words.set(next + RRsetRecord.type, rrset.type);
+      words.set(next + RRsetRecord.block, this.#block(block, rrset));
+      words.set(next + RRsetRecord.additional, additional === null ? 0 : this.#octets.append(additional));
+      words.set(
+        next + RRsetRecord.canonical,
+        signs && this.#isSigned(node, rrset.type) ? this.#canonical(rrset) : 0,
+      );
+      next += RRSET_WORDS;
     }
   }
 
-  /** Fills in a node; `name` is where its folded name stands. */
-  #node(
-    node: TreeNode,
-    name: number,
-    offsets: ReadonlyMap<TreeNode, number>,
-    tree: ReadonlyMap<string, TreeNode>,
-  ): void {
+  /** A zone signs neither its delegations nor the glue below them, but for DS (RFC 4035 §2.2). */
+  #isSigned(node: number, type: number): boolean {
     const words = this.#words;
-    const offsetOf = (other: TreeNode | null): number => (other === null ? 0 : (offsets.get(other) ?? 0));
-    const at = offsetOf(node);
-    words.set(at + Node.name, name);
-    words.set(at + Node.nameLength, node.name.length);
-    words.set(at + Node.zone, node.zone);
-    words.set(at + Node.cut, offsetOf(node.cut));
-    words.set(at + Node.wildcard, offsetOf(node.wildcard));
-    words.set(at + Node.service, node.service === null ? 0 : node.service + 1);
-    words.set(at + Node.kind, node.kind);
-    words.set(at + Node.rrsetCount, node.rrsets.size);
-    words.set(at + Node.types, this.#signingOf(node.zone) === null ? 0 : this.#types(node));
-    words.set(at + Node.parentSide, offsetOf(node.parentSide));
-    this.#rrsets(at + NODE_WORDS, node, tree);
+    const cut = words.at(node + Node.cut);
+    if (cut !== 0 && words.at(cut + Node.kind) === NodeKind.Delegation) return false;
+    return words.at(node + Node.kind) !== NodeKind.Delegation || type === RRType.DS;
   }
 
-  #types(node: TreeNode): number {
-    const service = node.service === null ? null : (this.#content.services[node.service] ?? null);
-    const octets = typeBitmaps(node, service);
+  /** Writes the type bitmaps of a node whose RRsets are there. */
+  #types(node: number): void {
+    const words = this.#words;
+    if (this.#signingOf(words.at(node + Node.zone)) === null) return;
+    const types = Array.from({ length: words.at(node + Node.rrsetCount) }, (_, i) =>
+      words.at(node + NODE_WORDS + i * RRSET_WORDS + RRsetRecord.type),
+    );
+    const isDelegation = words.at(node + Node.kind) === NodeKind.Delegation;
+    const service = this.#content.services[words.at(node + Node.service) - 1] ?? null;
+    const octets = typeBitmaps(types, isDelegation, service);
     const key = Buffer.from(octets).toString("latin1");
     const at = this.#bitmaps.get(key) ?? this.#octets.append(octets);
     this.#bitmaps.set(key, at);
-    return at;
-  }
-
-  #rrsets(at: number, node: TreeNode, tree: ReadonlyMap<string, TreeNode>): void {
-    const apex = this.#zoneOf(node.zone).apex;
-    const signs = this.#signingOf(node.zone) !== null;
-    let next = at;
-    for (const rrset of node.rrsets.values()) {
-      const additional = additionalBlock(node, rrset, apex, tree);
-      this.#words.set(next, rrset.type);
-      this.#words.set(
-        next + 1,
-        this.#block(new BlockWriter(node.name, apex).add(node.name, rrset).block(), rrset),
-      );
-      this.#words.set(next + 2, additional === null ? 0 : this.#octets.append(additional));
-      this.#words.set(next + 3, signs && isSigned(node, rrset.type) ? this.#canonical(rrset) : 0);
-      next += RRSET_WORDS;
-    }
+    words.set(node + Node.types, at);
   }
 
   /** The words of a zone; how it is signed is filled in later. */
@@ -243,7 +232,7 @@ class Compiler {
   }
 
   #signingOf(zone: number): ZoneSigning | null {
-    return this.#content.signing.get(nameKey(this.#zoneOf(zone).apex)) ?? null;
+    return this.#signings[zone] ?? null;
   }
 
   #block(block: Uint8Array | null, rrset: RRset): number {
@@ -340,12 +329,6 @@ class Compiler {
     if (zone === undefined) throw new RangeError(`no zone ${number}`);
     return zone;
   }
-}
-
-/** A zone signs neither its delegations nor the glue below them, but for DS (RFC 4035 §2.2). */
-function isSigned(node: TreeNode, type: number): boolean {
-  if (node.cut?.kind === NodeKind.Delegation) return false;
-  return node.kind !== NodeKind.Delegation || type === RRType.DS;
 }
 
 /** Writes the checksums of a book whose plans may have been patched, before it goes to disk. */

@@ -6,8 +6,8 @@
  * names, blocks and HTTPS parameters count octets from the start of the octets section.
  *
  *   header      20 words
- *   names       hash table: [hash, node] pairs, open addressing, half empty
  *   nodes       one record for each owner name, empty non-terminals included
+ *   names       hash table: [hash, node] pairs, open addressing, half empty
  *   zones       one record for each zone
  *   services    one record for each service
  *   vips        one record for each VIP

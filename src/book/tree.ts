@@ -1,132 +1,219 @@
-/** The owner names of all zones as one tree: which node hides which, and which service answers where. */
+/** The owner names of all zones as one tree: every node of a book, which node hides which, which service answers where. */
 
+import { fold, u8 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
-import { isWithin, labelCount, type Name, nameKey, parentOf } from "../wire/name.ts";
-import type { RRset, Zone } from "../zone/zone.ts";
-import { NodeKind } from "./layout.ts";
+import { labelCount, type Name, nameKey } from "../wire/name.ts";
+import { NameIndex } from "../wire/name-index.ts";
+import type { OctetSink, WordSink } from "../wire/sink.ts";
+import type { Zone, ZoneNode } from "../zone/zone.ts";
+import { NODE_WORDS, Node, NodeKind, RRSET_WORDS } from "./layout.ts";
 
-/** An owner name on its way into the book. */
-export interface TreeNode {
-  readonly name: Name;
-  readonly zone: number;
-  readonly rrsets: ReadonlyMap<number, RRset>;
-  readonly kind: number;
-  /** Number of its service, or null. */
-  service: number | null;
-  /** The topmost delegation or DNAME above. */
-  cut: TreeNode | null;
-  /** The node of `*` directly below. */
-  wildcard: TreeNode | null;
-  /** At the apex of a zone inside another that is served: the outer zone's delegation, which owns the DS. */
-  parentSide: TreeNode | null;
-}
+/** The label of wildcards: one octet, an asterisk. */
+const ASTERISK = 0x2a;
 
-const NO_RRSETS: ReadonlyMap<number, RRset> = new Map();
+/** By the key of its name. */
+type Services = ReadonlyMap<string, { readonly number: number; readonly name: Name }>;
 
-/**
- * Builds the tree of all zones. Where one zone lies below another that is served too, the names below the inner
- * apex are the inner zone's alone. `services` gives the service number of a name's key; a `STEER` owner takes the
- * number of the service it names.
- */
-export function buildTree(
-  zones: readonly Zone[],
-  services: ReadonlyMap<string, { readonly number: number; readonly name: Name }>,
-): ReadonlyMap<string, TreeNode> {
-  const apexes = new Map(zones.map((zone, number) => [nameKey(zone.apex), number]));
-  const tree = new Map<string, TreeNode>();
-  const parentSides = new Map<string, TreeNode>();
-  for (const [number, zone] of zones.entries()) {
-    for (const [key, { name, rrsets, steered }] of zone.nodes) {
-      if (zoneOf(key, apexes) !== number) {
-        const isParent = apexes.has(key) && zoneOf(parentKey(key), apexes) === number;
-        if (isParent) parentSides.set(key, newNode(name, number, rrsets, null, false));
-        continue;
+/** Writes the nodes of a book, each with room for its RRsets. A node is where it stands among the words; 0 is none. */
+export class Tree {
+  readonly #words: WordSink;
+  readonly #octets: OctetSink;
+  readonly #zones: readonly Zone[];
+  /** By apex: number of the zone, plus 1. */
+  readonly #apexes: NameIndex;
+  readonly #nodes: NameIndex;
+  readonly #begin: number;
+  #end = 0;
+  /** Whether anything hides what is below it. */
+  #hasCuts = false;
+  #labelsMax = 0;
+
+  /**
+   * Where one zone lies below another that is given too, the names below the inner apex are the inner zone's alone.
+   * A `STEER` owner takes the number of the service it names.
+   */
+  constructor(words: WordSink, octets: OctetSink, zones: readonly Zone[], services: Services) {
+    this.#words = words;
+    this.#octets = octets;
+    this.#zones = zones;
+    const apexes = zones.map(({ apex }) => this.#appendFolded(apex));
+    this.#apexes = new NameIndex(octets, (number) => apexes[number - 1] ?? 0);
+    for (const [i, { apex }] of zones.entries()) this.#apexes.add(apex, 0, apex.length, i + 1);
+    this.#nodes = new NameIndex(octets, (node) => words.at(node + Node.name));
+    this.#begin = words.length;
+    this.#addOwners(services);
+    this.#addServices(services);
+    this.#addEmptyNonTerminals();
+    for (const node of this.all()) {
+      words.set(node + Node.cut, this.#hasCuts ? this.#topmostCut(node) : 0);
+      this.#enterWildcard(node);
+    }
+    this.#addParentSides();
+  }
+
+  /** Pairs of hash and node, by which a name is found. */
+  get pairs(): Uint32Array {
+    return this.#nodes.pairs;
+  }
+
+  /** The most labels an owner name has. */
+  get labelsMax(): number {
+    return this.#labelsMax;
+  }
+
+  /** All nodes. */
+  *all(): Generator<number, undefined> {
+    const end = this.#end;
+    for (let node = this.#begin; node < end; ) {
+      yield node;
+      node += NODE_WORDS + RRSET_WORDS * this.#words.at(node + Node.rrsetCount);
+    }
+  }
+
+  /** The node that a query for a name finds. */
+  find(name: Name): number {
+    return this.#nodes.find(name, 0, name.length);
+  }
+
+  /** The node of a name as a zone has it: at the apex of an inner zone, the outer one has the delegation. */
+  nodeIn(zone: number, name: Name): number {
+    const node = this.find(name);
+    if (node === 0 || this.#words.at(node + Node.zone) === zone) return node;
+    const parentSide = this.#words.at(node + Node.parentSide);
+    return parentSide !== 0 && this.#words.at(parentSide + Node.zone) === zone ? parentSide : 0;
+  }
+
+  #addOwners(services: Services): void {
+    for (const [zone, { nodes }] of this.#zones.entries()) {
+      for (const owner of nodes.values()) {
+        if (this.#zoneOf(owner.name, 0) !== zone) continue;
+        const node = this.#addOwner(zone, owner.name, owner.rrsets);
+        const service = owner.steered === null ? undefined : services.get(nameKey(owner.steered.as));
+        if (service !== undefined) this.#words.set(node + Node.service, service.number + 1);
       }
-      const service = steered === null ? null : (services.get(nameKey(steered.as))?.number ?? null);
-      tree.set(key, newNode(name, number, rrsets, service, key === nameKey(zone.apex)));
     }
   }
-  for (const [key, { number, name }] of services) {
-    const zone = zoneOf(key, apexes);
-    if (zone === null) continue;
-    const node = tree.get(key);
-    if (node === undefined) tree.set(key, newNode(name, zone, NO_RRSETS, number, false));
-    else node.service = number;
-  }
-  addEmptyNonTerminals(tree, zones);
-  for (const [key, node] of parentSides) {
-    const apex = tree.get(key);
-    if (apex !== undefined && node.kind === NodeKind.Delegation) apex.parentSide = node;
-  }
-  for (const [key, node] of tree) {
-    node.cut = topmostCut(key, node, tree, apexes);
-    if (key.startsWith("\x01*")) {
-      const parent = tree.get(parentKey(key));
-      if (parent !== undefined) parent.wildcard = node;
+
+  #addServices(services: Services): void {
+    for (const { number, name } of services.values()) {
+      const zone = this.#zoneOf(name, 0);
+      if (zone === null) continue;
+      const known = this.find(name);
+      const node = known === 0 ? this.#addOwner(zone, name, NO_RRSETS) : known;
+      this.#words.set(node + Node.service, number + 1);
     }
   }
-  return tree;
-}
 
-/** The most labels an owner name has. */
-export function labelsMax(tree: ReadonlyMap<string, TreeNode>): number {
-  let most = 0;
-  for (const { name } of tree.values()) most = Math.max(most, labelCount(name));
-  return most;
-}
-
-/** Number of the zone a name belongs to: the one with the longest apex at or above it; null: none. */
-function zoneOf(key: string, apexes: ReadonlyMap<string, number>): number | null {
-  for (let at = key; ; at = parentKey(at)) {
-    const zone = apexes.get(at);
-    if (zone !== undefined) return zone;
-    if (at.length === 1) return null;
-  }
-}
-
-/** The key of the name one label up. */
-function parentKey(key: string): string {
-  return key.slice(key.charCodeAt(0) + 1);
-}
-
-function newNode(
-  name: Name,
-  zone: number,
-  rrsets: ReadonlyMap<number, RRset>,
-  service: number | null,
-  isApex: boolean,
-): TreeNode {
-  let kind: number = NodeKind.Plain;
-  if (rrsets.has(RRType.CNAME)) kind = NodeKind.Cname;
-  if (rrsets.has(RRType.DNAME)) kind = NodeKind.Dname;
-  if (rrsets.has(RRType.NS) && !isApex) kind = NodeKind.Delegation;
-  return { name, zone, rrsets, kind, service, cut: null, wildcard: null, parentSide: null };
-}
-
-/** Names that own nothing but have names below them exist too (RFC 4592 §2.2.2). */
-function addEmptyNonTerminals(tree: Map<string, TreeNode>, zones: readonly Zone[]): void {
-  for (const node of [...tree.values()]) {
-    const apex = zones[node.zone]?.apex;
-    for (let name = parentOf(node.name); name !== null; name = parentOf(name)) {
-      const key = nameKey(name);
-      if (apex === undefined || tree.has(key) || !isWithin(name, apex)) break;
-      tree.set(key, newNode(name, node.zone, NO_RRSETS, null, false));
+  /** Names that own nothing but have names below them exist too (RFC 4592 §2.2.2). */
+  #addEmptyNonTerminals(): void {
+    for (const node of this.all()) {
+      const zone = this.#words.at(node + Node.zone);
+      const end = this.#endOfName(node);
+      for (const name of this.#namesAbove(node)) {
+        if (this.#nodes.find(this.#octets.memory, name, end - name) !== 0) break;
+        this.#addName(zone, name, end - name, NO_RRSETS);
+      }
     }
   }
+
+  /** The delegations to zones that are served too. Only these find them: a query for the name finds the inner apex. */
+  #addParentSides(): void {
+    for (const { apex } of this.#zones) {
+      const outer = apex.length === 1 ? null : this.#zoneOf(apex, u8(apex, 0) + 1);
+      const delegation = outer === null ? undefined : this.#zones[outer]?.nodes.get(nameKey(apex));
+      if (outer === null || !delegation?.rrsets.has(RRType.NS)) continue;
+      const inner = this.find(apex);
+      const name = this.#words.at(inner + Node.name);
+      const node = this.#write(outer, name, apex.length, delegation.rrsets);
+      this.#words.set(inner + Node.parentSide, node);
+    }
+  }
+
+  /** The topmost delegation or DNAME above a node in its zone. */
+  #topmostCut(node: number): number {
+    const end = this.#endOfName(node);
+    let cut = 0;
+    for (const name of this.#namesAbove(node)) {
+      const above = this.#nodes.find(this.#octets.memory, name, end - name);
+      if (isCut(this.#words.at(above + Node.kind))) cut = above;
+    }
+    return cut;
+  }
+
+  /** Tells the node above a wildcard of it. */
+  #enterWildcard(node: number): void {
+    const name = this.#words.at(node + Node.name);
+    const { memory } = this.#octets;
+    if (u8(memory, name) !== 1 || u8(memory, name + 1) !== ASTERISK) return;
+    const above = this.#nodes.find(memory, name + 2, this.#endOfName(node) - name - 2);
+    if (above !== 0) this.#words.set(above + Node.wildcard, node);
+  }
+
+  /** Where the names above that of a node begin in it, up to the apex of its zone. */
+  *#namesAbove(node: number): Generator<number, undefined> {
+    const zone = this.#zones[this.#words.at(node + Node.zone)];
+    const apexAt = this.#endOfName(node) - (zone?.apex.length ?? 0);
+    for (let name = this.#words.at(node + Node.name); name < apexAt; ) {
+      name += u8(this.#octets.memory, name) + 1;
+      yield name;
+    }
+  }
+
+  #endOfName(node: number): number {
+    return this.#words.at(node + Node.name) + this.#words.at(node + Node.nameLength);
+  }
+
+  /** Number of the zone that the name at `from` belongs to: the one with the longest apex at or above it; null: none. */
+  #zoneOf(name: Name, from: number): number | null {
+    for (let at = from; ; at += u8(name, at) + 1) {
+      const zone = this.#apexes.find(name, at, name.length - at);
+      if (zone !== 0) return zone - 1;
+      if (u8(name, at) === 0) return null;
+    }
+  }
+
+  #addOwner(zone: number, name: Name, rrsets: ZoneNode["rrsets"]): number {
+    return this.#addName(zone, this.#appendFolded(name), name.length, rrsets);
+  }
+
+  #addName(zone: number, name: number, length: number, rrsets: ZoneNode["rrsets"]): number {
+    const node = this.#write(zone, name, length, rrsets);
+    this.#nodes.add(this.#octets.memory, name, length, node);
+    return node;
+  }
+
+  #write(zone: number, name: number, length: number, rrsets: ZoneNode["rrsets"]): number {
+    const words = this.#words;
+    const isApex = this.#zones[zone]?.apex.length === length;
+    const kind = kindOf(rrsets, isApex);
+    const node = words.reserve(NODE_WORDS + RRSET_WORDS * rrsets.size);
+    this.#end = words.length;
+    words.set(node + Node.name, name);
+    words.set(node + Node.nameLength, length);
+    words.set(node + Node.zone, zone);
+    words.set(node + Node.kind, kind);
+    words.set(node + Node.rrsetCount, rrsets.size);
+    this.#hasCuts ||= isCut(kind);
+    return node;
+  }
+
+  #appendFolded(name: Name): number {
+    const at = this.#octets.append(name);
+    const { memory } = this.#octets;
+    for (let i = at; i < at + name.length; i += 1) memory[i] = fold(u8(memory, i));
+    this.#labelsMax = Math.max(this.#labelsMax, labelCount(name));
+    return at;
+  }
 }
 
-function topmostCut(
-  key: string,
-  node: TreeNode,
-  tree: ReadonlyMap<string, TreeNode>,
-  apexes: ReadonlyMap<string, number>,
-): TreeNode | null {
-  let cut: TreeNode | null = null;
-  for (let at = key; !apexes.has(at); ) {
-    at = parentKey(at);
-    const above = tree.get(at);
-    if (above === undefined || above.zone !== node.zone) break;
-    if (above.kind === NodeKind.Delegation || above.kind === NodeKind.Dname) cut = above;
-  }
-  return cut;
+const NO_RRSETS: ZoneNode["rrsets"] = new Map();
+
+function kindOf(rrsets: ZoneNode["rrsets"], isApex: boolean): number {
+  if (rrsets.has(RRType.NS) && !isApex) return NodeKind.Delegation;
+  if (rrsets.has(RRType.DNAME)) return NodeKind.Dname;
+  return rrsets.has(RRType.CNAME) ? NodeKind.Cname : NodeKind.Plain;
+}
+
+function isCut(kind: number): boolean {
+  return kind === NodeKind.Delegation || kind === NodeKind.Dname;
 }

@@ -3,8 +3,6 @@
 import { typeBitmap } from "../dnssec/nsec.ts";
 import { putU16 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
-import { NodeKind } from "./layout.ts";
-import type { TreeNode } from "./tree.ts";
 
 /** What of a service decides the types that it may answer. */
 interface SteeredTypes {
@@ -14,16 +12,19 @@ interface SteeredTypes {
 }
 
 /** One bitmap, or, at a service, four, each behind its length in two octets (see `Node.types`). */
-export function typeBitmaps(node: TreeNode, service: SteeredTypes | null): Uint8Array {
-  const all = new Set(node.rrsets.keys());
+export function typeBitmaps(
+  types: Iterable<number>,
+  isDelegation: boolean,
+  service: SteeredTypes | null,
+): Uint8Array {
+  const all = new Set(types);
   if (service !== null) {
     if (service.capacity4 > 0) all.add(RRType.A);
     if (service.capacity6 > 0) all.add(RRType.AAAA);
     if (service.service.https !== null) all.add(RRType.HTTPS);
   }
   // The zone's own side of a cut alone: glue is the child's (RFC 4035 §2.3).
-  if (node.kind === NodeKind.Delegation)
-    for (const type of all) if (type !== RRType.NS && type !== RRType.DS) all.delete(type);
+  if (isDelegation) for (const type of all) if (type !== RRType.NS && type !== RRType.DS) all.delete(type);
   all.add(RRType.RRSIG).add(RRType.NSEC);
   const missing = service === null ? [] : [RRType.A, RRType.AAAA, RRType.HTTPS];
   const sets = [all, ...missing.map((type) => new Set(all).difference(new Set([type])))];

@@ -24,8 +24,9 @@ export function crossCheck(config: Config, zones: readonly Zone[]): readonly Pro
     if (message !== null)
       problems.push({ ...service.place, message: `service ${service.label}: ${message}` });
   }
-  for (const [key, { name, steered }] of zones.flatMap((zone) => [...zone.nodes])) {
+  for (const { name, steered } of zones.values().flatMap(({ nodes }) => nodes.values())) {
     if (steered === null) continue;
+    const key = nameKey(name);
     if (services.has(key)) {
       const message = `${formatName(name)} is a service itself, so it cannot be steered as another`;
       problems.push({ ...steered.place, message });

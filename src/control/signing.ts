@@ -57,10 +57,10 @@ export function signZones(config: Config, zones: readonly Zone[], reader: FileRe
 
 function problemsOf(zone: Zone, wanted: DnssecZone, keys: readonly ZoneKey[]): readonly Problem[] {
   const name = formatName(zone.apex);
-  const foreign = [...zone.nodes.values()].flatMap(({ rrsets }) =>
-    MADE_HERE.flatMap((type) => rrsets.get(type) ?? []),
-  );
-  const problems: Problem[] = foreign.map(({ type, place }) => ({
+  const foreign = zone.nodes
+    .values()
+    .flatMap(({ rrsets }) => MADE_HERE.flatMap((type) => rrsets.get(type) ?? []));
+  const problems: Problem[] = Array.from(foreign, ({ type, place }) => ({
     ...place,
     message: `${rrTypeName(type)} in ${name}, which is signed here: remove it, Meridian makes its own`,
   }));
