@@ -31,6 +31,7 @@ export function writeMeridian(
   listen: ["127.0.0.1:${port}"]
   workers: 1
   udp: ${udp}
+  rateLimit: { answers: 1000 }
   api: { listen: "127.0.0.1:0" }
   state: var
 ${tls === null ? "" : `  tls: { listen: ["127.0.0.1:${tls.port}"], certificate: ${tls.certificate}, key: ${tls.key} }`}

@@ -61,8 +61,10 @@ export function newLimitTable(): SharedArrayBuffer {
 export class RateLimit {
   readonly options: RateLimitOptions;
   readonly #table: Uint32Array;
-  /** By class. */
-  readonly #rates: Uint32Array;
+  /** By class, and the deepest debts. Signed, because V8 makes floating point numbers of other words. */
+  readonly #rates: Int32Array;
+  readonly #debts: Int32Array;
+  readonly #seed: number;
   readonly #mask4: number;
   /** One word for each four octets of an IPv6 prefix. */
   readonly #mask6: Uint32Array;
@@ -72,7 +74,9 @@ export class RateLimit {
   constructor(options: RateLimitOptions) {
     this.options = options;
     this.#table = new Uint32Array(options.table);
-    this.#rates = Uint32Array.of(options.answers, options.denials, options.referrals, options.errors);
+    this.#rates = Int32Array.of(options.answers, options.denials, options.referrals, options.errors);
+    this.#debts = this.#rates.map((rate) => -rate * options.windowSeconds);
+    this.#seed = options.seed | 0;
     this.#mask4 = maskOf(options.ipv4PrefixLength);
     this.#mask6 = Uint32Array.from([0, 32, 64, 96], (at) => maskOf(options.ipv6PrefixLength - at));
   }
@@ -80,10 +84,10 @@ export class RateLimit {
   /** Pays for a response to `client` at `moment`, in seconds, and says what becomes of it. */
   charge(reply: Reply, client: Client, moment: number): Limit {
     const kind = classOf(reply);
-    const rate = word(this.#rates, kind);
+    const rate = this.#rates[kind] ?? 0;
     if (rate === 0) return Limit.Send;
     const origin = kind === ResponseClass.Error ? 0 : reply.origin;
-    const balance = this.#pay(this.#hash(kind, origin, client), rate, moment & 0xffff);
+    const balance = this.#pay(this.#hash(kind, origin, client), kind, rate, moment & 0xffff);
     if (balance >= 0 || isAmong(this.options.exempt, client)) return Limit.Send;
     const { slip } = this.options;
     this.#limited += 1;
@@ -91,38 +95,49 @@ export class RateLimit {
   }
 
   #hash(kind: ResponseClass, origin: number, client: Client): number {
-    let hash = mix(mix(this.options.seed ^ kind) ^ origin);
+    const hash = mix(this.#seed ^ ((origin << 2) | kind));
     if (client.family === 4) return mix(hash ^ (u32(client.address, 0) & this.#mask4));
-    for (let i = 0; i < 4; i += 1) hash = mix(hash ^ (u32(client.address, 4 * i) & word(this.#mask6, i)) ^ i);
+    return this.#hashIpv6(hash, client.address);
+  }
+
+  #hashIpv6(from: number, address: Uint8Array): number {
+    let hash = from;
+    for (let i = 0; i < 4; i += 1) hash = mix(hash ^ (u32(address, 4 * i) & word(this.#mask6, i)) ^ i);
     return hash;
   }
 
   /** The balance after one response has been paid from it. */
-  #pay(hash: number, rate: number, second: number): number {
+  #pay(hash: number, kind: ResponseClass, rate: number, second: number): number {
     const table = this.#table;
     const set = (hash & (SETS - 1)) * SET_WORDS;
-    // A zero would look like an empty place.
-    const tag = (mix(hash ^ this.options.seed) | 1) >>> 0;
-    let place = set;
-    let ageOfPlace = -1;
+    // A zero would look like an empty place. The lowest bit is the set's already, so nothing is lost by it.
+    const tag = hash | 1;
     for (let at = set; at < set + SET_WORDS; at += 2) {
+      if ((word(table, at) | 0) !== tag) continue;
       const state = word(table, at + 1);
-      const age = word(table, at) === 0 ? AGE_OF_EMPTY : ageOf(state, second);
-      if (word(table, at) === tag) {
-        const earned = (state & 0xffff) - BALANCE_ZERO + age * rate;
-        const least = -rate * this.options.windowSeconds;
-        const balance = Math.max(Math.min(earned, rate) - 1, least);
-        table[at + 1] = ((age === 0 ? state >>> 16 : second) << 16) | (balance + BALANCE_ZERO);
-        return balance;
-      }
-      if (age > ageOfPlace) {
-        place = at;
-        ageOfPlace = age;
-      }
+      const age = ageOf(state, second);
+      const earned = (state & 0xffff) - BALANCE_ZERO + age * rate;
+      const balance = Math.max(Math.min(earned, rate) - 1, this.#debts[kind] ?? 0);
+      table[at + 1] = ((age === 0 ? state >>> 16 : second) << 16) | (balance + BALANCE_ZERO);
+      return balance;
     }
+    const place = this.#oldestOf(set, second);
     table[place] = tag;
     table[place + 1] = (second << 16) | (rate - 1 + BALANCE_ZERO);
     return rate - 1;
+  }
+
+  /** The place in a set that is empty, or was not used for longest. */
+  #oldestOf(set: number, second: number): number {
+    let oldest = set;
+    let ageOfOldest = -1;
+    for (let at = set; at < set + SET_WORDS; at += 2) {
+      const age = word(this.#table, at) === 0 ? AGE_OF_EMPTY : ageOf(word(this.#table, at + 1), second);
+      if (age <= ageOfOldest) continue;
+      oldest = at;
+      ageOfOldest = age;
+    }
+    return oldest;
   }
 }
 

@@ -119,7 +119,6 @@ export function parsePath(reader: Reader | null, folder: string): string | null 
   return path === null || isAbsolute(path) ? path : join(folder, path);
 }
 
-/** A list of prefixes, each named once; empty where it is not given. */
 /** The section `node.rateLimit`; null where it is not given. What is said of answers holds for the rest too. */
 function parseRateLimit(reader: Reader | null): RateLimitConfig | null {
   if (reader === null) return null;
@@ -141,6 +140,7 @@ function parseRateLimit(reader: Reader | null): RateLimitConfig | null {
   };
 }
 
+/** A list of prefixes, each named once; empty where it is not given. */
 function parsePrefixes(reader: Reader | null): readonly Prefix[] {
   const prefixes = new Map<string, Prefix>();
   for (const item of reader?.items("a list of prefixes") ?? []) {
