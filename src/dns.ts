@@ -84,9 +84,16 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   const stopLimitLog = logLimits(counters, log);
   const streams = createResponder(null, streamCounters, options);
   let udp: UdpWorkers | null = null;
-  const host = new BookHost(new SigningHost(node.stateFolder), async (book) => {
-    streams.adopt(book);
-    await udp?.adopt(book);
+  const signing = new SigningHost(node.stateFolder);
+  const host = new BookHost(signing, {
+    book: async (book) => {
+      streams.adopt(book);
+      await udp?.adopt(book);
+    },
+    challenges: (challenges) => {
+      streams.adoptChallenges(challenges);
+      udp?.adoptChallenges(challenges);
+    },
   });
   const predecessor = takesOver() ? new Predecessor() : null;
   const passed = inheritedCount(process.env, process.pid);
@@ -108,6 +115,14 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     firstRow: STREAM_ROW + 1,
     forwarder,
     onEvent: (event) => noteUdpEvent(event, streamCounters, log),
+  });
+  signing.begin({
+    table: (table) => host.retable(table),
+    round: ({ made, ready, left, earliestExpiration }) => {
+      if (made > 0) log.info({ made, ready, left, holdUntil: dateOf(earliestExpiration) }, "signed ahead");
+    },
+    lost: (reason) =>
+      log.error({ reason }, "the signer thread died and is started again; answers are signed as they go"),
   });
   const endpoints = udp.addresses();
   const streamServer = await startStreams(udp, {
@@ -137,13 +152,10 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     sockets,
     udp,
     forwarder,
-    adoptChallenges: (challenges) => {
-      streams.adoptChallenges(challenges);
-      udp.adoptChallenges(challenges);
-    },
     streams: streamServer,
     manager,
     configFolder,
+    signing,
     node,
     log,
   });
@@ -234,6 +246,11 @@ function logCertificate(event: CertificateEvent, log: Logger): void {
       );
       return;
   }
+}
+
+/** A time in seconds as logs have it. */
+function dateOf(seconds: number | null): string | null {
+  return seconds === null ? null : new Date(1000 * seconds).toISOString();
 }
 
 function noteUdpEvent(event: UdpEvent, counters: Float64Array, log: Logger): void {

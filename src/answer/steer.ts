@@ -18,7 +18,7 @@ import type { Client } from "./client.ts";
 import { FIXED_LENGTH, type Reply } from "./reply.ts";
 
 /** How a pick ended when there is no VIP. */
-const NO_VIP = -1;
+export const NO_VIP = -1;
 const SERVFAIL = -2;
 /** A plan can be patched while it is read; two patches in a row on one slot are rare, five are not seen. */
 const READS_MAX = 5;
@@ -122,22 +122,47 @@ function addHttps(
   const https = word(book.words, record + ServiceRecord.https);
   if (https === 0 || (vip4 === NO_VIP && vip6 === NO_VIP)) return false;
   if (vip4 === SERVFAIL || vip6 === SERVFAIL) return fail(reply);
-  const fixed = word(book.words, record + ServiceRecord.httpsLength);
-  const length = fixed + (vip4 === NO_VIP ? 0 : 8) + (vip6 === NO_VIP ? 0 : 20);
+  const length = httpsLength(book, record, vip4, vip6);
   if (!reply.fits(FIXED_LENGTH + length)) return true;
   const rdata = reply.addFixed(RRType.HTTPS, ttlSeconds(book, record), length);
-  copyBytes(book.octets, book.octetsAt + https, reply.packet, rdata, fixed);
-  let at = rdata + fixed;
-  if (vip4 !== NO_VIP) at = addHint(book, vip4, IPV4HINT, 4, at, reply);
-  if (vip6 !== NO_VIP) addHint(book, vip6, IPV6HINT, 16, at, reply);
+  putHttps(book, record, vip4, vip6, reply.packet, rdata);
   countPick(book, vip4 === NO_VIP ? vip6 : vip4, counters);
   return true;
 }
 
-function addHint(book: Book, vip: number, key: number, octets: number, at: number, reply: Reply): number {
-  putU16(reply.packet, at, key);
-  putU16(reply.packet, at + 2, octets);
-  copyBytes(book.octets, 4 * (vip + VipRecord.address), reply.packet, at + 4, octets);
+/** Octets of the RDATA of a service's HTTPS RR with hints of these VIPs. */
+export function httpsLength(book: Book, record: number, vip4: number, vip6: number): number {
+  const fixed = word(book.words, record + ServiceRecord.httpsLength);
+  return fixed + (vip4 === NO_VIP ? 0 : 8) + (vip6 === NO_VIP ? 0 : 20);
+}
+
+/** Writes that RDATA at `at`. */
+export function putHttps(
+  book: Book,
+  record: number,
+  vip4: number,
+  vip6: number,
+  target: Uint8Array,
+  at: number,
+): void {
+  const fixed = word(book.words, record + ServiceRecord.httpsLength);
+  copyBytes(book.octets, book.octetsAt + word(book.words, record + ServiceRecord.https), target, at, fixed);
+  let end = at + fixed;
+  if (vip4 !== NO_VIP) end = putHint(book, vip4, IPV4HINT, 4, target, end);
+  if (vip6 !== NO_VIP) putHint(book, vip6, IPV6HINT, 16, target, end);
+}
+
+function putHint(
+  book: Book,
+  vip: number,
+  key: number,
+  octets: number,
+  target: Uint8Array,
+  at: number,
+): number {
+  putU16(target, at, key);
+  putU16(target, at + 2, octets);
+  copyBytes(book.octets, 4 * (vip + VipRecord.address), target, at + 4, octets);
   return at + 4 + octets;
 }
 

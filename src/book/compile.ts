@@ -74,6 +74,14 @@ export interface BookService {
   readonly capacity6: number;
   /** By class number. */
   readonly plans: readonly ClassPlans[];
+  /** The members that a plan can ever hold; one array may serve many services. */
+  readonly reach: readonly ReachableMember[];
+}
+
+/** The VIPs of a member. */
+export interface ReachableMember {
+  readonly ipv4: VipId | null;
+  readonly ipv6: VipId | null;
 }
 
 export interface ClassPlans {
@@ -110,6 +118,7 @@ class Compiler {
   readonly #words = new WordSink();
   readonly #octets = new OctetSink();
   readonly #problems: Problem[] = [];
+  readonly #vipNumbers: ReadonlyMap<VipId, number>;
   /** Where type bitmaps stand, by their octets: most names have the same types as many others. */
   readonly #bitmaps = new Map<string, number>();
   /** By zone number. */
@@ -118,6 +127,7 @@ class Compiler {
   constructor(content: BookContent) {
     this.#content = content;
     this.#signings = content.zones.map(({ apex }) => content.signing.get(nameKey(apex)) ?? null);
+    this.#vipNumbers = new Map(content.vips.map((vip, number) => [vip.id, number]));
   }
 
   compile(): CompiledBook {
@@ -247,9 +257,13 @@ class Compiler {
     for (const { trie } of this.#content.services) {
       if (trie !== null && !tries.has(trie)) tries.set(trie, this.#words.append(trie.nodes));
     }
+    const reaches = new Map<BookService["reach"], number>();
+    for (const { reach } of this.#content.services) {
+      if (!reaches.has(reach)) reaches.set(reach, this.#reach(reach));
+    }
     this.#words.set(Header.servicesAt, this.#words.length);
     this.#words.set(Header.serviceCount, this.#content.services.length);
-    return this.#content.services.map(({ service, trie, capacity4, capacity6 }) => {
+    return this.#content.services.map(({ service, trie, capacity4, capacity6, reach }) => {
       const https = service.https === null ? null : httpsRdata(service.https.alpn, service.https.port);
       return this.#words.push(
         service.ttlSeconds,
@@ -259,8 +273,18 @@ class Compiler {
         capacity6,
         https === null ? 0 : this.#octets.append(https),
         https?.length ?? 0,
+        reaches.get(reach) ?? 0,
       );
     });
+  }
+
+  #reach(reach: BookService["reach"]): number {
+    const numberOf = (vip: VipId | null): number =>
+      vip === null ? 0 : 1 + (this.#vipNumbers.get(vip) ?? -1);
+    return this.#words.push(
+      reach.length,
+      ...reach.flatMap(({ ipv4, ipv6 }) => [numberOf(ipv4), numberOf(ipv6)]),
+    );
   }
 
   #vip(vip: Vip): void {
@@ -280,12 +304,11 @@ class Compiler {
 
   /** Puts octets and plans behind the words and seals the book. */
   #finish(serviceAt: readonly number[]): CompiledBook {
-    const { services, vips } = this.#content;
+    const { services } = this.#content;
     const head = this.#words;
     const octetWords = Math.ceil(this.#octets.length / 4);
     const octetsAt = head.length * 4;
     const plansAt = head.length + octetWords;
-    const vipNumbers = new Map(vips.map((vip, number) => [vip.id, number]));
     const plans = new WordSink();
     const entries = services.map(({ capacity4, capacity6, plans: classes }) => {
       const slots = plansAt + plans.length;
@@ -295,7 +318,7 @@ class Compiler {
           [ipv6, capacity6],
         ] as const) {
           plans.push(0);
-          plans.append(planWords(plan, vipNumbers, capacity));
+          plans.append(planWords(plan, this.#vipNumbers, capacity));
           plans.reserve(bufferWords(capacity));
         }
       }
@@ -312,7 +335,7 @@ class Compiler {
     words[Header.length] = words.length;
     words[Header.octetsAt] = octetsAt;
     sealBook(bytes);
-    return { bytes, directory: { vips: vipNumbers, services: entries }, problems: this.#problems };
+    return { bytes, directory: { vips: this.#vipNumbers, services: entries }, problems: this.#problems };
   }
 
   /** Writes how a zone is signed, and where that stands into the zone's record. */

@@ -20,7 +20,7 @@
 /** "MRDN" read as a little-endian word. */
 export const MAGIC = 0x4e44524d;
 /** Grows with every change of this file; a node refuses a book of another format and waits for control's. */
-export const FORMAT = 3;
+export const FORMAT = 4;
 
 /** Words of the header. */
 export const Header = {
@@ -130,8 +130,13 @@ export const ServiceRecord = {
   /** Octet offset of its HTTPS RDATA without hints; 0: no HTTPS RR. */
   https: 5,
   httpsLength: 6,
+  /**
+   * Word offset of the members that its plans can ever hold: how many, then VIP numbers plus 1 of the two families for each,
+   * 0 where it has none. Signatures are made ahead for these.
+   */
+  reach: 7,
 } as const;
-export const SERVICE_WORDS = 7;
+export const SERVICE_WORDS = 8;
 
 /** Words of a VIP: family (4 or 6), region number, then up to 16 octets of address. */
 export const VipRecord = { family: 0, region: 1, address: 2 } as const;

@@ -1,5 +1,6 @@
 /** Cohorts: services that always have the same plans, so that whatever is worked out for one holds for all. */
 
+import type { ReachableMember } from "../book/compile.ts";
 import type { Config, Member, Service } from "../config/config.ts";
 import type { Policy } from "../config/policy.ts";
 import { type LocalPolicy, membersOf } from "../steering/local.ts";
@@ -18,6 +19,8 @@ export interface Cohort {
   /** The most VIPs of each family that a plan can hold. */
   readonly capacity4: number;
   readonly capacity6: number;
+  /** The members that a plan of any class can hold. */
+  readonly reach: readonly ReachableMember[];
 }
 
 /** What all plans of a cohort depend on, apart from the config and the VIPs that each can hold. */
@@ -49,6 +52,16 @@ export function dependenciesOf(service: Service): Dependencies {
 /** The members that the plans of one class of a service can hold, and depend on. */
 export function reachableFrom(local: LocalPolicy, service: Service, config: Config): ReadonlySet<Member> {
   return new Set([...membersOf(local), ...fallbackOf(service, config)]);
+}
+
+/** The VIPs of the members that the plans of all classes of a service can hold. */
+export function reachOf(
+  locals: readonly LocalPolicy[],
+  service: Service,
+  config: Config,
+): readonly ReachableMember[] {
+  const members = new Set(locals.flatMap((local) => [...reachableFrom(local, service, config)]));
+  return Array.from(members, ({ ipv4, ipv6 }) => ({ ipv4: ipv4?.id ?? null, ipv6: ipv6?.id ?? null }));
 }
 
 /** The most VIPs of a family that any plan for one of these policies, or for the fallback pool, can hold. */

@@ -11,7 +11,7 @@ import type { LocalPolicy } from "../steering/local.ts";
 import { type Partition, Partitions, TooManyClasses } from "../steering/partition.ts";
 import { type Plan, planFor } from "../steering/plan.ts";
 import { admissionsOf } from "./admissions.ts";
-import { type Cohort, capacityOf, cohortsOf, dependenciesOf, reachableFrom } from "./cohort.ts";
+import { type Cohort, capacityOf, cohortsOf, dependenciesOf, reachableFrom, reachOf } from "./cohort.ts";
 import type { Shift } from "./fact-keeper.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -103,7 +103,8 @@ export class Planner {
         if (cohort === null) return [];
         const { capacity4, capacity6, partition } = cohort;
         const trie = this.#split.trieOf(partition);
-        return { service, trie, capacity4, capacity6, plans: this.#plans.get(cohort) ?? [] };
+        const { reach } = cohort;
+        return { service, trie, capacity4, capacity6, plans: this.#plans.get(cohort) ?? [], reach };
       }),
     };
   }
@@ -168,6 +169,7 @@ class Split {
           locals,
           capacity4: capacityOf(locals, service, config, 4),
           capacity6: capacityOf(locals, service, config, 6),
+          reach: reachOf(locals, service, config),
         });
       } catch (error) {
         if (!(error instanceof TooManyClasses)) throw error;

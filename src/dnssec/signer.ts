@@ -26,7 +26,7 @@ export interface Signing {
  */
 const FRESH_PER_SECOND = 2000;
 /** Signatures hold from this long before they are made, for validators whose clocks are behind (RFC 6781 §4.4.2). */
-const BACKDATED_SECONDS = 3600;
+export const BACKDATED_SECONDS = 3600;
 /**
  * A signature with less than this part of its validity left is made anew for the query that needs it. The signer thread
  * does so at a quarter to a half, so this is for what it does not know, and for when it has stopped.
@@ -62,7 +62,7 @@ export class Signer {
     const signatureAt = at + RRSIG_FIXED + set.apexLength;
     const until = moment + signing.validitySeconds / STALE_PART;
     const table = this.#table;
-    if (table.read(low, high, until, target, signatureAt)) {
+    if (table.read(low, high, moment, until, target, signatureAt)) {
       putRrsig(target, at, set, key.algorithm, key.tag, table.inception, table.expiration);
       return true;
     }
@@ -94,7 +94,7 @@ export function rrsigLength(apexLength: number): number {
 }
 
 /** Leaves in `hash` what tells a signature from all others: all that is signed but the times. */
-function hashSet(hash: ContentHash, set: SignedSet, key: KeyRef): void {
+export function hashSet(hash: ContentHash, set: SignedSet, key: KeyRef): void {
   hash.begin();
   hash.add((key.algorithm << 16) | key.tag);
   hash.add((set.type << 16) ^ set.apexLength);

@@ -24,9 +24,18 @@ const PAUSE_MS = 1;
 /** Books differ a little from one to the next: so much room lets the next one take the memory of one that has served its time. */
 const ROOM = 9 / 8;
 
+/** What must be answered from now on. */
+export interface BookEvents {
+  /** Resolves once nobody reads the one before. */
+  book(book: ServedBook): Promise<void>;
+  /** null: there are none. */
+  challenges(challenges: ServedBook | null): void;
+}
+
 /** The one owner of the served book; everybody else reads it. */
 export class BookHost {
   #book: ServedBook | null = null;
+  #challenges: ServedBook | null = null;
   #words: Uint32Array = new Uint32Array(0);
   #version = 0;
   /**
@@ -34,13 +43,12 @@ export class BookHost {
    * collected late or never: nodes grew by a book with each reload.
    */
   #spare: SharedArrayBuffer | null = null;
-  readonly #onAdopt: (book: ServedBook) => Promise<void>;
   readonly #signing: SigningHost;
+  readonly #events: BookEvents;
 
-  /** `onAdopt` has everybody read another book, and resolves once nobody reads the one before. */
-  constructor(signing: SigningHost, onAdopt: (book: ServedBook) => Promise<void>) {
+  constructor(signing: SigningHost, events: BookEvents) {
     this.#signing = signing;
-    this.#onAdopt = onAdopt;
+    this.#events = events;
   }
 
   /** Version of the book that is served; 0: none yet. */
@@ -79,7 +87,7 @@ export class BookHost {
     this.#book = { memory, signing };
     this.#words = new Uint32Array(memory);
     this.#version = found.version;
-    const released = this.#onAdopt(this.#book);
+    const released = Promise.all([this.#events.book(this.#book), this.#signing.use(this.#book)]);
     if (before !== null)
       void released.then(() => {
         this.#spare = before.memory;
@@ -87,14 +95,30 @@ export class BookHost {
     return { kind: "adopted", version: found.version, problems };
   }
 
-  /** A small book of control's, ready to be answered from. What came through our own pipe is sound, or a bug. */
-  async load(bytes: Uint8Array): Promise<ServedBook> {
+  /** Answers from other challenges; null: there are none. */
+  async challenge(bytes: Uint8Array | null): Promise<void> {
+    this.#challenges = bytes === null ? null : await this.#load(bytes);
+    this.#events.challenges(this.#challenges);
+  }
+
+  /** What came through our own pipe is sound, or a bug. */
+  async #load(bytes: Uint8Array): Promise<ServedBook> {
     const memory = new SharedArrayBuffer(bytes.length);
     new Uint8Array(memory).set(bytes);
     const found = await this.#inspect(new Uint8Array(memory));
     assert(found.kind === "sound", "control sends a book that can be read");
     const { signing } = await this.#signing.prepare(memory);
     return { memory, signing };
+  }
+
+  /** Signs from another table, as the signer thread makes one when the last is full. */
+  retable(table: SharedArrayBuffer): void {
+    const book = retabled(this.#book, table);
+    if (book === this.#book || book === null) return;
+    this.#book = book;
+    this.#challenges = retabled(this.#challenges, table);
+    void this.#events.book(book);
+    this.#events.challenges(this.#challenges);
   }
 
   /** Puts packed patches in force; false when they are for another book than the one served. */
@@ -138,4 +162,10 @@ export class BookHost {
   async #pause(): Promise<void> {
     if (this.#book !== null) await sleep(PAUSE_MS);
   }
+}
+
+/** A book whose signatures are in that table; the same where they are, or where there are none. */
+function retabled(book: ServedBook | null, table: SharedArrayBuffer): ServedBook | null {
+  if (book === null || book.signing === null || book.signing.table === table) return book;
+  return { ...book, signing: { ...book.signing, table } };
 }

@@ -38,6 +38,12 @@ export function putHelpersBack(): void {
   for (const thread of helperThreads()) stepBack(thread, HELPERS_NICER_BY);
 }
 
+/** Lowers the priority of the thread that calls this, for work that can wait; Linux alone has priorities of threads. */
+export function putThreadBack(): void {
+  // 0 is the calling thread there, and elsewhere the process.
+  if (process.platform === "linux") stepBack(0, HELPERS_NICER_BY);
+}
+
 /** Only root may raise a priority again, or who has a limit that says so (`LimitNICE=` of systemd): a helper tries it. */
 function mayStepForward(): boolean {
   const [helper] = helperThreads();

@@ -2,7 +2,6 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { ServedBook } from "../answer/responder.ts";
 import type { FromClient, ToDns } from "../book/messages.ts";
 import type { NodeConfig } from "../config/config.ts";
 import { sumCounters } from "../telemetry/counters.ts";
@@ -10,6 +9,7 @@ import type { BookHost } from "./book-host.ts";
 import { ControlProcess } from "./control-process.ts";
 import type { Forwarder } from "./forwarder.ts";
 import type { ServiceManager } from "./notify.ts";
+import type { SigningHost } from "./signing-host.ts";
 import type { SocketSet } from "./socket-set.ts";
 import type { StreamServer } from "./stream-server.ts";
 import type { Outcome } from "./successor.ts";
@@ -26,8 +26,7 @@ export interface ServingParts {
   readonly streams: StreamServer;
   readonly manager: ServiceManager;
   readonly forwarder: Forwarder;
-  /** Has every thread answer these challenges; null: none. */
-  readonly adoptChallenges: (challenges: ServedBook | null) => void;
+  readonly signing: SigningHost;
   readonly configFolder: string;
   readonly node: NodeConfig;
   readonly log: Logger;
@@ -110,15 +109,16 @@ export class Serving {
   async stop(): Promise<void> {
     if (!this.#upgrade.isUnderWay) this.#parts.manager.stopping();
     this.#upgrade.abandon();
-    await Promise.all([this.#control.stop(), this.#parts.streams.stop(), this.#parts.udp.stop()]);
+    const { signing, streams, udp } = this.#parts;
+    await Promise.all([this.#control.stop(), streams.stop(), udp.stop(), signing.stop()]);
   }
 
   /** The successor reads the same sockets: nothing that is in them is lost. */
   async #retire(successorPid: number): Promise<void> {
-    const { streams, udp, manager } = this.#parts;
+    const { streams, udp, signing, manager } = this.#parts;
     manager.handOver(successorPid);
     void streams.drain(DRAIN_MS).then(() => this.#retirement.resolve());
-    await Promise.all([udp.stop(), this.#control.stop()]);
+    await Promise.all([udp.stop(), signing.stop(), this.#control.stop()]);
   }
 
   /** A node without a book has only SERVFAIL to give: it is not ready. */
@@ -172,9 +172,9 @@ export class Serving {
   }
 
   async #challenge(book: Uint8Array | null): Promise<void> {
-    const { adoptChallenges, host, log } = this.#parts;
+    const { host, log } = this.#parts;
     try {
-      adoptChallenges(book === null ? null : await host.load(book));
+      await host.challenge(book);
     } catch (cause) {
       log.error({ cause: String(cause) }, "kept the challenges that are answered");
     }

@@ -4,6 +4,7 @@ import { type DecodedPacket, decode, encode, type Packet, type RecordType } from
 import { Client } from "../../src/answer/client.ts";
 import { type AnswerOptions, defaultAnswerOptions } from "../../src/answer/options.ts";
 import { createResponder, type ServedBook } from "../../src/answer/responder.ts";
+import { type Round, signAhead } from "../../src/answer/sign-ahead.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { inspectBook } from "../../src/book/book.ts";
 import { type BookService, type CompiledBook, compileBook } from "../../src/book/compile.ts";
@@ -65,7 +66,12 @@ export function serviceOf(
     https,
     place: { file: "test", line: 1, column: 1 },
   };
-  return { service, trie, capacity4: 4, capacity6: 4, plans };
+  const vipsOfFamily = (family: "ipv4" | "ipv6"): readonly VipId[] =>
+    plans
+      .flatMap((plan) => (plan[family].kind === "answer" ? plan[family].shares : []))
+      .map(({ vip }) => vip);
+  const reach = [...vipsOfFamily("ipv4").map((ipv4, i) => ({ ipv4, ipv6: vipsOfFamily("ipv6")[i] ?? null }))];
+  return { service, trie, capacity4: 4, capacity6: 4, plans, reach };
 }
 
 /** A decoded reply; the decoder sets `rcode`, though its types do not say so. */
@@ -80,7 +86,7 @@ export function readReply(octets: Uint8Array): Reply {
 export class Server {
   readonly compiled: CompiledBook;
   readonly memory: SharedArrayBuffer;
-  readonly served: ServedBook;
+  served: ServedBook;
   readonly counters: Float64Array = counterRow(newCounters(1), 0);
   readonly client: Client = new Client();
   readonly options: AnswerOptions;
@@ -114,6 +120,26 @@ export class Server {
     this.options = { ...defaultAnswerOptions, ...options };
     this.#responder = createResponder(this.served, this.counters, this.options);
     this.client.address.set([198, 51, 100, 7]);
+  }
+
+  /** Answers from another book, or with other signatures. */
+  use(served: ServedBook): void {
+    this.served = served;
+    this.#responder.adopt(served);
+  }
+
+  /** Signs ahead, as the signer thread does, and answers from the table that it has then. */
+  signAhead(moment: number): Round {
+    const { signing } = this.served;
+    if (signing === null) throw new Error("there is nothing to sign");
+    const steps = signAhead(this.served, new SignatureTable(signing.table), moment);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true && step.value !== null) return step.value;
+      if (step.done === true) throw new Error("there is nothing to sign");
+      if (step.value !== null)
+        this.use({ ...this.served, signing: { ...signing, table: step.value.shared } });
+    }
   }
 
   /** Answers raw octets; the response's octets, none for silence. Two decoders read every response to its last octet. */

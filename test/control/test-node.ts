@@ -116,7 +116,10 @@ export class Dns {
 
   /** Keys are read from the state folder; without signed zones it is never looked into. */
   constructor(stateFolder = "/nonexistent") {
-    this.host = new BookHost(new SigningHost(stateFolder), async (book) => this.#responder.adopt(book));
+    this.host = new BookHost(new SigningHost(stateFolder), {
+      book: async (book) => this.#responder.adopt(book),
+      challenges: () => {},
+    });
   }
 
   readonly receive = (message: ToDns): void => {

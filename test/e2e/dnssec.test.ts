@@ -63,6 +63,7 @@ describe.each(["ecdsap256sha256", "ed25519"])("%s", (algorithm) => {
     const made = await lab.run("key", "add", "gslb.example", "--config", site.folder);
     expect(made).toBe(await lab.run("ds", "gslb.example", "--config", site.folder));
     node = await startNode(lab, site);
+    await node.said(/signed ahead/);
     const keys = join(site.folder, "var/keys");
     const [file = ""] = readdirSync(keys).filter((name) => name.endsWith(".key"));
     anchor = readFileSync(join(keys, file), "utf8").trim();

@@ -19,9 +19,12 @@ beforeEach(() => {
 
 /** A host; `release` says when nobody reads the book before. */
 function hostWith(release: () => Promise<void>): BookHost {
-  return new BookHost(new SigningHost(folder), (book) => {
-    adopted.push(book);
-    return release();
+  return new BookHost(new SigningHost(folder), {
+    book: (book) => {
+      adopted.push(book);
+      return release();
+    },
+    challenges: () => {},
   });
 }
 

@@ -1,0 +1,138 @@
+/** Every RRset of a book that is signed, steered ones included: what signatures can be made for before anybody asks. */
+
+import type { Book } from "../book/book.ts";
+import {
+  CANONICAL_HEADER,
+  NODE_WORDS,
+  Node,
+  NodeKind,
+  RRSET_WORDS,
+  RRsetRecord,
+  SERVICE_WORDS,
+  ServiceRecord,
+  VIP_WORDS,
+  VipRecord,
+  ZONE_WORDS,
+  ZoneRecord,
+} from "../book/layout.ts";
+import type { SignedSet } from "../dnssec/rrsig.ts";
+import { putSuccessor, successorLengthMax } from "../dnssec/successor.ts";
+import { copyBytes, putU16, u8, u16, u32, word } from "../wire/bytes.ts";
+import { RRType } from "../wire/codes.ts";
+import { httpsLength, NO_VIP, putHttps } from "./steer.ts";
+
+/** The type bitmaps of a service: all its types, and one less for each that may have no answer (see `Node.types`). */
+const SERVICE_BITMAPS = 4;
+const ASTERISK = 0x2a;
+
+/**
+ * Points `set` at one RRset after the other, and yields the number of its zone. Names that come from a wildcard or do not
+ * exist are not among them, nor an HTTPS RR with hints of two different members: these are signed when they are asked for.
+ */
+export function* signedSets(book: Book, set: SignedSet): Generator<number> {
+  const { words, namesAt, namesMask } = book;
+  for (let slot = 0; slot <= namesMask; slot += 1) {
+    const node = word(words, namesAt + 2 * slot + 1);
+    if (node === 0) continue;
+    yield* setsOf(book, node, set);
+    const above = word(words, node + Node.parentSide);
+    if (above !== 0) yield* setsOf(book, above, set);
+  }
+}
+
+function* setsOf(book: Book, node: number, set: SignedSet): Generator<number> {
+  const { words, octets, octetsAt } = book;
+  // Without a bitmap its zone is not signed; behind a cut nothing of it is answered.
+  if (word(words, node + Node.types) === 0 || word(words, node + Node.cut) !== 0) return;
+  const number = word(words, node + Node.zone);
+  const zone = book.zonesAt + number * ZONE_WORDS;
+  set.names = octets;
+  set.ownerAt = octetsAt + word(words, node + Node.name);
+  set.ownerLength = word(words, node + Node.nameLength);
+  set.apexLength = word(words, zone + ZoneRecord.apexLength);
+  // Nobody asks for the asterisk itself.
+  if (u8(octets, set.ownerAt) === 1 && u8(octets, set.ownerAt + 1) === ASTERISK) return;
+  const end = node + NODE_WORDS + word(words, node + Node.rrsetCount) * RRSET_WORDS;
+  for (let at = node + NODE_WORDS; at < end; at += RRSET_WORDS) {
+    const canonical = word(words, at + RRsetRecord.canonical);
+    if (canonical === 0) continue;
+    set.type = word(words, at + RRsetRecord.type);
+    set.ttlSeconds = u32(octets, octetsAt + canonical);
+    set.rdatas = octets;
+    set.rdatasAt = octetsAt + canonical + CANONICAL_HEADER;
+    set.rdatasLength = u32(octets, octetsAt + canonical + 4);
+    yield number;
+  }
+  const service = word(words, node + Node.service);
+  const isCut = word(words, node + Node.kind) === NodeKind.Delegation;
+  for (const _ of nsecs(book, node, zone, service === 0 || isCut ? 1 : SERVICE_BITMAPS, set)) yield number;
+  if (service === 0 || isCut) return;
+  for (const _ of steeredSets(book, book.servicesAt + (service - 1) * SERVICE_WORDS, set)) yield number;
+}
+
+function* nsecs(book: Book, node: number, zone: number, bitmaps: number, set: SignedSet): Generator<void> {
+  const { words, octets, octetsAt } = book;
+  let bitmap = octetsAt + word(words, node + Node.types);
+  for (let i = 0; i < bitmaps; i += 1) {
+    const length = u16(octets, bitmap);
+    const rdata = new Uint8Array(2 + successorLengthMax(set.ownerLength) + length);
+    const next = putSuccessor(octets, set.ownerAt, set.ownerLength, set.apexLength, rdata, 2);
+    copyBytes(octets, bitmap + 2, rdata, 2 + next, length);
+    bitmap += 2 + length;
+    pointAt(set, RRType.NSEC, word(words, zone + ZoneRecord.negativeTtl), rdata, next + length);
+    yield;
+  }
+}
+
+function* steeredSets(book: Book, record: number, set: SignedSet): Generator<void> {
+  const { words } = book;
+  const ttlSeconds = word(words, record + ServiceRecord.ttlSeconds);
+  const reach = word(words, record + ServiceRecord.reach);
+  const end = reach + 1 + 2 * word(words, reach);
+  for (let at = reach + 1; at < end; at += 2) {
+    const vip4 = vipAt(book, word(words, at));
+    const vip6 = vipAt(book, word(words, at + 1));
+    if (vip4 !== NO_VIP) {
+      pointAtAddress(set, book, RRType.A, ttlSeconds, vip4, 4);
+      yield;
+    }
+    if (vip6 !== NO_VIP) {
+      pointAtAddress(set, book, RRType.AAAA, ttlSeconds, vip6, 16);
+      yield;
+    }
+    if (word(words, record + ServiceRecord.https) === 0) continue;
+    const length = httpsLength(book, record, vip4, vip6);
+    const rdata = new Uint8Array(2 + length);
+    putHttps(book, record, vip4, vip6, rdata, 2);
+    pointAt(set, RRType.HTTPS, ttlSeconds, rdata, length);
+    yield;
+  }
+}
+
+/** The record of a VIP whose number plus 1 is given. */
+function vipAt(book: Book, number: number): number {
+  return number === 0 ? NO_VIP : book.vipsAt + (number - 1) * VIP_WORDS;
+}
+
+function pointAtAddress(
+  set: SignedSet,
+  book: Book,
+  type: number,
+  ttlSeconds: number,
+  vip: number,
+  octets: number,
+): void {
+  const rdata = new Uint8Array(2 + octets);
+  copyBytes(book.octets, 4 * (vip + VipRecord.address), rdata, 2, octets);
+  pointAt(set, type, ttlSeconds, rdata, octets);
+}
+
+/** Points at one RDATA of `length` octets, before which `rdata` has room for its length. */
+function pointAt(set: SignedSet, type: number, ttlSeconds: number, rdata: Uint8Array, length: number): void {
+  putU16(rdata, 0, length);
+  set.type = type;
+  set.ttlSeconds = ttlSeconds;
+  set.rdatas = rdata;
+  set.rdatasAt = 0;
+  set.rdatasLength = 2 + length;
+}
