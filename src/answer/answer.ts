@@ -19,6 +19,7 @@ import { Counter, count } from "../telemetry/counters.ts";
 import { word } from "../wire/bytes.ts";
 import { ExtendedError, Opcode, Rcode, RRClass, RRType } from "../wire/codes.ts";
 import { hashName, headerLength, Parsed, parseQuery, type Query } from "../wire/query.ts";
+import { refuseKey, writeTsig } from "./bad-key.ts";
 import { addCname, addDname, addHinfo } from "./chain.ts";
 import { answerChaos } from "./chaos.ts";
 import type { Client } from "./client.ts";
@@ -83,7 +84,7 @@ export function answer(
   reply.begin(packet, query, sizeMax, optLength(query, transport, options));
   if (isMisplaced(query, transport)) refuse(Parsed.FormErr, query, reply);
   else if (isUnproven(parsed, proof, transport, options)) reply.rcode = Rcode.BadCookie;
-  else if (parsed === Parsed.Query) resolve(state, packet, client, transport, moment);
+  else if (parsed === Parsed.Query) resolve(state, packet, length, client, transport, moment);
   else if (takesUpdate(state.book, query, client, transport)) reply.isForwarded = true;
   else if (parsed !== Parsed.CookieQuery || state.cookies === null) refuse(parsed, query, reply);
   if (reply.isForwarded) {
@@ -95,6 +96,7 @@ export function answer(
   // A signed answer may come to nothing after its first RRs.
   if (reply.isTruncated || reply.rcode === Rcode.ServFail) reply.dropRRs(query);
   if (query.hasEdns) writeOpt(reply, query, transport, options);
+  if (reply.tsigLength !== 0) writeTsig(reply);
   return reply.finish(query);
 }
 
@@ -102,11 +104,24 @@ export function answer(
 function resolve(
   state: AnswerState,
   packet: Uint8Array,
+  length: number,
   client: Client,
   transport: Transport,
   moment: number,
 ): void {
   const { book, challenges, query, reply } = state;
+  const isTransfer = query.qtype === RRType.AXFR || query.qtype === RRType.IXFR;
+  if ((isTransfer || query.tsigAt !== 0) && book !== null) {
+    if (takesQuery(book, query, client, transport)) {
+      reply.isForwarded = true;
+      return;
+    }
+    // Who may not transfer a zone from there may not with any key.
+    if (!isTransfer) {
+      refuseKey(packet, length, query, reply);
+      return;
+    }
+  }
   if (query.qclass !== RRClass.IN) {
     if (query.qclass === RRClass.CH) {
       answerChaos(query, reply, client, state.options.chaos, book === null ? 0 : book.version);
@@ -116,11 +131,6 @@ function resolve(
   if (book === null) {
     reply.rcode = Rcode.ServFail;
     reply.extendedError = ExtendedError.NotReady;
-    return;
-  }
-  const isTransfer = query.qtype === RRType.AXFR || query.qtype === RRType.IXFR;
-  if ((isTransfer || query.hasTsig) && takesQuery(book, query, client, transport)) {
-    reply.isForwarded = true;
     return;
   }
   if (isTransfer) {
@@ -450,6 +460,8 @@ function replyCell(reply: Reply): number {
       return Counter.notImp;
     case Rcode.Refused:
       return Counter.refused;
+    case Rcode.NotAuth:
+      return Counter.notAuth;
     default:
       return Counter.servFail;
   }

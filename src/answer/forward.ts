@@ -20,8 +20,8 @@ export function takesUpdate(book: Book | null, query: Query, client: Client, tra
 }
 
 /**
- * Whether control answers a query: a transfer, or one that is signed. AXFR is for streams alone (RFC 5936 §4.2). The
- * TSIG of a stranger means nothing to us, and is not looked at; nor is one over HTTPS.
+ * Whether control answers a query: a transfer, or one that is signed. AXFR is for streams alone (RFC 5936 §4.2). No key
+ * is known from elsewhere, nor over HTTPS.
  */
 export function takesQuery(book: Book, query: Query, client: Client, transport: Transport): boolean {
   if (transport === Transport.Https) return false;

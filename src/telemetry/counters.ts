@@ -56,6 +56,7 @@ const COUNTER_NAMES = [
   "workersDied",
   "workersHung",
   "forwarded",
+  "notAuth",
 ] as const;
 
 export type CounterName = (typeof COUNTER_NAMES)[number];

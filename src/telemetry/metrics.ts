@@ -64,6 +64,7 @@ const RCODES: Readonly<Record<string, readonly number[]>> = {
   NXDOMAIN: [Cell.nxDomain],
   NOTIMP: [Cell.notImp],
   REFUSED: [Cell.refused],
+  NOTAUTH: [Cell.notAuth],
   BADVERS: [Cell.badVers],
   BADCOOKIE: [Cell.badCookie],
 };

@@ -86,8 +86,10 @@ export class Query {
   dnssecOk: boolean = false;
   /** The CO bit: compact denial may come with NXDOMAIN (RFC 9824 §5.1). */
   compactOk: boolean = false;
-  /** Whether the last RR is a TSIG, or a misplaced one is there (RFC 8945). */
-  hasTsig: boolean = false;
+  /** Offset of the owner name of the TSIG, which is the last RR (RFC 8945 §5.1); 0: there is none. */
+  tsigAt: number = 0;
+  /** Offset after that name. */
+  tsigOwnerEnd: number = 0;
   /** Whether there is an EDNS Client Subnet option (RFC 7871). */
   hasSubnet: boolean = false;
   /** 1 is IPv4, 2 is IPv6; 0, only with a source prefix length of 0, is a client that withholds its address. */
@@ -126,15 +128,16 @@ export function parseQuery(packet: Uint8Array, length: number, query: Query): Pa
   query.hasNsid = false;
   query.keepaliveLength = -1;
   query.hasPadding = false;
-  query.hasTsig = false;
+  query.tsigAt = 0;
   if (query.opcode !== Opcode.Query) return Parsed.NotImp;
 
   const questions = u16(packet, 4);
-  const answersAndAuthorities = u16(packet, 6) | u16(packet, 8);
+  const answers = u16(packet, 6);
+  const authorities = u16(packet, 8);
   // More than one question has no meaning (RFC 9619 §4).
   if (questions > 1 || (questions === 1 && !parseQuestion(packet, length, query))) return Parsed.FormErr;
-  if (answersAndAuthorities !== 0) return Parsed.FormErr;
-  if (!parseAdditional(packet, length, query)) return Parsed.FormErr;
+  if ((answers | authorities) !== 0 && !isIxfr(query, questions, answers, authorities)) return Parsed.FormErr;
+  if (!parseAdditional(packet, length, query, authorities)) return Parsed.FormErr;
   if (query.ednsVersion !== 0) return Parsed.BadVers;
   if (questions === 1) return Parsed.Query;
   return query.cookieLength > 0 ? Parsed.CookieQuery : Parsed.FormErr;
@@ -164,20 +167,33 @@ function parseQuestion(packet: Uint8Array, length: number, query: Query): boolea
   return true;
 }
 
-/** Reads the OPT and steps over other RRs; false where one is malformed, or octets are left after the last. */
-function parseAdditional(packet: Uint8Array, length: number, query: Query): boolean {
-  const count = u16(packet, 10);
-  if (count > additionalRRsMax) return false;
+/** An IXFR says with an SOA which version its sender has (RFC 1995 §3); other queries have RRs in no section but the last. */
+function isIxfr(query: Query, questions: number, answers: number, authorities: number): boolean {
+  return questions === 1 && query.qtype === RRType.IXFR && answers === 0 && authorities === 1;
+}
+
+/**
+ * Reads the OPT and steps over other RRs, the first `authorities` of which are of the section before; false where one
+ * is malformed, or octets are left after the last.
+ */
+function parseAdditional(packet: Uint8Array, length: number, query: Query, authorities: number): boolean {
+  const additionals = u16(packet, 10);
+  if (additionals > additionalRRsMax) return false;
   let at = query.questionEnd;
-  for (let i = 0; i < count; i += 1) {
+  for (let i = 0; i < authorities + additionals; i += 1) {
+    // Nothing stands behind a TSIG.
+    if (query.tsigAt !== 0) return false;
     const owner = at;
     at = skipOwner(packet, at, length);
     if (at === 0 || at + fixedRRLength > length) return false;
     const rdata = at + fixedRRLength;
     const end = rdata + u16(packet, at + 8);
     if (end > length) return false;
-    if (u16(packet, at) === RRType.TSIG) query.hasTsig = true;
-    if (u16(packet, at) === RRType.OPT) {
+    if (u16(packet, at) === RRType.TSIG) {
+      query.tsigAt = owner;
+      query.tsigOwnerEnd = at;
+    }
+    if (u16(packet, at) === RRType.OPT && i >= authorities) {
       const ownerIsRoot = u8(packet, owner) === 0;
       if (!ownerIsRoot || query.hasEdns || !parseOpt(packet, at, end, query)) return false;
     }

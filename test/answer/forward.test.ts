@@ -6,6 +6,10 @@ import { Transport } from "../../src/answer/transport.ts";
 import { type Admission, compileBook } from "../../src/book/compile.ts";
 import { Counter, counterRow, newCounters } from "../../src/telemetry/counters.ts";
 import { parseAddress, parsePrefix } from "../../src/wire/address.ts";
+import { TsigError } from "../../src/wire/codes.ts";
+import { type Message, MessageWriter, readMessage } from "../../src/wire/message.ts";
+import { type Name, parseName } from "../../src/wire/name.ts";
+import { findTsig, type Tsig, type TsigKey, TsigSigner } from "../../src/wire/tsig.ts";
 import { queryOf, readReply, texts, zoneOf } from "./harness.ts";
 
 const zone = zoneOf(`$ORIGIN example.
@@ -97,14 +101,19 @@ function update(): Uint8Array {
   return packet;
 }
 
-/** A query with an empty TSIG RR, which is enough to be told apart. */
+const KEY: TsigKey = { name: nameOf("somebody."), algorithm: "hmac-sha256", secret: new Uint8Array(32) };
+
 function signed(name: string, type: string): Uint8Array {
-  const tsig = [0, 0, 250, 0, 255, 0, 0, 0, 0, 0, 0];
-  const packet = Uint8Array.from([...queryOf(name, type), ...tsig]);
-  packet[11] = 1;
-  return packet;
+  return new TsigSigner(KEY, null).sign(queryOf(name, type), 1);
 }
 
+function nameOf(text: string): Name {
+  const parsed = parseName(text, null);
+  if (parsed.kind === "problem") throw new Error(parsed.message);
+  return parsed.name;
+}
+
+const NOTAUTH = 9;
 const REFUSED = 5;
 
 describe("what control is to answer", () => {
@@ -127,14 +136,14 @@ describe("what control is to answer", () => {
     ["IXFR from elsewhere", queryOf("example", "IXFR"), "203.0.113.1", Transport.Tcp, REFUSED],
     ["UPDATE over HTTPS", update(), "192.0.2.200", Transport.Https, REFUSED],
     ["AXFR over HTTPS", queryOf("example", "AXFR"), "198.51.100.1", Transport.Https, REFUSED],
-    ["a signed query over HTTPS", signed("example", "SOA"), "192.0.2.200", Transport.Https, 0],
+    ["a signed query over HTTPS", signed("example", "SOA"), "192.0.2.200", Transport.Https, NOTAUTH],
     ["a signed query of somebody we know", signed("example", "SOA"), "192.0.2.200", Transport.Udp, FORWARD],
     [
-      "a signed query of a stranger, which is one like others",
+      "a signed query from where no key is known",
       signed("example", "SOA"),
       "203.0.113.1",
       Transport.Udp,
-      0,
+      NOTAUTH,
     ],
   ])("%s", (_what, packet, from, transport, outcome) => {
     const node = new Node(BOTH);
@@ -157,6 +166,101 @@ describe("what control is to answer", () => {
     const packet = update();
     packet[2] = 4 << 3;
     expect(new Node(BOTH).rcode(packet)).toBe(4);
+  });
+});
+
+describe("a key that is not known", () => {
+  const STRANGER = "203.0.113.1";
+  const refuse = (query: Uint8Array, transport: Transport = Transport.Tcp): Message => {
+    const [length, packet] = new Node(BOTH).ask(query, STRANGER, transport);
+    const message = readMessage(packet.slice(0, length));
+    if (message === null) throw new Error("the reply cannot be read");
+    return message;
+  };
+  /** The reply's TSIG, which must be its last RR. */
+  const tsigOf = (message: Message): Tsig => {
+    const found = findTsig(message);
+    if (found.kind !== "signed") throw new Error(`the reply is ${found.kind}`);
+    return found.tsig;
+  };
+
+  test("is BADKEY in an unsigned reply: NOTAUTH and the TSIG without its MAC (RFC 8945 §5.2.1, §5.3.2)", () => {
+    const query = signed("www.example", "A");
+    const message = refuse(query);
+    expect(message.flags & 15).toBe(NOTAUTH);
+    expect(message.answers).toEqual([]);
+    expect(tsigOf(message)).toMatchObject({
+      keyName: KEY.name,
+      timeSigned: 1,
+      fudgeSeconds: 300,
+      mac: new Uint8Array(0),
+      originalId: message.id,
+      error: TsigError.BadKey,
+      other: new Uint8Array(0),
+    });
+    expect(new Node(BOTH).ask(query, STRANGER)[0]).toBe(query.length - 32);
+  });
+
+  test("of a query with EDNS is told behind the OPT", () => {
+    const plain = new MessageWriter(7, 0, 512).question({ qname: nameOf("example."), qtype: 6, qclass: 1 });
+    const query = new TsigSigner(KEY, null).sign(plain.opt(4096, true).octets, 1);
+    const message = refuse(query, Transport.Udp);
+    expect(message.additionals.map(({ type }) => type)).toEqual([41, 250]);
+    expect(tsigOf(message).error).toBe(TsigError.BadKey);
+  });
+
+  test("whatever its name is compressed to, the reply says it", () => {
+    // "k" and a pointer to "example." in the question.
+    const query = signed("www.example", "A");
+    const at = queryOf("www.example", "A").length;
+    const compressed = Uint8Array.from([
+      ...query.subarray(0, at),
+      ...[1, 107, 0xc0, 16],
+      ...query.subarray(at + KEY.name.length),
+    ]);
+    expect(tsigOf(refuse(compressed)).keyName).toEqual(nameOf("k.example."));
+    // To itself, into the header, and to a name that the reply would not have.
+    for (const target of [at, 0, at + 20]) {
+      compressed[at + 3] = target;
+      expect(refuse(compressed).flags & 15).toBe(1);
+    }
+  });
+
+  test("with a TSIG that cannot be read, or that is not the last RR, is FORMERR (RFC 8945 §5.1, §5.2)", () => {
+    const query = signed("www.example", "A");
+    const at = queryOf("www.example", "A").length;
+    const rdataAt = at + KEY.name.length + 10;
+    for (const rdata of [
+      [],
+      [0],
+      [0, ...new Array<number>(15).fill(0)],
+      [0xc0, 12, ...new Array<number>(16).fill(0)],
+    ]) {
+      const short = Uint8Array.from([...query.subarray(0, rdataAt), ...rdata]);
+      short[rdataAt - 1] = rdata.length;
+      expect(refuse(short).flags & 15).toBe(1);
+    }
+    const opt = [0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0];
+    const behind = Uint8Array.from([...query, ...opt]);
+    behind[11] = 2;
+    expect(refuse(behind).flags & 15).toBe(1);
+  });
+
+  test("that would make the reply too long is told without it, truncated", () => {
+    const label = [63, ...new Array<number>(63).fill(120)];
+    const long = Uint8Array.from([...label, ...label, ...label, 0]) as Name;
+    const plain = new MessageWriter(7, 0, 512).question({ qname: long, qtype: 1, qclass: 1 }).octets;
+    const query = new TsigSigner({ ...KEY, name: long }, null).sign(plain, 1);
+    expect(refuse(query, Transport.Udp).flags & 0x20f).toBe(NOTAUTH);
+    const algorithm = query.indexOf(11, plain.length + long.length + 10);
+    const odd = Uint8Array.from([
+      ...query.subarray(0, algorithm),
+      ...long,
+      ...query.subarray(algorithm + 13),
+    ]);
+    new DataView(odd.buffer).setUint16(algorithm - 2, odd.length - algorithm);
+    const message = refuse(odd, Transport.Udp);
+    expect([message.flags & 0x20f, message.additionals]).toEqual([0x200 | NOTAUTH, []]);
   });
 });
 
