@@ -250,20 +250,24 @@ export interface GeoConfig {
   readonly labels: readonly string[];
 }
 
-/** A zone that is signed. */
-export interface DnssecZone {
+/** A zone that a section names by its apex. */
+export interface DeclaredZone {
   readonly apex: Name;
   /** The apex as the operator wrote it, without a final dot, for messages. */
   readonly label: string;
-  /** Of keys that are made from now on; keys that are there sign with their own. */
-  readonly algorithm: "ecdsap256sha256" | "ed25519";
-  /** How long a signature holds. */
-  readonly validitySeconds: number;
   /** Where it is declared, for problems found later. */
   readonly place: Place;
 }
 
-/** A secret shared with somebody who sends UPDATEs (RFC 8945); the file is read elsewhere. */
+/** A zone that is signed. */
+export interface DnssecZone extends DeclaredZone {
+  /** Of keys that are made from now on; keys that are there sign with their own. */
+  readonly algorithm: "ecdsap256sha256" | "ed25519";
+  /** How long a signature holds. */
+  readonly validitySeconds: number;
+}
+
+/** A secret shared with somebody who sends UPDATEs or transfers zones (RFC 8945); the file is read elsewhere. */
 export interface KeyConfig {
   readonly name: Name;
   /** As the operator wrote it. */
@@ -289,6 +293,22 @@ export interface AcmeConfig {
   /** How long a challenge stays whose end nobody says. */
   readonly keepMs: number;
   readonly grants: readonly AcmeGrant[];
+}
+
+/** Somebody who may transfer a zone. */
+export interface TransferPeer {
+  /** `nameKey` of the key that it signs with. */
+  readonly key: string;
+  readonly from: readonly Prefix[];
+  /** Where it is told that the zone has changed (RFC 1996). */
+  readonly notify: readonly Endpoint[];
+}
+
+/** A zone whose static part may be transferred (RFC 5936). */
+export interface TransferZone extends DeclaredZone {
+  readonly peers: readonly TransferPeer[];
+  /** What is steered is left out; otherwise nothing may be. */
+  readonly omitsSteered: boolean;
 }
 
 /** Where in the file something is declared, for problems found later. */
@@ -318,4 +338,6 @@ export interface Config {
   /** By `nameKey`. */
   readonly keys: ReadonlyMap<string, KeyConfig>;
   readonly acme: AcmeConfig;
+  /** By `nameKey` of the apex. */
+  readonly transfer: ReadonlyMap<string, TransferZone>;
 }

@@ -18,6 +18,7 @@ export const keys = {
     "services",
     "keys",
     "acme",
+    "transfer",
   ],
 
   node: [
@@ -103,4 +104,6 @@ export const keys = {
   "keys.*": ["algorithm", "secret"],
   acme: ["keepFor", "keys"],
   "acme.keys.*": ["names", "below", "from"],
+  "transfer.*": ["keys", "steered"],
+  "transfer.*.keys.*": ["from", "notify"],
 } as const;

@@ -13,10 +13,11 @@ const HOUR_MS = 3_600_000;
 
 const everywhere: readonly Prefix[] = ["0.0.0.0/0", "::/0"].flatMap((text) => parsePrefix(text) ?? []);
 
-type Keys = ReadonlyMap<string, KeyConfig>;
+/** The keys of a config, by `nameKey`. */
+export type TsigKeys = ReadonlyMap<string, KeyConfig>;
 
 /** The section `keys`; null where it is not given. Relative paths start at `folder`. */
-export function parseKeys(reader: Reader | null, file: string, folder: string): Keys {
+export function parseKeys(reader: Reader | null, file: string, folder: string): TsigKeys {
   const parsed = new Map<string, KeyConfig>();
   for (const { name: label, key, value } of reader?.named() ?? []) {
     const fields = value.fields(keys["keys.*"]);
@@ -32,7 +33,7 @@ export function parseKeys(reader: Reader | null, file: string, folder: string): 
 }
 
 /** The section `acme`; null where it is not given. */
-export function parseAcme(reader: Reader | null, file: string, known: Keys): AcmeConfig {
+export function parseAcme(reader: Reader | null, file: string, known: TsigKeys): AcmeConfig {
   const acme = reader?.fields(keys.acme);
   const grants = (acme?.optional("keys")?.entries() ?? []).flatMap(({ key, value }): readonly AcmeGrant[] => {
     const fields = value.fields(keys["acme.keys.*"]);
@@ -51,7 +52,7 @@ export function parseAcme(reader: Reader | null, file: string, known: Keys): Acm
 }
 
 /** `nameKey` of a key that is declared. */
-function keyReference(reader: Reader, known: Keys): string | null {
+export function keyReference(reader: Reader, known: TsigKeys): string | null {
   const label = reader.text("the name of a key");
   const name = label === null ? null : keyName(label);
   if (name !== null && known.has(nameKey(name))) return nameKey(name);
@@ -73,7 +74,8 @@ function domainNames(reader: Reader | null): readonly Name[] {
   return (reader?.items("a list of domain names") ?? []).flatMap((item) => item.domainName() ?? []);
 }
 
-function prefixes(reader: Reader | null): readonly Prefix[] {
+/** A list of prefixes; none where it is not given. */
+export function prefixes(reader: Reader | null): readonly Prefix[] {
   return (reader?.items("a list of prefixes") ?? []).flatMap((item) => item.prefix() ?? []);
 }
 

@@ -11,6 +11,7 @@ import { PolicyParser } from "./parse-policy.ts";
 import { parsePools } from "./parse-pool.ts";
 import { parseAcme, parseKeys } from "./parse-request.ts";
 import { parseServices } from "./parse-service.ts";
+import { parseTransfer } from "./parse-transfer.ts";
 import { Problems, Reader } from "./read.ts";
 import { readYaml } from "./yaml.ts";
 
@@ -65,6 +66,7 @@ function parseSections(reader: Reader, file: string, folder: string, defaults: C
     services: parseServices(top.optional("services"), { file, pools, policies }),
     keys: tsigKeys,
     acme: parseAcme(top.optional("acme"), file, tsigKeys),
+    transfer: parseTransfer(top.optional("transfer"), file, tsigKeys),
   };
 }
 

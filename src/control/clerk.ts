@@ -2,22 +2,24 @@
 
 import type { Logger } from "pino";
 import type { ForwardedRequest } from "../book/messages.ts";
-import { addressOf, type IpAddress, isInPrefix, type Prefix } from "../wire/address.ts";
-import { u16 } from "../wire/bytes.ts";
-import { Opcode, Rcode } from "../wire/codes.ts";
-import { type Message, MessageWriter, readMessage } from "../wire/message.ts";
-import { formatName, nameKey } from "../wire/name.ts";
+import { addressOf } from "../wire/address.ts";
+import { Opcode, Rcode, RRType } from "../wire/codes.ts";
+import { readMessage } from "../wire/message.ts";
+import { nameKey } from "../wire/name.ts";
 import {
   findTsig,
   signError,
   type Tsig,
   type TsigKey,
   TsigSigner,
+  tsigOctets,
   unsigned,
   verifyTsig,
 } from "../wire/tsig.ts";
 import type { UpdateState } from "./change.ts";
+import { fitted, headerOnly } from "./response.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { isFrom, labelOf, type SignedRequest, type TransferOutcome, Transfers } from "./transfers.ts";
 import { evaluateUpdate, type UpdateOutcome } from "./update.ts";
 
 export interface ClerkOptions {
@@ -28,25 +30,19 @@ export interface ClerkOptions {
   readonly log: Logger;
 }
 
-/** A request whose signature is right. */
-interface Signed {
-  readonly message: Message;
-  /** Without its TSIG. */
-  readonly octets: Uint8Array;
-  readonly source: IpAddress;
-  readonly key: TsigKey;
-}
-
-/** Octets of a header, with which every refusal begins. */
-const QR = 0x8000;
-const OPCODE_AND_RD = 0x7900;
-
 /** One node's clerk. */
 export class Clerk {
   readonly #options: ClerkOptions;
+  readonly #transfers: Transfers;
 
   constructor(options: ClerkOptions) {
     this.#options = options;
+    this.#transfers = new Transfers(options);
+  }
+
+  /** How many requests for zones have ended how. */
+  get transfers(): Readonly<Record<TransferOutcome, number>> {
+    return this.#transfers.outcomes;
   }
 
   /** The messages of the reply, one when the one before was taken; none: nothing is said. Does not throw for a request. */
@@ -55,23 +51,24 @@ export class Clerk {
     const message = readMessage(octets);
     const found = message === null ? null : findTsig(message);
     if (message === null || found === null || found.kind === "malformed") {
-      yield refusal(octets, message, Rcode.FormErr);
+      yield headerOnly(octets, message, Rcode.FormErr);
       return;
     }
     if (found.kind === "unsigned") {
-      yield refusal(octets, message, Rcode.Refused);
+      yield headerOnly(octets, message, Rcode.Refused);
       return;
     }
     const { tsig } = found;
     const key = this.#options.snapshot().keys.get(nameKey(tsig.keyName)) ?? null;
     const seconds = this.#seconds();
     const verified = verifyTsig(octets, tsig, key, seconds);
-    if (verified.kind === "malformed") yield refusal(octets, message, Rcode.FormErr);
+    if (verified.kind === "malformed") yield headerOnly(octets, message, Rcode.FormErr);
     else if (verified.kind === "error")
-      yield signError(refusal(octets, message, Rcode.NotAuth), tsig, verified.error, key, seconds);
+      yield signError(headerOnly(octets, message, Rcode.NotAuth), tsig, verified.error, key, seconds);
     else if (key !== null) {
-      const signed = { message, octets: unsigned(octets, tsig), source: addressOf(source), key };
-      yield* this.#sign(this.#answer(signed, request), key, tsig);
+      const { isStream, response } = request;
+      const signed = { message, octets: unsigned(octets, tsig), source: addressOf(source), key, isStream };
+      yield* this.#sign(this.#answer(signed, response), key, tsig);
     }
   }
 
@@ -80,19 +77,19 @@ export class Clerk {
     for await (const message of messages) yield signer.sign(message, this.#seconds());
   }
 
-  async *#answer(signed: Signed, { response }: ForwardedRequest): AsyncGenerator<Uint8Array> {
-    if (signed.message.opcode === Opcode.Update) {
-      yield await this.#update(signed);
-      return;
-    }
-    yield response ?? refusal(signed.octets, signed.message, Rcode.Refused);
+  async *#answer(signed: SignedRequest, response: Uint8Array | null): AsyncGenerator<Uint8Array> {
+    const { message, octets, key, isStream } = signed;
+    if (message.opcode === Opcode.Update) yield await this.#update(signed);
+    else if (message.questions.some(({ qtype }) => isTransfer(qtype))) yield* this.#transfers.reply(signed);
+    else if (response === null) yield headerOnly(octets, message, Rcode.Refused);
+    else yield isStream ? response : fitted(response, octets, message, tsigOctets(key));
   }
 
-  async #update(signed: Signed): Promise<Uint8Array> {
+  async #update(signed: SignedRequest): Promise<Uint8Array> {
     const { message, octets, source, key } = signed;
     const { snapshot, nowMs, update, log } = this.#options;
     const grant = snapshot().config.acme.grants.find((candidate) => candidate.key === nameKey(key.name));
-    const label = formatName(key.name).slice(0, -1);
+    const label = labelOf(key);
     let outcome: UpdateOutcome = {
       kind: "failed",
       rcode: Rcode.Refused,
@@ -111,9 +108,9 @@ export class Clerk {
         }),
       );
     }
-    if (outcome.kind === "edit") return refusal(octets, message, Rcode.NoError);
+    if (outcome.kind === "edit") return headerOnly(octets, message, Rcode.NoError);
     log.warn({ key: label, source: source.text, rcode: outcome.rcode }, `UPDATE refused: ${outcome.detail}`);
-    return refusal(octets, message, outcome.rcode);
+    return headerOnly(octets, message, outcome.rcode);
   }
 
   #seconds(): number {
@@ -121,16 +118,6 @@ export class Clerk {
   }
 }
 
-/** Whether an address lies in one of the prefixes. */
-function isFrom(address: IpAddress, prefixes: readonly Prefix[]): boolean {
-  return prefixes.some((prefix) => isInPrefix(address, prefix));
-}
-
-/** A response of a header and, where it could be read, the question or zone section. */
-function refusal(octets: Uint8Array, message: Message | null, rcode: Rcode): Uint8Array {
-  const flags = QR | (u16(octets, 2) & OPCODE_AND_RD) | rcode;
-  const writer = new MessageWriter(u16(octets, 0), flags, 512);
-  const [question, ...others] = message?.questions ?? [];
-  if (question !== undefined && others.length === 0) writer.question(question);
-  return writer.octets;
+function isTransfer(qtype: number): boolean {
+  return qtype === RRType.AXFR || qtype === RRType.IXFR;
 }

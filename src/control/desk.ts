@@ -11,9 +11,11 @@ import type { IpAddress } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
 import type { Challenge } from "./challenge.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
+import type { NotifyOutcome } from "./notifier.ts";
 import type { Override } from "./override.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { AuditEntry, TokenGrant, TokenRecord } from "./store.ts";
+import type { TransferOutcome } from "./transfers.ts";
 
 /** One node's desk. Methods answer from memory unless they return a promise. */
 export interface Desk {
@@ -83,6 +85,10 @@ export interface Status {
   readonly startedMs: number;
   /** Reports taken from agents since then. */
   readonly reportsTaken: number;
+  /** How requests for zones have ended since then. */
+  readonly transfers: Readonly<Record<TransferOutcome, number>>;
+  /** What has become of the NOTIFYs since then. */
+  readonly notifies: Readonly<Record<NotifyOutcome, number>>;
   readonly lastReload: LastReload;
 }
 

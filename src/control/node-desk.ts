@@ -21,6 +21,7 @@ import { FactKeeper } from "./fact-keeper.ts";
 import { Ingest } from "./ingest.ts";
 import { type Edition, LiveBook } from "./live-book.ts";
 import { describeMoved } from "./moved.ts";
+import { Notifier } from "./notifier.ts";
 import { isActive, isStale, type Override } from "./override.ts";
 import type { Replanned } from "./planner.ts";
 import type { Publisher } from "./publish.ts";
@@ -90,6 +91,7 @@ export class NodeDesk implements Desk {
   readonly #door: Door;
   readonly #ingest: Ingest;
   readonly #clerk: Clerk;
+  readonly #notifier: Notifier;
   readonly #watcher: FileWatcher;
   readonly #first: Snapshot;
   #lastReload: LastReload;
@@ -131,6 +133,7 @@ export class NodeDesk implements Desk {
       update: (author, evaluate) => this.#door.update(author, evaluate),
       log: options.log,
     });
+    this.#notifier = new Notifier(options);
     this.#watcher = new FileWatcher({
       onChange: (files) => this.#reload(`changed: ${files.join(", ")}`),
     });
@@ -168,6 +171,7 @@ export class NodeDesk implements Desk {
   async close(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#watcher.close();
+    this.#notifier.close();
     this.#ingest.close();
     this.#book.flush();
     await this.#options.publisher.save();
@@ -216,6 +220,8 @@ export class NodeDesk implements Desk {
       adoptedVersion: this.#options.publisher.versionServed,
       startedMs: this.#startedMs,
       reportsTaken: this.#ingest.reportsTaken,
+      transfers: this.#clerk.transfers,
+      notifies: this.#notifier.outcomes,
       lastReload: this.#lastReload,
     };
   }
@@ -326,6 +332,7 @@ export class NodeDesk implements Desk {
     }
     this.#lastReload = { kind: "loaded", atMs, warnings };
     this.#publishChallenges(this.challenges());
+    this.#notifier.use(value);
     const { config } = value;
     this.#ingest.use(config, this.#door.version());
     this.#store.keepVerdicts(new Set(trackedVips(config).map(({ vip }) => vip)));

@@ -36,6 +36,7 @@ export class Requests {
         void this.#send(request);
         break;
       case "gone":
+        void this.#replies.get(request)?.messages.return(undefined);
         this.#replies.delete(request);
         break;
     }

@@ -20,6 +20,7 @@ import { GeoLoader, type GeoSource } from "./geo-loader.ts";
 import { Planner } from "./planner.ts";
 import { policiesIn } from "./policy-walk.ts";
 import { signZones } from "./signing.ts";
+import { transferProblems } from "./transfer-check.ts";
 import { loadTsigKeys, type TsigKeys } from "./tsig-keys.ts";
 
 /** What operators declare, frozen. Overrides and facts are not in it. */
@@ -100,7 +101,13 @@ export class Loader {
       ...keys.problems,
       ...geo.problems,
       ...checkBounds(config.value),
-      ...(zones.problems.length === 0 ? [...crossCheck(config.value, zones.value), ...signed.problems] : []),
+      ...(zones.problems.length === 0
+        ? [
+            ...crossCheck(config.value, zones.value),
+            ...transferProblems(config.value, zones.value),
+            ...signed.problems,
+          ]
+        : []),
     ];
     const { value } = geo;
     return {

@@ -40,7 +40,7 @@ export interface Forwarded {
 
 /** What may be under way at a time; control answers one after the other. */
 const REQUESTS_MAX = 64;
-/** Control answers within milliseconds; one that does not in this time has other worries. */
+/** Control gives each message within milliseconds; one that does not in this time has other worries. */
 const SILENCE_MS = 5_000;
 /** More than any response that is to be signed, and the most that is answered in. */
 const ANSWER_OCTETS = 65_535;
@@ -48,7 +48,8 @@ const ANSWER_OCTETS = 65_535;
 interface Pending {
   readonly sink: ReplySink;
   readonly octets: Uint8Array;
-  readonly timer: NodeJS.Timeout;
+  /** Runs while a message is waited for: a client may take its time with one. */
+  timer: NodeJS.Timeout;
   hasReplied: boolean;
 }
 
@@ -82,8 +83,7 @@ export class Forwarder {
   forward({ octets, source, transport }: Request, sink: ReplySink): Forwarded {
     this.#requests += 1;
     const request = this.#requests;
-    const timer = setTimeout(() => this.#fail(request), SILENCE_MS);
-    this.#pending.set(request, { sink, octets, timer, hasReplied: false });
+    this.#pending.set(request, { sink, octets, timer: this.#startTimer(request), hasReplied: false });
     if (!this.#isOpen || this.#pending.size > REQUESTS_MAX) {
       // Not at once: the caller has not got to know it yet.
       setImmediate(() => this.#fail(request));
@@ -93,7 +93,7 @@ export class Forwarder {
       this.#send({ kind: "request", request, octets, source, isStream, response });
     }
     return {
-      next: () => this.#pending.get(request)?.timer.refresh() && this.#send({ kind: "next", request }),
+      next: () => this.#next(request),
       cancel: () => this.#cancel(request),
     };
   }
@@ -127,6 +127,7 @@ export class Forwarder {
     const pending = this.#pending.get(request);
     if (pending === undefined) return;
     if (isLast) this.#forget(request);
+    clearTimeout(pending.timer);
     pending.hasReplied = true;
     if (message === null) pending.sink.abort();
     else pending.sink.reply(message, isLast);
@@ -145,6 +146,17 @@ export class Forwarder {
     const moment = Math.trunc(Date.now() / 1000);
     const length = this.#answer(packet, query.length, this.#client, transport, moment);
     return length > 0 ? packet.slice(0, length) : null;
+  }
+
+  #next(request: number): void {
+    const pending = this.#pending.get(request);
+    if (pending === undefined) return;
+    pending.timer = this.#startTimer(request);
+    this.#send({ kind: "next", request });
+  }
+
+  #startTimer(request: number): NodeJS.Timeout {
+    return setTimeout(() => this.#fail(request), SILENCE_MS);
   }
 
   #cancel(request: number): void {

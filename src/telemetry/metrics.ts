@@ -13,6 +13,11 @@ export interface Sample {
   readonly adoptedVersion: number;
   readonly startedMs: number;
   readonly reportsTaken: number;
+  /** By how they ended: requests for zones, and NOTIFYs to secondaries. */
+  readonly transfers: Readonly<Record<string, number>>;
+  readonly notifies: Readonly<Record<string, number>>;
+  /** Of the zones that may be transferred, by their names. */
+  readonly serials: Readonly<Record<string, number>>;
   readonly vips: readonly MeasuredVip[];
   readonly vantages: readonly MeasuredVantage[];
   /** Overrides that count now, by kind. */
@@ -176,6 +181,15 @@ const NODE: readonly Family[] = [
     labels: [],
     read: ({ reportsTaken }) => [[{}, reportsTaken]],
   },
+  ofOutcomes("transfers_total", "Requests for zones by how they ended.", ({ transfers }) => transfers),
+  ofOutcomes("notifies_total", "NOTIFYs to secondaries by how they ended.", ({ notifies }) => notifies),
+  {
+    type: "gauge",
+    name: "meridian_zone_serial",
+    help: "The serial of each zone that may be transferred.",
+    labels: ["zone"],
+    read: ({ serials }) => Object.entries(serials).map(([zone, serial]) => [{ zone }, serial]),
+  },
   ofNode("version", "Version of the last change.", ({ version }) => version),
   ofNode(
     "adopted_version",
@@ -294,6 +308,20 @@ function ofVantages(name: string, help: string, measure: (state: MeasuredVantage
     help,
     labels: ["vantage"],
     read: ({ vantages }) => vantages.map((state) => [{ vantage: state.vantage }, measure(state)]),
+  };
+}
+
+function ofOutcomes(
+  name: string,
+  help: string,
+  outcomesIn: (sample: Sample) => Readonly<Record<string, number>>,
+): Family {
+  return {
+    type: "counter",
+    name: `meridian_${name}`,
+    help,
+    labels: ["outcome"],
+    read: (sample) => Object.entries(outcomesIn(sample)).map(([outcome, ended]) => [{ outcome }, ended]),
   };
 }
 

@@ -8,6 +8,9 @@ import { type Name, nameLengthMax } from "./name.ts";
 
 /** Octets of a header. */
 const HEADER_OCTETS = 12;
+/** Octets of an OPT without options, and of any RR between its owner name and its RDATA. */
+const OPT_OCTETS = 11;
+const FIXED_OCTETS = 10;
 
 /** The entry of a question section, or of the zone section of an UPDATE (RFC 2136 §2.3). */
 export interface Question {
@@ -188,13 +191,15 @@ function expandName(octets: Uint8Array, at: number, end: number): { name: Name; 
 /** Puts a message together, up to a size. */
 export class MessageWriter {
   readonly #octets: Uint8Array;
+  readonly #sizeMax: number;
   #at = HEADER_OCTETS;
   /** Where names stand that a pointer can lead to, case preserved (RFC 5936 §3.4). */
   readonly #offsets = new Map<string, number>();
 
-  /** `sizeMax` octets are the most that the message can be; what it is signed with comes on top. */
+  /** `sizeMax` octets are the most that the message can be; an OPT, and what it is signed with, come on top. */
   constructor(id: number, flags: number, sizeMax: number) {
-    this.#octets = new Uint8Array(sizeMax);
+    this.#octets = new Uint8Array(sizeMax + OPT_OCTETS);
+    this.#sizeMax = sizeMax;
     putU16(this.#octets, 0, id);
     putU16(this.#octets, 2, flags);
   }
@@ -223,16 +228,27 @@ export class MessageWriter {
   answer(owner: Name, type: number, rrClass: number, ttlSeconds: number, rdata: Uint8Array): boolean {
     const octets = this.#octets;
     // Compression can only make it shorter.
-    if (this.#at + owner.length + 10 + rdata.length > octets.length) return false;
+    if (this.#at + owner.length + FIXED_OCTETS + rdata.length > this.#sizeMax) return false;
     this.#name(owner);
     putU16(octets, this.#at, type);
     putU16(octets, this.#at + 2, rrClass);
     putU32(octets, this.#at + 4, ttlSeconds);
     putU16(octets, this.#at + 8, rdata.length);
-    octets.set(rdata, this.#at + 10);
-    this.#at += 10 + rdata.length;
+    octets.set(rdata, this.#at + FIXED_OCTETS);
+    this.#at += FIXED_OCTETS + rdata.length;
     putU16(octets, 6, this.answers + 1);
     return true;
+  }
+
+  /** Adds an OPT (RFC 6891 §6.1.2), behind all other RRs: what we can take over UDP, and DO as the request has it. */
+  opt(udpPayloadSize: number, dnssecOk: boolean): this {
+    const octets = this.#octets;
+    putU16(octets, this.#at + 1, RRType.OPT);
+    putU16(octets, this.#at + 3, udpPayloadSize);
+    putU16(octets, this.#at + 7, dnssecOk ? 0x8000 : 0);
+    this.#at += OPT_OCTETS;
+    putU16(octets, 10, u16(octets, 10) + 1);
+    return this;
   }
 
   #name(name: Name): void {

@@ -128,6 +128,11 @@ export function unsigned(octets: Uint8Array, tsig: Tsig): Uint8Array {
   return message;
 }
 
+/** How much longer a message gets when it is signed. */
+export function tsigOctets({ name, algorithm }: TsigKey): number {
+  return name.length + 10 + algorithmName(algorithm).length + 10 + macOctets[algorithm] + 6;
+}
+
 /** Signs a request, or the messages of one reply one after the other (RFC 8945 §5.3, §5.3.1). */
 export class TsigSigner {
   readonly #key: TsigKey;

@@ -10,6 +10,22 @@ import { configOf, maximal, parse, problemsOf, root, small } from "./fixture.ts"
 const config = configOf(maximal);
 
 describe("a config with every key", () => {
+  test("has its transfers, by zone and key", () => {
+    const [[zone, transfer] = []] = config.transfer;
+    expect(zone).toBe("\x05other\x07example\0");
+    expect(transfer).toMatchObject({ label: "other.example", omitsSteered: true });
+    expect(
+      transfer?.peers.map(({ key, from, notify }) => [
+        key,
+        from.map(({ text }) => text),
+        notify.map(({ address, port }) => `${address.text}#${port}`),
+      ]),
+    ).toEqual([
+      ["\x03xfr\x07example\0", ["192.0.2.54/32", "2001:db8::/32"], ["192.0.2.54#53", "2001:db8::54#5353"]],
+      ["\x08acme-web\0", ["10.0.0.0/8"], []],
+    ]);
+  });
+
   test("has its node, with relative paths resolved against the folder", () => {
     expect(config.node).toEqual({
       name: "ams-1",

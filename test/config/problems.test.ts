@@ -28,7 +28,7 @@ describe("the whole file", () => {
         "geo:\nqqq: 1",
         [
           "1:5: geo: expected a map, found nothing",
-          '2:1: unknown key "qqq", expected "node", "geo", "zones", "dnssec", "regions", "vantages", "checks", "pools", "policies", "services", "keys" or "acme"',
+          '2:1: unknown key "qqq", expected "node", "geo", "zones", "dnssec", "regions", "vantages", "checks", "pools", "policies", "services", "keys", "acme" or "transfer"',
         ],
       ],
     ],
@@ -382,5 +382,42 @@ describe("services", () => {
       ],
     ],
     small.trim(),
+  );
+});
+
+describe("transfer", () => {
+  const peer = "k: { from: [192.0.2.1] }";
+  checkAll(
+    [
+      ["transfer: { z.example: {} }", ['1:13: transfer.z.example: expected the key "keys"']],
+      [
+        "transfer: { z.example: { keys: { k: {} } } }",
+        ['1:34: transfer.z.example.keys.k: expected the key "from"'],
+      ],
+      [
+        "transfer: { z.example: { keys: { kk: { from: [] } } } }",
+        ['1:34: transfer.z.example.keys: there is no key "kk", expected "k"'],
+      ],
+      [
+        "transfer: { z.example: { keys: { k: { from: [192.0.2.1], notify: [192.0.2.1, 192.0.2.1:0] } } } }",
+        [
+          `1:67: transfer.z.example.keys.k.notify[0]: expected ${endpoint}, found "192.0.2.1"`,
+          "1:78: transfer.z.example.keys.k.notify[1]: expected the port where the secondary listens, found 0",
+        ],
+      ],
+      [
+        `transfer: { z.example: { keys: { ${peer} }, steered: yes } }`,
+        ['1:71: transfer.z.example.steered: expected omit, found "yes"'],
+      ],
+      [
+        `transfer: { z.example: { keys: { ${peer} } }, Z.example.: { keys: { ${peer} } } }`,
+        ["1:64: transfer: this zone is there already, and case does not matter in names"],
+      ],
+      [
+        `transfer: { a..b: { keys: { ${peer} } } }`,
+        ['1:13: transfer: expected the name of a zone, but "a..b" has an empty label'],
+      ],
+    ],
+    `${small.trim()}\nkeys: { k: { secret: k.secret } }`,
   );
 });

@@ -1,3 +1,4 @@
+import { chmodSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { checkFolder, Loader } from "../../src/control/snapshot.ts";
 import { parseAddress } from "../../src/wire/address.ts";
@@ -36,6 +37,39 @@ describe("a folder", () => {
     expect(value).toBeNull();
     const files = problems.map(({ file }) => file.slice(folder.path.length + 1));
     expect(files.sort()).toEqual(["geo.mmdb", "labels.csv", "meridian.yaml", "test.example.zone"]);
+  });
+
+  const peer = "keys: { xfr: { from: [192.0.2.54] } }";
+  test.each<[string, string, readonly string[]]>([
+    [
+      "of a zone that there is not",
+      `transfer: { other.example: { ${peer} } }`,
+      ["transfer.other.example: there is no zone of this name, expected an apex"],
+    ],
+    [
+      "of a zone with steered names, which must be meant",
+      `transfer: { test.example: { ${peer} } }`,
+      [
+        'transfer.test.example: a secondary cannot steer shop.test.example., www.test.example., mix.test.example. and 1 more; "steered: omit" transfers the zone without them',
+      ],
+    ],
+    ["of a zone without its steered names", `transfer: { test.example: { ${peer}, steered: omit } }`, []],
+    [
+      "of a zone that is signed here",
+      `transfer: { test.example: { ${peer}, steered: omit } }\ndnssec: { test.example: {} }`,
+      [
+        "transfer.test.example: it is signed answer by answer, for which a secondary has no key; remove it from transfer or from dnssec",
+        'dnssec.test.example: no key, make one with "meridian key add test.example"',
+      ],
+    ],
+  ])("has its transfers checked: %s", (_what, section, messages) => {
+    const folder = new Folder({
+      "meridian.yaml": `${CONFIG}\nkeys: { xfr: { secret: xfr.secret } }\n${section}\n`,
+      "xfr.secret": Buffer.alloc(32, 1).toString("base64"),
+    });
+    chmodSync(folder.file("xfr.secret"), 0o600);
+    const { problems } = checkFolder(folder.path);
+    expect(problems.map(({ message }) => message)).toEqual(messages);
   });
 
   test("has its certificates checked too, each pair once", () => {

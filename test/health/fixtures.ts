@@ -90,6 +90,7 @@ export function configWith(parts: ConfigParts): Config {
     file: "meridian.yaml",
     keys: new Map(),
     acme: { keepMs: 3_600_000, grants: [] },
+    transfer: new Map(),
     node: {
       name: "test",
       listen: [listen],

@@ -55,6 +55,7 @@ export function configOf(
     file: "meridian.yaml",
     keys: new Map(),
     acme: { keepMs: 3_600_000, grants: [] },
+    transfer: new Map(),
     node: {
       name: "test",
       listen: [endpoint],

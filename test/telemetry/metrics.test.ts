@@ -12,6 +12,9 @@ const SAMPLE: Sample = {
   version: 7,
   adoptedVersion: 5,
   reportsTaken: 12,
+  transfers: { done: 3, refused: 1 },
+  notifies: { answered: 2 },
+  serials: { "t.": 2026010101 },
   startedMs: 1_000,
   vips: [
     { pool: "web", member: "web/a", region: "eu-west", family: "ipv4", up: true, held: false, take: 0.5 },

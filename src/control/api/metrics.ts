@@ -3,8 +3,11 @@
 import Type from "typebox";
 import { vipsOf } from "../../health/tracked.ts";
 import { type MeasuredVip, Metrics, type Sample } from "../../telemetry/metrics.ts";
+import { formatName, nameKey } from "../../wire/name.ts";
+import { serialOf } from "../axfr.ts";
 import type { Desk } from "../desk.ts";
 import { isActive } from "../override.ts";
+import type { Snapshot } from "../snapshot.ts";
 import type { Api } from "./api.ts";
 import { errorBody } from "./schemas.ts";
 
@@ -36,7 +39,7 @@ export function metricRoutes(app: Api, desk: Desk): void {
 async function sampleOf(desk: Desk): Promise<Sample> {
   const counters = await withinTime(desk.counters());
   const { config, geo } = desk.snapshot();
-  const { version, adoptedVersion, startedMs, reportsTaken, lastReload } = desk.status();
+  const { version, adoptedVersion, startedMs, reportsTaken, transfers, notifies, lastReload } = desk.status();
   const active = desk.overrides().filter((override) => isActive(override, desk.nowMs()));
   const kinds = ["weight", "drain", "force"] as const;
   return {
@@ -46,6 +49,9 @@ async function sampleOf(desk: Desk): Promise<Sample> {
     adoptedVersion,
     startedMs,
     reportsTaken,
+    transfers,
+    notifies,
+    serials: serialsIn(desk.snapshot()),
     vips: vipsIn(desk),
     vantages: desk.vantages(),
     overrides: Object.fromEntries(
@@ -55,6 +61,11 @@ async function sampleOf(desk: Desk): Promise<Sample> {
     lastReload: { loaded: lastReload.kind === "loaded", atMs: lastReload.atMs },
     geoBuiltAtSeconds: geo.builtAtSeconds,
   };
+}
+
+function serialsIn({ config, zones }: Snapshot): Readonly<Record<string, number>> {
+  const transferred = zones.filter(({ apex }) => config.transfer.has(nameKey(apex)));
+  return Object.fromEntries(transferred.map((zone) => [formatName(zone.apex), serialOf(zone)]));
 }
 
 function vipsIn(desk: Desk): readonly MeasuredVip[] {
