@@ -13,7 +13,7 @@ import type { Endpoint, NodeConfig } from "./config/config.ts";
 import { formatProblem } from "./problem.ts";
 import { BookHost } from "./serve/book-host.ts";
 import type { CertificateEvent } from "./serve/certificate.ts";
-import { inlineHotPath } from "./serve/compiler.ts";
+import { inlineHotPath, keepCollectionsShort } from "./serve/compiler.ts";
 import { CookieKeeper } from "./serve/cookie-keeper.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
 import { Forwarder } from "./serve/forwarder.ts";
@@ -67,6 +67,7 @@ const STREAM_ROW = 0;
  */
 export async function runDns({ node, configFolder, log }: DnsOptions): Promise<RunningDns> {
   inlineHotPath();
+  keepCollectionsShort();
   putHelpersBack();
   mkdirSync(node.stateFolder, { recursive: true, mode: 0o700 });
   const counters = newCounters(1 + udpRows(node.workers));

@@ -1,9 +1,10 @@
 /** The open connections of a process, whatever they carry: how many there may be, and how long one may be of no use. */
 
 import type { Socket } from "node:net";
-import { Client } from "../answer/client.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Counter, count } from "../telemetry/counters.ts";
 import type { IpAddress } from "../wire/address.ts";
+import { Connection, ConnectionList } from "./connection.ts";
 import { setClient } from "./endpoint.ts";
 
 /** What connections may take. */
@@ -16,62 +17,56 @@ export interface ConnectionLimits {
   readonly idleTimeoutMs: number;
 }
 
-/** The share of free places below which idle connections get less time, and the share of time that is left of it. */
-const CROWDED = { free: 0.5, timeLeft: 0.1 };
-/** Looks for idle connections in one idle time. */
-const SWEEPS = 20;
+/**
+ * TLS handshakes that may be under way at a time: a quarter of the connections, and never more than these. Half a
+ * handshake keeps 110 kB, and a core does a thousand whole ones in a second.
+ */
+const HANDSHAKES = { share: 0.25, most: 1_000 };
+/** A handshake takes two round trips; the slowest satellite's, with a segment that is lost, fit in here. */
+const HANDSHAKE_MS = 5_000;
 /** How long what is being sent may take when a connection is closed. */
 const LINGER_MS = 200;
-
-/** One connection. Whatever lies upon its socket, the socket is what is limited and closed. */
-export interface Connection {
-  readonly socket: Socket;
-  readonly client: Client;
-  /** Closes what lies upon the socket as that is usually done; what does not end by that is cut off. */
-  end: () => void;
-}
-
-/** What is known of a connection besides. */
-interface Entry {
-  usedAtMs: number;
-  /** What its client is counted by; null: not known yet. */
-  clientKey: string | null;
-}
+/** How often it is looked whose time is over, and how many are closed then at most: a thousand a second, in less than a millisecond each time. */
+const SWEEP = { everyMs: 20, most: 20 };
 
 /** The table of connections. */
 export class Connections {
   readonly #limits: ConnectionLimits;
   readonly #counters: Float64Array;
-  /** From the one idle longest to the one used last. */
-  readonly #entries: Map<Connection, Entry> = new Map();
-  readonly #bySocket: Map<string, Connection> = new Map();
+  readonly #handshaking: ConnectionList;
+  readonly #settled: ConnectionList;
+  /** Those that are being closed politely. */
+  readonly #leaving: ConnectionList;
+  /** Those with TLS. Of a connection that is closed nothing is left in a place, whoever still holds that. */
+  readonly #bySocket: Map<string, { connection: Connection | null }> = new Map();
   readonly #countByClient: Map<string, number> = new Map();
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(limits: ConnectionLimits, counters: Float64Array) {
+    const { maxConnections, idleTimeoutMs } = limits;
     this.#limits = limits;
     this.#counters = counters;
-    this.#sweeper = setInterval(() => this.#endIdle(), limits.idleTimeoutMs / SWEEPS);
+    const handshakes = Math.min(HANDSHAKES.most, Math.ceil(maxConnections * HANDSHAKES.share));
+    this.#handshaking = new ConnectionList(handshakes, Math.min(HANDSHAKE_MS, idleTimeoutMs));
+    this.#settled = new ConnectionList(maxConnections, idleTimeoutMs);
+    this.#leaving = new ConnectionList(Number.POSITIVE_INFINITY, LINGER_MS);
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP.everyMs);
   }
 
   /** How many there are. */
   get open(): number {
-    return this.#entries.size;
+    return this.#handshaking.length + this.#settled.length + this.#leaving.length;
   }
 
   /** Takes a connection whose client is not known yet, if need be in the place of the one idle longest. */
   admit(socket: Socket): Connection {
-    if (this.#entries.size >= this.#limits.maxConnections) this.#cutIdlest();
-    const connection: Connection = { socket, client: new Client(), end: () => socket.end() };
-    const entry: Entry = { usedAtMs: performance.now(), clientKey: null };
-    const key = socketKey(socket);
-    this.#entries.set(connection, entry);
-    this.#bySocket.set(key, connection);
+    if (this.open >= this.#limits.maxConnections) this.#cutIdlest();
+    const connection = new Connection(socket);
+    this.#settled.append(connection);
     this.#countOpen();
     socket.on("close", () => {
-      this.#entries.delete(connection);
-      if (this.#bySocket.get(key) === connection) this.#bySocket.delete(key);
-      if (entry.clientKey !== null) this.#forget(entry.clientKey);
+      connection.list?.remove(connection);
+      if (connection.clientKey !== null) this.#forget(connection.clientKey);
       this.#countOpen();
     });
     return connection;
@@ -81,12 +76,11 @@ export class Connections {
   assign(connection: Connection, address: IpAddress): boolean {
     const clientKey = keyOf(address);
     const others = this.#countByClient.get(clientKey) ?? 0;
-    const entry = this.#entries.get(connection);
-    if (entry === undefined || others >= this.#limits.maxConnectionsPerClient) {
+    if (connection.list === null || others >= this.#limits.maxConnectionsPerClient) {
       this.refuse(connection);
       return false;
     }
-    entry.clientKey = clientKey;
+    connection.clientKey = clientKey;
     this.#countByClient.set(clientKey, others + 1);
     setClient(connection.client, address.bytes);
     return true;
@@ -98,62 +92,77 @@ export class Connections {
     this.#cut(connection);
   }
 
-  /** The connection that a socket, or what lies upon one, belongs to; null: it is closed. */
+  /** A TLS handshake begins, if need be in the place of the one that has taken longest. */
+  beginHandshake(connection: Connection): void {
+    const slowest = this.#handshaking.isFull ? this.#handshaking.oldest : null;
+    if (slowest !== null) this.refuse(slowest);
+    this.#handshaking.append(connection);
+    const key = socketKey(connection.socket);
+    const place: { connection: Connection | null } = { connection };
+    this.#bySocket.set(key, place);
+    connection.socket.on("close", () => {
+      place.connection = null;
+      if (this.#bySocket.get(key) === place) this.#bySocket.delete(key);
+    });
+  }
+
+  /** The connection whose TLS handshake was done upon a socket; null: it is closed. */
+  endHandshake(socket: SocketAddresses): Connection | null {
+    const connection = this.find(socket);
+    if (connection?.list === this.#handshaking) this.#settled.append(connection);
+    return connection;
+  }
+
+  /** The connection with TLS that lies upon a socket; null: it is closed. */
   find(socket: SocketAddresses): Connection | null {
-    return this.#bySocket.get(socketKey(socket)) ?? null;
+    return this.#bySocket.get(socketKey(socket))?.connection ?? null;
   }
 
   /** Moves a connection to the end, because it was just used. */
   use(connection: Connection): void {
-    const entry = this.#entries.get(connection);
-    if (entry === undefined) return;
-    entry.usedAtMs = performance.now();
-    this.#entries.delete(connection);
-    this.#entries.set(connection, entry);
+    if (connection.list === this.#settled) this.#settled.append(connection);
+  }
+
+  /** Closes a connection politely: its client reads that it is over and not that something broke. */
+  end(connection: Connection): void {
+    this.#leaving.append(connection);
+    connection.end();
   }
 
   /** Sends what is answered and closes all connections, within 300 ms. */
   async stop(): Promise<void> {
     clearInterval(this.#sweeper);
-    const closed = [...this.#entries.keys()].map((connection) => {
-      this.#end(connection);
-      return new Promise((resolve) => connection.socket.once("close", resolve));
-    });
-    await Promise.all(closed);
-  }
-
-  /** In a table that is half empty all of it; less and less as it fills (RFC 7766 §6.2.3). */
-  #idleTimeoutMs(): number {
-    const { idleTimeoutMs, maxConnections } = this.#limits;
-    const free = 1 - this.#entries.size / maxConnections;
-    return idleTimeoutMs * Math.min(1, Math.max(CROWDED.timeLeft, free / CROWDED.free));
-  }
-
-  #endIdle(): void {
-    const latest = performance.now() - this.#idleTimeoutMs();
-    for (const [connection, { usedAtMs }] of this.#entries) {
-      if (usedAtMs > latest) return;
-      this.#end(connection);
+    for (const list of [this.#handshaking, this.#settled]) {
+      for (let next = list.oldest; next !== null; next = list.oldest) this.end(next);
     }
+    const closed: Promise<unknown>[] = [];
+    for (let next = this.#leaving.oldest; next !== null; next = next.newer) {
+      const { socket } = next;
+      closed.push(new Promise((resolve) => socket.once("close", resolve)));
+    }
+    const allClosed = Promise.all(closed);
+    await Promise.race([allClosed, sleep(LINGER_MS)]);
+    for (let next = this.#leaving.oldest; next !== null; next = this.#leaving.oldest) this.#cut(next);
+    await allClosed;
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now();
+    closeOverdue(this.#leaving, nowMs, (connection) => this.#cut(connection));
+    closeOverdue(this.#handshaking, nowMs, (connection) => this.end(connection));
+    closeOverdue(this.#settled, nowMs, (connection) => this.end(connection));
   }
 
   #cutIdlest(): void {
-    for (const idlest of this.#entries.keys()) {
-      this.refuse(idlest);
-      return;
-    }
-  }
-
-  /** Closes a connection politely: its client reads that it is over and not that something broke. */
-  #end(connection: Connection): void {
-    this.#entries.delete(connection);
-    connection.end();
-    setTimeout(() => connection.socket.destroy(), LINGER_MS).unref();
+    const [idlest] = [this.#handshaking.oldest, this.#settled.oldest, this.#leaving.oldest]
+      .filter((oldest) => oldest !== null)
+      .toSorted((a, b) => a.usedAtMs - b.usedAtMs);
+    if (idlest !== undefined) this.refuse(idlest);
   }
 
   /** Off the list at once: "close" comes only later, and the next to be closed must be another. */
   #cut(connection: Connection): void {
-    this.#entries.delete(connection);
+    connection.list?.remove(connection);
     connection.socket.destroy();
   }
 
@@ -164,7 +173,16 @@ export class Connections {
   }
 
   #countOpen(): void {
-    this.#counters[Counter.connectionsOpen] = this.#entries.size;
+    this.#counters[Counter.connectionsOpen] = this.open;
+  }
+}
+
+/** Closes those whose time is over, as many as one sweep may. */
+function closeOverdue(list: ConnectionList, nowMs: number, close: (connection: Connection) => void): void {
+  for (let left = SWEEP.most; left > 0; left -= 1) {
+    const overdue = list.overdue(nowMs);
+    if (overdue === null) return;
+    close(overdue);
   }
 }
 

@@ -5,7 +5,8 @@ import { createServer, type ListenOptions, type Server, type Socket } from "node
 import type { Endpoint } from "../config/config.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { type IpAddress, isInPrefix, type Prefix, parseAddress } from "../wire/address.ts";
-import type { Connection, Connections } from "./connections.ts";
+import type { Connection } from "./connection.ts";
+import type { Connections } from "./connections.ts";
 import { withoutZone } from "./endpoint.ts";
 import { readProxyHeader } from "./proxy.ts";
 import type { SocketSet } from "./socket-set.ts";

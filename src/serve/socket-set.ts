@@ -3,7 +3,7 @@
 import type { Endpoint } from "../config/config.ts";
 import { formatEndpoint } from "./endpoint.ts";
 import type { InheritedSocket } from "./inherited.ts";
-import { adoptUdpSocket, openTcpSocket, openUdpSocket, type UdpSocket } from "./sockets.ts";
+import { adoptTcpSocket, adoptUdpSocket, openTcpSocket, openUdpSocket, type UdpSocket } from "./sockets.ts";
 import { type SystemCallError, type SystemCalls, systemCalls } from "./system.ts";
 
 /**
@@ -52,7 +52,10 @@ export class SocketSet {
   /** The number of the socket that listens there; who is given it closes it. */
   takeTcp(endpoint: Endpoint): number {
     const [first] = this.#claim("tcp", endpoint);
-    const fd = first?.fd ?? openTcpSocket(this.calls, endpoint);
+    const fd =
+      first === undefined
+        ? openTcpSocket(this.calls, endpoint)
+        : adoptTcpSocket(this.calls, first.fd, endpoint);
     this.#tcp.push(fd);
     return fd;
   }

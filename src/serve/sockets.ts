@@ -21,6 +21,12 @@ export const RECEIVE_TIMEOUT_MS = 100;
  */
 const BUFFER_OCTETS = 4 * 1024 * 1024;
 
+/**
+ * What the kernel may keep of responses that a client does not read; it doubles what is asked for. Left to itself it keeps
+ * up to 4 MB of each connection, and we work for all of that in vain.
+ */
+const UNREAD_OCTETS = 128 * 1024;
+
 /** Connections that may wait to be accepted; the kernel gives at most net.core.somaxconn. */
 const BACKLOG = 1024;
 
@@ -45,11 +51,18 @@ export function openTcpSocket(calls: SystemCalls, endpoint: Endpoint): number {
   const fd = openSocket(calls, endpoint, "TCP", Linux.SOCK_STREAM, (options) => {
     options.require("SO_REUSEADDR", Linux.SOL_SOCKET, Linux.SO_REUSEADDR, int32(1));
     requireOwnFamily(options, endpoint);
+    setTcpOptions(options);
   });
   if (calls.listen(fd, BACKLOG) === 0) return fd;
   const error = new SystemCallError("listen on TCP socket", formatEndpoint(endpoint), calls.errno());
   calls.close(fd);
   throw error;
+}
+
+/** Makes a listening socket that somebody else opened like one of our own, and returns its number. */
+export function adoptTcpSocket(calls: SystemCalls, fd: number, endpoint: Endpoint): number {
+  setTcpOptions(new Options(calls, fd, endpoint));
+  return fd;
 }
 
 function udpSocket(fd: number, { address }: Endpoint): UdpSocket {
@@ -108,6 +121,11 @@ function setUdpOptions(options: Options, { address }: Endpoint): void {
   }
   options.try(Linux.IPPROTO_IPV6, Linux.IPV6_MTU_DISCOVER, int32(Linux.IP_PMTUDISC_OMIT));
   if (wildcard) options.require("IPV6_RECVPKTINFO", Linux.IPPROTO_IPV6, Linux.IPV6_RECVPKTINFO, int32(1));
+}
+
+/** Connections inherit it from the socket that listens. */
+function setTcpOptions(options: Options): void {
+  options.try(Linux.SOL_SOCKET, Linux.SO_SNDBUF, int32(UNREAD_OCTETS));
 }
 
 /** Sets the options of one socket. */

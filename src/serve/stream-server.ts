@@ -11,13 +11,15 @@ import type { Endpoint, TlsFiles } from "../config/config.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { type Prefix, parseAddress } from "../wire/address.ts";
 import { type CertificateEvent, keepCertificate } from "./certificate.ts";
-import { type Connection, type ConnectionLimits, Connections } from "./connections.ts";
+import type { Connection } from "./connection.ts";
+import { type ConnectionLimits, Connections } from "./connections.ts";
 import { describeCrash, guard } from "./guard.ts";
 import { createHttpsServer } from "./https.ts";
 import { type ListenerOptions, listen } from "./listener.ts";
 import type { SocketSet } from "./socket-set.ts";
 import { DnsStream, type RespondLater, type StreamService } from "./stream.ts";
 import { createTlsServer } from "./tls.ts";
+import { Turns } from "./turns.ts";
 
 /** DNS over TLS. */
 interface TlsOptions extends TlsFiles {
@@ -69,6 +71,7 @@ export class StreamServer {
   readonly #connections: Connections;
   readonly #listenerOptions: ListenerOptions;
   readonly #answer: Answer;
+  readonly #turns = new Turns();
   readonly #listeners: Listener[] = [];
   /** How to stop looking at certificates. */
   readonly #stops: (() => void)[] = [];
@@ -155,7 +158,10 @@ export class StreamServer {
   /** Listens for a TLS server, which is given raw connections. */
   async #listenFor(transport: Transport, server: TlsServer, options: TlsOptions): Promise<void> {
     this.#stops.push(keepCertificate(server, options, this.#options.onCertificate));
-    await this.#listen(transport, options.endpoints, ({ socket }) => server.emit("connection", socket));
+    await this.#listen(transport, options.endpoints, (connection) => {
+      this.#connections.beginHandshake(connection);
+      server.emit("connection", connection.socket);
+    });
   }
 
   async #listen(
@@ -170,15 +176,22 @@ export class StreamServer {
   }
 
   #converse(connection: Connection, stream: Duplex, service: StreamService): void {
-    const messages = new DnsStream(stream, connection.client, service, () =>
-      this.#connections.use(connection),
-    );
+    const messages = new DnsStream(stream, connection.client, service, {
+      onUse: () => this.#connections.use(connection),
+      onNonsense: () => this.#connections.end(connection),
+    });
     connection.end = () => messages.end();
   }
 
   #service(transport: Transport): StreamService {
     const { respondLater } = this.#options;
-    return { transport, answer: this.#answer, respondLater, onCrash: (error) => this.#onCrash(error, true) };
+    return {
+      transport,
+      answer: this.#answer,
+      respondLater,
+      turns: this.#turns,
+      onCrash: (error) => this.#onCrash(error, true),
+    };
   }
 
   #onCrash(error: unknown, isFirst: boolean): void {

@@ -7,6 +7,7 @@ import type { Answer } from "../answer/responder.ts";
 import type { Transport } from "../answer/transport.ts";
 import { putU16, u16 } from "../wire/bytes.ts";
 import { Abandoned } from "./forwarder.ts";
+import type { Turns } from "./turns.ts";
 
 /** Octets of the length before each message. */
 const PREFIX = 2;
@@ -22,8 +23,15 @@ const LATER_MAX = 4;
 
 const NOTHING = new Uint8Array(0);
 
+/** The most that a message can have. */
+const MESSAGE_OCTETS_MAX = 65_535;
+/** Responses that are sent together; one more may be behind them. */
+const TOGETHER_OCTETS = 16 * 1024;
+
 /** The queries of all streams are answered in here, one at a time. */
-const packet = new Uint8Array(65_535);
+const packet = new Uint8Array(MESSAGE_OCTETS_MAX);
+/** Responses on their way into one write. */
+const responses = new Uint8Array(TOGETHER_OCTETS + PREFIX + MESSAGE_OCTETS_MAX);
 
 /**
  * Takes a query that `answer` leaves to control, whose response takes time or many messages, such as a transfer (RFC
@@ -42,8 +50,18 @@ export interface StreamService {
   /** Does not throw. */
   readonly answer: Answer;
   readonly respondLater: RespondLater;
+  /** Of the event loop that the streams share. */
+  readonly turns: Turns;
   /** A response of `respondLater` threw, so its connection was closed. */
   readonly onCrash: (error: unknown) => void;
+}
+
+/** What whoever owns a connection is told of it. */
+interface StreamEvents {
+  /** Whole queries came, or the peer has read on. */
+  readonly onUse: () => void;
+  /** Something came that no query begins with, after others that were answered: the connection is to be closed politely. */
+  readonly onNonsense: () => void;
 }
 
 /**
@@ -53,70 +71,79 @@ export interface StreamService {
  * microseconds, and nothing could overtake it. Those of `respondLater` go out as they come, and queries after them do
  * not wait (RFC 7766 §6.2.1.1, §7). When the peer does not read its responses and more is unsent than the stream's
  * high-water mark, nothing is answered or read until the peer has read it all: a connection never holds more than the
- * mark, one response, one message of each of `respondLater`'s, and one chunk of queries.
+ * mark, one response, one message of each of `respondLater`'s, and one chunk of queries. After the first query of a
+ * chunk the others are answered while this turn of the event loop has time, and otherwise in later ones.
  */
 export class DnsStream {
   readonly #stream: Duplex;
   readonly #client: Client;
   readonly #service: StreamService;
-  readonly #onUse: () => void;
+  readonly #events: StreamEvents;
   /** What came and is not answered: less than a query, or any number of them while the peer does not read. */
   #unread: Uint8Array = NOTHING;
   #isBlocked = false;
+  /** Others have their turn first. */
+  #awaitsTurn = false;
+  #hasAnswered = false;
   /** Responses of `respondLater` under way. */
   #later = 0;
-  /** Resolves when the peer has read what was sent, or is gone. */
-  #drained: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** Resolves when the peer has read what was sent, or is gone; null: nobody waits for it. */
+  #drained: PromiseWithResolvers<void> | null = null;
 
-  /** `onUse` is called for each whole query, and each time that the peer has read on. */
-  constructor(stream: Duplex, client: Client, service: StreamService, onUse: () => void) {
+  constructor(stream: Duplex, client: Client, service: StreamService, events: StreamEvents) {
     this.#stream = stream;
     this.#client = client;
     this.#service = service;
-    this.#onUse = onUse;
+    this.#events = events;
     stream.on("data", (chunk: Uint8Array) => {
+      if (!stream.writable) return;
       this.#unread = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk]);
       this.#answerUnread();
     });
     stream.on("drain", () => {
       this.#isBlocked = false;
-      this.#drained.resolve();
-      this.#drained = Promise.withResolvers();
+      this.#tellDrained();
       this.#goOn();
     });
-    stream.on("close", () => this.#drained.resolve());
+    stream.on("close", () => this.#tellDrained());
   }
 
   /** Closes the connection once all that was answered is sent; what comes now is not answered any more. */
   end(): void {
     this.#unread = NOTHING;
-    this.#stream.removeAllListeners("data");
     this.#stream.resume();
     this.#stream.end();
   }
 
-  /** Answers the whole queries among what came; a length that no query has ends the connection after them. */
+  /** Answers the whole queries among what came, as far as this turn and the peer allow. */
   #answerUnread(): void {
     const unread = this.#unread;
     const moment = Math.trunc(Date.now() / 1000);
     let at = 0;
-    let isSound = true;
-    this.#stream.cork();
-    while (!this.#waits() && unread.length - at >= PREFIX) {
-      const length = u16(unread, at);
-      isSound = length >= QUERY_OCTETS_MIN && length <= QUERY_OCTETS_MAX;
-      const end = at + PREFIX + length;
-      if (!isSound || end > unread.length) break;
-      packet.set(unread.subarray(at + PREFIX, end));
-      this.#respond(length, moment);
-      this.#onUse();
-      at = end;
+    let end = 0;
+    let length = lengthAt(unread, at);
+    while (length > 0 && !this.#waits()) {
+      packet.set(unread.subarray(at + PREFIX, at + PREFIX + length));
+      end = this.#respond(length, moment, end);
+      at += PREFIX + length;
+      length = lengthAt(unread, at);
+      if (length > 0 && !this.#service.turns.hasTime()) this.#awaitTurn();
+      if (end >= TOGETHER_OCTETS) end = this.#send(end);
     }
-    this.#stream.uncork();
-    if (!isSound) {
-      this.end();
-      return;
-    }
+    if (end > 0) this.#send(end);
+    if (at > 0) this.#events.onUse();
+    if (length === NONSENSE) this.#refuse();
+    else this.#keep(unread, at);
+  }
+
+  /** Nobody who has only sent nonsense is owed a polite end. */
+  #refuse(): void {
+    if (this.#hasAnswered) this.#events.onNonsense();
+    else this.#stream.destroy();
+  }
+
+  /** Keeps what comes after `at` for later. */
+  #keep(unread: Uint8Array, at: number): void {
     if (this.#waits()) {
       this.#stream.pause();
       this.#unread = unread.subarray(at);
@@ -128,7 +155,15 @@ export class DnsStream {
 
   /** Whether no more queries are to be taken for now. */
   #waits(): boolean {
-    return this.#isBlocked || this.#later >= LATER_MAX;
+    return this.#isBlocked || this.#awaitsTurn || this.#later >= LATER_MAX;
+  }
+
+  #awaitTurn(): void {
+    this.#awaitsTurn = true;
+    this.#service.turns.wait(() => {
+      this.#awaitsTurn = false;
+      this.#goOn();
+    });
   }
 
   #goOn(): void {
@@ -137,12 +172,20 @@ export class DnsStream {
     this.#answerUnread();
   }
 
-  #respond(length: number, moment: number): void {
+  #tellDrained(): void {
+    this.#drained?.resolve();
+    this.#drained = null;
+  }
+
+  /** Answers the query in `packet`; what is to be sent at once is put at `end` of `responses`. Returns where that ends. */
+  #respond(length: number, moment: number, end: number): number {
     const { answer, respondLater, transport } = this.#service;
     const responseLength = answer(packet, length, this.#client, transport, moment);
-    if (responseLength === FORWARD)
+    if (responseLength === FORWARD) {
       void this.#sendLater(respondLater(packet.slice(0, length), this.#client, transport));
-    else if (!this.#send(packet, responseLength)) this.#isBlocked = true;
+      return end;
+    }
+    return responseLength === 0 ? end : appendMessage(packet.subarray(0, responseLength), end);
   }
 
   /** Sends messages one after the other, each once the peer has room for it. */
@@ -151,8 +194,12 @@ export class DnsStream {
     try {
       for await (const message of messages) {
         if (!this.#stream.writable) return;
-        if (!this.#send(message, message.length)) await this.#drained.promise;
-        this.#onUse();
+        this.#send(appendMessage(message, 0));
+        if (this.#isBlocked) {
+          this.#drained ??= Promise.withResolvers();
+          await this.#drained.promise;
+        }
+        this.#events.onUse();
       }
     } catch (error) {
       if (!(error instanceof Abandoned)) this.#service.onCrash(error);
@@ -163,12 +210,30 @@ export class DnsStream {
     }
   }
 
-  /** Sends the first `length` octets; 0: nothing. False when the peer must read before more is sent. */
-  #send(octets: Uint8Array, length: number): boolean {
-    if (length === 0) return true;
-    const message = Buffer.allocUnsafe(PREFIX + length);
-    putU16(message, 0, length);
-    message.set(octets.subarray(0, length), PREFIX);
-    return this.#stream.write(message);
+  /** Sends what `responses` hold before `end`, in one piece. Returns where they end then. */
+  #send(end: number): number {
+    const octets = Buffer.allocUnsafe(end);
+    octets.set(responses.subarray(0, end));
+    if (!this.#stream.write(octets)) this.#isBlocked = true;
+    this.#hasAnswered = true;
+    return 0;
   }
+}
+
+/** What `lengthAt` says of a length that no query has. */
+const NONSENSE = -1;
+
+/** The length of the query at `at`; 0: it is not whole. */
+function lengthAt(octets: Uint8Array, at: number): number {
+  if (octets.length - at < PREFIX) return 0;
+  const length = u16(octets, at);
+  if (length < QUERY_OCTETS_MIN || length > QUERY_OCTETS_MAX) return NONSENSE;
+  return octets.length - at - PREFIX < length ? 0 : length;
+}
+
+/** Puts a message with its length at `end` of `responses`, and returns where that ends. */
+function appendMessage(message: Uint8Array, end: number): number {
+  putU16(responses, end, message.length);
+  responses.set(message, end + PREFIX);
+  return end + PREFIX + message.length;
 }

@@ -2,7 +2,8 @@
 
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { Counter, count } from "../telemetry/counters.ts";
-import type { Connection, Connections } from "./connections.ts";
+import type { Connection } from "./connection.ts";
+import type { Connections } from "./connections.ts";
 
 /** A server that listens nowhere, has no certificate yet, and gives `converse` each connection after its handshake. */
 export function createTlsServer(
@@ -27,7 +28,7 @@ export function afterHandshakes(
 ): void {
   server.on("secureConnection", (stream) => {
     stream.on("error", () => {}); // The client went away: "close" follows, and there is nobody to tell.
-    const connection = connections.find(stream);
+    const connection = connections.endHandshake(stream);
     if (connection === null) stream.destroy();
     else take(connection, stream);
   });

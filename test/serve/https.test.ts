@@ -3,58 +3,38 @@ import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders }
 import { request } from "node:https";
 import { connect as connectTcp } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
 import type { TlsFiles } from "../../src/config/config.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
-import { StreamServer } from "../../src/serve/stream-server.ts";
-import { Counter, type CounterName, ROW_CELLS } from "../../src/telemetry/counters.ts";
+import type { CounterName } from "../../src/telemetry/counters.ts";
 import { parsePrefix } from "../../src/wire/address.ts";
 import { certificateOf, makeCertificate } from "./certificates.ts";
-import { Command, createResponder } from "./toy-responder.ts";
+import { closeAfterwards, type StartedStreams, startStreams } from "./streams.ts";
+import { Command } from "./toy-responder.ts";
 import { endpoint, query } from "./udp-client.ts";
 import { until } from "./until.ts";
 
-const running: StreamServer[] = [];
-const sessions: ClientHttp2Session[] = [];
-afterEach(async () => {
-  for (const session of sessions.splice(0)) session.destroy();
-  await Promise.all(running.splice(0).map((server) => server.stop()));
-});
-
-interface Started {
-  readonly server: StreamServer;
+interface Started extends StartedStreams {
   readonly port: number;
   readonly files: TlsFiles;
-  counted(name: CounterName): number | undefined;
 }
 
 /** A server to which 127.0.0.2 is a load balancer. */
 async function start(limits: Partial<ConnectionLimits> = {}): Promise<Started> {
-  const counters = new Float64Array(ROW_CELLS);
   const files = makeCertificate();
-  const server = await StreamServer.start({
-    sockets: null,
-    endpoints: [],
-    tls: null,
+  const started = await startStreams({
     https: { ...files, endpoints: [endpoint("127.0.0.1")], path: "/dns-query" },
-    limits: { maxConnections: 100, maxConnectionsPerClient: 100, idleTimeoutMs: 10_000, ...limits },
     proxies: [parsePrefix("127.0.0.2/32")!],
-    answer: createResponder(null, counters).answer,
-    respondLater: async function* () {},
-    counters,
-    onCrash: () => {},
-    onCertificate: () => {},
+    limits,
   });
-  running.push(server);
-  const { port } = server.addresses(Transport.Https)[0]!;
-  return { server, port, files, counted: (name) => counters[Counter[name]] };
+  return { ...started, files, port: started.server.addresses(Transport.Https)[0]!.port };
 }
 
 function dial({ port, files }: Started): ClientHttp2Session {
   const session = connect(`https://127.0.0.1:${port}`, { ca: certificateOf(files) });
   session.on("error", () => {});
-  sessions.push(session);
+  closeAfterwards(session);
   return session;
 }
 
@@ -209,7 +189,7 @@ describe("limits of connections with HTTPS", () => {
     raw.write(Buffer.from("0d0a0d0a000d0a515549540a2111000cc0000201c6336435c0300035", "hex"));
     const { port, files } = started;
     const session = connect(`https://127.0.0.1:${port}`, { ca: certificateOf(files), socket: raw } as object);
-    sessions.push(session);
+    closeAfterwards(session);
     session.on("error", () => {});
     const { body } = await fetch2(session, post(), query(1, Command.Client));
     expect([...body.subarray(13)]).toEqual([4, 192, 0, 2, 1]);

@@ -1,15 +1,14 @@
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import { readProxyHeader } from "../../src/serve/proxy.ts";
-import { StreamServer } from "../../src/serve/stream-server.ts";
-import { ROW_CELLS } from "../../src/telemetry/counters.ts";
 import { parseAddress, parsePrefix } from "../../src/wire/address.ts";
-import { Command, createResponder } from "./toy-responder.ts";
+import { closeAfterwards, startStreams } from "./streams.ts";
+import { Command } from "./toy-responder.ts";
 import { endpoint, query } from "./udp-client.ts";
 
 const SIGNATURE = "0d0a0d0a000d0a515549540a";
@@ -84,37 +83,20 @@ describe("a PROXY header, version 2 (proxy-protocol.txt §2.2)", () => {
   });
 });
 
-const running: StreamServer[] = [];
-const sockets: Socket[] = [];
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  await Promise.all(running.splice(0).map((server) => server.stop()));
-});
-
 /** A server to which 127.0.0.2 is a load balancer; returns its port. */
 async function start(limits: Partial<ConnectionLimits> = {}): Promise<number> {
-  const counters = new Float64Array(ROW_CELLS);
-  const server = await StreamServer.start({
-    sockets: null,
+  const { server } = await startStreams({
     endpoints: [endpoint("127.0.0.1")],
-    limits: { maxConnections: 100, maxConnectionsPerClient: 2, idleTimeoutMs: 10_000, ...limits },
-    tls: null,
-    https: null,
     proxies: [parsePrefix("127.0.0.2/32")!],
-    answer: createResponder(null, counters).answer,
-    respondLater: async function* () {},
-    counters,
-    onCrash: () => {},
-    onCertificate: () => {},
+    limits: { maxConnectionsPerClient: 2, ...limits },
   });
-  running.push(server);
   return server.addresses(Transport.Tcp)[0]!.port;
 }
 
 /** Connects from an address, sends octets in pieces, and says what comes back; empty: it was closed. */
 async function say(port: number, from: string, ...pieces: readonly Buffer[]): Promise<Buffer> {
   const socket = connect({ host: "127.0.0.1", port, localAddress: from, noDelay: true });
-  sockets.push(socket);
+  closeAfterwards(socket);
   socket.on("error", () => {});
   const nothing = (): Buffer[] => [Buffer.alloc(0)];
   const closed = once(socket, "close").then(nothing, nothing);

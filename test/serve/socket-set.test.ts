@@ -11,11 +11,11 @@ import type { Endpoint } from "../../src/config/config.ts";
 import { inheritedCount, inspectInherited } from "../../src/serve/inherited.ts";
 import { SocketSet } from "../../src/serve/socket-set.ts";
 import { openTcpSocket, openUdpSocket } from "../../src/serve/sockets.ts";
-import { StreamServer } from "../../src/serve/stream-server.ts";
-import { systemCalls } from "../../src/serve/system.ts";
+import { Linux, systemCalls } from "../../src/serve/system.ts";
 import { UdpWorkers, udpRows } from "../../src/serve/udp-workers.ts";
-import { newCounters, ROW_CELLS } from "../../src/telemetry/counters.ts";
+import { newCounters } from "../../src/telemetry/counters.ts";
 import { EchoForwarder } from "./echo-forwarder.ts";
+import { startStreams } from "./streams.ts";
 import { Command } from "./toy-responder.ts";
 import { ask, endpoint, query } from "./udp-client.ts";
 
@@ -180,26 +180,31 @@ describe.skipIf(CALLS === null)(
       const { endpoint: at } = describeSocket(fd);
       const before = connect(at.port, at.address.text);
       const sockets = inherit([fd]);
-      const server = await StreamServer.start({
-        endpoints: [at],
-        sockets,
-        limits: { maxConnections: 10, maxConnectionsPerClient: 10, idleTimeoutMs: 10_000 },
-        tls: null,
-        https: null,
-        proxies: [],
-        answer: (_packet, length) => length,
-        respondLater: async function* () {},
-        counters: new Float64Array(ROW_CELLS),
-        onCrash: () => {},
-        onCertificate: () => {},
-      });
-      stops.push(() => server.stop());
+      const { server } = await startStreams({ endpoints: [at], sockets });
       expect(sockets.handOver()).toEqual([fd]);
       expect(server.addresses(Transport.Tcp)).toEqual([at]);
       before.write(Buffer.concat([Buffer.of(0, 13), query(1, Command.Echo)]));
       const [reply] = await once(before, "data");
       expect(reply.length).toBe(15);
       before.destroy();
+    });
+
+    test("the kernel keeps little of what a client does not read, on sockets of our own and on those passed", async () => {
+      const passed = openTcpSocket(calls, endpoint("127.0.0.1"));
+      calls.setsockopt(passed, Linux.SOL_SOCKET, Linux.SO_SNDBUF, int32(4_000_000), 4);
+      const places = [endpoint("127.0.0.1"), describeSocket(passed).endpoint];
+      const { server, counted } = await startStreams({ endpoints: places, sockets: inherit([passed]) });
+      const long = Buffer.concat([Buffer.of(0, 15), query(1, Command.Grow, 0x40, 0)]);
+      for (const at of server.addresses(Transport.Tcp)) {
+        const deaf = connect(at.port, at.address.text);
+        deaf.pause().write(Buffer.concat(new Array<Buffer>(500).fill(long)));
+        const before = counted("queriesTcp")!;
+        await sleep(100);
+        // 16 KiB each: 256 KiB here, and what the client's own kernel takes.
+        expect(counted("queriesTcp")! - before).toBeGreaterThan(10);
+        expect(counted("queriesTcp")! - before).toBeLessThan(100);
+        deaf.destroy();
+      }
     });
 
     test("what nobody wants is closed, and named", () => {
@@ -213,3 +218,7 @@ describe.skipIf(CALLS === null)(
     });
   },
 );
+
+function int32(value: number): Uint8Array {
+  return new Uint8Array(Int32Array.of(value).buffer);
+}

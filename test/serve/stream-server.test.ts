@@ -2,56 +2,27 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
 import type { Endpoint } from "../../src/config/config.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
-import type { RespondLater } from "../../src/serve/stream.ts";
-import { StreamServer } from "../../src/serve/stream-server.ts";
-import { Counter, type CounterName, ROW_CELLS } from "../../src/telemetry/counters.ts";
-import { Command, createResponder } from "./toy-responder.ts";
+import type { StreamServerOptions } from "../../src/serve/stream-server.ts";
+import { closeAfterwards, type StartedStreams, startStreams } from "./streams.ts";
+import { Command } from "./toy-responder.ts";
 import { endpoint, query } from "./udp-client.ts";
 import { until } from "./until.ts";
 
-const running: StreamServer[] = [];
-const sockets: Socket[] = [];
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  await Promise.all(running.splice(0).map((server) => server.stop()));
-});
-
-const nothingLater: RespondLater = async function* () {};
-
-interface Started {
-  readonly server: StreamServer;
+interface Started extends StartedStreams {
   readonly at: Endpoint;
-  readonly crashes: string[];
-  counted(name: CounterName): number | undefined;
 }
 
 async function start(
   limits: Partial<ConnectionLimits> = {},
   address = "127.0.0.1",
-  respondLater: RespondLater = nothingLater,
+  options: Partial<StreamServerOptions> = {},
 ): Promise<Started> {
-  const counters = new Float64Array(ROW_CELLS);
-  const crashes: string[] = [];
-  const server = await StreamServer.start({
-    sockets: null,
-    endpoints: [endpoint(address)],
-    limits: { maxConnections: 100, maxConnectionsPerClient: 100, idleTimeoutMs: 10_000, ...limits },
-    tls: null,
-    https: null,
-    proxies: [],
-    answer: createResponder(null, counters).answer,
-    respondLater,
-    counters,
-    onCrash: (stack) => crashes.push(stack),
-    onCertificate: () => {},
-  });
-  running.push(server);
-  const counted = (name: CounterName): number | undefined => counters[Counter[name]];
-  return { server, at: server.addresses(Transport.Tcp)[0]!, crashes, counted };
+  const started = await startStreams({ endpoints: [endpoint(address)], ...options, limits });
+  return { ...started, at: started.server.addresses(Transport.Tcp)[0]! };
 }
 
 /** A connection that collects what it is sent. */
@@ -76,7 +47,7 @@ class Peer {
     this.socket.on("close", () => {
       this.isClosed = true;
     });
-    sockets.push(this.socket);
+    closeAfterwards(this.socket);
   }
 
   async receive(count: number): Promise<Buffer[]> {
@@ -202,6 +173,17 @@ describe("messages on a stream (RFC 7766 §8)", () => {
     expect(peer.messages.length).toBe(2);
   });
 
+  test("nonsense after an answer closes the connection, whether the client closes it or not", async () => {
+    const { at, counted } = await start();
+    const peer = connect({ host: at.address.text, port: at.port, allowHalfOpen: true });
+    closeAfterwards(peer);
+    peer.on("error", () => {});
+    peer.write(Buffer.concat([framed(query(1, Command.Echo)), Buffer.of(0, 0)]));
+    expect((await once(peer, "data"))[0].length).toBe(15);
+    expect(counted("connectionsOpen")).toBe(1);
+    await until(() => counted("connectionsOpen") === 0);
+  });
+
   test("an answer that throws becomes SERVFAIL, and the connection goes on", async () => {
     const { at, crashes, counted } = await start();
     const peer = new Peer(at);
@@ -219,8 +201,10 @@ describe("responses that take their time (RFC 7766 §6.2.1.1, §7)", () => {
   const LATER = Command.Forward;
 
   /** Answers such a query with the messages that `make` makes for its ID. */
-  function respondWith(make: (id: number) => AsyncGenerator<Uint8Array>): RespondLater {
-    return (octets) => make(((octets[0] ?? 0) << 8) | (octets[1] ?? 0));
+  function respondWith(
+    make: (id: number) => AsyncGenerator<Uint8Array>,
+  ): Pick<StreamServerOptions, "respondLater"> {
+    return { respondLater: (octets) => make(((octets[0] ?? 0) << 8) | (octets[1] ?? 0)) };
   }
 
   test("queries after one that is answered later do not wait for it", async () => {
@@ -332,6 +316,41 @@ describe("responses that take their time (RFC 7766 §6.2.1.1, §7)", () => {
   });
 });
 
+describe("the time of the event loop", () => {
+  test("a query does not wait for the hundred of another connection", async () => {
+    const { at } = await start();
+    const greedy = new Peer(at);
+    const modest = new Peer(at);
+    greedy.socket.write(framed(...Array.from({ length: 100 }, (_, id) => query(id, Command.Toil, 0, 10))));
+    await greedy.receive(1);
+    modest.socket.write(framed(query(7, Command.Echo)));
+    expect(ids(await modest.receive(1))).toEqual([7]);
+    expect(greedy.messages.length).toBeLessThan(20);
+    expect(ids(await greedy.receive(100))).toEqual(Array.from({ length: 100 }, (_, id) => id));
+  });
+
+  test("connections that ask much get their answers by turns", async () => {
+    const { at } = await start();
+    const peers = Array.from({ length: 4 }, () => new Peer(at));
+    const many = framed(...Array.from({ length: 40 }, (_, id) => query(id, Command.Toil, 0, 5)));
+    for (const { socket } of peers) socket.write(many);
+    const [first] = peers;
+    await first!.receive(40);
+    for (const { messages } of peers) expect(messages.length).toBeGreaterThan(30);
+    for (const peer of peers) expect(ids(await peer.receive(40)).length).toBe(40);
+  });
+
+  test("a client that goes away while its queries wait is forgotten", async () => {
+    const { at, counted } = await start();
+    const peer = new Peer(at);
+    peer.socket.write(framed(...Array.from({ length: 100 }, (_, id) => query(id, Command.Toil, 0, 10))));
+    await peer.receive(1);
+    peer.socket.destroy();
+    await until(() => counted("connectionsOpen") === 0);
+    expect(counted("queriesTcp")).toBeLessThan(50);
+  });
+});
+
 describe("limits of connections", () => {
   test("one client's connections are limited, and another client is not touched", async () => {
     const { at, counted } = await start({ maxConnectionsPerClient: 2 });
@@ -418,19 +437,7 @@ describe("limits of connections", () => {
 describe("starting and stopping", () => {
   test("an address that is taken is refused", async () => {
     const { at } = await start();
-    const again = StreamServer.start({
-      sockets: null,
-      endpoints: [endpoint("127.0.0.1"), at],
-      limits: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1_000 },
-      tls: null,
-      https: null,
-      proxies: [],
-      answer: () => 0,
-      respondLater: nothingLater,
-      counters: new Float64Array(ROW_CELLS),
-      onCrash: () => {},
-      onCertificate: () => {},
-    });
+    const again = startStreams({ endpoints: [endpoint("127.0.0.1"), at] });
     await expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });
   });
 

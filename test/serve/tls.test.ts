@@ -2,57 +2,34 @@ import { spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { copyFileSync, writeFileSync } from "node:fs";
-import { connect as connectTcp } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
 import type { TlsFiles } from "../../src/config/config.ts";
-import type { CertificateEvent } from "../../src/serve/certificate.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
-import { StreamServer } from "../../src/serve/stream-server.ts";
-import { Counter, type CounterName, ROW_CELLS } from "../../src/telemetry/counters.ts";
 import { parsePrefix } from "../../src/wire/address.ts";
 import { certificateOf, makeCertificate } from "./certificates.ts";
-import { Command, createResponder } from "./toy-responder.ts";
+import { closeAfterwards, type StartedStreams, startStreams } from "./streams.ts";
+import { Command } from "./toy-responder.ts";
 import { endpoint, query } from "./udp-client.ts";
 import { until } from "./until.ts";
 
-const running: StreamServer[] = [];
-const sockets: { destroy(): void }[] = [];
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  await Promise.all(running.splice(0).map((server) => server.stop()));
-});
-
-interface Started {
-  readonly server: StreamServer;
+interface Started extends StartedStreams {
   readonly port: number;
   readonly files: TlsFiles;
-  readonly events: CertificateEvent[];
-  counted(name: CounterName): number | undefined;
 }
 
+/** A server to which 127.0.0.2 is a load balancer. */
 async function start(limits: Partial<ConnectionLimits> = {}, address = "127.0.0.1"): Promise<Started> {
-  const counters = new Float64Array(ROW_CELLS);
-  const events: CertificateEvent[] = [];
   const files = makeCertificate();
-  const server = await StreamServer.start({
-    sockets: null,
-    endpoints: [],
+  const started = await startStreams({
     tls: { ...files, endpoints: [endpoint(address)] },
-    https: null,
-    limits: { maxConnections: 100, maxConnectionsPerClient: 100, idleTimeoutMs: 10_000, ...limits },
     proxies: [parsePrefix("127.0.0.2/32")!],
-    answer: createResponder(null, counters).answer,
-    respondLater: async function* () {},
-    counters,
-    onCrash: () => {},
-    onCertificate: (event) => events.push(event),
+    limits,
   });
-  running.push(server);
-  const { port } = server.addresses(Transport.Tls)[0]!;
-  return { server, port, files, events, counted: (name) => counters[Counter[name]] };
+  return { ...started, files, port: started.server.addresses(Transport.Tls)[0]!.port };
 }
 
 /** Connects with the certificate as the only one that is trusted; resolves after the handshake. */
@@ -61,7 +38,7 @@ async function dial(
   options: ConnectionOptions = {},
 ): Promise<TLSSocket> {
   const socket = connect({ host: "127.0.0.1", port, ca: certificateOf(files), ...options });
-  sockets.push(socket);
+  closeAfterwards(socket);
   await once(socket, "secureConnect");
   socket.on("error", () => {});
   return socket;
@@ -163,11 +140,42 @@ describe("limits of connections with TLS", () => {
     const { port, counted } = await start({ idleTimeoutMs: 200 });
     const silent = connectTcp(port, "127.0.0.1");
     const slow = connectTcp(port, "127.0.0.1");
-    sockets.push(silent, slow);
-    for (const socket of [silent, slow]) socket.on("error", () => {});
+    for (const socket of [silent, slow]) {
+      closeAfterwards(socket);
+      socket.on("error", () => {});
+    }
     slow.write(Buffer.from("1603010200", "hex"));
     await Promise.all([once(silent.resume(), "close"), once(slow.resume(), "close")]);
     await until(() => counted("connectionsOpen") === 0);
+  });
+
+  test("handshakes may be a quarter of the connections, and one more ends the one that has taken longest", async () => {
+    const started = await start({ maxConnections: 8 });
+    const { port, counted } = started;
+    const settled = await dial(started);
+    const halves: Socket[] = [];
+    const closed: number[] = [];
+    for (let i = 0; i < 4; i += 1) {
+      const half = connectTcp(port, "127.0.0.1");
+      closeAfterwards(half);
+      half.on("error", () => {});
+      half.resume().on("close", () => closed.push(i));
+      half.write(Buffer.from("1603010200", "hex"));
+      halves.push(half);
+      await until(() => counted("connectionsOpen") === Math.min(2 + i, 3));
+    }
+    await until(() => closed.length === 2);
+    expect(closed).toEqual([0, 1]);
+    expect(counted("connectionsRefused")).toBe(2);
+    expect((await ask(settled, query(1, Command.Echo))).length).toBe(13);
+    expect((await ask(await dial(started), query(1, Command.Echo))).length).toBe(13);
+  });
+
+  test("handshakes that are done count no more as handshakes", async () => {
+    const started = await start({ maxConnections: 8 });
+    const all = await Promise.all(Array.from({ length: 2 }, () => dial(started)));
+    for (let i = 0; i < 5; i += 1) all.push(await dial(started));
+    for (const socket of all) expect((await ask(socket, query(1, Command.Echo))).length).toBe(13);
   });
 
   test("an idle connection is told that it is over (RFC 7858 §3.4)", async () => {
@@ -200,7 +208,7 @@ describe("a PROXY header before TLS", () => {
   test("says who asks", async () => {
     const started = await start();
     const raw = connectTcp({ host: "127.0.0.1", port: started.port, localAddress: "127.0.0.2" });
-    sockets.push(raw);
+    closeAfterwards(raw);
     raw.write(Buffer.from("0d0a0d0a000d0a515549540a2111000cc0000201c6336435c0300035", "hex"));
     const socket = await dial(started, { socket: raw, servername: "dns.test" });
     const reply = await ask(socket, query(1, Command.Client));
@@ -210,7 +218,7 @@ describe("a PROXY header before TLS", () => {
   test("may come in one piece with the first handshake message", async () => {
     const started = await start();
     const raw = connectTcp({ host: "127.0.0.1", port: started.port, localAddress: "127.0.0.2" });
-    sockets.push(raw);
+    closeAfterwards(raw);
     raw.cork();
     raw.write(Buffer.from("0d0a0d0a000d0a515549540a2111000cc0000201c6336435c0300035", "hex"));
     const dialled = dial(started, { socket: raw, servername: "dns.test" });
