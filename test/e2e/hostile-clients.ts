@@ -13,6 +13,9 @@ const HALF_HELLO = Buffer.from("1603010200010001fc0303", "hex");
 const QUERY = encodeQuery(7, "longer.gslb.example", "TXT");
 const FRAMED = Buffer.concat([Buffer.of(0, QUERY.length), QUERY]);
 
+const SHORT = encodeQuery(8, "www.gslb.example", "A");
+const SHORT_ONES = Buffer.concat(new Array(1_000).fill([Buffer.of(0, SHORT.length), SHORT]).flat());
+
 /** What one client does once it is connected. */
 const deeds: Readonly<Record<string, (socket: Socket, i: number) => void>> = {
   idle: () => {},
@@ -24,6 +27,18 @@ const deeds: Readonly<Record<string, (socket: Socket, i: number) => void>> = {
     socket.pause();
     for (let i = 0; i < 100; i += 1) socket.write(Buffer.concat(Array.from({ length: 20 }, () => FRAMED)));
   },
+  "asking all the time": (socket) => {
+    // Never fewer than a thousand open queries: as many octets are asked as are answered.
+    const ask = (): boolean => socket.write(SHORT_ONES);
+    let received = 0;
+    socket.on("data", (chunk: Buffer) => {
+      received += chunk.length;
+      if (received < SHORT_ONES.length / 2) return;
+      received = 0;
+      ask();
+    });
+    ask();
+  },
   "half a handshake": (socket) => socket.write(HALF_HELLO),
   "bad lengths": (socket, i) => {
     socket.once("close", () => open(i));
@@ -32,6 +47,12 @@ const deeds: Readonly<Record<string, (socket: Socket, i: number) => void>> = {
   "connecting and leaving": (socket, i) => {
     socket.once("close", () => open(i));
     socket.destroy();
+  },
+  handshakes: (socket, i) => {
+    const tls = connectTls({ socket, rejectUnauthorized: false });
+    tls.on("error", () => {});
+    tls.on("close", () => open(i));
+    tls.once("secureConnect", () => tls.destroy());
   },
   renegotiating: (socket, i) => {
     const tls = connectTls({ socket, rejectUnauthorized: false, maxVersion: "TLSv1.2" });
@@ -61,6 +82,7 @@ function open(i: number): void {
   });
 }
 
+if (many === "0") process.stdout.write("ready: 0\n");
 while (next < Math.min(OPENING_MAX, Number(many))) open(next++);
 // Sockets that do not read keep no process alive.
 setInterval(() => {}, 60_000);
