@@ -114,6 +114,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     options,
     counters,
     firstRow: STREAM_ROW + 1,
+    ownCounters: streamCounters,
     forwarder,
     onEvent: (event) => noteUdpEvent(event, streamCounters, log),
   });

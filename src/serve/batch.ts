@@ -104,7 +104,7 @@ export class Batch {
     return envelope;
   }
 
-  /** Sends one message by an envelope, between two batches; returns how many could not be sent. */
+  /** Sends one message by an envelope that a batch of the same socket gave; returns how many could not be sent. */
   reply(envelope: Uint8Array, message: Uint8Array): number {
     this.#octets.set(envelope.subarray(0, NAME), NAMES_AT);
     this.#octets.set(envelope.subarray(NAME, NAME + CONTROL), CONTROLS_AT);

@@ -22,9 +22,9 @@ export interface BatchService {
   readonly heartbeat: Heartbeat;
   /**
    * Reads the messages of this worker, such as a new book; called once at the start, and after an announcement before
-   * anything else is answered. `reply` sends what control has answered.
+   * anything else is answered.
    */
-  readonly readMail: (reply: SendReply) => void;
+  readonly readMail: () => void;
   /** Leaves a packet to control. */
   readonly forward: ForwardPacket;
   /** The worker's row of counters. */
@@ -33,14 +33,6 @@ export interface BatchService {
 
 /** Leaves the packet that came from `client` to somebody who will reply to `from`. */
 export type ForwardPacket = (octets: Uint8Array, client: Client, from: ReturnAddress) => void;
-
-/** Sends a late reply. */
-export type SendReply = (to: ReturnAddress, message: Uint8Array) => void;
-
-interface LateReply {
-  readonly to: ReturnAddress;
-  readonly message: Uint8Array;
-}
 
 /** Batches that are answered after the order to stop: somewhat more than a receive buffer holds. */
 const LAST_BATCHES = 256;
@@ -54,8 +46,6 @@ export function serveBatches(service: BatchService): void {
   const [only] = batches;
   const wait = only !== undefined && batches.length === 1 ? waitForOne(only) : waitForAny(service, batches);
   const client = new Client();
-  const replies: LateReply[] = [];
-  const keepReply: SendReply = (to, message) => replies.push({ to, message });
   let mailRead = -1;
   while (!service.orders.isStopped()) {
     service.heartbeat.beat();
@@ -64,23 +54,14 @@ export function serveBatches(service: BatchService): void {
     const mail = service.orders.mail();
     if (mail !== mailRead) {
       mailRead = mail;
-      service.readMail(keepReply);
+      service.readMail();
     }
     const moment = Math.trunc(Date.now() / 1000);
     for (const [i, batch] of batches.entries()) {
       if (batch.count > 0) answerBatch(service, batch, i, client, moment);
     }
-    // Sent from where the first packet was, so not before that is answered.
-    if (replies.length > 0) sendReplies(service, batches, replies.splice(0));
   }
   for (const [i, batch] of batches.entries()) answerRest(service, batch, i, client);
-}
-
-function sendReplies(service: BatchService, batches: readonly Batch[], replies: readonly LateReply[]): void {
-  for (const { to, message } of replies) {
-    const unsent = batches[to.socket]?.reply(to.envelope, message) ?? 0;
-    if (unsent > 0) count(service.counters, Counter.sendErrors);
-  }
 }
 
 /** Empties a socket's queue, for it may be closed now; where a successor reads it too, it never gets empty. */

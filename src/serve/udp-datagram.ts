@@ -12,7 +12,8 @@ import { Counter, count } from "../telemetry/counters.ts";
 import { parseAddress } from "../wire/address.ts";
 import { PACKET_OCTETS } from "./batch.ts";
 import { isWildcard, setClient, withoutZone } from "./endpoint.ts";
-import type { ForwardPacket, SendReply } from "./udp-batch.ts";
+import type { ForwardPacket } from "./udp-batch.ts";
+import type { ReturnAddress } from "./worker-messages.ts";
 
 /** What the sockets work with. */
 export interface DatagramService {
@@ -71,6 +72,9 @@ export function serveDatagrams(service: DatagramService): Promise<Socket[]> {
     }),
   );
 }
+
+/** Sends a late reply. */
+export type SendReply = (to: ReturnAddress, message: Uint8Array) => void;
 
 /** How late replies go out by these sockets. */
 export function replyBy(sockets: readonly Socket[], counters: Float64Array): SendReply {

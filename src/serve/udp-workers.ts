@@ -10,10 +10,11 @@ import { counterRow } from "../telemetry/counters.ts";
 import type { Forwarder } from "./forwarder.ts";
 import { describeCrash } from "./guard.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { LateReplies } from "./late-replies.ts";
 import { Orders } from "./orders.ts";
 import type { SocketSet } from "./socket-set.ts";
 import { batchPosts, datagramPosts, datagramWorkers } from "./udp-posts.ts";
-import type { FromWorker, Post, ToWorker, WorkerStart } from "./worker-messages.ts";
+import type { FromWorker, Post, ReturnAddress, ToWorker, WorkerStart } from "./worker-messages.ts";
 
 /** How UDP is served. */
 export interface UdpOptions {
@@ -29,6 +30,8 @@ export interface UdpOptions {
   readonly counters: SharedArrayBuffer;
   /** The workers' rows are this one and those after it, `udpRows` in all. */
   readonly firstRow: number;
+  /** The parent's own row: the replies of control's to packets in batches are sent here. */
+  readonly ownCounters: Float64Array;
   /** Takes what workers leave to control. */
   readonly forwarder: Pick<Forwarder, "forward">;
   /** What deserves a line in the log. */
@@ -100,15 +103,17 @@ export class UdpWorkers {
   readonly #loaded: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #started: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #watch: NodeJS.Timeout = setInterval(() => this.#endHung(), LOOK_MS).unref();
+  readonly #lateReplies: LateReplies | null;
   #endpoints: readonly Endpoint[] = [];
   #book: ServedBook | null;
   #challenges: ServedBook | null = null;
   #isStopping = false;
 
   private constructor(options: UdpOptions) {
-    const { workers, sockets, firstRow, book } = options;
+    const { workers, sockets, firstRow, book, ownCounters } = options;
     this.mode = sockets === null ? "datagram" : "batch";
     this.#options = options;
+    this.#lateReplies = sockets === null ? null : new LateReplies(sockets.calls, ownCounters);
     this.#workers = sockets === null ? datagramWorkers(workers) : workers;
     this.#freeRows = Array.from({ length: udpRows(this.#workers) }, (_, i) => firstRow + i);
     this.#book = book;
@@ -232,21 +237,26 @@ export class UdpWorkers {
     }
   }
 
-  /** A reply goes out by the socket that the request came in by, in the hands of whoever has it then. */
-  #forward(hand: Hand, { from, source, octets }: Extract<FromWorker, { kind: "forward" }>): void {
-    const { post } = hand;
-    this.#options.forwarder.forward(
-      { octets, source, transport: Transport.Udp },
-      {
-        reply: (message) => {
-          for (const other of this.#hands) {
-            if (other.post === post) tell(other, { kind: "reply", to: from, message });
-          }
-          this.#orders.announceMail();
-        },
-        abort: () => {},
-      },
-    );
+  /** A reply goes out by the socket that the request came in by: from here, or by who has it in hand then. */
+  #forward({ post }: Hand, { from, source, octets }: Extract<FromWorker, { kind: "forward" }>): void {
+    const request = { octets, source, transport: Transport.Udp };
+    this.#options.forwarder.forward(request, {
+      reply: (message) => this.#reply(post, from, message),
+      abort: () => {},
+    });
+  }
+
+  #reply(post: Post | null, to: ReturnAddress, message: Uint8Array): void {
+    // By then the sockets are closed, or somebody else's.
+    if (this.#isStopping) return;
+    if (post?.kind === "batch") {
+      const socket = post.sockets[to.socket];
+      if (socket !== undefined) this.#lateReplies?.send(socket, to.envelope, message);
+      return;
+    }
+    // Posts of datagrams are alike, and one reply is enough.
+    const hand = [...this.#hands].find((one) => one.post === post && one.state === "serving");
+    if (hand !== undefined) tell(hand, { kind: "reply", to, message });
   }
 
   #count(state: Hand["state"]): number {

@@ -40,11 +40,12 @@ export interface DatagramPost {
 export type ToWorker =
   | { readonly kind: "book"; readonly book: ServedBook }
   | { readonly kind: "challenges"; readonly challenges: ServedBook | null }
+  /** To workers that read datagrams alone. */
   | { readonly kind: "reply"; readonly to: ReturnAddress; readonly message: Uint8Array }
   | { readonly kind: "serve"; readonly post: Post }
   | { readonly kind: "stop" };
 
-/** Where a packet came from and to, in the form of the socket that it came in by; only its worker can read it. */
+/** Where a packet came from and to, in the form of the socket that it came in by, which is one of its post. */
 export interface ReturnAddress {
   readonly socket: number;
   readonly envelope: Uint8Array;

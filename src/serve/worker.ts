@@ -11,8 +11,8 @@ import { BEAT_MS, Heartbeat } from "./heartbeat.ts";
 import { Orders } from "./orders.ts";
 import type { UdpSocket } from "./sockets.ts";
 import { systemCalls } from "./system.ts";
-import { type ForwardPacket, type SendReply, serveBatches } from "./udp-batch.ts";
-import { replyBy, serveDatagrams } from "./udp-datagram.ts";
+import { type ForwardPacket, serveBatches } from "./udp-batch.ts";
+import { replyBy, type SendReply, serveDatagrams } from "./udp-datagram.ts";
 import type { DatagramPost, FromWorker, Post, ToWorker, WorkerStart } from "./worker-messages.ts";
 
 /** One worker thread. */
@@ -21,7 +21,7 @@ class UdpWorker {
   readonly #start: WorkerStart;
   readonly #responder: Responder;
   #sockets: readonly Socket[] = [];
-  /** How late replies go out; until something is served there are none. */
+  /** How late replies go out; until something is served there are none, and where there are batches the parent sends them. */
   #reply: SendReply = () => {};
   readonly #budget = new Budget();
 
@@ -81,10 +81,7 @@ class UdpWorker {
       answer,
       orders: new Orders(this.#start.orders),
       heartbeat: new Heartbeat(this.#start.heartbeat),
-      readMail: (reply) => {
-        this.#reply = reply;
-        this.#readMail();
-      },
+      readMail: () => this.#readMail(),
       forward: this.#forward,
       counters: this.#start.counters,
     });

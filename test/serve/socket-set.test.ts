@@ -13,7 +13,7 @@ import { SocketSet } from "../../src/serve/socket-set.ts";
 import { openTcpSocket, openUdpSocket } from "../../src/serve/sockets.ts";
 import { Linux, systemCalls } from "../../src/serve/system.ts";
 import { UdpWorkers, udpRows } from "../../src/serve/udp-workers.ts";
-import { newCounters } from "../../src/telemetry/counters.ts";
+import { counterRow, newCounters } from "../../src/telemetry/counters.ts";
 import { EchoForwarder } from "./echo-forwarder.ts";
 import { startStreams } from "./streams.ts";
 import { Command } from "./toy-responder.ts";
@@ -86,6 +86,7 @@ describe.skipIf(CALLS === null)(
         options: defaultAnswerOptions,
         counters: newCounters(udpRows(workers)),
         firstRow: 0,
+        ownCounters: counterRow(newCounters(1), 0),
         forwarder: new EchoForwarder(),
         onEvent: () => {},
         responder: new URL("./toy-responder.ts", import.meta.url),

@@ -8,7 +8,13 @@ import type { Endpoint } from "../../src/config/config.ts";
 import { SocketSet, systemCallsFor } from "../../src/serve/socket-set.ts";
 import { systemCalls } from "../../src/serve/system.ts";
 import { type UdpEvent, type UdpOptions, UdpWorkers, udpRows } from "../../src/serve/udp-workers.ts";
-import { Counter, type CounterName, newCounters, sumCounters } from "../../src/telemetry/counters.ts";
+import {
+  Counter,
+  type CounterName,
+  counterRow,
+  newCounters,
+  sumCounters,
+} from "../../src/telemetry/counters.ts";
 import { EchoForwarder } from "./echo-forwarder.ts";
 import { Command } from "./toy-responder.ts";
 import { ask, endpoint, Load, query } from "./udp-client.ts";
@@ -36,6 +42,7 @@ async function start({ mode = "batch", ...options }: StartOptions): Promise<UdpW
     options: defaultAnswerOptions,
     counters: newCounters(8),
     firstRow: 0,
+    ownCounters: counterRow(newCounters(1), 0),
     onEvent: () => {},
     forwarder: new EchoForwarder(),
     responder: RESPONDER,
@@ -121,6 +128,30 @@ for (const mode of ["batch", "datagram"] as const) {
         }
       }
       expect(new Set(forwarder.requests.map(({ source }) => source.length))).toEqual(new Set([4, 16]));
+    });
+
+    test("what control answers comes once, and does not wait for a worker that has nothing else to do", async () => {
+      const workers = await start({ mode, workers: 2 });
+      const [at] = workers.addresses();
+      const client = createSocket("udp4");
+      let heard = 0;
+      client.on("message", () => {
+        heard += 1;
+      });
+      client.bind(0, "127.0.0.1");
+      await once(client, "listening");
+      const tookMs: number[] = [];
+      for (let id = 1; id <= 6; id += 1) {
+        const startedMs = performance.now();
+        client.send(query(id, Command.Forward, 1), at!.port, "127.0.0.1");
+        while (heard < id) await sleep(1);
+        tookMs.push(performance.now() - startedMs);
+      }
+      await sleep(20);
+      client.close();
+      expect(heard).toBe(6);
+      // A worker looks for orders every 100 ms.
+      expect(Math.min(...tookMs)).toBeLessThan(50);
     });
 
     test("beyond what control is given in a second nothing is left to it", async () => {

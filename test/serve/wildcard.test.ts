@@ -5,7 +5,7 @@ import { SocketSet, systemCallsFor } from "../../src/serve/socket-set.ts";
 import { systemCalls } from "../../src/serve/system.ts";
 import { withoutWildcards } from "../../src/serve/udp-datagram.ts";
 import { UdpWorkers } from "../../src/serve/udp-workers.ts";
-import { newCounters } from "../../src/telemetry/counters.ts";
+import { counterRow, newCounters } from "../../src/telemetry/counters.ts";
 import { EchoForwarder } from "./echo-forwarder.ts";
 import { Command } from "./toy-responder.ts";
 import { ask, endpoint, query } from "./udp-client.ts";
@@ -22,6 +22,7 @@ async function serve(mode: "batch" | "datagram", address: string, port = 0): Pro
     options: defaultAnswerOptions,
     counters: newCounters(2),
     firstRow: 0,
+    ownCounters: counterRow(newCounters(1), 0),
     onEvent: () => {},
     forwarder: new EchoForwarder(),
     responder: new URL("./toy-responder.ts", import.meta.url),
