@@ -82,7 +82,7 @@ token
   .addOption(config)
   .action(async (name, options) => (await import("./command/token.ts")).removeToken(name, options));
 
-const key = program.command("key").description("make, list and remove the keys of signed zones");
+const key = program.command("key").description("make, list, roll and remove the keys of signed zones");
 key
   .command("add")
   .argument("<zone>", "name of a zone under dnssec in the config")
@@ -99,6 +99,25 @@ key
   .argument("<tag>", "key tag, as list shows it")
   .addOption(config)
   .action(async (zone, tag, options) => (await import("./command/key.ts")).dropKey(zone, tag, options));
+key
+  .command("roll")
+  .description("put a new key in the place of the one that signs, step by step")
+  .argument("<zone>")
+  .addOption(config)
+  .action(async (zone, options) => (await import("./command/rollover.ts")).rollKey(zone, options));
+key
+  .command("cancel")
+  .description("turn a rollover round, back to the old key")
+  .argument("<zone>")
+  .addOption(config)
+  .action(async (zone, options) => (await import("./command/rollover.ts")).cancelRollover(zone, options));
+key
+  .command("seen")
+  .description("say that the parent has the DS of a key, where the node cannot look")
+  .argument("<zone>")
+  .argument("<tag>", "tag of the key that comes")
+  .addOption(config)
+  .action(async (zone, tag, options) => (await import("./command/rollover.ts")).sawDs(zone, tag, options));
 program
   .command("ds")
   .description("print the DS RRs that the parent of a signed zone must have")

@@ -4,7 +4,9 @@ import { resolve } from "node:path";
 import type { Config, DnssecZone } from "../config/config.ts";
 import { loadConfig } from "../control/config-file.ts";
 import { FileReader } from "../control/files.ts";
+import { readKeyState } from "../control/key-state.ts";
 import { readKeys, type ZoneKey } from "../control/keys.ts";
+import type { KeyState } from "../dnssec/rollover.ts";
 import { suggest } from "../suggest.ts";
 import { nameKey, parseName, rootName } from "../wire/name.ts";
 import { complain, complainOf } from "./console.ts";
@@ -37,6 +39,14 @@ export function keysOf(config: Config | null, apex: DnssecZone["apex"]): readonl
   const { keys, problems } = readKeys(config.node.stateFolder, apex, new FileReader());
   if (problems.length > 0) complainOf(problems);
   return keys;
+}
+
+/** Where a zone stands with its keys; null: nobody has rolled them. */
+export function stateOf(config: Config | null, { apex }: DnssecZone): KeyState | null {
+  if (config === null) return null;
+  const { value, problems } = readKeyState(config.node.stateFolder, apex, new FileReader());
+  if (problems.length > 0) complainOf(problems);
+  return value;
 }
 
 /** The config in a folder; null, after complaining, where it has problems. */

@@ -1,15 +1,10 @@
 /** `meridian token`: works on the store itself, so that the first token needs no token. */
 
-import { mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { loadConfig } from "../control/config-file.ts";
-import { openSqliteStore, STORE_FILE } from "../control/sqlite-store.ts";
-import type { Store, TokenGrant } from "../control/store.ts";
+import type { TokenGrant } from "../control/store.ts";
 import { hashToken, makeSecret } from "../control/token.ts";
-import { complain, complainOf, print } from "./console.ts";
-
-/** Who changes tokens from the command line. */
-const AUTHOR = "command line";
+import { complain, print } from "./console.ts";
+import { AUTHOR, withStore } from "./node-store.ts";
+import { readConfig } from "./signed-zone.ts";
 
 /** Makes a token and prints its secret, which cannot be shown again. */
 export function addToken(
@@ -25,7 +20,7 @@ export function addToken(
     complain("A token of role agent, and no other, names its --vantage");
     return;
   }
-  withStore(options.config, (store) => {
+  withStore(readConfig(options.config), (store) => {
     const secret = makeSecret();
     const token = { name, grant, createdMs: Date.now() };
     if (store.addToken(token, hashToken(secret), AUTHOR)) print(secret);
@@ -36,7 +31,7 @@ export function addToken(
 
 /** Prints who has tokens. */
 export function listTokens(options: { readonly config: string }): void {
-  withStore(options.config, (store) => {
+  withStore(readConfig(options.config), (store) => {
     for (const { name, grant, createdMs } of store.tokens()) {
       const role = grant.role === "agent" ? `agent ${grant.vantage}` : grant.role;
       print(`${name}\t${role}\t${new Date(createdMs).toISOString()}`);
@@ -46,7 +41,7 @@ export function listTokens(options: { readonly config: string }): void {
 
 /** Takes a token's rights away, at once. */
 export function removeToken(name: string, options: { readonly config: string }): void {
-  withStore(options.config, (store) => {
+  withStore(readConfig(options.config), (store) => {
     if (!store.removeToken(name, AUTHOR, Date.now())) complain(`There is no token ${name}`);
   });
 }
@@ -54,19 +49,4 @@ export function removeToken(name: string, options: { readonly config: string }):
 function grantOf(role: "admin" | "reader" | "agent", vantage: string | undefined): TokenGrant | null {
   if (role === "agent") return vantage === undefined ? null : { role, vantage };
   return vantage === undefined ? { role } : null;
-}
-
-function withStore(config: string, use: (store: Store) => void): void {
-  const { value, problems } = loadConfig(resolve(config));
-  if (value === null) {
-    complainOf(problems);
-    return;
-  }
-  mkdirSync(value.node.stateFolder, { recursive: true, mode: 0o700 });
-  const store = openSqliteStore(join(value.node.stateFolder, STORE_FILE));
-  try {
-    use(store);
-  } finally {
-    store.close();
-  }
 }

@@ -261,10 +261,30 @@ export interface DeclaredZone {
 
 /** A zone that is signed. */
 export interface DnssecZone extends DeclaredZone {
-  /** Of keys that are made from now on; keys that are there sign with their own. */
+  /** Of keys that are made from now on. Where keys are rolled, those of another are replaced. */
   readonly algorithm: "ecdsap256sha256" | "ed25519";
   /** How long a signature holds. */
   readonly validitySeconds: number;
+  /** TTL of DNSKEY, CDS and CDNSKEY: how long an old set may be remembered when keys change. */
+  readonly keyTtlSeconds: number;
+  /** null: keys change by hand alone. */
+  readonly rollover: RolloverConfig | null;
+}
+
+/** How the keys of a zone are rolled. */
+export interface RolloverConfig {
+  /** The name of the node that does it; all others do as its files say. */
+  readonly by: string;
+  /** How long a key signs; null: until somebody asks for another. */
+  readonly everyMs: number | null;
+  /** How long it takes until all servers of the zone answer alike, and all of the parent. */
+  readonly propagationMs: number;
+  /** The servers of the parent zone; none: a resolver knows them. */
+  readonly parent: readonly Endpoint[];
+  /** null: those that the system uses. */
+  readonly resolver: Endpoint | null;
+  /** How often the parent is looked at while a rollover is under way. */
+  readonly lookEveryMs: number;
 }
 
 /** A secret shared with somebody who sends UPDATEs or transfers zones (RFC 8945); the file is read elsewhere. */

@@ -61,7 +61,8 @@ export const keys = {
   "node.api.tls": ["certificate", "key"],
 
   geo: ["database", "labels"],
-  "dnssec.*": ["algorithm", "validity"],
+  "dnssec.*": ["algorithm", "validity", "keyTtl", "rollover"],
+  "dnssec.*.rollover": ["by", "every", "propagation", "parent", "resolver", "lookEvery"],
   "regions.*": ["at"],
   "vantages.*": ["at"],
 

@@ -26,7 +26,7 @@ export interface ChallengeEdit {
 }
 
 /** The TTL of every challenge, whatever the client of an UPDATE would like: what is gone should be gone soon. */
-const CHALLENGE_TTL_SECONDS = 60;
+export const CHALLENGE_TTL_SECONDS = 60;
 /** Values at one name: a certificate for a name and its wildcard takes two, and several clients may be at it. */
 export const VALUES_MAX = 32;
 /** Values in all. */

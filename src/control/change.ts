@@ -145,6 +145,11 @@ export class Door {
     });
   }
 
+  /** Settles when all that was ordered so far is done. */
+  async quiet(): Promise<void> {
+    await this.#last;
+  }
+
   /** The version of the last change. */
   version(): number {
     return Math.max(this.#options.store.version(), this.#options.versionSeen());

@@ -11,6 +11,7 @@ import type { IpAddress } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
 import type { Challenge } from "./challenge.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
+import type { SignedZoneView } from "./key-roller.ts";
 import type { NotifyOutcome } from "./notifier.ts";
 import type { Override } from "./override.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -32,6 +33,8 @@ export interface Desk {
   overrides(): readonly ListedOverride[];
   /** Those that are answered now, by owner name. */
   challenges(): readonly Challenge[];
+  /** In the order of the config. */
+  signedZones(): readonly SignedZoneView[];
   /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
   audit(limit: number, before: number | null): readonly AuditEntry[];
   status(): Status;

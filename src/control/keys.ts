@@ -13,6 +13,7 @@ import {
   PRIVATE_SUFFIX,
   PUBLIC_SUFFIX,
 } from "../dnssec/key-name.ts";
+import { isSame } from "../dnssec/rollover.ts";
 import type { Problem } from "../problem.ts";
 import { RRType } from "../wire/codes.ts";
 import { formatName, type Name } from "../wire/name.ts";
@@ -28,8 +29,8 @@ export interface ZoneKey extends KeyRef {
   readonly file: string;
 }
 
-/** TTL of DNSKEY, CDS and CDNSKEY: how long an old set may be remembered when keys change. */
-export const KEY_TTL_SECONDS = 3600;
+/** A line of a master file has a TTL; the zone's is `keyTtl` of the config. */
+const FILE_TTL_SECONDS = 3600;
 const TRIES_MAX = 100;
 
 /**
@@ -65,6 +66,11 @@ export function removeKey(stateFolder: string, apex: Name, tag: number): boolean
   return true;
 }
 
+/** Puts the DNSKEY RDATA and file of keys beside their names; those whose file is not there are left out. */
+export function filesOf(refs: readonly KeyRef[], keys: readonly ZoneKey[]): readonly ZoneKey[] {
+  return refs.flatMap((ref) => keys.find((key) => isSame(key, ref)) ?? []);
+}
+
 /** The public halves of a zone's keys, by tag. `reader` takes note of what was looked at. */
 export function readKeys(
   stateFolder: string,
@@ -89,7 +95,7 @@ export function readKeys(
 /** A DNSKEY as a line of a master file. */
 function formatKey(apex: Name, dnskey: Uint8Array): string {
   const rdata = formatRdata(RRType.DNSKEY, dnskey);
-  return `${formatName(apex).toLowerCase()} ${KEY_TTL_SECONDS} IN DNSKEY ${rdata}`;
+  return `${formatName(apex).toLowerCase()} ${FILE_TTL_SECONDS} IN DNSKEY ${rdata}`;
 }
 
 /** The key in a public file, or what is wrong with it. */

@@ -19,10 +19,12 @@ import type { ConnectedVantage, Desk, ExplainOutcome, LastReload, ListedOverride
 import { explainName } from "./explain.ts";
 import { FactKeeper } from "./fact-keeper.ts";
 import { Ingest } from "./ingest.ts";
+import { KeyRoller, type SignedZoneView } from "./key-roller.ts";
 import { type Edition, LiveBook } from "./live-book.ts";
 import { describeMoved } from "./moved.ts";
 import { Notifier } from "./notifier.ts";
 import { isActive, isStale, type Override } from "./override.ts";
+import { lookAtParent } from "./parent.ts";
 import type { Replanned } from "./planner.ts";
 import type { Publisher } from "./publish.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
@@ -92,6 +94,7 @@ export class NodeDesk implements Desk {
   readonly #ingest: Ingest;
   readonly #clerk: Clerk;
   readonly #notifier: Notifier;
+  readonly #roller: KeyRoller;
   readonly #watcher: FileWatcher;
   readonly #first: Snapshot;
   #lastReload: LastReload;
@@ -134,6 +137,14 @@ export class NodeDesk implements Desk {
       log: options.log,
     });
     this.#notifier = new Notifier(options);
+    this.#roller = new KeyRoller({
+      store: this.#store,
+      snapshot: () => this.snapshot(),
+      nowMs,
+      look: ({ apex }, rollover) => lookAtParent(apex, rollover, nowMs),
+      reload: (reason) => this.#reload(reason),
+      log: options.log,
+    });
     this.#watcher = new FileWatcher({
       onChange: (files) => this.#reload(`changed: ${files.join(", ")}`),
     });
@@ -164,16 +175,19 @@ export class NodeDesk implements Desk {
         .expire()
         .catch((cause) => this.#complain("what has come to its end is not on record", cause));
     }
+    this.#roller.tick();
     this.#ingest.keepTokens(new Set(this.#store.tokens().map(({ name }) => name)));
     this.#arm();
   }
 
   async close(): Promise<void> {
-    if (this.#timer !== null) clearTimeout(this.#timer);
     this.#watcher.close();
     this.#notifier.close();
+    this.#roller.close();
     this.#ingest.close();
     this.#book.flush();
+    await this.#door.quiet();
+    if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#options.publisher.save();
     this.#store.close();
   }
@@ -208,6 +222,10 @@ export class NodeDesk implements Desk {
 
   challenges(): readonly Challenge[] {
     return live(this.#store.challenges(), this.nowMs());
+  }
+
+  signedZones(): readonly SignedZoneView[] {
+    return this.#roller.views();
   }
 
   audit(limit: number, before: number | null): readonly AuditEntry[] {
@@ -321,6 +339,7 @@ export class NodeDesk implements Desk {
     const atMs = this.nowMs();
     const { warnings, stamps, value } = loaded;
     this.#watcher.watch(stamps);
+    this.#roller.loaded();
     for (const warning of warnings) log.error(formatProblem(warning));
     if (problems.length > 0 || value === null) {
       this.#lastReload = { kind: "refused", atMs, problems };

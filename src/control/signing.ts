@@ -2,14 +2,26 @@
 
 import type { ZoneSigning } from "../book/compile.ts";
 import type { Config, DnssecZone } from "../config/config.ts";
-import { Duty } from "../dnssec/key-duty.ts";
+import { type KeyPlan, type KeyState, planOf, settled } from "../dnssec/rollover.ts";
 import type { Problem } from "../problem.ts";
 import { RRType, rrTypeName } from "../wire/codes.ts";
 import { formatName, nameKey } from "../wire/name.ts";
 import { withNode } from "../zone/with-node.ts";
 import type { RRset, Zone } from "../zone/zone.ts";
+import { CHALLENGE_TTL_SECONDS } from "./challenge.ts";
 import type { FileReader } from "./files.ts";
-import { KEY_TTL_SECONDS, readKeys, type ZoneKey } from "./keys.ts";
+import { keyStatePath, readKeyState } from "./key-state.ts";
+import { filesOf, readKeys, type ZoneKey } from "./keys.ts";
+
+/** What there is of a zone's keys. */
+export interface ZoneKeys {
+  /** All that have files. */
+  readonly keys: readonly ZoneKey[];
+  /** null: nobody has rolled them yet. */
+  readonly state: KeyState | null;
+  /** The largest TTL of the zone; 0 where its keys are not rolled. */
+  readonly ttlSeconds: number;
+}
 
 /** The zones with their keys in them. */
 export interface SignedZones {
@@ -17,6 +29,7 @@ export interface SignedZones {
   readonly zones: readonly Zone[];
   /** By `nameKey` of the apex: the signed ones. */
   readonly signing: ReadonlyMap<string, ZoneSigning>;
+  readonly zoneKeys: ReadonlyMap<string, ZoneKeys>;
   readonly problems: readonly Problem[];
 }
 
@@ -43,17 +56,77 @@ export function signZones(config: Config, zones: readonly Zone[], reader: FileRe
         message: `dnssec.${label}: there is no zone of this name, expected an apex`,
       });
   }
+  const zoneKeys = new Map<string, ZoneKeys>();
   const withKeys = zones.map((zone) => {
-    const wanted = config.dnssec.get(nameKey(zone.apex));
+    const key = nameKey(zone.apex);
+    const wanted = config.dnssec.get(key);
     if (wanted === undefined) return zone;
-    const { keys, problems: own } = readKeys(config.node.stateFolder, zone.apex, reader);
-    problems.push(...own, ...problemsOf(zone, wanted, keys));
-    const refs = keys.map(({ algorithm, tag }) => ({ algorithm, tag, duties: Duty.All }));
-    signing.set(nameKey(zone.apex), { validitySeconds: wanted.validitySeconds, keys: refs });
-    return withApexRRsets(zone, keys);
+    const { stateFolder } = config.node;
+    const { keys, problems: own } = readKeys(stateFolder, zone.apex, reader);
+    const { value: state, problems: unread } = readKeyState(stateFolder, zone.apex, reader);
+    const plan = planFor(wanted, state, keys);
+    problems.push(...own, ...unread, ...problemsOf(zone, wanted, keys));
+    if (keys.length > 0) problems.push(...stateProblems(config, wanted, state, keys));
+    signing.set(key, {
+      validitySeconds: wanted.validitySeconds,
+      keys: plan.duties.filter((duty) => filesOf([duty], keys).length > 0),
+    });
+    // Keys that nobody rolls need no TTL, and a large zone has many.
+    const ttlSeconds =
+      wanted.rollover === null ? 0 : Math.max(wanted.keyTtlSeconds, largestTtl(config, zone));
+    zoneKeys.set(key, { keys, state, ttlSeconds });
+    return withApexRRsets(zone, wanted.keyTtlSeconds, filesOf(plan.dnskeys, keys), filesOf(plan.cds, keys));
   });
-  return { zones: withKeys, signing, problems };
+  return { zones: withKeys, signing, zoneKeys, problems };
 }
+
+/** Where keys change by hand all that are there sign everything. */
+function planFor(wanted: DnssecZone, state: KeyState | null, keys: readonly ZoneKey[]): KeyPlan {
+  const byHand = state === null || (wanted.rollover === null && state.step === "idle");
+  return planOf(byHand ? settled("", keys, 0) : state);
+}
+
+function stateProblems(
+  config: Config,
+  { label, apex, place, rollover }: DnssecZone,
+  state: KeyState | null,
+  keys: readonly ZoneKey[],
+): readonly Problem[] {
+  if (state === null) return [];
+  if (rollover === null)
+    return state.step === "idle"
+      ? []
+      : [
+          {
+            ...place,
+            message: `dnssec.${label}: a rollover is under way, expected the key "rollover" until its end`,
+          },
+        ];
+  const missing = planOf(state).essential.filter((key) => filesOf([key], keys).length === 0);
+  return missing.map(({ tag }) => ({
+    file: keyStatePath(config.node.stateFolder, apex),
+    line: 0,
+    column: 0,
+    message: `key ${tag} has no file, and the zone would be bogus without it: put it back`,
+  }));
+}
+
+/** What a cache may keep for the longest time. Challenges are short-lived, and the TTL of keys is looked at elsewhere. */
+function largestTtl({ services }: Config, zone: Zone): number {
+  let largest = largestTtls.get(zone) ?? 0;
+  if (largest === 0) {
+    for (const { rrsets } of zone.nodes.values())
+      for (const { ttlSeconds } of rrsets.values()) largest = Math.max(largest, ttlSeconds);
+    largestTtls.set(zone, largest);
+  }
+  return services.reduce(
+    (most, { ttlSeconds }) => Math.max(most, ttlSeconds),
+    Math.max(largest, CHALLENGE_TTL_SECONDS),
+  );
+}
+
+/** A zone whose file has not changed is the same object, and may have a million names. */
+const largestTtls = new WeakMap<Zone, number>();
 
 function problemsOf(zone: Zone, wanted: DnssecZone, keys: readonly ZoneKey[]): readonly Problem[] {
   const name = formatName(zone.apex);
@@ -71,25 +144,32 @@ function problemsOf(zone: Zone, wanted: DnssecZone, keys: readonly ZoneKey[]): r
   return problems;
 }
 
-function withApexRRsets(zone: Zone, keys: readonly ZoneKey[]): Zone {
-  const key = nameKey(zone.apex);
-  const apex = zone.nodes.get(key);
-  const [first] = keys;
+function withApexRRsets(
+  zone: Zone,
+  ttlSeconds: number,
+  dnskeys: readonly ZoneKey[],
+  cds: readonly ZoneKey[],
+): Zone {
+  const apex = zone.nodes.get(nameKey(zone.apex));
+  const [first] = dnskeys;
   if (apex === undefined || first === undefined) return zone;
   const place = { file: first.file, line: 1, column: 1 };
-  const rrset = (type: number, rdatas: readonly Uint8Array[]): [number, RRset] => [
-    type,
-    { type, ttlSeconds: KEY_TTL_SECONDS, rdatas, place },
-  ];
-  const dnskeys = keys.map(({ dnskey }) => dnskey);
+  const rrset = (type: number, rdatas: readonly Uint8Array[]): readonly [number, RRset][] =>
+    rdatas.length === 0 ? [] : [[type, { type, ttlSeconds, rdatas, place }]];
   const rrsets = new Map([
     ...apex.rrsets,
-    rrset(RRType.DNSKEY, dnskeys),
-    rrset(
-      RRType.CDS,
-      keys.map(({ ds }) => ds),
+    ...rrset(
+      RRType.DNSKEY,
+      dnskeys.map(({ dnskey }) => dnskey),
     ),
-    rrset(RRType.CDNSKEY, dnskeys),
+    ...rrset(
+      RRType.CDS,
+      cds.map(({ ds }) => ds),
+    ),
+    ...rrset(
+      RRType.CDNSKEY,
+      cds.map(({ dnskey }) => dnskey),
+    ),
   ]);
   return { ...zone, nodes: withNode(zone.nodes, { ...apex, rrsets }) };
 }

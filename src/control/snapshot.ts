@@ -19,7 +19,7 @@ import { FileReader, type FileStamp, Remembered } from "./files.ts";
 import { GeoLoader, type GeoSource } from "./geo-loader.ts";
 import { Planner } from "./planner.ts";
 import { policiesIn } from "./policy-walk.ts";
-import { signZones } from "./signing.ts";
+import { signZones, type ZoneKeys } from "./signing.ts";
 import { transferProblems } from "./transfer-check.ts";
 import { loadTsigKeys, type TsigKeys } from "./tsig-keys.ts";
 
@@ -30,6 +30,8 @@ export interface Snapshot {
   readonly zones: readonly Zone[];
   /** The signed zones, by `nameKey` of the apex. */
   readonly signing: ReadonlyMap<string, ZoneSigning>;
+  /** What there is of keys for each of them. */
+  readonly zoneKeys: ReadonlyMap<string, ZoneKeys>;
   readonly atlas: Atlas;
   /** Where the atlas comes from. */
   readonly geo: GeoSource;
@@ -118,6 +120,7 @@ export class Loader {
               config: config.value,
               zones: signed.zones,
               signing: signed.signing,
+              zoneKeys: signed.zoneKeys,
               atlas: value.atlas,
               geo: value.source,
               keys: keys.value,

@@ -166,6 +166,13 @@ class SqliteStore implements Store {
     });
   }
 
+  exclusively(work: () => NewAuditEntry | null): void {
+    this.#transaction(() => {
+      const entry = work();
+      if (entry !== null) this.#append(entry);
+    });
+  }
+
   close(): void {
     this.#database.close();
   }
@@ -299,6 +306,7 @@ const AUDIT_EVENTS = [
   "challenges-ended",
   "challenges-expired",
   "files-loaded",
+  "keys-rolled",
   "token-added",
   "token-removed",
 ] as const satisfies readonly AuditEvent[];

@@ -35,6 +35,8 @@ export interface Store {
   addToken(token: TokenRecord, hash: string, author: string): boolean;
   /** Removes a token, and says so in the audit list. False when there is none of this name. */
   removeToken(name: string, author: string, atMs: number): boolean;
+  /** Does what no other process may do meanwhile, and adds what it returns to the audit list; null: there is nothing to say. */
+  exclusively(work: () => NewAuditEntry | null): void;
   close(): void;
 }
 
@@ -66,6 +68,7 @@ export type AuditEvent =
   | "challenges-ended"
   | "challenges-expired"
   | "files-loaded"
+  | "keys-rolled"
   | "token-added"
   | "token-removed";
 

@@ -16,7 +16,7 @@ export const ALGORITHM_NAMES: ReadonlyMap<string, Algorithm> = new Map([
 export const SIGNATURE_LENGTH = 64;
 
 /** The mnemonic of an algorithm. */
-export function algorithmName(algorithm: Algorithm): string {
+export function algorithmName(algorithm: Algorithm): "ecdsap256sha256" | "ed25519" {
   return algorithm === Algorithm.Ed25519 ? "ed25519" : "ecdsap256sha256";
 }
 

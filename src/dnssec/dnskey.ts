@@ -11,6 +11,11 @@ const CSK_FLAGS = 257;
 const PROTOCOL = 3;
 /** Digest type SHA-256 (RFC 4509), the one that RFC 8624 §3.3 makes a MUST for delegation. */
 const DIGEST_SHA256 = 2;
+/** Digest types that validators go by (RFC 4509, RFC 6605 §2), and their names in OpenSSL. SHA-1 is not for new DS (RFC 8624 §3.3). */
+const DIGESTS: ReadonlyMap<number, string> = new Map([
+  [DIGEST_SHA256, "sha256"],
+  [4, "sha384"],
+]);
 
 /** RDATA of the DNSKEY of a combined signing key (RFC 4034 §2.1). */
 export function dnskeyRdata(algorithm: Algorithm, publicKey: Uint8Array): Uint8Array {
@@ -38,6 +43,15 @@ export function dsRdata(apex: Name, dnskey: Uint8Array): Uint8Array {
   rdata[3] = DIGEST_SHA256;
   rdata.set(digest, 4);
   return rdata;
+}
+
+/** Whether a DS of the parent's is of that DNSKEY at `apex`; of a key without RDATA (null) none is. */
+export function isDsOf(ds: Uint8Array, apex: Name, dnskey: Uint8Array | null): boolean {
+  if (dnskey === null || ds.length < 4) return false;
+  const hash = DIGESTS.get(u8(ds, 3));
+  if (hash === undefined || u16(ds, 0) !== keyTag(dnskey) || u8(ds, 2) !== u8(dnskey, 3)) return false;
+  const digest = createHash(hash).update(nameKey(apex), "latin1").update(dnskey).digest();
+  return digest.equals(ds.subarray(4));
 }
 
 /** Why RDATA of a DNSKEY is not one that we sign with; null: it is. */

@@ -23,6 +23,7 @@ export interface Sample {
   /** Overrides that count now, by kind. */
   readonly overrides: Readonly<Record<string, number>>;
   readonly services: number;
+  readonly rollovers: readonly MeasuredRollover[];
   readonly lastReload: { readonly loaded: boolean; readonly atMs: number };
   readonly geoBuiltAtSeconds: number;
 }
@@ -46,6 +47,14 @@ interface MeasuredVantage {
   readonly streams: number;
   /** null: it has never reported. */
   readonly reportedAtMs: number | null;
+}
+
+/** A zone whose keys are rolled. */
+interface MeasuredRollover {
+  readonly zone: string;
+  readonly step: string;
+  /** null: dns does not serve the step yet. */
+  readonly servedMs: number | null;
 }
 
 /** One value with its labels. */
@@ -203,6 +212,20 @@ const NODE: readonly Family[] = [
     help: "Overrides that count now.",
     labels: ["kind"],
     read: ({ overrides }) => Object.entries(overrides).map(([kind, active]) => [{ kind }, active]),
+  },
+  {
+    type: "gauge",
+    name: "meridian_key_rollover_step",
+    help: "1: where a zone stands with its keys; idle between rollovers.",
+    labels: ["zone", "step"],
+    read: ({ rollovers }) => rollovers.map(({ zone, step }) => [{ zone, step }, 1]),
+  },
+  {
+    type: "gauge",
+    name: "meridian_key_rollover_step_timestamp_seconds",
+    help: "Since when that step is served; 0: not yet.",
+    labels: ["zone"],
+    read: ({ rollovers }) => rollovers.map(({ zone, servedMs }) => [{ zone }, (servedMs ?? 0) / 1_000]),
   },
   ofNode(
     "last_reload_success",

@@ -310,6 +310,7 @@ function snapshotOf(
     config,
     zones: [],
     signing: new Map(),
+    zoneKeys: new Map(),
     keys: new Map(),
     atlas,
     geo: { file: "geo.mmdb", type: "Test", builtAtSeconds: 0 },

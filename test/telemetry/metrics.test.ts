@@ -23,6 +23,7 @@ const SAMPLE: Sample = {
   vantages: [{ vantage: "dublin", fresh: true, isolated: false, streams: 2, reportedAtMs: 1_500 }],
   overrides: { drain: 1 },
   services: 3,
+  rollovers: [{ zone: "gslb.example", step: "submit", servedMs: 1_000 }],
   lastReload: { loaded: false, atMs: 2_500 },
   geoBuiltAtSeconds: 9,
 };

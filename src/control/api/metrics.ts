@@ -58,6 +58,10 @@ async function sampleOf(desk: Desk): Promise<Sample> {
       kinds.map((kind) => [kind, active.filter(({ action }) => action.kind === kind).length]),
     ),
     services: config.services.length,
+    rollovers: desk.signedZones().flatMap(({ zone, state }) => {
+      if (state === null) return [];
+      return [{ zone: zone.label, step: state.step, servedMs: state.servedMs }];
+    }),
     lastReload: { loaded: lastReload.kind === "loaded", atMs: lastReload.atMs },
     geoBuiltAtSeconds: geo.builtAtSeconds,
   };

@@ -19,6 +19,7 @@ import { answerError, answerErrors, answerNonsense } from "./errors.ts";
 import { explainRoutes } from "./explain.ts";
 import { factRoutes } from "./facts.ts";
 import { healthRoutes } from "./health.ts";
+import { keyRoutes } from "./keys.ts";
 import { metricRoutes } from "./metrics.ts";
 import { describeRoutes } from "./openapi.ts";
 import { overrideRoutes } from "./overrides.ts";
@@ -102,6 +103,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   factRoutes(app, desk);
   overrideRoutes(app, desk);
   challengeRoutes(app, desk);
+  keyRoutes(app, desk);
   auditRoutes(app, desk);
   tokenRoutes(app, desk);
   agentRoutes(app, desk);

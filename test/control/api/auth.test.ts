@@ -24,6 +24,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "POST /v1/overrides": "admin",
   "DELETE /v1/overrides/{id}": "admin",
   "GET /v1/challenges": "reader",
+  "GET /v1/keys": "reader",
   "PUT /v1/challenges/{name}/{value}": "admin",
   "DELETE /v1/challenges/{name}/{value}": "admin",
   "GET /v1/audit": "reader",

@@ -1,0 +1,118 @@
+/** Rollovers on a virtual clock: no validator ever finds the zone bogus, and each wait is there because one would. */
+
+import { describe, expect, test } from "vitest";
+import { RULES, type Rules, type Waits } from "../../src/dnssec/rollover-waits.ts";
+import { play, type Scenario } from "./rollover-model.ts";
+
+/** How many worlds are tried; each has its own TTLs, delays, servers and restarts. */
+const SEEDS = 300;
+
+const KEY = ["publish", "submit", "retire", "remove", "idle"];
+const ALGORITHM = ["sign", "publish", "submit", "retire", "withdraw", "remove", "idle"];
+
+function* worlds(scenario: Omit<Scenario, "seed">): Generator<ReturnType<typeof play>> {
+  for (let seed = 1; seed <= SEEDS; seed += 1) yield play({ ...scenario, seed });
+}
+
+describe.each([
+  ["key", KEY],
+  ["algorithm", ALGORITHM],
+] as const)("a rollover of the %s", (kind, steps) => {
+  test("comes to its end, and every mix of what caches remember validates at every moment", () => {
+    for (const { violation, steps: served } of worlds({ kind })) {
+      expect(violation).toBeNull();
+      expect(served).toEqual(steps);
+    }
+  });
+
+  test("waits for TTLs that were lowered just before it began", () => {
+    for (const { violation, steps: served } of worlds({ kind, lowersTtls: true })) {
+      expect(violation).toBeNull();
+      expect(served).toEqual(steps);
+    }
+  });
+
+  test("that is turned round at any moment leads back to the old keys, and validates too", () => {
+    const ways = new Set<string>();
+    for (const { violation, steps: served } of worlds({ kind, turns: true })) {
+      expect(violation).toBeNull();
+      expect(served.at(-1)).toBe("idle");
+      ways.add(served.join(" "));
+    }
+    expect(ways.size).toBeGreaterThan(kind === "key" ? 3 : 5);
+  });
+});
+
+/** Rules of which one is wrong. */
+function without(part: Partial<Rules>): Pick<Scenario, "rules"> {
+  return { rules: { ...RULES, ...part } };
+}
+
+const noTtl = ({ propagation }: Waits): number => propagation;
+const noPropagation =
+  (term: "dnskey" | "zone" | "ds") =>
+  (waits: Waits): number =>
+    waits[term];
+
+describe("the model finds a bogus zone where", () => {
+  test.each<[string, Omit<Scenario, "seed">]>([
+    ["sign does not wait for the zone's TTL", { kind: "algorithm", ...without({ sign: noTtl }) }],
+    [
+      "sign does not wait for other nodes",
+      { kind: "algorithm", ...without({ sign: noPropagation("zone") }) },
+    ],
+    ["publish does not wait for the TTL of DNSKEY", { kind: "key", ...without({ publish: noTtl }) }],
+    ["publish does not, for an algorithm", { kind: "algorithm", ...without({ publish: noTtl }) }],
+    [
+      "publish does not wait for other nodes",
+      { kind: "key", ...without({ publish: noPropagation("dnskey") }) },
+    ],
+    ["retire does not wait for the zone's TTL", { kind: "key", ...without({ retireServed: noTtl }) }],
+    [
+      "retire does not wait for other nodes",
+      { kind: "key", ...without({ retireServed: noPropagation("zone") }) },
+    ],
+    ["retire does not wait for the TTL of DS", { kind: "key", ...without({ retireDs: noTtl }) }],
+    ["retire does not, for an algorithm", { kind: "algorithm", ...without({ retireDs: noTtl }) }],
+    [
+      "retire does not wait for the parent's servers",
+      { kind: "key", ...without({ retireDs: noPropagation("ds") }) },
+    ],
+    ["withdraw does not wait for the TTL of DNSKEY", { kind: "algorithm", ...without({ withdraw: noTtl }) }],
+    [
+      "withdraw does not wait for other nodes",
+      { kind: "algorithm", ...without({ withdraw: noPropagation("dnskey") }) },
+    ],
+    ["remove does not wait for other nodes", { kind: "key", ...without({ remove: () => 0 }) }],
+    ["a step counts before it is served", { kind: "key", lie: (facts) => ({ ...facts, isServed: true }) }],
+    [
+      "the DS is taken for seen",
+      {
+        kind: "key",
+        lie: (facts, atMs) => ({ ...facts, look: facts.look && { ...facts.look, kind: "right", atMs } }),
+      },
+    ],
+    ["one server of the parent is enough", { kind: "key", looksAt: 1 }],
+    [
+      "TTLs that were lowered are forgotten",
+      {
+        kind: "algorithm",
+        lowersTtls: true,
+        forget: (state) => ({ ...state, ttls: { ...state.ttls, dnskey: null, zone: null } }),
+      },
+    ],
+    [
+      "the TTL of the DS is forgotten",
+      {
+        kind: "key",
+        forget: (state) => ({
+          ...state,
+          ttls: { ...state.ttls, ds: { seconds: 0, current: 0, sinceMs: 0 } },
+        }),
+      },
+    ],
+  ])("%s", (_what, scenario) => {
+    const found = worlds(scenario).find(({ violation }) => violation !== null);
+    expect(found?.violation).toEqual(expect.any(String));
+  });
+});
