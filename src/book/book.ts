@@ -75,6 +75,32 @@ export function checksums(bytes: Uint8Array): Checksums {
   return finish(sumInSteps(bytes));
 }
 
+/** What of a book changes while it is served. */
+export interface BookPlans {
+  /** Of the book. */
+  readonly version: number;
+  /** Word offset in the book. */
+  readonly at: number;
+  readonly words: Uint32Array;
+}
+
+/** A copy of the plans of a book. */
+export function plansOf(bytes: Uint8Array): BookPlans {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
+  const at = word(words, Header.plansAt);
+  return { version: versionOf(words), at, words: words.slice(at) };
+}
+
+/** The checksum that a book's header should have for its plans. */
+export function plansChecksum({ buffer, byteOffset, byteLength }: Uint32Array): number {
+  return crc32(new Uint8Array(buffer, byteOffset, byteLength));
+}
+
+/** The version in the header of a book, whose words these are. */
+export function versionOf(words: Uint32Array): number {
+  return word(words, Header.versionHigh) * 2 ** 32 + word(words, Header.versionLow);
+}
+
 /** Octets summed in one step. */
 const STEP_OCTETS = 1 << 18;
 
@@ -101,10 +127,6 @@ function finish<T>(steps: Generator<void, T>): T {
     const step = steps.next();
     if (step.done === true) return step.value;
   }
-}
-
-function versionOf(words: Uint32Array): number {
-  return word(words, Header.versionHigh) * 2 ** 32 + word(words, Header.versionLow);
 }
 
 function problem(message: string): Inspection {

@@ -302,7 +302,7 @@ class Compiler {
     this.#words.append(new Uint32Array(octets.buffer));
   }
 
-  /** Puts octets and plans behind the words and seals the book. */
+  /** Puts octets and plans behind the words, and writes the checksums. */
   #finish(serviceAt: readonly number[]): CompiledBook {
     const { services } = this.#content;
     const head = this.#words;
@@ -334,7 +334,9 @@ class Compiler {
     words[Header.plansAt] = plansAt;
     words[Header.length] = words.length;
     words[Header.octetsAt] = octetsAt;
-    sealBook(bytes);
+    const { checksum, plansChecksum } = checksums(bytes);
+    words[Header.checksum] = checksum;
+    words[Header.plansChecksum] = plansChecksum;
     return { bytes, directory: { vips: this.#vipNumbers, services: entries }, problems: this.#problems };
   }
 
@@ -352,12 +354,4 @@ class Compiler {
     if (zone === undefined) throw new RangeError(`no zone ${number}`);
     return zone;
   }
-}
-
-/** Writes the checksums of a book whose plans may have been patched, before it goes to disk. */
-export function sealBook(bytes: Uint8Array): void {
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-  const { checksum, plansChecksum } = checksums(bytes);
-  words[Header.checksum] = checksum;
-  words[Header.plansChecksum] = plansChecksum;
 }

@@ -76,11 +76,11 @@ function writePlan(
 
 /**
  * Puts packed plans in force. For each it writes the idle buffer of the slot, then lets one store of the sequence
- * switch over, so that a reader sees the old plan or the new one.
+ * switch over, so that a reader sees the old plan or the new one. `words` are those of the book from `wordsAt` on.
  */
-export function applyPatches(words: Uint32Array, packed: Uint32Array): void {
+export function applyPatches(words: Uint32Array, packed: Uint32Array, wordsAt = 0): void {
   for (let at = 0; at < packed.length; ) {
-    const slot = word(packed, at);
+    const slot = word(packed, at) - wordsAt;
     const length = word(packed, at + 1);
     const from = at + HEAD_WORDS;
     const sequence = (word(words, slot) + 1) >>> 0;

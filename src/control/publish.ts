@@ -1,8 +1,10 @@
 /** Gives books and plan patches to dns, and keeps the book on disk fresh for a cold start. */
 
-import { open, rename } from "node:fs/promises";
+import { copyFile, type FileHandle, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type BookContent, type CompiledBook, sealBook } from "../book/compile.ts";
+import { type BookPlans, plansChecksum, plansOf, versionOf } from "../book/book.ts";
+import type { BookContent, CompiledBook } from "../book/compile.ts";
+import { HEADER_WORDS, Header } from "../book/layout.ts";
 import type { ToDns, ToPublisher } from "../book/messages.ts";
 import { applyPatches } from "../book/patch.ts";
 
@@ -37,7 +39,8 @@ export class Publisher {
   readonly #greeting = Promise.withResolvers<void>();
   #requests = 0;
   #waiting: Waiting | null = null;
-  #adopted: { readonly version: number; readonly words: Uint32Array } | null = null;
+  /** Of the book in force; the rest of it is on disk, where it takes no memory. */
+  #plans: BookPlans | null = null;
   #versionSeen = 0;
   #versionServed = 0;
   #rewriteTimer: NodeJS.Timeout | null = null;
@@ -99,7 +102,7 @@ export class Publisher {
     }
     const offered = `${this.#path}.next`;
     try {
-      await this.#write(offered, compiled.bytes);
+      await this.#inTurn(() => write(offered, compiled.bytes));
     } catch (cause) {
       return { kind: "refused", reason: `Cannot write ${offered}: ${String(cause)}` };
     }
@@ -108,18 +111,17 @@ export class Publisher {
       this.#options.send({ kind: "adopt", version, path: offered });
     });
     if (outcome.kind === "refused") return outcome;
-    const { buffer, byteOffset, byteLength } = compiled.bytes;
-    this.#adopted = { version, words: new Uint32Array(buffer, byteOffset, byteLength / 4) };
+    this.#plans = plansOf(compiled.bytes);
     this.#inTurn(() => rename(offered, this.#path)).catch(this.#options.onError);
     return outcome;
   }
 
   /** Sends new plans, as a `PatchWriter` packs them, for the adopted book; dns answers by them at once, the disk follows. */
   patch(packed: Uint32Array): void {
-    if (this.#adopted === null || packed.length === 0) return;
-    const { version, words } = this.#adopted;
+    if (this.#plans === null || packed.length === 0) return;
+    const { version, at, words } = this.#plans;
     this.#options.send({ kind: "patch", version, packed });
-    applyPatches(words, packed);
+    applyPatches(words, packed, at);
     this.#rewriteTimer ??= setTimeout(() => this.#rewrite(), this.#options.rewriteMs ?? REWRITE_MS);
   }
 
@@ -159,27 +161,10 @@ export class Publisher {
   #rewrite(): void {
     if (this.#rewriteTimer !== null) clearTimeout(this.#rewriteTimer);
     this.#rewriteTimer = null;
-    if (this.#adopted === null) return;
+    if (this.#plans === null) return;
     // A copy, because more patches may come in while it is written, and the checksum must fit what is on disk.
-    const bytes = new Uint8Array(this.#adopted.words.slice().buffer);
-    sealBook(bytes);
-    this.#write(this.#path, bytes).catch(this.#options.onError);
-  }
-
-  /** Replaces a file as a whole: a crash leaves the old content or the new. */
-  #write(path: string, bytes: Uint8Array): Promise<void> {
-    return this.#inTurn(async () => {
-      const aside = `${path}.tmp`;
-      const file = await open(aside, "w");
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(aside, path);
-      await syncFolder(dirname(path));
-    });
+    const plans = { ...this.#plans, words: this.#plans.words.slice() };
+    this.#inTurn(() => rewritePlans(this.#path, plans)).catch(this.#options.onError);
   }
 
   /** One file operation after the other, so that an old book cannot overtake a new one. */
@@ -195,6 +180,46 @@ export function emptiness(content: BookContent): string | null {
   if (content.zones.length === 0) return "there is no zone";
   const without = content.services.find(({ plans }) => plans.length === 0);
   return without === undefined ? null : `service ${without.service.label} has no plan`;
+}
+
+/** Writes a file as a whole: a crash leaves the old content or the new. */
+async function write(path: string, bytes: Uint8Array): Promise<void> {
+  await using file = await open(asideOf(path), "w");
+  await file.writeFile(bytes);
+  await replace(path, file);
+}
+
+/** Puts other plans into the book at `path`, and its file in place of the old one as a whole. */
+async function rewritePlans(path: string, { version, at, words }: BookPlans): Promise<void> {
+  const aside = asideOf(path);
+  await copyFile(path, aside);
+  await using file = await open(aside, "r+");
+  const header = new Uint32Array(HEADER_WORDS);
+  await file.read(octetsOf(header), 0, header.byteLength, 0);
+  if (versionOf(header) !== version)
+    throw new Error(`Cannot put plans of book ${version} into ${path}: it is book ${versionOf(header)}`);
+  header[Header.plansChecksum] = plansChecksum(words);
+  await file.write(octetsOf(header), 0, header.byteLength, 0);
+  const { bytesWritten } = await file.write(octetsOf(words), 0, words.byteLength, 4 * at);
+  // A disk that is nearly full takes a part without an error.
+  if (bytesWritten < words.byteLength)
+    throw new Error(`Cannot write ${aside}: expected more room on the disk`);
+  await replace(path, file);
+}
+
+/** Puts what was written beside a file in its place, durably. */
+async function replace(path: string, file: FileHandle): Promise<void> {
+  await file.sync();
+  await rename(asideOf(path), path);
+  await syncFolder(dirname(path));
+}
+
+function asideOf(path: string): string {
+  return `${path}.tmp`;
+}
+
+function octetsOf({ buffer, byteOffset, byteLength }: Uint32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Makes a rename in a folder durable. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checksums, inspectBook } from "../../src/book/book.ts";
-import { type BookContent, compileBook, sealBook } from "../../src/book/compile.ts";
+import { inspectBook, plansChecksum, plansOf } from "../../src/book/book.ts";
+import { type BookContent, compileBook } from "../../src/book/compile.ts";
 import { FORMAT, HEADER_WORDS, Header, PLAN_SERVFAIL } from "../../src/book/layout.ts";
 import { applyPatches, PatchWriter, planWords } from "../../src/book/patch.ts";
 import type { VipId } from "../../src/config/config.ts";
@@ -67,14 +67,20 @@ describe("a book from disk", () => {
     );
   });
 
-  test("that was patched is sound again once it is sealed", () => {
+  test("that was patched is sound again with the plans and their checksum in it", () => {
     const { bytes, directory } = compileBook(content);
     const { packed } = new PatchWriter(directory).put(0, 0, 4, planOf({ "192.0.2.2": 1 }));
-    applyPatches(new Uint32Array(bytes.buffer), packed);
+    const plans = plansOf(bytes);
+    expect(plans.version).toBe(content.version);
+    applyPatches(plans.words, packed, plans.at);
+    const words = new Uint32Array(bytes.buffer);
+    words.set(plans.words, plans.at);
     expect(inspectBook(bytes).kind).toBe("problem");
-    sealBook(bytes);
+    words[Header.plansChecksum] = plansChecksum(plans.words);
     expect(inspectBook(bytes).kind).toBe("sound");
-    expect(checksums(bytes).checksum).toBe(new Uint32Array(bytes.buffer)[Header.checksum]);
+    const whole = compileBook(content).bytes;
+    applyPatches(new Uint32Array(whole.buffer), packed);
+    expect(plansOf(whole)).toEqual(plans);
   });
 });
 

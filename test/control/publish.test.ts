@@ -1,4 +1,4 @@
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import type { CompiledBook } from "../../src/book/compile.ts";
 import { compileBook } from "../../src/book/compile.ts";
@@ -116,6 +116,18 @@ describe("a patch", () => {
     await until(() => errors.length > 0);
     expect(dns.count("patch")).toBe(1);
   });
+});
+
+test("a file that holds another book gets none of the plans", async () => {
+  const { publisher, book, folder, errors } = open();
+  const compiled = book(1);
+  await publisher.publish(1, compiled);
+  await publisher.save();
+  writeFileSync(folder.file("state/book"), book(2).bytes);
+  publisher.patch(new PatchWriter(compiled.directory).put(0, 0, 4, { kind: "servfail" }).packed);
+  await until(() => errors.length > 0);
+  expect(String(errors[0])).toContain("it is book 2");
+  expect(readFileSync(folder.file("state/book"))).toEqual(Buffer.from(book(2).bytes));
 });
 
 describe("emptiness is never published", () => {
