@@ -1,6 +1,7 @@
 /** A book as it is read while answering. */
 
 import { crc32 } from "node:zlib";
+import { finish, type Steps } from "../steps.ts";
 import { word } from "../wire/bytes.ts";
 import { FORMAT, HEADER_WORDS, Header, MAGIC } from "./layout.ts";
 
@@ -47,7 +48,7 @@ export function inspectBook(bytes: Uint8Array): Inspection {
 }
 
 /** The same in steps of a tenth of a millisecond, so that the caller can leave the processor to others in between. */
-export function* inspectInSteps(bytes: Uint8Array): Generator<void, Inspection> {
+export function* inspectInSteps(bytes: Uint8Array): Steps<Inspection> {
   if (bytes.length < HEADER_WORDS * 4) return problem("it is shorter than a header");
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
   if (words[Header.magic] !== MAGIC)
@@ -57,7 +58,7 @@ export function* inspectInSteps(bytes: Uint8Array): Generator<void, Inspection> 
   if (words[Header.length] !== words.length)
     return problem(`it has ${words.length} words, expected ${words[Header.length]}`);
   if (word(words, Header.plansAt) > words.length) return problem("its plans lie outside it");
-  const { checksum, plansChecksum } = yield* sumInSteps(bytes);
+  const { checksum, plansChecksum } = yield* checksums(bytes);
   if (checksum !== words[Header.checksum] || plansChecksum !== words[Header.plansChecksum])
     return problem("its checksum is wrong");
   if (words[Header.zoneCount] === 0) return problem("it has no zone");
@@ -68,11 +69,6 @@ export function* inspectInSteps(bytes: Uint8Array): Generator<void, Inspection> 
 interface Checksums {
   readonly checksum: number;
   readonly plansChecksum: number;
-}
-
-/** The checksums that a book's header should have. */
-export function checksums(bytes: Uint8Array): Checksums {
-  return finish(sumInSteps(bytes));
 }
 
 /** What of a book changes while it is served. */
@@ -104,7 +100,8 @@ export function versionOf(words: Uint32Array): number {
 /** Octets summed in one step. */
 const STEP_OCTETS = 1 << 18;
 
-function* sumInSteps(bytes: Uint8Array): Generator<void, Checksums> {
+/** The checksums that a book's header should have. */
+export function* checksums(bytes: Uint8Array): Steps<Checksums> {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
   const plansAt = word(words, Header.plansAt) * 4;
   return {
@@ -113,20 +110,13 @@ function* sumInSteps(bytes: Uint8Array): Generator<void, Checksums> {
   };
 }
 
-function* sumPart(part: Uint8Array): Generator<void, number> {
+function* sumPart(part: Uint8Array): Steps<number> {
   let sum = 0;
   for (let at = 0; at < part.length; at += STEP_OCTETS) {
     sum = crc32(part.subarray(at, at + STEP_OCTETS), sum);
     yield;
   }
   return sum;
-}
-
-function finish<T>(steps: Generator<void, T>): T {
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
 }
 
 function problem(message: string): Inspection {

@@ -6,6 +6,7 @@ import type { KeyDuty } from "../dnssec/key-duty.ts";
 import type { ClassTrie } from "../geo/trie.ts";
 import type { Problem } from "../problem.ts";
 import type { Plan } from "../steering/plan.ts";
+import { finish, forEachInSteps, type Steps } from "../steps.ts";
 import type { Prefix } from "../wire/address.ts";
 import { putU32 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
@@ -109,8 +110,12 @@ export interface CompiledBook {
 
 /** Compiles a book. The content was checked as a whole before: see `control/snapshot.ts`. */
 export function compileBook(content: BookContent): CompiledBook {
-  const compiler = new Compiler(content);
-  return compiler.compile();
+  return finish(compileInSteps(content));
+}
+
+/** The same in steps. */
+export function compileInSteps(content: BookContent): Steps<CompiledBook> {
+  return new Compiler(content).compile();
 }
 
 class Compiler {
@@ -130,7 +135,7 @@ class Compiler {
     this.#vipNumbers = new Map(content.vips.map((vip, number) => [vip.id, number]));
   }
 
-  compile(): CompiledBook {
+  *compile(): Steps<CompiledBook> {
     const { version, zones, vips, services, admissions } = this.#content;
     const words = this.#words;
     words.push(MAGIC, FORMAT, version >>> 0, Math.floor(version / 2 ** 32));
@@ -139,8 +144,9 @@ class Compiler {
     const names = new Map(
       services.map(({ service }, i) => [nameKey(service.name), { number: i, name: service.name }]),
     );
-    const tree = new Tree(words, this.#octets, zones, names);
-    this.#nodes(tree);
+    const tree = new Tree(words, this.#octets, zones);
+    yield* tree.grow(names);
+    yield* this.#nodes(tree);
     words.set(Header.zonesAt, words.length);
     words.set(Header.zoneCount, zones.length);
     const zonesAt = words.length;
@@ -151,19 +157,19 @@ class Compiler {
     for (const vip of vips) this.#vip(vip);
     if (admissions.length > 0) words.set(Header.admissionsAt, words.push(admissions.length));
     for (const admission of admissions) this.#admission(admission);
-    return this.#finish(serviceAt);
+    return yield* this.#finish(serviceAt);
   }
 
   /** Fills in what nodes own, and writes the table by which they are found. */
-  #nodes(tree: Tree): void {
+  *#nodes(tree: Tree): Steps<void> {
     const words = this.#words;
     for (const [number, { nodes }] of this.#content.zones.entries()) {
-      for (const owner of nodes.values()) {
+      yield* forEachInSteps(nodes.values(), (owner) => {
         const node = tree.nodeIn(number, owner.name);
         if (node !== 0) this.#rrsets(node, owner, tree);
-      }
+      });
     }
-    for (const node of tree.all()) this.#types(node);
+    yield* forEachInSteps(tree.all(), (node) => this.#types(node));
     words.set(Header.labelsMax, tree.labelsMax);
     words.set(Header.namesMask, tree.pairs.length / 2 - 1);
     words.set(Header.namesAt, words.append(tree.pairs));
@@ -303,15 +309,16 @@ class Compiler {
   }
 
   /** Puts octets and plans behind the words, and writes the checksums. */
-  #finish(serviceAt: readonly number[]): CompiledBook {
+  *#finish(serviceAt: readonly number[]): Steps<CompiledBook> {
     const { services } = this.#content;
     const head = this.#words;
     const octetWords = Math.ceil(this.#octets.length / 4);
     const octetsAt = head.length * 4;
     const plansAt = head.length + octetWords;
     const plans = new WordSink();
-    const entries = services.map(({ capacity4, capacity6, plans: classes }) => {
-      const slots = plansAt + plans.length;
+    const entries: BookDirectory["services"][number][] = [];
+    yield* forEachInSteps(services, ({ capacity4, capacity6, plans: classes }) => {
+      entries.push({ slots: plansAt + plans.length, capacity4, capacity6 });
       for (const { ipv4, ipv6 } of classes) {
         for (const [plan, capacity] of [
           [ipv4, capacity4],
@@ -322,7 +329,6 @@ class Compiler {
           plans.reserve(bufferWords(capacity));
         }
       }
-      return { slots, capacity4, capacity6 };
     });
 
     const words = new Uint32Array(plansAt + plans.length);
@@ -334,7 +340,7 @@ class Compiler {
     words[Header.plansAt] = plansAt;
     words[Header.length] = words.length;
     words[Header.octetsAt] = octetsAt;
-    const { checksum, plansChecksum } = checksums(bytes);
+    const { checksum, plansChecksum } = yield* checksums(bytes);
     words[Header.checksum] = checksum;
     words[Header.plansChecksum] = plansChecksum;
     return { bytes, directory: { vips: this.#vipNumbers, services: entries }, problems: this.#problems };

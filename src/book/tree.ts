@@ -1,5 +1,6 @@
 /** The owner names of all zones as one tree: every node of a book, which node hides which, which service answers where. */
 
+import { forEachInSteps, type Steps } from "../steps.ts";
 import { fold, u8 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 import { labelCount, type Name, nameKey } from "../wire/name.ts";
@@ -11,8 +12,13 @@ import { NODE_WORDS, Node, NodeKind, RRSET_WORDS } from "./layout.ts";
 /** The label of wildcards: one octet, an asterisk. */
 const ASTERISK = 0x2a;
 
+interface Service {
+  readonly number: number;
+  readonly name: Name;
+}
+
 /** By the key of its name. */
-type Services = ReadonlyMap<string, { readonly number: number; readonly name: Name }>;
+type Services = ReadonlyMap<string, Service>;
 
 /** Writes the nodes of a book, each with room for its RRsets. A node is where it stands among the words; 0 is none. */
 export class Tree {
@@ -23,16 +29,13 @@ export class Tree {
   readonly #apexes: NameIndex;
   readonly #nodes: NameIndex;
   readonly #begin: number;
-  #end = 0;
+  #end: number;
   /** Whether anything hides what is below it. */
   #hasCuts = false;
   #labelsMax = 0;
 
-  /**
-   * Where one zone lies below another that is given too, the names below the inner apex are the inner zone's alone.
-   * A `STEER` owner takes the number of the service it names.
-   */
-  constructor(words: WordSink, octets: OctetSink, zones: readonly Zone[], services: Services) {
+  /** Where one zone lies below another that is given too, the names below the inner apex are the inner zone's alone. */
+  constructor(words: WordSink, octets: OctetSink, zones: readonly Zone[]) {
     this.#words = words;
     this.#octets = octets;
     this.#zones = zones;
@@ -41,13 +44,19 @@ export class Tree {
     for (const [i, { apex }] of zones.entries()) this.#apexes.add(apex, 0, apex.length, i + 1);
     this.#nodes = new NameIndex(octets, (node) => words.at(node + Node.name));
     this.#begin = words.length;
-    this.#addOwners(services);
-    this.#addServices(services);
-    this.#addEmptyNonTerminals();
-    for (const node of this.all()) {
-      words.set(node + Node.cut, this.#hasCuts ? this.#topmostCut(node) : 0);
+    this.#end = words.length;
+  }
+
+  /** Adds all names. A `STEER` owner takes the number of the service it names. */
+  *grow(services: Services): Steps<void> {
+    for (const [zone, { nodes }] of this.#zones.entries())
+      yield* forEachInSteps(nodes.values(), (owner) => this.#addOwner(zone, owner, services));
+    yield* forEachInSteps(services.values(), (service) => this.#addService(service));
+    yield* forEachInSteps(this.all(), (node) => this.#addEmptyNonTerminals(node));
+    yield* forEachInSteps(this.all(), (node) => {
+      if (this.#hasCuts) this.#words.set(node + Node.cut, this.#topmostCut(node));
       this.#enterWildcard(node);
-    }
+    });
     this.#addParentSides();
   }
 
@@ -83,36 +92,28 @@ export class Tree {
     return parentSide !== 0 && this.#words.at(parentSide + Node.zone) === zone ? parentSide : 0;
   }
 
-  #addOwners(services: Services): void {
-    for (const [zone, { nodes }] of this.#zones.entries()) {
-      for (const owner of nodes.values()) {
-        if (this.#zoneOf(owner.name, 0) !== zone) continue;
-        const node = this.#addOwner(zone, owner.name, owner.rrsets);
-        const service = owner.steered === null ? undefined : services.get(nameKey(owner.steered.as));
-        if (service !== undefined) this.#words.set(node + Node.service, service.number + 1);
-      }
-    }
+  #addOwner(zone: number, { name, rrsets, steered }: ZoneNode, services: Services): void {
+    if (this.#zoneOf(name, 0) !== zone) return;
+    const node = this.#addName(zone, this.#appendFolded(name), name.length, rrsets);
+    const service = steered === null ? undefined : services.get(nameKey(steered.as));
+    if (service !== undefined) this.#words.set(node + Node.service, service.number + 1);
   }
 
-  #addServices(services: Services): void {
-    for (const { number, name } of services.values()) {
-      const zone = this.#zoneOf(name, 0);
-      if (zone === null) continue;
-      const known = this.find(name);
-      const node = known === 0 ? this.#addOwner(zone, name, NO_RRSETS) : known;
-      this.#words.set(node + Node.service, number + 1);
-    }
+  #addService({ number, name }: Service): void {
+    const zone = this.#zoneOf(name, 0);
+    if (zone === null) return;
+    const known = this.find(name);
+    const node = known === 0 ? this.#addName(zone, this.#appendFolded(name), name.length, NO_RRSETS) : known;
+    this.#words.set(node + Node.service, number + 1);
   }
 
-  /** Names that own nothing but have names below them exist too (RFC 4592 §2.2.2). */
-  #addEmptyNonTerminals(): void {
-    for (const node of this.all()) {
-      const zone = this.#words.at(node + Node.zone);
-      const end = this.#endOfName(node);
-      for (const name of this.#namesAbove(node)) {
-        if (this.#nodes.find(this.#octets.memory, name, end - name) !== 0) break;
-        this.#addName(zone, name, end - name, NO_RRSETS);
-      }
+  /** The names above a node that own nothing exist too (RFC 4592 §2.2.2). */
+  #addEmptyNonTerminals(node: number): void {
+    const zone = this.#words.at(node + Node.zone);
+    const end = this.#endOfName(node);
+    for (const name of this.#namesAbove(node)) {
+      if (this.#nodes.find(this.#octets.memory, name, end - name) !== 0) break;
+      this.#addName(zone, name, end - name, NO_RRSETS);
     }
   }
 
@@ -170,10 +171,6 @@ export class Tree {
       if (zone !== 0) return zone - 1;
       if (u8(name, at) === 0) return null;
     }
-  }
-
-  #addOwner(zone: number, name: Name, rrsets: ZoneNode["rrsets"]): number {
-    return this.#addName(zone, this.#appendFolded(name), name.length, rrsets);
   }
 
   #addName(zone: number, name: number, length: number, rrsets: ZoneNode["rrsets"]): number {

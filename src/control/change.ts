@@ -15,6 +15,7 @@ import {
   VALUES_MAX,
 } from "./challenge.ts";
 import { Owners } from "./cross-check.ts";
+import { inTurns } from "./in-turns.ts";
 import {
   type Action,
   actionProblem,
@@ -105,7 +106,7 @@ export class Door {
         case "end-challenge":
           return this.#editChallenges(request, this.#challengeEdit(request, request.edit));
         case "reload":
-          return await this.#publish(this.#options.loader.load(), request);
+          return await this.#publish(await inTurns(this.#options.loader.loadInSteps()), request);
       }
     });
   }

@@ -2,6 +2,7 @@
 
 import type { Config } from "../config/config.ts";
 import type { Problem } from "../problem.ts";
+import { forEachInSteps, type Steps } from "../steps.ts";
 import { suggest } from "../suggest.ts";
 import { RRType, rrTypeName } from "../wire/codes.ts";
 import { formatName, type Name, nameKey, parentOf } from "../wire/name.ts";
@@ -14,18 +15,19 @@ const RIVALS: readonly number[] = [RRType.A, RRType.AAAA, RRType.HTTPS, RRType.C
 const SUGGESTIONS_MAX = 20;
 
 /** All problems between the services of a config and its zones. */
-export function crossCheck(config: Config, zones: readonly Zone[]): readonly Problem[] {
+export function* crossCheck(config: Config, zones: readonly Zone[]): Steps<readonly Problem[]> {
   const problems = zonesTwice(zones);
   const owners = new Owners(zones);
   const services = new Map(config.services.map((service) => [nameKey(service.name), service]));
   let suggestions = 0;
-  for (const service of config.services) {
+  yield* forEachInSteps(config.services, (service) => {
     const message = owners.problemOf(service.name, nameKey(service.name));
     if (message !== null)
       problems.push({ ...service.place, message: `service ${service.label}: ${message}` });
-  }
-  for (const { name, steered } of zones.values().flatMap(({ nodes }) => nodes.values())) {
-    if (steered === null) continue;
+  });
+  const nodes = zones.values().flatMap(({ nodes }) => nodes.values());
+  yield* forEachInSteps(nodes, ({ name, steered }) => {
+    if (steered === null) return;
     const key = nameKey(name);
     if (services.has(key)) {
       const message = `${formatName(name)} is a service itself, so it cannot be steered as another`;
@@ -38,7 +40,7 @@ export function crossCheck(config: Config, zones: readonly Zone[]): readonly Pro
       const known = suggestions > SUGGESTIONS_MAX ? [] : config.services.map((service) => service.label);
       problems.push({ ...steered.place, message: unknownService(steered.as, known) });
     }
-  }
+  });
   return problems;
 }
 

@@ -2,6 +2,7 @@
 
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
+import type { Steps } from "../steps.ts";
 
 /** What tells two states of a file apart without reading it; `absent` where there is none. */
 export type FileStamp = string;
@@ -51,8 +52,18 @@ export class Remembered<T> {
   of(reader: FileReader, make: (reader: FileReader) => T): T {
     if (this.#made !== null && isCurrent(this.#made.stamps, reader)) return this.#made.value;
     const own = new FileReader(reader);
-    const value = make(own);
-    this.#made = { stamps: own.stamps, value };
+    return this.#keep(own, make(own));
+  }
+
+  /** The same, made in steps. */
+  *inSteps(reader: FileReader, make: (reader: FileReader) => Steps<T>): Steps<T> {
+    if (this.#made !== null && isCurrent(this.#made.stamps, reader)) return this.#made.value;
+    const own = new FileReader(reader);
+    return this.#keep(own, yield* make(own));
+  }
+
+  #keep({ stamps }: FileReader, value: T): T {
+    this.#made = { stamps, value };
     return value;
   }
 }

@@ -1,9 +1,10 @@
 /** The book in force: keeps its plans in step with the facts, and puts another in its place. */
 
-import { type BookDirectory, type CompiledBook, compileBook } from "../book/compile.ts";
+import { type BookDirectory, compileInSteps } from "../book/compile.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
 import { type FactKeeper, isNothing, joinShifts, NO_SHIFT, type Shift } from "./fact-keeper.ts";
+import { inTurns } from "./in-turns.ts";
 import { Planner, patchesFor, type Replanned } from "./planner.ts";
 import { emptiness, type Publisher } from "./publish.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -27,8 +28,8 @@ export interface LiveBookOptions {
 export class LiveBook {
   readonly #options: LiveBookOptions;
   #edition: Edition | null = null;
-  /** On its way to dns, with the patches that it needs by the time it is adopted. */
-  #draft: { readonly edition: Edition; readonly patches: Uint32Array[] } | null = null;
+  /** What has shifted since the plans of the next book were begun; null: there is none on its way. */
+  #late: Shift | null = null;
   #pending: Shift = NO_SHIFT;
   #flushing: NodeJS.Immediate | null = null;
 
@@ -62,36 +63,39 @@ export class LiveBook {
       replanned = planner.replan(shift, keeper.facts(nowMs()));
       publisher.patch(patchesFor(directory, replanned));
     }
-    if (this.#draft !== null) {
-      const { planner, directory, snapshot } = this.#draft.edition;
-      const late = planner.replan(shift, keeper.factsFor(snapshot.config, nowMs()));
-      this.#draft.patches.push(patchesFor(directory, late));
-    }
+    if (this.#late !== null) this.#late = joinShifts(this.#late, shift);
     if (shift.flipped.length > 0) onFlip(shift.flipped, replanned);
     return replanned;
   }
 
-  /** Puts the book of another snapshot in place of this one. With any problem, nothing has changed. */
+  /**
+   * Puts the book of another snapshot in place of this one, one call after the other. With any problem, nothing has
+   * changed. Meanwhile this one follows the facts; what they have shifted is put into the other once dns has it.
+   */
   async replace(snapshot: Snapshot, version: number): Promise<readonly Problem[]> {
     const { keeper, publisher, nowMs } = this.#options;
-    const planner = Planner.of(snapshot, this.#edition?.planner);
-    if (planner.value === null) return planner.problems;
-    planner.value.planAll(keeper.factsFor(snapshot.config, nowMs()));
-    const content = planner.value.content(version);
-    const empty = emptiness(content);
-    if (empty !== null) return [problemOf(snapshot, `refused to publish: ${empty}`)];
-    const compiled: CompiledBook = compileBook(content);
-    if (compiled.problems.length > 0) return compiled.problems;
-
-    const edition: Edition = { snapshot, planner: planner.value, directory: compiled.directory };
-    this.#draft = { edition, patches: [] };
-    const { patches } = this.#draft;
-    const outcome = await publisher.publish(version, compiled);
-    this.#draft = null;
-    if (outcome.kind === "refused") return [problemOf(snapshot, `dns refused the book: ${outcome.reason}`)];
-    this.#edition = edition;
-    for (const packed of patches) publisher.patch(packed);
-    this.shift(keeper.use(snapshot.config, nowMs()));
+    const { config } = snapshot;
+    const { value: planner, problems } = await inTurns(
+      Planner.inSteps(snapshot, this.#edition?.planner ?? null),
+    );
+    if (planner === null) return problems;
+    this.#late = NO_SHIFT;
+    try {
+      await inTurns(planner.planAllInSteps(keeper.factsFor(config, nowMs())));
+      const content = planner.content(version);
+      const empty = emptiness(content);
+      if (empty !== null) return [problemOf(snapshot, `refused to publish: ${empty}`)];
+      const compiled = await inTurns(compileInSteps(content));
+      if (compiled.problems.length > 0) return compiled.problems;
+      const outcome = await publisher.publish(version, compiled);
+      if (outcome.kind === "refused") return [problemOf(snapshot, `dns refused the book: ${outcome.reason}`)];
+      this.#edition = { snapshot, planner, directory: compiled.directory };
+      const late = planner.replan(this.#late, keeper.factsFor(config, nowMs()));
+      publisher.patch(patchesFor(compiled.directory, late));
+    } finally {
+      this.#late = null;
+    }
+    this.shift(keeper.use(config, nowMs()));
     this.flush();
     return [];
   }

@@ -18,6 +18,7 @@ import { describeFlips } from "./describe-flips.ts";
 import type { ConnectedVantage, Desk, ExplainOutcome, LastReload, ListedOverride, Status } from "./desk.ts";
 import { explainName } from "./explain.ts";
 import { FactKeeper } from "./fact-keeper.ts";
+import { inTurns } from "./in-turns.ts";
 import { Ingest } from "./ingest.ts";
 import { KeyRoller, type SignedZoneView } from "./key-roller.ts";
 import { type Edition, LiveBook } from "./live-book.ts";
@@ -53,7 +54,7 @@ export async function openDesk(options: NodeDeskOptions): Promise<NodeDesk> {
   const loader = new Loader(configFolder);
   await publisher.greeted;
   for (;;) {
-    const loaded = loader.load();
+    const loaded = await inTurns(loader.loadInSteps());
     let { problems } = loaded;
     if (loaded.value !== null) {
       const desk = new NodeDesk(options, loader, loaded.value);

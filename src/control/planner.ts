@@ -10,6 +10,7 @@ import type { Facts } from "../steering/facts.ts";
 import type { LocalPolicy } from "../steering/local.ts";
 import { type Partition, Partitions, TooManyClasses } from "../steering/partition.ts";
 import { type Plan, planFor } from "../steering/plan.ts";
+import { finish, type Steps } from "../steps.ts";
 import { admissionsOf } from "./admissions.ts";
 import { type Cohort, capacityOf, cohortsOf, dependenciesOf, reachableFrom, reachOf } from "./cohort.ts";
 import type { Shift } from "./fact-keeper.ts";
@@ -43,23 +44,34 @@ export class Planner {
    * the ones of `before`, its split is taken over: an edited zone does not change it.
    */
   static of(snapshot: Snapshot, before: Planner | null = null): Checked<Planner> {
+    return finish(Planner.inSteps(snapshot, before));
+  }
+
+  /** The same in steps. */
+  static *inSteps(snapshot: Snapshot, before: Planner | null): Steps<Checked<Planner>> {
     if (
       before !== null &&
       before.#snapshot.config === snapshot.config &&
       before.#snapshot.atlas === snapshot.atlas
     )
       return { value: new Planner(snapshot, before.#split), problems: [] };
-    const { value: split, problems } = Split.of(snapshot);
+    const { value: split, problems } = yield* Split.of(snapshot);
     return { value: split === null ? null : new Planner(snapshot, split), problems };
   }
 
   /** Makes all plans from these facts. */
   planAll(facts: Facts): void {
+    finish(this.planAllInSteps(facts));
+  }
+
+  /** The same in steps; what shifts meanwhile is to be planned again. */
+  *planAllInSteps(facts: Facts): Steps<void> {
     for (const cohort of this.#split.cohorts) {
       this.#plans.set(
         cohort,
         cohort.locals.map((local) => this.#plan(cohort, local, facts)),
       );
+      yield;
     }
   }
 
@@ -134,25 +146,12 @@ class Split {
   readonly #byRanking: CohortClass[] = [];
   readonly #byService = new Map<Service, Cohort>();
 
-  private constructor({ atlas, config }: Snapshot, cohorts: readonly Cohort[]) {
+  private constructor(cohorts: readonly Cohort[], tries: ReadonlyMap<Partition, ClassTrie | null>) {
     this.cohorts = cohorts;
-    const partitions = new Set(cohorts.map(({ partition }) => partition));
-    this.#tries = new Map(
-      Array.from(partitions, (partition) => [
-        partition,
-        partition.representatives.length === 1 ? null : compileClasses(atlas, partition.classOf),
-      ]),
-    );
-    for (const cohort of cohorts) {
-      this.#fileCohort(cohort, config);
-      for (const number of cohort.services) {
-        const service = config.services[number];
-        if (service !== undefined) this.#byService.set(service, cohort);
-      }
-    }
+    this.#tries = tries;
   }
 
-  static of(snapshot: Snapshot): Checked<Split> {
+  static *of(snapshot: Snapshot): Steps<Checked<Split>> {
     const { config, atlas } = snapshot;
     const partitions = new Partitions(atlas.locations, config);
     const problems: Problem[] = [];
@@ -160,6 +159,7 @@ class Split {
     for (const services of cohortsOf(config.services)) {
       const service = config.services[services[0] ?? 0];
       if (service === undefined) continue;
+      yield;
       try {
         const locals = partitions.classes(service.policy);
         cohorts.push({
@@ -176,7 +176,19 @@ class Split {
         problems.push({ ...service.place, message: `service ${service.label}: ${error.message}` });
       }
     }
-    return { value: problems.length === 0 ? new Split(snapshot, cohorts) : null, problems };
+    if (problems.length > 0) return { value: null, problems };
+    const tries = new Map<Partition, ClassTrie | null>();
+    for (const partition of new Set(cohorts.map((cohort) => cohort.partition))) {
+      const isOne = partition.representatives.length === 1;
+      tries.set(partition, isOne ? null : compileClasses(atlas, partition.classOf));
+      yield;
+    }
+    const split = new Split(cohorts, tries);
+    for (const cohort of cohorts) {
+      split.#fileCohort(cohort, config);
+      yield;
+    }
+    return { value: split, problems };
   }
 
   cohortOf(service: Service): Cohort | null {
@@ -204,6 +216,10 @@ class Split {
   }
 
   #fileCohort(cohort: Cohort, config: Config): void {
+    for (const number of cohort.services) {
+      const service = config.services[number];
+      if (service !== undefined) this.#byService.set(service, cohort);
+    }
     const { choices, rankings } = dependenciesOf(cohort.service);
     for (const [classNumber, local] of cohort.locals.entries()) {
       const entry = { cohort, classNumber };

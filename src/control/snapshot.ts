@@ -9,9 +9,10 @@ import { type LabelledPrefix, parseLabels } from "../geo/labels.ts";
 import { checkBounds } from "../health/bound.ts";
 import type { Checked, Problem } from "../problem.ts";
 import { readCertificate } from "../serve/certificate.ts";
+import { finish, type Steps } from "../steps.ts";
 import { type Prefix, parsePrefix } from "../wire/address.ts";
 import { type Name, parseName, rootName } from "../wire/name.ts";
-import { parseZone } from "../zone/parse.ts";
+import { parseZoneInSteps } from "../zone/parse.ts";
 import type { Zone } from "../zone/zone.ts";
 import { loadConfig } from "./config-file.ts";
 import { crossCheck } from "./cross-check.ts";
@@ -87,11 +88,16 @@ export class Loader {
    * that is wrong; only a config that cannot be parsed hides what it names.
    */
   load(): Loaded {
+    return finish(this.loadInSteps());
+  }
+
+  /** The same in steps; one load after the other. */
+  *loadInSteps(): Steps<Loaded> {
     const reader = new FileReader();
     const config = this.#config.of(reader, (own) => loadConfig(this.#folder, own));
     if (config.value === null) return { ...config, value: null, stamps: reader.stamps, warnings: [] };
 
-    const zones = this.#zones.load(config.value, reader);
+    const zones = yield* this.#zones.load(config.value, reader);
     const signed = signZones(config.value, zones.value, reader);
     const labels = loadLabels(config.value, reader);
     const keys = loadTsigKeys(config.value, reader);
@@ -105,7 +111,7 @@ export class Loader {
       ...checkBounds(config.value),
       ...(zones.problems.length === 0
         ? [
-            ...crossCheck(config.value, zones.value),
+            ...(yield* crossCheck(config.value, zones.value)),
             ...transferProblems(config.value, zones.value),
             ...signed.problems,
           ]
@@ -141,21 +147,22 @@ interface Zones {
 class ZoneLoader {
   #remembered: ReadonlyMap<string, Remembered<Checked<Zone>>> = new Map();
 
-  load(config: Config, reader: FileReader): Zones {
+  *load(config: Config, reader: FileReader): Steps<Zones> {
     this.#remembered = new Map(
       config.zones.map((file) => [file, this.#remembered.get(file) ?? new Remembered<Checked<Zone>>()]),
     );
-    const checked = config.zones.map((file) => this.#zone(file, reader));
+    const checked: Checked<Zone>[] = [];
+    for (const file of config.zones) {
+      const remembered = this.#remembered.get(file) ?? new Remembered<Checked<Zone>>();
+      const parse = (own: FileReader): Steps<Checked<Zone>> =>
+        parseZoneInSteps(file, originOf(file), (path) => own.text(path));
+      checked.push(yield* remembered.inSteps(reader, parse));
+    }
     const problems = checked.flatMap((zone) => zone.problems);
     if (config.zones.length === 0) {
       problems.push({ file: config.file, line: 0, column: 0, message: "no zones, expected at least one" });
     }
     return { value: checked.flatMap((zone) => zone.value ?? []), problems };
-  }
-
-  #zone(file: string, reader: FileReader): Checked<Zone> {
-    const remembered = this.#remembered.get(file) ?? new Remembered<Checked<Zone>>();
-    return remembered.of(reader, (own) => parseZone(file, originOf(file), (path) => own.text(path)));
   }
 }
 

@@ -1,6 +1,7 @@
 /** Checks the rules that hold for a zone as a whole. */
 
 import type { Checked, Problem } from "../problem.ts";
+import { forEachInSteps, type Steps } from "../steps.ts";
 import { RRType, rrTypeName } from "../wire/codes.ts";
 import { formatName, isWithin, type Name, nameKey, parentOf, sameName } from "../wire/name.ts";
 import { formatRdata, rdataKey, targetOf } from "./rdata.ts";
@@ -22,13 +23,17 @@ import type { Place, Zone, ZoneNode } from "./zone.ts";
  *
  * `isComplete` is false if RRs could not be read; then what seems to be missing is no problem.
  */
-export function checkZone(file: string, rrs: RRTable, isComplete: boolean): Checked<Zone> {
+export function* checkZone(file: string, rrs: RRTable, isComplete: boolean): Steps<Checked<Zone>> {
   const check = new Check(rrs, isComplete);
-  check.checkRRsets();
+  yield* forEachInSteps(rrs.severalOfOwner(), (several) => check.checkRRsets(several));
   const apex = check.findApex(file);
   if (apex === null) return { value: null, problems: check.problems };
-  check.checkNodes(apex);
-  check.checkTargets(apex);
+  // Most zones have no cut, and need not be searched upwards from each name.
+  const hasCuts = rrs
+    .ofTypes(RRType.NS, RRType.DNAME)
+    .some(({ type, owner }) => type === RRType.DNAME || !sameName(owner, apex));
+  yield* forEachInSteps(rrs.values(), (node) => check.checkNode(node, apex, hasCuts));
+  yield* forEachInSteps(rrs.ofTypes(RRType.NS, RRType.MX, RRType.SRV), (rr) => check.checkTarget(rr, apex));
   return { value: { apex, file, nodes: rrs }, problems: check.problems };
 }
 
@@ -84,45 +89,36 @@ class Check {
   }
 
   /** Rule 3, and that an owner is steered once. */
-  checkRRsets(): void {
-    for (const rrs of this.#rrs.severalOfOwner()) {
-      for (const [first, ...others] of Map.groupBy(rrs, ({ type }) => type).values()) {
-        if (first?.type === STEER) this.#checkSteerings(first, others);
-        else if (first !== undefined) this.#checkRRset(first, others);
-      }
+  checkRRsets(ofOwner: readonly ResourceRecord[]): void {
+    for (const [first, ...others] of Map.groupBy(ofOwner, ({ type }) => type).values()) {
+      if (first?.type === STEER) this.#checkSteerings(first, others);
+      else if (first !== undefined) this.#checkRRset(first, others);
     }
   }
 
-  checkNodes(apex: Name): void {
-    // Most zones have none, and need not be searched upwards from each name.
-    const hasCuts = this.#rrs
-      .ofTypes(RRType.NS, RRType.DNAME)
-      .some(({ type, owner }) => type === RRType.DNAME || !sameName(owner, apex));
-    for (const node of this.#rrs.values()) {
-      if (!isWithin(node.name, apex)) {
-        const message = `${formatName(node.name)} is outside the zone ${formatName(apex)}`;
-        for (const place of placesOf(node)) this.#refuse(place, message);
-        continue;
-      }
-      this.#checkAliases(node);
-      this.#checkSteered(node, apex);
-      if (hasCuts) this.#checkCuts(node, apex);
+  /** Rules 2, 4, 5, 6 and 9. */
+  checkNode(node: ZoneNode, apex: Name, hasCuts: boolean): void {
+    if (!isWithin(node.name, apex)) {
+      const message = `${formatName(node.name)} is outside the zone ${formatName(apex)}`;
+      for (const place of placesOf(node)) this.#refuse(place, message);
+      return;
     }
+    this.#checkAliases(node);
+    this.#checkSteered(node, apex);
+    if (hasCuts) this.#checkCuts(node, apex);
   }
 
   /** Rules 7 and 8. */
-  checkTargets(apex: Name): void {
-    for (const rr of this.#rrs.ofTypes(RRType.NS, RRType.MX, RRType.SRV)) {
-      const { type, rdata, place } = rr;
-      const target = targetOf(type, rdata);
-      if (target === null || !isWithin(target, apex)) continue;
-      const node = this.#nodeOf(target);
-      if (node?.rrsets.has(RRType.CNAME)) {
-        const which = `${rrTypeName(type)} leads to ${formatName(target)}, which is a CNAME`;
-        const rule = type === RRType.SRV ? "RFC 2782" : "RFC 2181 §10.3";
-        this.#refuse(place, `${which}: name its target instead (${rule})`);
-      } else if (type === RRType.NS && !hasAddress(node)) this.#checkGlue(rr, target, apex);
-    }
+  checkTarget(rr: ResourceRecord, apex: Name): void {
+    const { type, rdata, place } = rr;
+    const target = targetOf(type, rdata);
+    if (target === null || !isWithin(target, apex)) return;
+    const node = this.#nodeOf(target);
+    if (node?.rrsets.has(RRType.CNAME)) {
+      const which = `${rrTypeName(type)} leads to ${formatName(target)}, which is a CNAME`;
+      const rule = type === RRType.SRV ? "RFC 2782" : "RFC 2181 §10.3";
+      this.#refuse(place, `${which}: name its target instead (${rule})`);
+    } else if (type === RRType.NS && !hasAddress(node)) this.#checkGlue(rr, target, apex);
   }
 
   #checkRRset(first: ResourceRecord, others: readonly ResourceRecord[]): void {

@@ -2,6 +2,7 @@
 
 import { dirname, isAbsolute, join } from "node:path";
 import type { Checked, Problem } from "../problem.ts";
+import { finish, ITEMS_OF_STEP, type Steps } from "../steps.ts";
 import { suggest } from "../suggest.ts";
 import { type Name, parseName } from "../wire/name.ts";
 import { checkZone } from "./check.ts";
@@ -29,14 +30,29 @@ export function parseZone(
   apex: Name | null,
   read: (path: string) => string | null,
 ): Checked<Zone> {
+  return finish(parseZoneInSteps(file, apex, read));
+}
+
+/** The same in steps. */
+export function* parseZoneInSteps(
+  file: string,
+  apex: Name | null,
+  read: (path: string) => string | null,
+): Steps<Checked<Zone>> {
   const reader = new ZoneReader(read);
   const text = read(file);
   if (text === null) {
     const problem = { file, line: 0, column: 0, message: "cannot read this zone file: expected a text file" };
     return { value: null, problems: [problem] };
   }
-  reader.readFile(text, [file], { file, origin: apex, ...startOfFile, defaultTtl: null, lastTtl: null });
-  const checked = checkZone(file, reader.rrs, reader.problems.length === 0);
+  yield* reader.readFile(text, [file], {
+    file,
+    origin: apex,
+    ...startOfFile,
+    defaultTtl: null,
+    lastTtl: null,
+  });
+  const checked = yield* checkZone(file, reader.rrs, reader.problems.length === 0);
   const problems = inReadingOrder([...reader.problems, ...checked.problems], reader.files);
   return { value: problems.length === 0 ? checked.value : null, problems };
 }
@@ -67,13 +83,14 @@ class ZoneReader {
   /** In the order in which they were first read. */
   readonly files: Set<string> = new Set();
   readonly #read: (path: string) => string | null;
+  #entriesRead = 0;
 
   constructor(read: (path: string) => string | null) {
     this.#read = read;
   }
 
   /** Reads one file. `path` are the files that include each other down to it, itself last. */
-  readFile(text: string, path: readonly string[], context: Context): void {
+  *readFile(text: string, path: readonly string[], context: Context): Steps<void> {
     const { file } = context;
     this.files.add(file);
     const scanner = new Scanner(text, (line, column, message) => {
@@ -87,13 +104,15 @@ class ZoneReader {
       const [word, ...words] = entry.words;
       if (word === undefined || word.quoted || !word.text.startsWith("$")) readRR(entry, context, sink);
       else if (entry.sound) {
-        const refusal = this.#readDirective({ word, words, context, sink }, path);
+        const refusal = yield* this.#readDirective({ word, words, context, sink }, path);
         if (refusal !== null) sink.refuse(refusal.word, refusal.message);
       }
+      this.#entriesRead += 1;
+      if (this.#entriesRead % ITEMS_OF_STEP === 0) yield;
     }
   }
 
-  #readDirective(directive: Directive, path: readonly string[]): Refusal | null {
+  *#readDirective(directive: Directive, path: readonly string[]): Steps<Refusal | null> {
     const { text } = directive.word;
     switch (text.toUpperCase()) {
       case "$ORIGIN":
@@ -101,9 +120,9 @@ class ZoneReader {
       case "$TTL":
         return readDefaultTtl(directive);
       case "$INCLUDE":
-        return this.#readInclude(directive, path);
+        return yield* this.#readInclude(directive, path);
       case "$GENERATE":
-        return readGenerate(directive);
+        return yield* readGenerate(directive);
       default: {
         const meant = suggest(text, directives);
         const hint = meant === null ? `expected one of ${directives.join(", ")}` : `did you mean ${meant}?`;
@@ -113,7 +132,7 @@ class ZoneReader {
   }
 
   /** `$INCLUDE file [origin]`: what the file sets (origin, owner, TTL) ends with it. */
-  #readInclude({ word, words, context }: Directive, path: readonly string[]): Refusal | null {
+  *#readInclude({ word, words, context }: Directive, path: readonly string[]): Steps<Refusal | null> {
     const [fileWord, originWord] = words;
     if (fileWord === undefined || words.length > 2)
       return { word, message: "expected $INCLUDE <file> [origin]" };
@@ -132,7 +151,7 @@ class ZoneReader {
     }
     const text = this.#read(file);
     if (text === null) return { word: fileWord, message: `cannot read ${file}: expected a text file` };
-    this.readFile(text, [...path, file], { ...context, ...startOfFile, file, origin });
+    yield* this.readFile(text, [...path, file], { ...context, ...startOfFile, file, origin });
     return null;
   }
 }
@@ -158,7 +177,7 @@ function readDefaultTtl({ word, words, context }: Directive): Refusal | null {
 }
 
 /** `$GENERATE range owner [TTL] [class] type rdata`. After the first RR with a problem the others would repeat it. */
-function readGenerate({ word, words, context, sink }: Directive): Refusal | null {
+function* readGenerate({ word, words, context, sink }: Directive): Steps<Refusal | null> {
   const [rangeWord, ...template] = words;
   if (rangeWord === undefined || template.length === 0) {
     return { word, message: "expected $GENERATE <start>-<stop>[/step] <owner> [TTL] [class] <type> <rdata>" };
@@ -176,6 +195,7 @@ function readGenerate({ word, words, context, sink }: Directive): Refusal | null
     const generated = generate(template, value);
     if (generated.kind === "problem") return generated;
     readRR({ startsBlank: false, words: generated.words, sound: true }, context, watching);
+    if (((value - range.start) / range.step) % ITEMS_OF_STEP === 0) yield;
   }
   return refusal;
 }

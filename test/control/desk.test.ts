@@ -252,6 +252,24 @@ describe("a change of the files", () => {
     expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
   });
 
+  test("keeps nobody waiting: a flip that comes while they are read is in answers before they are", async () => {
+    const node = await new Node().open();
+    const agents = Object.values(await node.agents("dublin", "virginia"));
+    await seeBothUp(agents);
+    const names = Array.from({ length: 50_000 }, (_, i) => `n${i} A 192.0.2.1\n`);
+    node.folder.write("test.example.zone", `${ZONE}${names.join("")}`);
+    let isLoaded = false;
+    const reload = node.change({ kind: "reload" }).then(() => {
+      isLoaded = true;
+    });
+    await seeDown(node, agents, EU_VIP);
+    expect(isLoaded).toBe(false);
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    await reload;
+    expect(node.dns.addresses("n49999.test.example", GB)).toEqual(["192.0.2.1"]);
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+  });
+
   test("flags an override whose target has gone, and keeps it", async () => {
     const node = await new Node().open();
     const action = { kind: "weight", target: { by: "choice", id: "mix/new" }, weight: 1 } as const;
