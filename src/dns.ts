@@ -13,6 +13,7 @@ import type { Endpoint, NodeConfig } from "./config/config.ts";
 import { formatProblem } from "./problem.ts";
 import { BookHost } from "./serve/book-host.ts";
 import type { CertificateEvent } from "./serve/certificate.ts";
+import { ChallengeHost } from "./serve/challenge-host.ts";
 import { inlineHotPath, keepCollectionsShort } from "./serve/compiler.ts";
 import { CookieKeeper } from "./serve/cookie-keeper.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
@@ -91,9 +92,9 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
       streams.adopt(book);
       await udp?.adopt(book);
     },
-    challenges: (challenges) => {
-      streams.adoptChallenges(challenges);
-      udp?.adoptChallenges(challenges);
+    challenges: (book) => {
+      streams.adoptChallenges(book);
+      udp?.adoptChallenges(book);
     },
   });
   const predecessor = takesOver() ? new Predecessor() : null;
@@ -103,7 +104,17 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   await serveLastBook(host, node.stateFolder, log);
   if (host.version < least)
     throw new Error(`Cannot take over: book ${least} is served, and ${host.version} was found`);
-  predecessor?.follow(({ version, packed }) => host.patch(version, packed));
+  const challenges = new ChallengeHost({
+    path: join(node.stateFolder, "challenges"),
+    host,
+    nowMs: Date.now,
+    onError: (message, cause) => log.error({ cause: String(cause) }, message),
+  });
+  await challenges.load();
+  predecessor?.follow((change) => {
+    if (change.kind === "patch") host.patch(change.version, change.packed);
+    else void challenges.answer(change.challenges);
+  });
   const forwarder = new Forwarder((message) => serving.send(message), streams.answer);
 
   udp = await UdpWorkers.start({
@@ -111,6 +122,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     workers: node.workers,
     sockets,
     book: host.book,
+    challenges: host.challenges,
     options,
     counters,
     firstRow: STREAM_ROW + 1,
@@ -150,6 +162,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     );
   const serving = new Serving({
     host,
+    challenges,
     counters,
     sockets,
     udp,
@@ -179,6 +192,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     reload: () => serving.reload(),
     stop: async () => {
       cookies.stop();
+      challenges.stop();
       stopLimitLog();
       await serving.stop();
     },

@@ -1,5 +1,7 @@
 /** What dns and control tell each other, over the channel between parent and child process. */
 
+import type { Challenges } from "./challenges.ts";
+
 /** From control to dns. */
 export type ToDns =
   /** Control has started: everything is loaded, and the API listens. */
@@ -11,8 +13,8 @@ export type ToDns =
   | { readonly kind: "counters"; readonly request: number }
   /** The book on disk holds every patch that was sent before. */
   | { readonly kind: "saved" }
-  /** Challenges to answer from now on, as a book of their own; null: there are none. */
-  | { readonly kind: "challenges"; readonly book: Uint8Array | null }
+  /** Challenges to answer from now on, each until its end; null: there are none. */
+  | { readonly kind: "challenges"; readonly challenges: Challenges | null }
   /** A message of the reply to a forwarded request; null: there is nothing to say. The next one waits for `next`. */
   | {
       readonly kind: "reply";

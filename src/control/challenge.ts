@@ -1,9 +1,10 @@
 /** ACME challenges (RFC 8555 §8.4): TXT RRs at `_acme-challenge` names that come and go without an edit of any zone. */
 
-import { compileBook } from "../book/compile.ts";
+import type { ChallengeName, Challenges, ChallengeValue } from "../book/challenges.ts";
 import { RRType } from "../wire/codes.ts";
 import { formatName, type Name, nameKey, parentOf, parseName, rootName } from "../wire/name.ts";
-import type { Zone, ZoneNode } from "../zone/zone.ts";
+import type { Zone } from "../zone/zone.ts";
+import { soaOf } from "./axfr.ts";
 import { Owners } from "./cross-check.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -25,8 +26,6 @@ export interface ChallengeEdit {
   readonly ended: readonly Pick<Challenge, "owner" | "value">[];
 }
 
-/** The TTL of every challenge, whatever the client of an UPDATE would like: what is gone should be gone soon. */
-export const CHALLENGE_TTL_SECONDS = 60;
 /** Values at one name: a certificate for a name and its wildcard takes two, and several clients may be at it. */
 export const VALUES_MAX = 32;
 /** Values in all. */
@@ -80,70 +79,50 @@ export function ownerProblem(owners: Owners, owner: Name): string | null {
     : null;
 }
 
-/** The book of all challenges; null where there are none. */
-export function compileChallenges(
+/**
+ * What dns needs to answer all challenges: each with its end, and whatever else its name owns. One whose name a later
+ * edit of the zone has hidden is left out. null: there are none.
+ */
+export function challengesFor(
   { zones, signing }: Pick<Snapshot, "zones" | "signing">,
   challenges: readonly Challenge[],
   version: number,
-): Uint8Array | null {
-  const own = challengeZones(zones, new Owners(zones), challenges);
-  if (own.length === 0) return null;
-  const { bytes } = compileBook({
-    version,
-    zones: own,
-    signing,
-    vips: [],
-    regionOf: () => 0,
-    services: [],
-    admissions: [],
-  });
-  return bytes;
-}
-
-/**
- * The zones of a book that holds challenges alone: each with its SOA, for negative answers, and the challenge names with
- * all that they own. A challenge whose name a later edit of the zone has hidden is left out.
- */
-function challengeZones(
-  zones: readonly Zone[],
-  owners: Owners,
-  challenges: readonly Challenge[],
-): readonly Zone[] {
-  const byApex = new Map<Zone, Map<string, ZoneNode>>();
-  for (const { owner: text, value } of challenges) {
-    const parsed = parseName(text, rootName);
+): Challenges | null {
+  const owners = new Owners(zones);
+  const byZone = new Map<Zone, Map<string, GrowingName>>();
+  for (const { owner, value, untilMs } of challenges) {
+    const parsed = parseName(owner, rootName);
     if (parsed.kind === "problem" || ownerProblem(owners, parsed.name) !== null) continue;
     const key = nameKey(parsed.name);
     const { zone } = owners.standing(parsed.name, key);
     if (zone === null) continue;
-    const nodes = byApex.get(zone) ?? apexAlone(zone);
-    byApex.set(zone, nodes);
-    const node = nodes.get(key) ?? zone.nodes.get(key);
-    nodes.set(key, withValue(node, parsed.name, value, zone));
+    const names = byZone.get(zone) ?? new Map<string, GrowingName>();
+    byZone.set(zone, names);
+    const name = names.get(key) ?? nameIn(zone, parsed.name, key);
+    names.set(key, name);
+    name.values.push({ rdata: txtRdata(value), untilMs });
   }
-  return zones.flatMap((zone) => {
-    const nodes = byApex.get(zone);
-    return nodes === undefined ? [] : [{ ...zone, nodes }];
+  if (byZone.size === 0) return null;
+  const signed = [...byZone.keys()].flatMap(({ apex }) => {
+    const key = nameKey(apex);
+    const own = signing.get(key);
+    return own === undefined ? [] : [[key, own] as const];
   });
-}
-
-function apexAlone(zone: Zone): Map<string, ZoneNode> {
-  const key = nameKey(zone.apex);
-  const soa = zone.nodes.get(key)?.rrsets.get(RRType.SOA);
-  const rrsets = new Map(soa === undefined ? [] : [[RRType.SOA, soa]]);
-  return new Map([[key, { name: zone.apex, rrsets, steered: null }]]);
-}
-
-function withValue(node: ZoneNode | undefined, name: Name, value: string, { file }: Zone): ZoneNode {
-  const before = node?.rrsets.get(RRType.TXT);
-  const rdatas = [...(before?.rdatas ?? []), txtRdata(value)];
-  const place = before?.place ?? { file, line: 0, column: 0 };
-  const rrset = { type: RRType.TXT, ttlSeconds: CHALLENGE_TTL_SECONDS, rdatas, place };
   return {
-    name: node?.name ?? name,
-    rrsets: new Map([...(node?.rrsets ?? []), [RRType.TXT, rrset]]),
-    steered: node?.steered ?? null,
+    version,
+    signing: new Map(signed),
+    zones: [...byZone].map(([zone, names]) => {
+      return { apex: zone.apex, file: zone.file, soa: soaOf(zone), names: [...names.values()] };
+    }),
   };
+}
+
+interface GrowingName extends ChallengeName {
+  readonly values: ChallengeValue[];
+}
+
+function nameIn({ nodes }: Zone, name: Name, key: string): GrowingName {
+  return { ...(nodes.get(key) ?? { name, rrsets: new Map(), steered: null }), values: [] };
 }
 
 /** A value as RDATA. */

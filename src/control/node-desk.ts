@@ -11,7 +11,7 @@ import { formatProblem, type Problem } from "../problem.ts";
 import type { Facts } from "../steering/facts.ts";
 import type { IpAddress } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
-import { type Challenge, compileChallenges, live } from "./challenge.ts";
+import { type Challenge, challengesFor, live } from "./challenge.ts";
 import { type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
 import { Clerk } from "./clerk.ts";
 import { describeFlips } from "./describe-flips.ts";
@@ -331,8 +331,7 @@ export class NodeDesk implements Desk {
 
   /** The zones are not compiled again: challenges are a book of their own, of a few names. */
   #publishChallenges(challenges: readonly Challenge[]): void {
-    const book = compileChallenges(this.snapshot(), challenges, this.#door.version());
-    this.#options.publisher.challenges(book);
+    this.#options.publisher.challenges(challengesFor(this.snapshot(), challenges, this.#door.version()));
   }
 
   #onLoaded(loaded: Loaded, problems: readonly Problem[]): void {

@@ -3,6 +3,7 @@
 import { copyFile, type FileHandle, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type BookPlans, plansChecksum, plansOf, versionOf } from "../book/book.ts";
+import type { Challenges } from "../book/challenges.ts";
 import type { BookContent, CompiledBook } from "../book/compile.ts";
 import { HEADER_WORDS, Header } from "../book/layout.ts";
 import type { ToDns, ToPublisher } from "../book/messages.ts";
@@ -125,9 +126,9 @@ export class Publisher {
     this.#rewriteTimer ??= setTimeout(() => this.#rewrite(), this.#options.rewriteMs ?? REWRITE_MS);
   }
 
-  /** Has dns answer these challenges, a book of their own; null: there are none. Nothing waits for it. */
-  challenges(book: Uint8Array | null): void {
-    this.#options.send({ kind: "challenges", book });
+  /** Has dns answer these challenges; null: there are none. Nothing waits for it. */
+  challenges(challenges: Challenges | null): void {
+    this.#options.send({ kind: "challenges", challenges });
   }
 
   /** Sums over all dns threads, in the order of `COUNTER_NAMES`, then one for each region number. */

@@ -1,5 +1,6 @@
 /** Which zones are signed with which keys: config, zones and key files put together. */
 
+import { CHALLENGE_TTL_SECONDS } from "../book/challenges.ts";
 import type { ZoneSigning } from "../book/compile.ts";
 import type { Config, DnssecZone } from "../config/config.ts";
 import { type KeyPlan, type KeyState, planOf, settled } from "../dnssec/rollover.ts";
@@ -8,7 +9,6 @@ import { RRType, rrTypeName } from "../wire/codes.ts";
 import { formatName, nameKey } from "../wire/name.ts";
 import { withNode } from "../zone/with-node.ts";
 import type { RRset, Zone } from "../zone/zone.ts";
-import { CHALLENGE_TTL_SECONDS } from "./challenge.ts";
 import type { FileReader } from "./files.ts";
 import { keyStatePath, readKeyState } from "./key-state.ts";
 import { filesOf, readKeys, type ZoneKey } from "./keys.ts";

@@ -60,6 +60,10 @@ export class BookHost {
     return this.#book;
   }
 
+  get challenges(): ServedBook | null {
+    return this.#challenges;
+  }
+
   /**
    * Reads the book at `path` and serves it, unless it is broken, not newer than what is served, or has keys that cannot be
    * used. Where nothing is served yet, such a book is better than none: only what should be signed gets SERVFAIL.
@@ -101,12 +105,12 @@ export class BookHost {
     this.#events.challenges(this.#challenges);
   }
 
-  /** What came through our own pipe is sound, or a bug. */
+  /** What was compiled in this process is sound, or a bug. */
   async #load(bytes: Uint8Array): Promise<ServedBook> {
     const memory = new SharedArrayBuffer(bytes.length);
     new Uint8Array(memory).set(bytes);
     const found = await this.#inspect(new Uint8Array(memory));
-    assert(found.kind === "sound", "control sends a book that can be read");
+    assert(found.kind === "sound", "a book that was compiled can be read");
     const { signing } = await this.#signing.prepare(memory);
     return { memory, signing };
   }

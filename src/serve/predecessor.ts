@@ -1,10 +1,7 @@
 /** A node takes the work of another over: the side of the new node. The other side is `successor.ts`. */
 
-import type { FromSuccessor, ToSuccessor } from "./successor.ts";
+import type { FromSuccessor, PassedChange, ToSuccessor } from "./successor.ts";
 import type { SystemCalls } from "./system.ts";
-
-/** A patch, as the predecessor had it from its control. */
-export type PassedPatch = Extract<ToSuccessor, { kind: "patch" }>;
 
 /** The node that started this one to take its place. It may end at any moment; then this one is alone, and goes on. */
 export class Predecessor {
@@ -12,8 +9,8 @@ export class Predecessor {
   readonly book: Promise<number>;
   /** Settles when its control has ended. */
   readonly gone: Promise<void>;
-  readonly #patches: PassedPatch[] = [];
-  #onPatch: (patch: PassedPatch) => void = (patch) => this.#patches.push(patch);
+  readonly #changes: PassedChange[] = [];
+  #onChange: (change: PassedChange) => void = (change) => this.#changes.push(change);
 
   constructor() {
     const book = Promise.withResolvers<number>();
@@ -30,7 +27,8 @@ export class Predecessor {
           book.resolve(message.version);
           break;
         case "patch":
-          this.#onPatch(message);
+        case "challenges":
+          this.#onChange(message);
           break;
       }
     };
@@ -42,9 +40,9 @@ export class Predecessor {
   }
 
   /** Puts in force what has come meanwhile, and everything that comes. */
-  follow(onPatch: (patch: PassedPatch) => void): void {
-    this.#onPatch = onPatch;
-    for (const patch of this.#patches.splice(0)) onPatch(patch);
+  follow(onChange: (change: PassedChange) => void): void {
+    this.#onChange = onChange;
+    for (const change of this.#changes.splice(0)) onChange(change);
   }
 
   /** Says that this node serves. Its standard error has been the predecessor's to read; `kept` is the one to use from now on. */

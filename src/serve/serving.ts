@@ -6,6 +6,7 @@ import type { FromClient, ToDns } from "../book/messages.ts";
 import type { NodeConfig } from "../config/config.ts";
 import { sumCounters } from "../telemetry/counters.ts";
 import type { BookHost } from "./book-host.ts";
+import type { ChallengeHost } from "./challenge-host.ts";
 import { ControlProcess } from "./control-process.ts";
 import type { Forwarder } from "./forwarder.ts";
 import type { ServiceManager } from "./notify.ts";
@@ -19,6 +20,7 @@ import { Upgrade } from "./upgrade.ts";
 /** What serves, all of it running. */
 export interface ServingParts {
   readonly host: BookHost;
+  readonly challenges: ChallengeHost;
   readonly counters: SharedArrayBuffer;
   /** null: there are none that could be handed over. */
   readonly sockets: SocketSet | null;
@@ -48,8 +50,6 @@ export class Serving {
   #adopting: Promise<void> = Promise.resolve();
   /** Whether this control has changed what is served, so that the book on disk may lag behind. */
   #isBookStale = false;
-  /** The challenges that are being taken over, if any. */
-  #challenging: Promise<void> = Promise.resolve();
   #onSaved: () => void = () => undefined;
 
   constructor(parts: ServingParts) {
@@ -162,21 +162,13 @@ export class Serving {
         this.#onSaved();
         return;
       case "challenges":
-        this.#challenging = this.#challenging.then(() => this.#challenge(message.book));
+        this.#upgrade.pass(message);
+        this.#parts.challenges.take(message.challenges);
         return;
       case "reply":
         // Not before what control has said earlier is in the answers.
-        void this.#challenging.then(() => this.#parts.forwarder.receive(message));
+        void this.#parts.challenges.settled.then(() => this.#parts.forwarder.receive(message));
         return;
-    }
-  }
-
-  async #challenge(book: Uint8Array | null): Promise<void> {
-    const { host, log } = this.#parts;
-    try {
-      await host.challenge(book);
-    } catch (cause) {
-      log.error({ cause: String(cause) }, "kept the challenges that are answered");
     }
   }
 

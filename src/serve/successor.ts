@@ -1,14 +1,18 @@
 /** A node hands its work to a new one: the side of the node that is there. The other side is `predecessor.ts`. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import type { Challenges } from "../book/challenges.ts";
 import { FIRST_FD, PREDECESSOR } from "./inherited.ts";
 
 /** What a predecessor says to its successor. That the channel ends says: its control has, store and API are free. */
 export type ToSuccessor =
   /** The book on disk is the one in force, in this version; patches said before may be in it already. */
-  | { readonly kind: "load"; readonly version: number }
-  /** As from control. */
-  | { readonly kind: "patch"; readonly version: number; readonly packed: Uint32Array };
+  { readonly kind: "load"; readonly version: number } | PassedChange;
+
+/** What control says to the node that it belongs to, and that holds for the one that takes over. */
+export type PassedChange =
+  | { readonly kind: "patch"; readonly version: number; readonly packed: Uint32Array }
+  | { readonly kind: "challenges"; readonly challenges: Challenges | null };
 
 /** What a successor says: it reads all sockets, and answers. */
 export type FromSuccessor = { readonly kind: "serving" };

@@ -25,6 +25,8 @@ export interface UdpOptions {
   readonly sockets: SocketSet | null;
   /** null: none yet. */
   readonly book: ServedBook | null;
+  /** null: none. */
+  readonly challenges: ServedBook | null;
   readonly options: AnswerOptions;
   /** Made by `newCounters`. */
   readonly counters: SharedArrayBuffer;
@@ -106,17 +108,18 @@ export class UdpWorkers {
   readonly #lateReplies: LateReplies | null;
   #endpoints: readonly Endpoint[] = [];
   #book: ServedBook | null;
-  #challenges: ServedBook | null = null;
+  #challenges: ServedBook | null;
   #isStopping = false;
 
   private constructor(options: UdpOptions) {
-    const { workers, sockets, firstRow, book, ownCounters } = options;
+    const { workers, sockets, firstRow, book, challenges, ownCounters } = options;
     this.mode = sockets === null ? "datagram" : "batch";
     this.#options = options;
     this.#lateReplies = sockets === null ? null : new LateReplies(sockets.calls, ownCounters);
     this.#workers = sockets === null ? datagramWorkers(workers) : workers;
     this.#freeRows = Array.from({ length: udpRows(this.#workers) }, (_, i) => firstRow + i);
     this.#book = book;
+    this.#challenges = challenges;
   }
 
   /** Resolves when every worker serves; rejects when an endpoint cannot be bound or a worker cannot start. */

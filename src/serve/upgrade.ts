@@ -1,7 +1,6 @@
 /** The hot upgrade: a new process serves on this one's sockets before this one stops. */
 
-import type { ToDns } from "../book/messages.ts";
-import { type Outcome, Successor } from "./successor.ts";
+import { type Outcome, type PassedChange, Successor } from "./successor.ts";
 
 /** What a node does in an upgrade. */
 export interface UpgradeSteps {
@@ -18,7 +17,7 @@ export interface UpgradeSteps {
  *
  *     start successor -> save book -> it loads, opens, serves -> retire -> it starts its control
  *
- * Patches are passed on from the first moment, so none is missed between the book on disk and the end of control; a book
+ * Patches and challenges are passed on from the first moment, so none is missed between what is on disk and the end of control; a book
  * that control offers meanwhile waits until the upgrade has failed, or for the successor's control.
  */
 export class Upgrade {
@@ -41,8 +40,8 @@ export class Upgrade {
   }
 
   /** Has the successor do as this process does. */
-  pass(patch: Extract<ToDns, { kind: "patch" }>): void {
-    this.#successor?.send(patch);
+  pass(change: PassedChange): void {
+    this.#successor?.send(change);
   }
 
   /** Once it resolves with a successor that serves, this process has only streams left to finish. */

@@ -9,6 +9,7 @@ import { onTestFinished } from "vitest";
 import { Client } from "../../src/answer/client.ts";
 import { createResponder, type Responder } from "../../src/answer/responder.ts";
 import { Transport } from "../../src/answer/transport.ts";
+import { type Challenges, compileChallenges } from "../../src/book/challenges.ts";
 import type { ToDns, ToPublisher } from "../../src/book/messages.ts";
 import type { ChangeOutcome, Edit } from "../../src/control/change.ts";
 import { type NodeDesk, openDesk } from "../../src/control/node-desk.ts";
@@ -138,7 +139,7 @@ export class Dns {
         break;
       }
       case "challenges":
-        this.adoptChallenges(message.book);
+        this.adoptChallenges(message.challenges);
         break;
       case "reply": // Asked for by tests of `Requests` alone.
         break;
@@ -148,7 +149,9 @@ export class Dns {
     }
   };
 
-  adoptChallenges(book: Uint8Array | null): void {
+  /** That each ends by itself is tested elsewhere: here they last until control says otherwise. */
+  adoptChallenges(challenges: Challenges | null): void {
+    const book = challenges === null ? null : compileChallenges(challenges, 0).bytes;
     const memory = book === null ? null : new SharedArrayBuffer(book.length);
     if (memory !== null && book !== null) new Uint8Array(memory).set(book);
     this.#responder.adoptChallenges(memory === null ? null : { memory, signing: null });

@@ -1,6 +1,6 @@
 /** Certificates as clients get them: UPDATE with TSIG by nsupdate, over UDP and TCP, and what dig sees of it. */
 
-import { appendFileSync, chmodSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { childrenOf, has, PATIENCE, type Program, until, useLab } from "./harness.ts";
@@ -133,6 +133,34 @@ acme:
       async () => (await dig(NAME, "TXT")).includes("status: NXDOMAIN"),
       100 * PATIENCE,
     );
+  });
+
+  test("they outlive dns, and an upgrade, without a control, and still end by themselves", async () => {
+    const path = (value: string): string => `/v1/challenges/www.${ZONE}/${value}`;
+    await call(site, token, path("kept"), { until: "+5m" }, "PUT");
+    await call(site, token, path("short"), { until: "+6s" }, "PUT");
+    await until("they are answered", async () => (await txt(NAME)).length === 2, 100 * PATIENCE);
+    await until("they are on disk", () => existsSync(join(site.folder, "var/challenges")));
+    await node.end("SIGTERM");
+    const zoneFile = join(site.folder, `zones/${ZONE}.zone`);
+    const zone = readFileSync(zoneFile, "utf8");
+    // Dns starts from its last book, and control waits until its files are in order.
+    writeFileSync(zoneFile, "broken");
+    const answers = async (): Promise<boolean> => (await dig(ZONE, "SOA")).includes("status: NOERROR");
+    node = await startNode(lab, site, { isReady: answers });
+    expect(await txt(NAME)).toContain("kept");
+    expect(await lab.run("upgrade", "--config", site.folder)).toContain("has taken over");
+    expect(await txt(NAME)).toContain("kept");
+    await until("the short one has ended", async () => !(await txt(NAME)).includes("short"));
+    expect(await txt(NAME)).toEqual(["kept"]);
+    expect(await fetch(`${site.api}/readyz`).catch(() => null)).toBeNull();
+    writeFileSync(zoneFile, zone);
+    await until(
+      "control is back",
+      async () => (await fetch(`${site.api}/readyz`).catch(() => null))?.status === 200,
+    );
+    await call(site, token, path("kept"), undefined, "DELETE");
+    await until("it is gone", async () => (await dig(NAME, "TXT")).includes("status: NXDOMAIN"));
   });
 
   test("a challenge ends by itself", async () => {

@@ -4,7 +4,7 @@ import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } f
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort, has, type Program, until, useLab } from "./harness.ts";
-import { layOut, type Site, startNode, VIPS } from "./site.ts";
+import { addToken, call, layOut, type Site, startNode, VIPS } from "./site.ts";
 
 /** Added to the demo's zone, for the sorts of answers that it lacks. */
 const MORE = `
@@ -36,6 +36,7 @@ const QUESTIONS: readonly (readonly [what: string, name: string, type: string, p
   ["a CNAME", "outside.gslb.example", "A", "192.0.2.80"],
   ["a DNAME", "deep.old.gslb.example", "TXT", "behind a DNAME"],
   ["a secure delegation's DS", "secure.gslb.example", "DS", "12345 13 2"],
+  ["a challenge", "_acme-challenge.www.gslb.example", "TXT", "challenge-value"],
   ["CDS", "gslb.example", "CDS", " 2 "],
   ["CDNSKEY", "gslb.example", "CDNSKEY", "257 3 "],
 ];
@@ -44,6 +45,7 @@ const DENIED: readonly (readonly [what: string, name: string, type: string])[] =
   ["NODATA at a steered name", "www.gslb.example", "TXT"],
   ["NODATA at an empty non-terminal", "y.ent.gslb.example", "A"],
   ["NODATA at a wildcard", "any.wild.gslb.example", "TXT"],
+  ["NODATA at a challenge", "_acme-challenge.www.gslb.example", "A"],
   ["no such name", "nobody.gslb.example", "A"],
   ["no such name, far below", "a.b.c.nobody.gslb.example", "MX"],
   ["no DS at an insecure delegation", "insecure.gslb.example", "DS"],
@@ -62,7 +64,9 @@ describe.each(["ecdsap256sha256", "ed25519"])("%s", (algorithm) => {
     appendFileSync(join(site.folder, "zones/gslb.example.zone"), MORE);
     const made = await lab.run("key", "add", "gslb.example", "--config", site.folder);
     expect(made).toBe(await lab.run("ds", "gslb.example", "--config", site.folder));
+    const token = await addToken(lab, site, "operator", "admin");
     node = await startNode(lab, site);
+    await call(site, token, "/v1/challenges/www.gslb.example/challenge-value", { until: "+1h" }, "PUT");
     await node.said(/signed ahead/);
     const keys = join(site.folder, "var/keys");
     const [file = ""] = readdirSync(keys).filter((name) => name.endsWith(".key"));

@@ -83,6 +83,7 @@ describe.skipIf(CALLS === null)(
         workers,
         sockets,
         book: null,
+        challenges: null,
         options: defaultAnswerOptions,
         counters: newCounters(udpRows(workers)),
         firstRow: 0,

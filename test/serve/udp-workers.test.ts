@@ -39,6 +39,7 @@ async function start({ mode = "batch", ...options }: StartOptions): Promise<UdpW
     workers: 1,
     sockets: calls === null ? null : new SocketSet(calls, []),
     book: null,
+    challenges: null,
     options: defaultAnswerOptions,
     counters: newCounters(8),
     firstRow: 0,

@@ -19,6 +19,7 @@ async function serve(mode: "batch" | "datagram", address: string, port = 0): Pro
     workers: 1,
     sockets: calls === null ? null : new SocketSet(calls, []),
     book: null,
+    challenges: null,
     options: defaultAnswerOptions,
     counters: newCounters(2),
     firstRow: 0,
