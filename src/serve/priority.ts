@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
+import type { SystemCalls } from "./system.ts";
 
 /**
  * How far below dns control runs. On one core with a busy worker it gets a third of the time: with a quarter a failover
@@ -19,6 +20,12 @@ const STARTING_NICER_BY = 10;
  */
 const HELPERS_NICER_BY = 10;
 const NICE_MAX = 19;
+/**
+ * Who has the shorter slice preempts the other as soon as there is work, and does not wait for the end of its slice of
+ * 3 ms, which on many machines is the next tick after 4. With control on the same core the slowest 0.1 % of answers took 12 ms
+ * while it compiled a book of 100,000 names, and take 5.
+ */
+const ANSWERING_SLICE_NS = 100_000n;
 
 /**
  * Lowers the priority of control, which has only just been started. A thread keeps the priority of the one that started
@@ -42,6 +49,20 @@ export function putHelpersBack(): void {
 export function putThreadBack(): void {
   // 0 is the calling thread there, and elsewhere the process.
   if (process.platform === "linux") stepBack(0, HELPERS_NICER_BY);
+}
+
+/**
+ * Has the calling thread, which answers, preempt others within a tenth of a millisecond: from Linux 6.12 on, where
+ * slices of ordinary threads can be set. Older kernels refuse or ignore it.
+ *
+ *     sched_attr: 0 size:4   4 policy:4   8 flags:8   16 nice:4   20 priority:4   24 runtime:8   32 and on: of other policies
+ */
+export function shortenSlice(calls: Pick<SystemCalls, "sched_setattr">): void {
+  const attributes = new DataView(new ArrayBuffer(56));
+  attributes.setUint32(0, attributes.byteLength, true);
+  attributes.setInt32(16, getPriority(), true);
+  attributes.setBigUint64(24, ANSWERING_SLICE_NS, true);
+  calls.sched_setattr(new Uint8Array(attributes.buffer));
 }
 
 /** Only root may raise a priority again, or who has a limit that says so (`LimitNICE=` of systemd): a helper tries it. */

@@ -46,6 +46,8 @@ export interface SystemCalls {
   readonly sendmmsg: (fd: number, messages: number, count: number, flags: number) => number;
   /** `entries` is the address of `count` pollfd. */
   readonly poll: (entries: number, count: number, timeoutMs: number) => number;
+  /** Sets how the calling thread is scheduled; `attributes` is a sched_attr. */
+  readonly sched_setattr: (attributes: Uint8Array) => number;
   /** Why the calling thread's last call did not work. */
   readonly errno: () => number;
   /** Where a buffer begins. Whoever passes the number on keeps the buffer alive: the collector cannot see it. */
@@ -112,6 +114,9 @@ function load(): SystemCalls | null {
   try {
     const koffi: typeof import("koffi") = createRequire(import.meta.url)("koffi");
     const libc = koffi.load(null);
+    // The C library has no function for this one before glibc 2.41.
+    const setattr = process.arch === "x64" ? 314 : 274;
+    const syscall = libc.func("long syscall(long number, int thread, void *attributes, uint flags)");
     return {
       socket: libc.func("socket", "int", ["int", "int", "int"]),
       bind: libc.func("bind", "int", ["int", "void *", "uint32"]),
@@ -125,6 +130,7 @@ function load(): SystemCalls | null {
       recvmmsg: libc.func("recvmmsg", "int", ["int", "uintptr_t", "uint32", "int", "uintptr_t"]),
       sendmmsg: libc.func("sendmmsg", "int", ["int", "uintptr_t", "uint32", "int"]),
       poll: libc.func("poll", "int", ["uintptr_t", "ulong", "int"]),
+      sched_setattr: (attributes) => syscall(setattr, 0, attributes, 0),
       errno: () => koffi.errno(),
       addressOf: (buffer) => Number(koffi.address(buffer)),
     };

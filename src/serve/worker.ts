@@ -9,6 +9,7 @@ import { Budget } from "./budget.ts";
 import { describeCrash, guard } from "./guard.ts";
 import { BEAT_MS, Heartbeat } from "./heartbeat.ts";
 import { Orders } from "./orders.ts";
+import { shortenSlice } from "./priority.ts";
 import type { UdpSocket } from "./sockets.ts";
 import { systemCalls } from "./system.ts";
 import { type ForwardPacket, serveBatches } from "./udp-batch.ts";
@@ -74,6 +75,7 @@ class UdpWorker {
   #serveBatches(sockets: readonly UdpSocket[], answer: Answer): void {
     const calls = systemCalls();
     assert(calls !== null, "a worker has the system calls with which the parent opened its sockets");
+    shortenSlice(calls);
     this.#tell({ kind: "serving" });
     serveBatches({
       calls,
