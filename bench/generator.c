@@ -6,7 +6,9 @@
  *             [--lost MS] [--timeline MS] [--seed N] [--tail MS]
  *
  * Without --rate the loop is closed: as soon as a reply comes another query goes out, so the server is never idle and
- * never more than N behind. With --rate queries go out on a clock, and latency counts from when each was due.
+ * never more than N behind. With --rate queries go out on a clock, and latency counts from when each was due to when the
+ * kernel received the reply. While the generator itself waits for its core, as the kernel tells, the clock stands still:
+ * that is not the server's delay, and a burst to make up for it would be. The sum of it is stalledMs.
  * ECS prefixes are drawn from the whole unicast space, /24 for IPv4 and /56 for IPv6; names by turns from FILE.
  *
  * A reply is right when its id, question and ECS match an open query, RCODE is NOERROR, and, with --type A or AAAA,
@@ -20,6 +22,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -62,6 +65,43 @@ static uint64_t now_ns(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+/* Less than this between two turns of the loop is its own work. */
+#define TURN_NS 200000ull
+
+/* What this thread has waited for its core so far. */
+static uint64_t waited_ns(void) {
+  static int fd = -1;
+  char text[100] = {0};
+  unsigned long long ran = 0, waited = 0;
+  if (fd < 0 && (fd = open("/proc/thread-self/schedstat", O_RDONLY)) < 0) return 0;
+  if (pread(fd, text, sizeof text - 1, 0) > 0) sscanf(text, "%llu %llu", &ran, &waited);
+  return waited;
+}
+
+static uint64_t waited, stalled;
+
+/* What this thread has had to wait since it was last looked, if its last turn was a long one. */
+static uint64_t new_stall(uint64_t turn_began, uint64_t now) {
+  if (now < turn_began + TURN_NS) return 0;
+  uint64_t before = waited;
+  waited = waited_ns();
+  uint64_t stall = waited - before;
+  if (stall < TURN_NS / 2) return 0;
+  stalled += stall;
+  return stall;
+}
+
+/* When the kernel received a message, on CLOCK_MONOTONIC; `otherwise` where it does not say. */
+static uint64_t received_ns(struct msghdr *message, int64_t real_ahead_ns, uint64_t otherwise) {
+  for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS) continue;
+    struct timespec t;
+    memcpy(&t, CMSG_DATA(part), sizeof t);
+    return (uint64_t)((int64_t)t.tv_sec * 1000000000 + t.tv_nsec - real_ahead_ns);
+  }
+  return otherwise;
 }
 
 static uint64_t next_random(void) {
@@ -265,10 +305,12 @@ int main(int argc, char **argv) {
     if (fd < 0 || connect(fd, (struct sockaddr *)&server, server_length) < 0) die("connect");
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    int is_on = rate > 0;
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &is_on, sizeof is_on);
     polls[i] = (struct pollfd){fd, POLLIN, 0};
   }
 
-  static uint8_t out[BATCH][PACKET], in[BATCH][PACKET];
+  static uint8_t out[BATCH][PACKET], in[BATCH][PACKET], in_control[BATCH][64];
   struct iovec out_iov[BATCH], in_iov[BATCH];
   struct mmsghdr out_msg[BATCH] = {0}, in_msg[BATCH] = {0};
   for (int i = 0; i < BATCH; i++) {
@@ -278,10 +320,15 @@ int main(int argc, char **argv) {
     out_msg[i].msg_hdr.msg_iovlen = 1;
     in_msg[i].msg_hdr.msg_iov = &in_iov[i];
     in_msg[i].msg_hdr.msg_iovlen = 1;
+    in_msg[i].msg_hdr.msg_control = in_control[i];
   }
 
+  struct timespec real;
+  clock_gettime(CLOCK_REALTIME, &real);
+  int64_t real_ahead_ns = (int64_t)real.tv_sec * 1000000000 + real.tv_nsec - (int64_t)now_ns();
+  waited = waited_ns();
   uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9), interval_end = start + (uint64_t)timeline_ms * 1000000ull;
-  uint64_t oldest_check = start, last_received = start;
+  uint64_t oldest_check = start, last_received = start, last_turn = start;
   uint32_t next_name = 0;
   uint16_t next_id = 0;
   int open_count = 0, next_socket = 0;
@@ -289,13 +336,15 @@ int main(int argc, char **argv) {
   for (;;) {
     uint64_t now = now_ns();
     if (is_stopped && now < end) end = now;
+    if (rate > 0) new_stall(last_turn, now);
+    last_turn = now;
     int is_sending = now < end;
     if (!is_sending && (open_count == 0 || now > end + (uint64_t)tail_ms * 1000000ull)) break;
 
     /* Send what the window and the clock allow. */
     int wanted = is_sending ? window - open_count : 0;
     if (is_sending && rate > 0) {
-      int64_t due = (int64_t)((double)(now - start) / 1e9 * rate) - (int64_t)sent;
+      int64_t due = (int64_t)((double)(now - start - stalled) / 1e9 * rate) - (int64_t)sent;
       if (due < wanted) wanted = due < 0 ? 0 : (int)due;
     }
     if (wanted > BATCH) wanted = BATCH;
@@ -306,7 +355,7 @@ int main(int argc, char **argv) {
       if (query->is_open) break; /* as many are open as there are ids */
       query->name = next_name;
       next_name = (next_name + 1) % (uint32_t)name_count;
-      query->due = rate > 0 ? start + (uint64_t)((double)(sent + (uint64_t)built) / rate * 1e9) : now;
+      query->due = rate > 0 ? start + stalled + (uint64_t)((double)(sent + (uint64_t)built) / rate * 1e9) : now;
       query->is_open = 1;
       out_iov[built].iov_len = build_query(out[built], id, query);
       built++;
@@ -319,6 +368,8 @@ int main(int argc, char **argv) {
         else if (errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED && errno != ENOBUFS) die("sendmmsg");
       }
       next_socket = (next_socket + 1) % sockets;
+      uint64_t stall = rate > 0 ? new_stall(now, now_ns()) : 0;
+      for (int i = 1; stall > 0 && i <= built; i++) open_queries[(uint16_t)(next_id - i)].due += stall;
       sent += (uint64_t)built;
       open_count += built;
     }
@@ -329,6 +380,7 @@ int main(int argc, char **argv) {
       ppoll(polls, (nfds_t)sockets, &patience, NULL);
     }
     for (int s = 0; s < sockets; s++) {
+      for (int i = 0; i < BATCH; i++) in_msg[i].msg_hdr.msg_controllen = sizeof in_control[i];
       int count = recvmmsg(polls[s].fd, in_msg, BATCH, MSG_DONTWAIT, NULL);
       if (count <= 0) continue;
       now = now_ns();
@@ -342,7 +394,8 @@ int main(int argc, char **argv) {
         open_count--;
         received++;
         interval_received++;
-        note_latency(now > query->due ? now - query->due : 0);
+        uint64_t came = received_ns(&in_msg[i].msg_hdr, real_ahead_ns, now);
+        note_latency(came > query->due ? came - query->due : 0);
         if (fault) {
           wrong++;
           interval_wrong++;
@@ -376,10 +429,10 @@ int main(int argc, char **argv) {
   }
   lost += (uint64_t)open_count;
   double elapsed = (double)((last_received < end ? last_received : end) - start) / 1e9;
-  printf("{\"sent\":%llu,\"received\":%llu,\"lost\":%llu,\"wrong\":%llu,\"unexpected\":%llu,\"qps\":%.0f,\"p50us\":%.1f,\"p99us\":%.1f,\"p999us\":%.1f,\"maxus\":%.1f,\"firstWrong\":\"%s\",\"latestWrongMs\":%.0f,\"by\":{",
+  printf("{\"sent\":%llu,\"received\":%llu,\"lost\":%llu,\"wrong\":%llu,\"unexpected\":%llu,\"qps\":%.0f,\"p50us\":%.1f,\"p99us\":%.1f,\"p999us\":%.1f,\"maxus\":%.1f,\"stalledMs\":%.1f,\"firstWrong\":\"%s\",\"latestWrongMs\":%.0f,\"by\":{",
          (unsigned long long)sent, (unsigned long long)received, (unsigned long long)lost, (unsigned long long)wrong,
          (unsigned long long)unexpected_total, elapsed > 0 ? (double)received / elapsed : 0, percentile_us(0.5),
-         percentile_us(0.99), percentile_us(0.999), percentile_us(1), first_wrong, (double)latest_wrong_ns / 1e6);
+         percentile_us(0.99), percentile_us(0.999), percentile_us(1), (double)stalled / 1e6, first_wrong, (double)latest_wrong_ns / 1e6);
   for (int e = 0; e < expected_count; e++)
     printf("%s\"%s\":%llu", e ? "," : "", expected_text[e], (unsigned long long)expected_hits[e]);
   printf("}}\n");
