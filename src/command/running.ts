@@ -1,7 +1,8 @@
 /** Where commands find a node that runs: two small files in its state folder. */
 
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { readIfThere } from "../control/files.ts";
 
 /** The process id, and on Linux when that process started, so that another one with the same id is told apart. */
 const PID_FILE = "pid";
@@ -66,14 +67,5 @@ function isAlive(pid: number): boolean {
     return process.kill(pid, 0);
   } catch {
     return false;
-  }
-}
-
-/** null: it cannot be read. */
-export function readIfThere(file: string): string | null {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return null;
   }
 }

@@ -5,11 +5,12 @@ import { join, resolve } from "node:path";
 import type { Logger } from "pino";
 import type { NodeConfig } from "../config/config.ts";
 import { CONFIG_FILE, loadConfig, parseConfigText } from "../control/config-file.ts";
+import { readIfThere } from "../control/files.ts";
 import { type RunningDns, runDns, takesOver } from "../dns.ts";
 import { formatProblem } from "../problem.ts";
 import { newLog } from "../telemetry/log.ts";
 import { complainOf } from "./console.ts";
-import { readIfThere, removePid, writePid, writeUpgradeReport } from "./running.ts";
+import { removePid, writePid, writeUpgradeReport } from "./running.ts";
 import { untilStopped } from "./stop.ts";
 
 /** Where serve keeps a copy of the last config it could use. */

@@ -61,6 +61,11 @@ export function formatCount(value: number): string {
   return COUNTS.format(value);
 }
 
+/** So many of something that gets an "s": `1 vantage`, `2 vantages`. */
+export function formatQuantity(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** The bounds in words: `from 1 to 65,535`. */
 export function formatNumberRange(range: Range): string {
   return `from ${formatCount(range.least)} to ${formatCount(range.most)}`;

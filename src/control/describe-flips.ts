@@ -1,6 +1,7 @@
 /** Says in a clause which verdicts flipped: who was judged, by whom, and why. */
 
 import type { Config } from "../config/config.ts";
+import { formatQuantity } from "../config/units.ts";
 import type { Verdict } from "../health/verdict.ts";
 import { memberOfVip } from "./lookup.ts";
 
@@ -15,7 +16,7 @@ export function describeFlips(flipped: readonly Verdict[], config: Config): stri
   return Array.from(groups, ([title, verdicts]) => {
     const [first] = verdicts;
     const others = verdicts.length - 1;
-    const more = others === 0 ? "" : ` (+${others} VIP${others === 1 ? "" : "s"})`;
+    const more = others === 0 ? "" : ` (+${formatQuantity(others, "VIP")})`;
     return first === undefined ? title : `${title}: ${describeVerdict(first)}${more}`;
   }).join("; ");
 }
@@ -28,6 +29,6 @@ function describeVerdict({ vip, up, basis, reason, votes }: Verdict): string {
   const why = agreeing.map(({ vantage, error }) =>
     error === null || up ? vantage : `${vantage} ${error.class}`,
   );
-  const all = `${counting.length} vantage${counting.length === 1 ? "" : "s"}`;
+  const all = formatQuantity(counting.length, "vantage");
   return `${vip} judged ${direction} by ${agreeing.length} of ${all} (${why.join(", ")})`;
 }

@@ -27,11 +27,7 @@ export class FileReader {
   /** The octets of a file; null where it cannot be read. */
   bytes(path: string): Buffer | null {
     this.stamp(path);
-    try {
-      return readFileSync(path);
-    } catch {
-      return null;
-    }
+    return bytesIfThere(path);
   }
 
   /** The stamp of a file that may then not have to be read. */
@@ -72,6 +68,19 @@ function isCurrent(stamps: ReadonlyMap<string, FileStamp>, reader: FileReader): 
   // All are asked for, so that a change of any of them is noticed from now on.
   const changed = [...stamps].filter(([path, stamp]) => reader.stamp(path) !== stamp);
   return changed.length === 0;
+}
+
+/** The text of a file; null where it cannot be read. */
+export function readIfThere(path: string): string | null {
+  return bytesIfThere(path)?.toString("utf8") ?? null;
+}
+
+function bytesIfThere(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch {
+    return null;
+  }
 }
 
 /** The stamp of a file as it is now. */

@@ -1,6 +1,7 @@
 /** Says in a clause what a replan moved: which services, from which shares to which. */
 
 import type { Config, VipId } from "../config/config.ts";
+import { formatQuantity } from "../config/units.ts";
 import type { Plan } from "../steering/plan.ts";
 import { formatPercent } from "../steering/words.ts";
 import { memberOfVip } from "./lookup.ts";
@@ -22,7 +23,7 @@ export function describeMoved(replanned: readonly Replanned[], config: Config): 
   if (most === null) return null;
   const cohorts = new Set(replanned.map(({ cohort }) => cohort));
   const others = [...cohorts].reduce((sum, { services }) => sum + services.length, -1);
-  return others === 0 ? most.text : `${most.text} (+${others} service${others === 1 ? "" : "s"})`;
+  return others === 0 ? most.text : `${most.text} (+${formatQuantity(others, "service")})`;
 }
 
 /** By region; where that does not show the move, by VIP. */

@@ -1,12 +1,13 @@
 /** `meridian demo`: a whole Meridian on this machine, from the files that a production node would read. */
 
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { complain, complainOf, print } from "../command/console.ts";
 import { untilStopped } from "../command/stop.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../control/config-file.ts";
+import { readIfThere } from "../control/files.ts";
 import { openSqliteStore, STORE_FILE } from "../control/sqlite-store.ts";
 import type { Store, TokenGrant } from "../control/store.ts";
 import { hashToken, makeSecret } from "../control/token.ts";
@@ -52,16 +53,8 @@ function stopRestartedRegions({ regions, node }: Config): void {
   for (const region of regions.keys()) {
     const pid = Number(readIfThere(pidFileOf(node.stateFolder, region)));
     // The file outlives a region that was killed, and its number may be another process's by now.
-    const isRegion = pid > 0 && readIfThere(`/proc/${pid}/cmdline`).includes("demo-region");
+    const isRegion = pid > 0 && readIfThere(`/proc/${pid}/cmdline`)?.includes("demo-region") === true;
     if (isRegion) process.kill(pid, "SIGTERM");
-  }
-}
-
-function readIfThere(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
   }
 }
 

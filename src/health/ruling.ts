@@ -1,6 +1,7 @@
 /** How a VIP's ruling follows from the one before and a new judgement, and how it is put in words. */
 
 import type { Check } from "../config/config.ts";
+import { formatQuantity } from "../config/units.ts";
 import { type Judgement, judge, type Tally } from "./quorum.ts";
 import { slowStartEndsAt } from "./ramp.ts";
 import type { Verdict, Vote } from "./verdict.ts";
@@ -42,7 +43,7 @@ export function reasonOf(ruling: Ruling, votes: readonly Vote[], check: Check | 
     return `${ruling.basis}: ${counting.length} of ${needed} votes needed`;
   }
   const down = counting.filter((vote) => vote.opinion === "unhealthy");
-  const all = counting.length === 1 ? "1 vantage" : `${counting.length} vantages`;
+  const all = formatQuantity(counting.length, "vantage");
   if (ruling.up) return `up for ${counting.length - down.length} of ${all}`;
   return `${down.length} of ${all}: ${errorsOf(down) ?? "answers again, not yet often enough"}`;
 }
