@@ -13,6 +13,7 @@ import { isAfter } from "../wire/serial.ts";
 import { findTsig, type TsigKey, TsigSigner, verifyTsig } from "../wire/tsig.ts";
 import type { Zone } from "../zone/zone.ts";
 import { serialOf, soaOf } from "./axfr.ts";
+import { inTurns } from "./in-turns.ts";
 import { AA } from "./response.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { labelOf } from "./transfers.ts";
@@ -118,7 +119,7 @@ export class Notifier {
         `${name} has serial ${serial} after ${before.serial}, which is above it (RFC 1982): secondaries keep what they have`,
       );
     else if (zone !== before.zone)
-      void isSameContent(before.zone, zone).then((isSame) => {
+      void inTurns(isSameContent(before.zone, zone)).then((isSame) => {
         if (!isSame)
           log.warn(`${name} has changed, but not its serial ${serial}: secondaries keep what they have`);
       });

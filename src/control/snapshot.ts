@@ -112,7 +112,7 @@ export class Loader {
       ...(zones.problems.length === 0
         ? [
             ...(yield* crossCheck(config.value, zones.value)),
-            ...transferProblems(config.value, zones.value),
+            ...(yield* transferProblems(config.value, zones.value)),
             ...signed.problems,
           ]
         : []),

@@ -135,6 +135,23 @@ describe("the forwarder", () => {
     vi.useRealTimers();
   });
 
+  test("lets a client take its time with a message, and control five seconds for the next", () => {
+    vi.useFakeTimers();
+    const lab = openLab();
+    const forwarded = lab.forward();
+    lab.reply(1, Uint8Array.of(1), false);
+    vi.advanceTimersByTime(60_000);
+    expect(lab.aborted).toBe(0);
+    forwarded.next();
+    vi.advanceTimersByTime(4_999);
+    expect(lab.aborted).toBe(0);
+    vi.advanceTimersByTime(1);
+    expect([lab.aborted, lab.sent.at(-1)]).toEqual([1, { kind: "gone", request: 1 }]);
+    forwarded.next();
+    expect(lab.sent).toHaveLength(3);
+    vi.useRealTimers();
+  });
+
   test("gives a stream the messages as it asks for them, or throws when there are no more", async () => {
     const lab = openLab();
     const client = new Client();
