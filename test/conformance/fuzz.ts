@@ -38,9 +38,9 @@ export function makeSeeds(random: Random, count: number): readonly Uint8Array[] 
   const names = [...QNAMES, ...STEERED_QNAMES, ...FOREIGN].map(wireName);
   return Array.from({ length: count }, () => {
     const hasEdns = random() < 0.7;
-    return encodeQuestion(
+    const query = encodeQuestion(
       pick(names, random),
-      pick([1, 28, 2, 5, 6, 15, 16, 33, 39, 43, 65, 252, 255], random),
+      pick([1, 28, 2, 5, 6, 15, 16, 33, 39, 43, 65, 251, 252, 255], random),
       {
         flags:
           random() < 0.95 ? pick([0, 0x100, 0x110, 0x30], random) : pick([0x2000, 0x2800, 0x3000], random),
@@ -51,7 +51,21 @@ export function makeSeeds(random: Random, count: number): readonly Uint8Array[] 
         options: Array.from({ length: hasEdns ? below(4, random) : 0 }, () => pick(OPTIONS, random)),
       },
     );
+    return random() < 0.9 ? query : signed(query, pick(KEYS, random));
   });
+}
+
+/** The name of a key, and one that ends in a pointer to the qname. */
+const KEYS = ["03786672076578616d706c6500", "0378667200", "0378c00c"].map(octets);
+/** hmac-sha256, time, fudge, a MAC, original ID, error, other (RFC 8945 §4.2). */
+const TSIG = octets(`0b686d61632d73686132353600 00006553f100 012c 0020 ${"5a".repeat(32)} 0000 0000 0000`);
+
+/** The query with a TSIG of that key; that it is wrong does not matter before control sees it. */
+function signed(query: Uint8Array, key: Uint8Array): Uint8Array {
+  const fixed = [0, 250, 0, 255, 0, 0, 0, 0, 0, TSIG.length];
+  const packet = Uint8Array.from([...query, ...key, ...fixed, ...TSIG]);
+  packet[11] = (packet[11] ?? 0) + 1;
+  return packet;
 }
 
 /** Octets that programs are often wrong about. */

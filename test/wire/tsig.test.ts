@@ -12,6 +12,7 @@ import {
   type TsigKey,
   TsigSigner,
   tsigAlgorithms,
+  tsigOctets,
   unsigned,
   verifyTsig,
 } from "../../src/wire/tsig.ts";
@@ -68,6 +69,7 @@ describe("a TSIG", () => {
     const key = { ...KEY, algorithm };
     const octets = signed(key);
     expect(tsigOf(octets).mac).toHaveLength(macOctets[algorithm]);
+    expect(octets.length - request().length).toBe(tsigOctets(key));
     expect(verifyTsig(octets, tsigOf(octets), key, NOW)).toEqual({ kind: "valid" });
   });
 
