@@ -38,7 +38,7 @@ export interface ChallengeBook {
 }
 
 /** The TTL of every challenge, whatever the client of an UPDATE would like: what is gone should be gone soon. */
-export const CHALLENGE_TTL_SECONDS = 60;
+const CHALLENGE_TTL_SECONDS = 60;
 
 /** Compiles the book. The names in it are whole: it answers for them in place of the zones' book. */
 export function compileChallenges({ version, signing, zones }: Challenges, nowMs: number): ChallengeBook {
@@ -68,7 +68,9 @@ function withLiveNames({ apex, file, soa, names }: ChallengeZone, nowMs: number)
     const rdatas = values.filter(({ untilMs }) => untilMs > nowMs).map(({ rdata }) => rdata);
     if (rdatas.length === 0) continue;
     isLive = true;
-    nodes.set(nameKey(node.name), { ...node, rrsets: withTexts(node.rrsets, rdatas, file) });
+    // Never more than the zone has itself: a rollover of its keys waits for its largest TTL.
+    const ttlSeconds = Math.min(CHALLENGE_TTL_SECONDS, soa.ttlSeconds);
+    nodes.set(nameKey(node.name), { ...node, rrsets: withTexts(node.rrsets, rdatas, ttlSeconds, file) });
   }
   return isLive ? [{ apex, file, nodes }] : [];
 }
@@ -76,13 +78,11 @@ function withLiveNames({ apex, file, soa, names }: ChallengeZone, nowMs: number)
 function withTexts(
   rrsets: ZoneNode["rrsets"],
   added: readonly Uint8Array[],
+  ttlSeconds: number,
   file: string,
 ): ZoneNode["rrsets"] {
   const before = rrsets.get(RRType.TXT);
   const rdatas = [...(before?.rdatas ?? []), ...added];
   const place = before?.place ?? { file, line: 0, column: 0 };
-  return new Map([
-    ...rrsets,
-    [RRType.TXT, { type: RRType.TXT, ttlSeconds: CHALLENGE_TTL_SECONDS, rdatas, place }],
-  ]);
+  return new Map([...rrsets, [RRType.TXT, { type: RRType.TXT, ttlSeconds, rdatas, place }]]);
 }

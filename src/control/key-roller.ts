@@ -42,8 +42,6 @@ export interface KeyRollerOptions {
   readonly snapshot: () => Snapshot;
   readonly nowMs: () => number;
   readonly look: (zone: DnssecZone, rollover: RolloverConfig) => Promise<ParentView>;
-  /** Has the files loaded, because a state has changed what they come to. */
-  readonly reload: (reason: string) => void;
   readonly log: Logger;
 }
 
@@ -84,9 +82,10 @@ export class KeyRoller {
     this.#options = options;
   }
 
-  /** Files were read: what is on disk may be another state. */
+  /** Files were read: what is on disk may be another state, and dns may serve one that it did not before. */
   loaded(): void {
     for (const rolled of this.#zones.values()) rolled.state = null;
+    this.tick();
   }
 
   /** Moves every state as far as it goes now, and has the parent looked at where that is due. */
@@ -202,7 +201,7 @@ export class KeyRoller {
 
   /** Writes a state, if the one on disk is still the one before; false: it is not. */
   #change(zone: DnssecZone, rolled: Rolled, before: KeyState, after: KeyState): boolean {
-    const { log, nowMs, reload, store } = this.#options;
+    const { log, nowMs, store } = this.#options;
     const change = {
       stateFolder: this.#stateFolder(),
       zone,
@@ -213,10 +212,9 @@ export class KeyRoller {
     const made = changeKeyState(store, change, (state) => (isDeepStrictEqual(state, before) ? after : null));
     rolled.state = made;
     if (made === null) return false;
-    if (made.step !== before.step || !isSameKeys(made, before)) {
+    // It comes into force as any other file that has changed.
+    if (made.step !== before.step || !isSameKeys(made, before))
       log.info(`${zone.label}: keys: ${describeStep(made)}`);
-      reload(`keys of ${zone.label}: ${describeStep(made)}`);
-    }
     return true;
   }
 

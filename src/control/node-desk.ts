@@ -143,7 +143,6 @@ export class NodeDesk implements Desk {
       snapshot: () => this.snapshot(),
       nowMs,
       look: ({ apex }, rollover) => lookAtParent(apex, rollover, nowMs),
-      reload: (reason) => this.#reload(reason),
       log: options.log,
     });
     this.#watcher = new FileWatcher({

@@ -1,6 +1,5 @@
 /** Which zones are signed with which keys: config, zones and key files put together. */
 
-import { CHALLENGE_TTL_SECONDS } from "../book/challenges.ts";
 import type { ZoneSigning } from "../book/compile.ts";
 import type { Config, DnssecZone } from "../config/config.ts";
 import { type KeyPlan, type KeyState, planOf, settled } from "../dnssec/rollover.ts";
@@ -111,7 +110,7 @@ function stateProblems(
   }));
 }
 
-/** What a cache may keep for the longest time. Challenges are short-lived, and the TTL of keys is looked at elsewhere. */
+/** What a cache may keep for the longest time. Challenges are no longer-lived than the SOA. */
 function largestTtl({ services }: Config, zone: Zone): number {
   let largest = largestTtls.get(zone) ?? 0;
   if (largest === 0) {
@@ -119,10 +118,7 @@ function largestTtl({ services }: Config, zone: Zone): number {
       for (const { ttlSeconds } of rrsets.values()) largest = Math.max(largest, ttlSeconds);
     largestTtls.set(zone, largest);
   }
-  return services.reduce(
-    (most, { ttlSeconds }) => Math.max(most, ttlSeconds),
-    Math.max(largest, CHALLENGE_TTL_SECONDS),
-  );
+  return services.reduce((most, { ttlSeconds }) => Math.max(most, ttlSeconds), largest);
 }
 
 /** A zone whose file has not changed is the same object, and may have a million names. */

@@ -76,7 +76,7 @@ async function pass(node: Node, ms: number, step: Step): Promise<void> {
 const view = (node: Node): ReturnType<Node["desk"]["signedZones"]>[number] => node.desk.signedZones()[0]!;
 
 describe("a node", () => {
-  test("rolls a key that has signed long enough, and says at each step why it waits", async () => {
+  test("rolls a key that has signed long enough, by CDS, and says at each step why it waits (RFC 7344 §4)", async () => {
     const site = new Site(await ParentServer.open());
     site.configure("ecdsap256sha256", ", every: 168h");
     const node = await site.open();

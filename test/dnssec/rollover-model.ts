@@ -316,7 +316,7 @@ class World {
     if (!isTaken) this.#violation ??= `${this.#when()}: nobody whom the parent trusts has signed the CDS`;
     this.#isParentBusy = true;
     // A CDS from before the one that it acted on, of a node that is behind, is old news: a parent that takes it all the
-    // same (RFC 7344 §6.2 forbids it) does so soon.
+    // same (RFC 9975 §3.1 has it ask all nodes) does so soon.
     const isOld = node.copy < this.#cdsCopy;
     this.#cdsCopy = Math.max(this.#cdsCopy, node.copy);
     const mostMs = isOld

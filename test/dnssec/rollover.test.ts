@@ -18,21 +18,21 @@ describe.each([
   ["key", KEY],
   ["algorithm", ALGORITHM],
 ] as const)("a rollover of the %s", (kind, steps) => {
-  test("comes to its end, and every mix of what caches remember validates at every moment", () => {
+  test("takes its steps, and every mix of what caches remember validates at every moment (RFC 6781 §4.1.3, §4.1.4)", () => {
     for (const { violation, steps: served } of worlds({ kind })) {
       expect(violation).toBeNull();
       expect(served).toEqual(steps);
     }
   });
 
-  test("waits for TTLs that were lowered just before it began", () => {
+  test("waits for TTLs that were lowered just before it began (RFC 7583 §3)", () => {
     for (const { violation, steps: served } of worlds({ kind, lowersTtls: true })) {
       expect(violation).toBeNull();
       expect(served).toEqual(steps);
     }
   });
 
-  test("that is turned round at any moment leads back to the old keys, and validates too", () => {
+  test("that is turned round at any moment leads back to the old keys, and validates too (RFC 7583 §3)", () => {
     const ways = new Set<string>();
     for (const { violation, steps: served } of worlds({ kind, turns: true })) {
       expect(violation).toBeNull();
@@ -54,7 +54,7 @@ const noPropagation =
   (waits: Waits): number =>
     waits[term];
 
-describe("the model finds a bogus zone where", () => {
+describe("each wait is there because without it", () => {
   test.each<[string, Omit<Scenario, "seed">]>([
     ["sign does not wait for the zone's TTL", { kind: "algorithm", ...without({ sign: noTtl }) }],
     [
@@ -111,7 +111,7 @@ describe("the model finds a bogus zone where", () => {
         }),
       },
     ],
-  ])("%s", (_what, scenario) => {
+  ])("the model finds a bogus zone where %s (RFC 7583 §3)", (_what, scenario) => {
     const found = worlds(scenario).find(({ violation }) => violation !== null);
     expect(found?.violation).toEqual(expect.any(String));
   });
