@@ -5,7 +5,7 @@ import { Transport } from "../../src/answer/transport.ts";
 import { RRType } from "../../src/wire/codes.ts";
 import { Server, zoneOf } from "../answer/harness.ts";
 import { report, useLab } from "../e2e/harness.ts";
-import { randomFrom } from "../e2e/mutants.ts";
+import { randomFrom } from "../e2e/random.ts";
 import { type Asked, type Difference, differences, listed, randomQuery } from "./differential.ts";
 import { decodeMessage, Flag, type Message } from "./message.ts";
 import { askOverTcp, Client, isThere, KNOT, NSD, type Peer, startPeer } from "./peers.ts";

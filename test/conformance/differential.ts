@@ -1,6 +1,6 @@
 /** Random queries for the torture zone, and in what two servers' replies to one of them differ. */
 
-import { below, pick, type Random } from "../e2e/mutants.ts";
+import { below, pick, type Random } from "../e2e/random.ts";
 import { encodeQuestion, Flag, type Message, type RR, wireName } from "./message.ts";
 import { FOREIGN, QNAMES } from "./torture.ts";
 

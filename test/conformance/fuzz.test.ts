@@ -4,7 +4,7 @@ import { decode } from "dns-packet";
 import { expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
 import { report } from "../e2e/harness.ts";
-import { randomFrom } from "../e2e/mutants.ts";
+import { randomFrom } from "../e2e/random.ts";
 import { makeSeeds, PACKET_MAX, shrink, writeMutant } from "./fuzz.ts";
 import { faultOf, isFenceWhole, poison } from "./judge.ts";
 import { decodeMessage } from "./message.ts";

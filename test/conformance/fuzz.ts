@@ -1,6 +1,6 @@
 /** Packets that are nearly queries, made fast and the same on every run, and what makes one smaller that shows a fault. */
 
-import { below, pick, type Random } from "../e2e/mutants.ts";
+import { below, pick, type Random } from "../e2e/random.ts";
 import { encodeQuestion, wireName } from "./message.ts";
 import { FOREIGN, QNAMES, STEERED_QNAMES } from "./torture.ts";
 
@@ -130,16 +130,23 @@ function moved(packet: Uint8Array, length: number, from: number, to: number, ran
   return Math.max(end, 0);
 }
 
-/** The smallest packet that still has a fault, found by leaving out and zeroing octets. */
+/** The smallest packet that still has a fault. */
 export function shrink(packet: Uint8Array, hasFault: (packet: Uint8Array) => boolean): Uint8Array {
+  const steps = shrinking(packet);
+  for (let step = steps.next(); ; step = steps.next(hasFault(step.value)))
+    if (step.done === true) return step.value;
+}
+
+/** Yields packets that leave out or zero some octets, is told which have the fault, and returns the smallest that has. */
+export function* shrinking(packet: Uint8Array): Generator<Uint8Array, Uint8Array, boolean> {
   let smallest = packet;
   for (let chunk = packet.length; chunk >= 1; chunk = Math.floor(chunk / 2)) {
     for (let at = 0; at + chunk <= smallest.length; ) {
       const shorter = Uint8Array.from([...smallest.subarray(0, at), ...smallest.subarray(at + chunk)]);
       const zeroed = Uint8Array.from(smallest).fill(0, at, at + chunk);
-      if (hasFault(shorter)) smallest = shorter;
+      if (yield shorter) smallest = shorter;
       else {
-        if (Buffer.compare(zeroed, smallest) !== 0 && hasFault(zeroed)) smallest = zeroed;
+        if (Buffer.compare(zeroed, smallest) !== 0 && (yield zeroed)) smallest = zeroed;
         at += chunk;
       }
     }

@@ -2,12 +2,21 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort, type Lab } from "../e2e/harness.ts";
+import { freePort, type Lab, type Program } from "../e2e/harness.ts";
 import { type Site, startNode } from "../e2e/site.ts";
 import { STEERED, TORTURE } from "./torture.ts";
 
-/** Starts the node, and waits until it answers. */
-export async function startTortureNode(lab: Lab): Promise<Site> {
+/** The node, and where it is. */
+export interface TortureNode extends Site {
+  readonly node: Program;
+}
+
+/** Starts the node, and waits until it answers. `more` are lines of the config, `nodeArgs` are for Node itself. */
+export async function startTortureNode(
+  lab: Lab,
+  more: readonly string[] = [],
+  nodeArgs: readonly string[] = [],
+): Promise<TortureNode> {
   const [port, apiPort] = [await freePort(), await freePort()];
   const folder = join(lab.folder, "torture");
   mkdirSync(folder);
@@ -19,7 +28,7 @@ export async function startTortureNode(lab: Lab): Promise<Site> {
   workers: 1
   api: { listen: "127.0.0.1:${apiPort}" }
   state: var
-zones: [t.zone]
+${more.map((line) => `  ${line}\n`).join("")}zones: [t.zone]
 regions: { here: { at: [0, 0] }, there: { at: [50, 8] } }
 pools:
   web:
@@ -32,6 +41,6 @@ services:
 `,
   );
   const site = { folder, port, api: `http://127.0.0.1:${apiPort}` };
-  await startNode(lab, site);
-  return site;
+  const node = await startNode(lab, site, { nodeArgs });
+  return { ...site, node };
 }

@@ -7,7 +7,7 @@ import { type CountryResponse, Reader } from "maxmind";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Answer, Resolver } from "./dns.ts";
 import { hasIpv6, report, useLab } from "./harness.ts";
-import { randomFrom } from "./mutants.ts";
+import { randomFrom } from "./random.ts";
 import { layOut, type Site, startNode, VIPS } from "./site.ts";
 
 const DATABASE = "@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb";
