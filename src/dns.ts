@@ -255,6 +255,9 @@ function logCertificate(event: CertificateEvent, log: Logger): void {
     case "used":
       log.info({ validTo: event.validTo.toISOString() }, `${event.file} is in force`);
       return;
+    case "ending":
+      log.warn({ validTo: event.validTo.toISOString() }, `${event.file} ends soon; renew it`);
+      return;
     case "refused":
       log.error(
         { problems: event.problems.map(formatProblem) },

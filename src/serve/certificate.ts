@@ -17,6 +17,8 @@ export interface Certificate {
 /** What became of the files when they were read. */
 export type CertificateEvent =
   | { readonly kind: "used"; readonly file: string; readonly validTo: Date }
+  /** It ends soon, or has ended; told once a day. */
+  | { readonly kind: "ending"; readonly file: string; readonly validTo: Date }
   /** What was used before, if anything, still is. */
   | { readonly kind: "refused"; readonly problems: readonly Problem[] };
 
@@ -30,18 +32,26 @@ const TLS_OPTIONS: SecureContextOptions = {
 /** How often the files are looked at. They are read when they are as they were then: two files never change at once. */
 const LOOK_MS = 500;
 
+/** So long before its end a certificate should have been renewed: certificate authorities give 90 days, and renew after 60. */
+const ENDING_MS = 14 * 86_400_000;
+const DAY_MS = 86_400_000;
+
 /** Permissions of everybody who is neither the file's owner nor of its group. */
 const OTHERS = 0o007;
 
 /**
  * Gives a server its certificate, now and each time that its files have changed. Connections that are open go on with
- * the one that they began with; while there is none, handshakes fail. Returns how to stop.
+ * the one that they began with; while there is none, handshakes fail. `now` is Unix time in milliseconds. Returns how to stop.
  */
 export function keepCertificate(
   server: Server,
   files: TlsFiles,
   onEvent: (event: CertificateEvent) => void,
+  now: () => number = Date.now,
 ): () => void {
+  /** Of the certificate in use; null: there is none. */
+  let validTo: Date | null = null;
+  let toldMs = Number.NEGATIVE_INFINITY;
   const use = (): void => {
     const { value, problems } = readCertificate(files);
     if (value === null) {
@@ -49,13 +59,22 @@ export function keepCertificate(
       return;
     }
     server.setSecureContext({ ...TLS_OPTIONS, cert: value.cert, key: value.key });
-    onEvent({ kind: "used", file: files.certificate, validTo: value.validTo });
+    validTo = value.validTo;
+    toldMs = Number.NEGATIVE_INFINITY;
+    onEvent({ kind: "used", file: files.certificate, validTo });
+  };
+  const warn = (): void => {
+    if (validTo === null || validTo.getTime() - now() > ENDING_MS || now() - toldMs < DAY_MS) return;
+    toldMs = now();
+    onEvent({ kind: "ending", file: files.certificate, validTo });
   };
   // Looked at before they are read: what changes meanwhile is read again.
   let read = stampOf(files);
   let seen = read;
   use();
+  warn();
   const timer = setInterval(() => {
+    warn();
     const stamp = stampOf(files);
     const isSettled = stamp === seen;
     seen = stamp;

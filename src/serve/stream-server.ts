@@ -157,7 +157,13 @@ export class StreamServer {
 
   /** Listens for a TLS server, which is given raw connections. */
   async #listenFor(transport: Transport, server: TlsServer, options: TlsOptions): Promise<void> {
-    this.#stops.push(keepCertificate(server, options, this.#options.onCertificate));
+    const { counters, onCertificate } = this.#options;
+    const end = transport === Transport.Tls ? Counter.tlsCertificateEnd : Counter.httpsCertificateEnd;
+    const stop = keepCertificate(server, options, (event) => {
+      if (event.kind === "used") counters[end] = event.validTo.getTime() / 1000;
+      onCertificate(event);
+    });
+    this.#stops.push(stop);
     await this.#listen(transport, options.endpoints, (connection) => {
       this.#connections.beginHandshake(connection);
       server.emit("connection", connection.socket);

@@ -57,6 +57,9 @@ const COUNTER_NAMES = [
   "workersHung",
   "forwarded",
   "notAuth",
+  /** When certificates end, in seconds since 1970; 0: there is none. */
+  "tlsCertificateEnd",
+  "httpsCertificateEnd",
 ] as const;
 
 export type CounterName = (typeof COUNTER_NAMES)[number];

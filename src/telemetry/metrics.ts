@@ -153,6 +153,18 @@ const DNS: readonly Family[] = [
     "Connections that were one too many of their client, or closed for another.",
     Cell.connectionsRefused,
   ),
+  {
+    type: "gauge",
+    name: "meridian_dns_certificate_end_timestamp_seconds",
+    help: "When the certificate that is in use ends; none where there is none.",
+    labels: ["transport"],
+    read: ({ counters }) =>
+      counters &&
+      Object.entries({ tls: Cell.tlsCertificateEnd, https: Cell.httpsCertificateEnd }).flatMap(
+        ([transport, cell]): Reading[] =>
+          (counters[cell] ?? 0) === 0 ? [] : [[{ transport }, counters[cell] ?? 0]],
+      ),
+  },
   count("tls_handshake_failures_total", "TLS handshakes that came to nothing.", Cell.tlsFailures),
   counts("https_responses_total", "Responses over HTTPS by their HTTP status.", "status", {
     "200": [Cell.https200],

@@ -1,8 +1,9 @@
 import { chmodSync, copyFileSync, rmSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createServer } from "node:tls";
 import { describe, expect, test } from "vitest";
 import { type CertificateEvent, keepCertificate, readCertificate } from "../../src/serve/certificate.ts";
-import { certificateOf, makeCertificate } from "./certificates.ts";
+import { certificateOf, HAS_OPENSSL, makeCertificate } from "./certificates.ts";
 import { until } from "./until.ts";
 
 /** What is wrong, without the folder. */
@@ -14,13 +15,13 @@ function messagesOf(problems: readonly { readonly file: string; readonly message
   );
 }
 
-describe("a certificate and its key", () => {
+describe.skipIf(!HAS_OPENSSL)("a certificate and its key (needs openssl)", () => {
   test("are read, with when they end", () => {
     const { value, problems } = readCertificate(makeCertificate());
     expect(problems).toEqual([]);
     const days = (value!.validTo.getTime() - Date.now()) / 86_400_000;
-    expect(days).toBeGreaterThan(1.9);
-    expect(days).toBeLessThan(2.1);
+    expect(days).toBeGreaterThan(29.9);
+    expect(days).toBeLessThan(30.1);
   });
 
   test("that are not there are both named", () => {
@@ -56,6 +57,32 @@ describe("a certificate and its key", () => {
     expect(messagesOf(readCertificate(files).problems)).toEqual([
       "N.key: expected the key to the certificate in N.pem, found another one",
     ]);
+  });
+
+  test("that end within 14 days are told of, once a day until there are others", async () => {
+    const events: CertificateEvent[] = [];
+    const files = makeCertificate("dns.test", 15);
+    let days = 0;
+    const stop = keepCertificate(
+      createServer(),
+      files,
+      (event) => events.push(event),
+      () => Date.now() + days * 86_400_000,
+    );
+    await sleep(1_200);
+    expect(events.map(({ kind }) => kind)).toEqual(["used"]);
+    for (days = 1.1; days < 4; days += 1) {
+      const told = events.length;
+      await until(() => events.length > told);
+    }
+    expect(events.map(({ kind }) => kind)).toEqual(["used", "ending", "ending", "ending"]);
+    const next = makeCertificate();
+    copyFileSync(next.key, files.key);
+    copyFileSync(next.certificate, files.certificate);
+    await until(() => events.at(-1)?.kind === "used");
+    await sleep(600);
+    expect(events.at(-1)?.kind).toBe("used");
+    stop();
   });
 
   test("are used again when they change, and while they do not fit together the old ones are", async () => {

@@ -9,7 +9,7 @@ import type { TlsFiles } from "../../src/config/config.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import type { CounterName } from "../../src/telemetry/counters.ts";
 import { parsePrefix } from "../../src/wire/address.ts";
-import { certificateOf, makeCertificate } from "./certificates.ts";
+import { certificateOf, HAS_OPENSSL, makeCertificate } from "./certificates.ts";
 import { closeAfterwards, type StartedStreams, startStreams } from "./streams.ts";
 import { Command } from "./toy-responder.ts";
 import { endpoint, query } from "./udp-client.ts";
@@ -72,7 +72,7 @@ function parameter(packet: Buffer): string {
   return `?dns=${packet.toString("base64url")}`;
 }
 
-describe("DNS over HTTPS (RFC 8484)", () => {
+describe.skipIf(!HAS_OPENSSL)("DNS over HTTPS (RFC 8484) (needs openssl)", () => {
   test.each([
     ["GET (§4.1)", get(parameter(query(0, Command.Client))), undefined],
     ["POST (§4.1)", post(), query(0, Command.Client)],
@@ -148,7 +148,7 @@ describe("DNS over HTTPS (RFC 8484)", () => {
   });
 });
 
-describe("limits of connections with HTTPS", () => {
+describe.skipIf(!HAS_OPENSSL)("limits of connections with HTTPS (needs openssl)", () => {
   test("a body that never ends is refused, and closed with its connection", async () => {
     const { port, files, counted } = await start({ idleTimeoutMs: 300 });
     const sent = request({
@@ -168,6 +168,16 @@ describe("limits of connections with HTTPS", () => {
     session.on("goaway", (code) => codes.push(code));
     await until(() => session.destroyed);
     expect(codes).toEqual([constants.NGHTTP2_NO_ERROR]);
+  });
+
+  test("headers may take 8 KiB, and with more the request is refused, and others on the connection are not", async () => {
+    const session = dial(await start());
+    const long = (octets: number): Record<string, string> => ({ ...post(), "x-long": "z".repeat(octets) });
+    expect((await fetch2(session, long(7_000), query(1, 0))).status).toBe(200);
+    const refused = session.request(long(9_000));
+    refused.end(query(1, 0));
+    await expect(once(refused, "response")).rejects.toThrow(/ENHANCE_YOUR_CALM/);
+    expect((await fetch2(session, post(), query(1, 0))).status).toBe(200);
   });
 
   test("requests that are broken off at once, a thousand of them, disturb nobody", async () => {

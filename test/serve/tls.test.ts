@@ -10,7 +10,7 @@ import { Transport } from "../../src/answer/transport.ts";
 import type { TlsFiles } from "../../src/config/config.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import { parsePrefix } from "../../src/wire/address.ts";
-import { certificateOf, makeCertificate } from "./certificates.ts";
+import { certificateOf, HAS_OPENSSL, makeCertificate } from "./certificates.ts";
 import { closeAfterwards, type StartedStreams, startStreams } from "./streams.ts";
 import { Command } from "./toy-responder.ts";
 import { endpoint, query } from "./udp-client.ts";
@@ -55,7 +55,7 @@ async function ask(socket: TLSSocket, packet: Buffer): Promise<Buffer> {
   return reply.subarray(2);
 }
 
-describe("DNS over TLS (RFC 7858)", () => {
+describe.skipIf(!HAS_OPENSSL)("DNS over TLS (RFC 7858) (needs openssl)", () => {
   test.each(["127.0.0.1", "::1"])("answers at %s, and knows who asks", async (host) => {
     const started = await start({}, host);
     const socket = await dial(started, { host });
@@ -63,6 +63,7 @@ describe("DNS over TLS (RFC 7858)", () => {
     expect([...reply.subarray(0, 3), reply[13]]).toEqual([0, 7, 0x80, host === "::1" ? 6 : 4]);
     expect(started.counted("queriesTls")).toBe(1);
     expect(started.counted("connectionsTls")).toBe(1);
+    expect(started.counted("tlsCertificateEnd")! - Date.now() / 1000).toBeGreaterThan(29 * 86_400);
   });
 
   test("300 pipelined queries are answered in their order (RFC 7858 §3.3, RFC 7766 §6.2.1.1)", async () => {
@@ -135,7 +136,7 @@ describe("DNS over TLS (RFC 7858)", () => {
   });
 });
 
-describe("limits of connections with TLS", () => {
+describe.skipIf(!HAS_OPENSSL)("limits of connections with TLS (needs openssl)", () => {
   test("a handshake that does not come to its end is closed in time", async () => {
     const { port, counted } = await start({ idleTimeoutMs: 200 });
     const silent = connectTcp(port, "127.0.0.1");
@@ -204,7 +205,7 @@ describe("limits of connections with TLS", () => {
   });
 });
 
-describe("a PROXY header before TLS", () => {
+describe.skipIf(!HAS_OPENSSL)("a PROXY header before TLS (needs openssl)", () => {
   test("says who asks", async () => {
     const started = await start();
     const raw = connectTcp({ host: "127.0.0.1", port: started.port, localAddress: "127.0.0.2" });
@@ -228,7 +229,7 @@ describe("a PROXY header before TLS", () => {
   });
 });
 
-describe("a certificate that changes", () => {
+describe.skipIf(!HAS_OPENSSL)("a certificate that changes (needs openssl)", () => {
   test("is used for new connections, and open ones go on", async () => {
     const started = await start();
     const old = await dial(started);
@@ -258,7 +259,7 @@ describe("a certificate that changes", () => {
   });
 });
 
-describe("openssl s_client", () => {
+describe.skipIf(!HAS_OPENSSL)("openssl s_client (needs openssl)", () => {
   test("verifies the certificate, and takes ALPN dot", async () => {
     const { port, files } = await start();
     const said = await openssl(port, "", "-alpn", "dot", "-CAfile", files.certificate);
