@@ -29,10 +29,13 @@ const ANSWERING_SLICE_NS = 100_000n;
 
 /**
  * Lowers the priority of control, which has only just been started. A thread keeps the priority of the one that started
- * it, and V8's, which compile and collect garbage, start before the process could do this for itself.
+ * it, and V8's, which compile and collect garbage, start before the process could do this for itself: where this process
+ * had to wait for a core they are there already. Those that come later are started by threads that stand back.
  */
 export function putControlBack(pid: number): void {
-  stepBack(pid, mayStepForward() ? STARTING_NICER_BY : CONTROL_NICER_BY);
+  const by = mayStepForward() ? STARTING_NICER_BY : CONTROL_NICER_BY;
+  stepBack(pid, by);
+  for (const thread of threadsOf(pid)) stepBackIfThere(thread, by);
 }
 
 /** Lets control, which has started, have the time that a failover needs. */
@@ -79,9 +82,24 @@ function mayStepForward(): boolean {
 }
 
 function helperThreads(): readonly number[] {
-  if (process.platform !== "linux") return [];
-  const isHelper = (thread: string): boolean => nameOf(thread).startsWith("node-V8Worker");
-  return readdirSync("/proc/self/task").filter(isHelper).map(Number);
+  return threadsOf("self").filter((thread) => nameOf(thread).startsWith("node-V8Worker"));
+}
+
+/** None where threads are no files, or the process has ended. */
+function threadsOf(process: number | "self"): readonly number[] {
+  try {
+    return readdirSync(`/proc/${process}/task`).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function stepBackIfThere(thread: number, by: number): void {
+  try {
+    stepBack(thread, by);
+  } catch {
+    // It has just ended.
+  }
 }
 
 /** Sets how far below this process another, or a thread of this one, runs. */
@@ -90,7 +108,7 @@ function stepBack(id: number, by: number): void {
 }
 
 /** Empty for a thread that has just ended. */
-function nameOf(thread: string): string {
+function nameOf(thread: number): string {
   try {
     return readFileSync(`/proc/self/task/${thread}/comm`, "utf8");
   } catch {

@@ -6,7 +6,7 @@ import { setPriority } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
-import { makeCertificate } from "../serve/certificates.ts";
+import { HAS_OPENSSL, makeCertificate } from "../serve/certificates.ts";
 import type { Waits } from "./asking-clients.ts";
 import { freePort, PATIENCE, type Program, report, residentOctets, useLab } from "./harness.ts";
 import { layOut, type Site, startNode, VIPS } from "./site.ts";
@@ -36,18 +36,18 @@ let site: Site;
 let node: Program;
 let tlsPort: number;
 
-beforeAll(async () => {
-  tlsPort = await freePort();
-  const { certificate, key } = makeCertificate();
-  const limits = "tcp: { maxConnections: 50000, maxConnectionsPerClient: 50000, idleTimeout: 1m }";
-  const tls = `tls: { listen: ["127.0.0.1:${tlsPort}"], certificate: ${certificate}, key: ${key} }`;
-  site = await layOut(lab, [["  workers: 1", `  workers: 1\n  ${limits}\n  ${tls}`]]);
-  appendFileSync(join(site.folder, "zones/gslb.example.zone"), LONG);
-  node = await startNode(lab, site);
-  if (IS_MEASURED) run(node, NODE_CORE);
-});
+describe.skipIf(!HAS_OPENSSL)("while there are clients (needs openssl)", { timeout: 120_000 }, () => {
+  beforeAll(async () => {
+    tlsPort = await freePort();
+    const { certificate, key } = makeCertificate();
+    const limits = "tcp: { maxConnections: 50000, maxConnectionsPerClient: 50000, idleTimeout: 1m }";
+    const tls = `tls: { listen: ["127.0.0.1:${tlsPort}"], certificate: ${certificate}, key: ${key} }`;
+    site = await layOut(lab, [["  workers: 1", `  workers: 1\n  ${limits}\n  ${tls}`]]);
+    appendFileSync(join(site.folder, "zones/gslb.example.zone"), LONG);
+    node = await startNode(lab, site);
+    if (IS_MEASURED) run(node, NODE_CORE);
+  });
 
-describe("while there are clients", { timeout: 120_000 }, () => {
   test.each([
     ["none", "tcp", 0],
     ["idle", "tcp", CONNECTIONS],

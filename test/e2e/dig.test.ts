@@ -3,7 +3,7 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { makeCertificate } from "../serve/certificates.ts";
+import { HAS_OPENSSL, makeCertificate } from "../serve/certificates.ts";
 import { encodeQuery } from "./dns.ts";
 import { freePort, has, hasIpv6, useLab } from "./harness.ts";
 import { layOut, type Site, startNode, VIPS } from "./site.ts";
@@ -85,15 +85,19 @@ let tlsPort: number;
 let httpsPort: number;
 
 beforeAll(async () => {
-  tlsPort = await freePort();
-  const { certificate, key } = makeCertificate();
-  httpsPort = await freePort();
-  const files = `certificate: ${certificate}, key: ${key}`;
-  const tls = `tls: { listen: ["127.0.0.1:${tlsPort}"], ${files} }\n  https: { listen: ["127.0.0.1:${httpsPort}"], ${files} }`;
-  site = await layOut(lab, [["  workers: 1", `  workers: 1\n  ${tls}`]]);
+  site = await layOut(lab, HAS_OPENSSL ? [["  workers: 1", `  workers: 1\n  ${await encrypted()}`]] : []);
   appendFileSync(join(site.folder, "zones/gslb.example.zone"), LONG);
   await startNode(lab, site);
 });
+
+/** TLS and HTTPS in the config. */
+async function encrypted(): Promise<string> {
+  tlsPort = await freePort();
+  httpsPort = await freePort();
+  const { certificate, key } = makeCertificate();
+  const files = `certificate: ${certificate}, key: ${key}`;
+  return `tls: { listen: ["127.0.0.1:${tlsPort}"], ${files} }\n  https: { listen: ["127.0.0.1:${httpsPort}"], ${files} }`;
+}
 
 describe.skipIf(!has("dig"))("dig reads (needs dig)", () => {
   test.each(QUESTIONS)("%s: %s", async (_what, question, printed) => {
@@ -128,7 +132,7 @@ describe.skipIf(!has("kdig"))("kdig reads (needs kdig)", () => {
   });
 });
 
-describe.skipIf(!has("kdig"))("kdig over TLS reads (needs kdig)", () => {
+describe.skipIf(!has("kdig") || !HAS_OPENSSL)("kdig over TLS reads (needs kdig and openssl)", () => {
   test.each([
     ["A of a service", "www.gslb.example A", [VIPS.us, /TLS session \(TLS1\.3\)/]],
     ["an RRset that is too long for UDP", "longer.gslb.example TXT", ["ANSWER: 8"]],
@@ -146,7 +150,7 @@ describe.skipIf(!has("kdig"))("kdig over TLS reads (needs kdig)", () => {
   });
 });
 
-describe.skipIf(!has("kdig"))("kdig over HTTPS reads (needs kdig)", () => {
+describe.skipIf(!has("kdig") || !HAS_OPENSSL)("kdig over HTTPS reads (needs kdig and openssl)", () => {
   test.each([
     ["A of a service, by POST", "+https www.gslb.example A", [VIPS.us, /HTTP session \(HTTP\/2-POST\)/]],
     ["A of a service, by GET", "+https-get www.gslb.example A", [VIPS.us, /HTTP session \(HTTP\/2-GET\)/]],
@@ -161,7 +165,7 @@ describe.skipIf(!has("kdig"))("kdig over HTTPS reads (needs kdig)", () => {
   });
 });
 
-describe.skipIf(!has("curl"))("curl over HTTPS reads (needs curl)", () => {
+describe.skipIf(!has("curl") || !HAS_OPENSSL)("curl over HTTPS reads (needs curl and openssl)", () => {
   test.each([
     ["--http2", "HTTP/2 200", "www.gslb.example", "private, max-age=5"],
     ["--http1.1", "HTTP/1.1 200", "www.gslb.example", "private, max-age=5"],
