@@ -84,7 +84,7 @@ export function answer(
   reply.begin(packet, query, sizeMax, optLength(query, transport, options));
   if (isMisplaced(query, transport)) refuse(Parsed.FormErr, query, reply);
   else if (isUnproven(parsed, proof, transport, options)) reply.rcode = Rcode.BadCookie;
-  else if (parsed === Parsed.Query) resolve(state, packet, length, client, transport, moment);
+  else if (parsed === Parsed.Query) resolve(state, packet, client, transport, moment);
   else if (takesUpdate(state.book, query, client, transport)) reply.isForwarded = true;
   else if (parsed !== Parsed.CookieQuery || state.cookies === null) refuse(parsed, query, reply);
   if (reply.isForwarded) {
@@ -96,7 +96,7 @@ export function answer(
   // A signed answer may come to nothing after its first RRs.
   if (reply.isTruncated || reply.rcode === Rcode.ServFail) reply.dropRRs(query);
   if (query.hasEdns) writeOpt(reply, query, transport, options);
-  if (reply.tsigLength !== 0) writeTsig(reply);
+  if (reply.rcode === Rcode.NotAuth) writeTsig(reply);
   return reply.finish(query);
 }
 
@@ -104,7 +104,6 @@ export function answer(
 function resolve(
   state: AnswerState,
   packet: Uint8Array,
-  length: number,
   client: Client,
   transport: Transport,
   moment: number,
@@ -118,7 +117,7 @@ function resolve(
     }
     // Who may not transfer a zone from there may not with any key.
     if (!isTransfer) {
-      refuseKey(packet, length, query, reply);
+      refuseKey(packet, query, reply);
       return;
     }
   }

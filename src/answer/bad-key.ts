@@ -22,13 +22,14 @@ const tsig = new Uint8Array(TSIG_OCTETS_MAX);
  * Refuses the key. The reply gets the TSIG of the query without its MAC (RFC 8945 §5.3.2), so it is no longer than that,
  * and costs no hash. A TSIG that cannot be read makes it FORMERR.
  */
-export function refuseKey(packet: Uint8Array, length: number, query: Query, reply: Reply): void {
+export function refuseKey(packet: Uint8Array, query: Query, reply: Reply): void {
   const { tsigAt, tsigOwnerEnd } = query;
   const algorithmAt = tsigOwnerEnd + FIXED;
-  const algorithmLength = uncompressedLength(packet, algorithmAt, length);
+  const end = algorithmAt + u16(packet, algorithmAt - 2);
+  const algorithmLength = uncompressedLength(packet, algorithmAt, end);
   const timesAt = algorithmAt + algorithmLength;
   reply.rcode = Rcode.FormErr;
-  if (algorithmLength === 0 || timesAt + TIMES + REST > length || !isOwnerKept(packet, query)) return;
+  if (algorithmLength === 0 || timesAt + TIMES + REST > end || !isOwnerKept(packet, query)) return;
   reply.rcode = Rcode.NotAuth;
   const ownerLength = tsigOwnerEnd - tsigAt;
   copyBytes(packet, tsigAt, tsig, 0, ownerLength);
@@ -48,8 +49,9 @@ export function refuseKey(packet: Uint8Array, length: number, query: Query, repl
   if (!reply.fits(reply.tsigLength)) reply.tsigLength = 0;
 }
 
-/** Appends the TSIG behind everything else. */
+/** Appends the TSIG behind everything else, where it fits. */
 export function writeTsig(reply: Reply): void {
+  if (reply.tsigLength === 0) return;
   copyBytes(tsig, 0, reply.packet, reply.at, reply.tsigLength);
   reply.at += reply.tsigLength;
   reply.additionals += 1;

@@ -36,7 +36,7 @@ export class Reply {
   rcode: number = Rcode.NoError;
   isAuthoritative = false;
   isTruncated = false;
-  /** Octets of the TSIG that `bad-key.ts` has ready; 0: none. */
+  /** With NOTAUTH: octets of the TSIG that `bad-key.ts` has ready; 0: it does not fit. */
   tsigLength = 0;
   /** Control is to answer, so nothing has been written. */
   isForwarded = false;
@@ -66,7 +66,6 @@ export class Reply {
     this.rcode = Rcode.NoError;
     this.isAuthoritative = false;
     this.isTruncated = false;
-    this.tsigLength = 0;
     this.isForwarded = false;
     this.answers = 0;
     this.authorities = 0;

@@ -179,10 +179,9 @@ function isIxfr(query: Query, questions: number, answers: number, authorities: n
 function parseAdditional(packet: Uint8Array, length: number, query: Query, authorities: number): boolean {
   const additionals = u16(packet, 10);
   if (additionals > additionalRRsMax) return false;
+  const rrs = authorities + additionals;
   let at = query.questionEnd;
-  for (let i = 0; i < authorities + additionals; i += 1) {
-    // Nothing stands behind a TSIG.
-    if (query.tsigAt !== 0) return false;
+  for (let i = 0; i < rrs; i += 1) {
     const owner = at;
     at = skipOwner(packet, at, length);
     if (at === 0 || at + fixedRRLength > length) return false;
@@ -190,6 +189,8 @@ function parseAdditional(packet: Uint8Array, length: number, query: Query, autho
     const end = rdata + u16(packet, at + 8);
     if (end > length) return false;
     if (u16(packet, at) === RRType.TSIG) {
+      // Nothing stands behind it.
+      if (i + 1 < rrs) return false;
       query.tsigAt = owner;
       query.tsigOwnerEnd = at;
     }
