@@ -101,10 +101,13 @@ class ZoneReader {
       refuse: ({ line, column }, message) => this.problems.push({ file, line, column, message }),
     };
     for (let entry = scanner.next(); entry !== null; entry = scanner.next()) {
-      const [word, ...words] = entry.words;
+      const [word] = entry.words;
       if (word === undefined || word.quoted || !word.text.startsWith("$")) readRR(entry, context, sink);
       else if (entry.sound) {
-        const refusal = yield* this.#readDirective({ word, words, context, sink }, path);
+        const refusal = yield* this.#readDirective(
+          { word, words: entry.words.slice(1), context, sink },
+          path,
+        );
         if (refusal !== null) sink.refuse(refusal.word, refusal.message);
       }
       this.#entriesRead += 1;

@@ -88,11 +88,10 @@ function readOwner(word: Word, context: Context, sink: Sink): void {
 
 /** Finds TTL, class and type; null where one of the first two is there twice, or there is no type. */
 function readHead(entry: Entry, sink: Sink): Head | null {
-  const ownerWords = entry.startsBlank ? 0 : 1;
+  let at = entry.startsBlank ? 0 : 1;
   let ttl: Head["ttl"] = null;
   let hasClass = false;
-  for (const [at, word] of entry.words.entries()) {
-    if (at < ownerWords) continue;
+  for (let word = entry.words[at]; word !== undefined; word = entry.words[at]) {
     const isTtl = /^\d\w*$/.test(word.text);
     const code = isTtl ? null : classCode(word.text);
     if (!isTtl && code === null) return { ttl, typeWord: word, typeAt: at };
@@ -107,6 +106,7 @@ function readHead(entry: Entry, sink: Sink): Head | null {
       hasClass = true;
       if (code !== RRClass.IN) sink.refuse(word, `class ${word.text} is not served: expected IN`);
     }
+    at += 1;
   }
   const last = entry.words.at(-1);
   if (last !== undefined) {
