@@ -103,7 +103,7 @@ export interface BookDirectory {
 
 /** A compiled book, its directory, and what could not be put into it. */
 export interface CompiledBook {
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly directory: BookDirectory;
   readonly problems: readonly Problem[];
 }
@@ -173,6 +173,7 @@ class Compiler {
     words.set(Header.labelsMax, tree.labelsMax);
     words.set(Header.namesMask, tree.pairs.length / 2 - 1);
     words.set(Header.namesAt, words.append(tree.pairs));
+    tree.release();
   }
 
   #rrsets(node: number, owner: ZoneNode, tree: Tree): void {
@@ -336,6 +337,7 @@ class Compiler {
     words.set(plans.words(), plansAt);
     const bytes = new Uint8Array(words.buffer);
     bytes.set(this.#octets.octets(), octetsAt);
+    for (const sink of [head, plans, this.#octets]) sink.release();
     for (const [i, at] of serviceAt.entries()) words[at + 2] = entries[i]?.slots ?? 0;
     words[Header.plansAt] = plansAt;
     words[Header.length] = words.length;

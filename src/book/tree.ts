@@ -65,6 +65,11 @@ export class Tree {
     return this.#nodes.pairs;
   }
 
+  /** Gives the memory of the table back; no name is found any more. */
+  release(): void {
+    this.#nodes.release();
+  }
+
   /** The most labels an owner name has. */
   get labelsMax(): number {
     return this.#labelsMax;

@@ -3,6 +3,7 @@
 import { type BookDirectory, compileInSteps } from "../book/compile.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
+import { release } from "../wire/sink.ts";
 import { type FactKeeper, isNothing, joinShifts, NO_SHIFT, type Shift } from "./fact-keeper.ts";
 import { inTurns } from "./in-turns.ts";
 import { Planner, patchesFor, type Replanned } from "./planner.ts";
@@ -88,6 +89,7 @@ export class LiveBook {
       const compiled = await inTurns(compileInSteps(content));
       if (compiled.problems.length > 0) return compiled.problems;
       const outcome = await publisher.publish(version, compiled);
+      release(compiled.bytes);
       if (outcome.kind === "refused") return [problemOf(snapshot, `dns refused the book: ${outcome.reason}`)];
       this.#edition = { snapshot, planner, directory: compiled.directory };
       const late = planner.replan(this.#late, keeper.factsFor(config, nowMs()));

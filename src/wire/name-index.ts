@@ -2,7 +2,7 @@
 
 import { fold, u8, word } from "./bytes.ts";
 import { hashName } from "./query.ts";
-import type { OctetSink } from "./sink.ts";
+import { type OctetSink, release } from "./sink.ts";
 
 /** Numbers by name, whatever its case. The names themselves are kept by its owner, in wire form. */
 export class NameIndex {
@@ -28,6 +28,11 @@ export class NameIndex {
     return this.#pairs;
   }
 
+  /** Gives the memory of the table back; nothing can be found any more. */
+  release(): void {
+    release(this.#pairs);
+  }
+
   /** The number of the name of `length` octets at `at`; 0: none. */
   find(bytes: Uint8Array, at: number, length: number): number {
     const pairs = this.#pairs;
@@ -49,6 +54,7 @@ export class NameIndex {
       for (let i = 0; i < before.length; i += 2) {
         if (before[i + 1] !== 0) this.#put(word(before, i), word(before, i + 1));
       }
+      release(before);
     }
     this.#put(hashName(bytes, at, length), number);
   }

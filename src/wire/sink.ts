@@ -2,6 +2,14 @@
 
 import { word } from "./bytes.ts";
 
+/**
+ * Gives the memory of an array back at once. As garbage, arrays of a hundred megabytes outlive their use by far: they are
+ * no burden for the collector, which an idle process does not run.
+ */
+export function release(array: Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
+  array.buffer.transfer(0);
+}
+
 /** Words written one after the other. */
 export class WordSink {
   #words = new Uint32Array(1024);
@@ -26,9 +34,10 @@ export class WordSink {
     const at = this.length;
     this.length += count;
     if (this.length > this.#words.length) {
-      const grown = new Uint32Array(Math.max(this.length, 2 * this.#words.length));
-      grown.set(this.#words);
-      this.#words = grown;
+      const before = this.#words;
+      this.#words = new Uint32Array(Math.max(this.length, 2 * before.length));
+      this.#words.set(before);
+      release(before);
     }
     return at;
   }
@@ -41,8 +50,15 @@ export class WordSink {
     this.#words[at] = value;
   }
 
+  /** All words; gone once more have been written. */
   words(): Uint32Array {
     return this.#words.subarray(0, this.length);
+  }
+
+  /** Gives the memory back; there are no words any more. */
+  release(): void {
+    release(this.#words);
+    this.length = 0;
   }
 }
 
@@ -51,7 +67,7 @@ export class OctetSink {
   #octets = new Uint8Array(4096);
   length = 1;
 
-  /** The memory itself, which is another one after octets were appended; what is written ends at `length`. */
+  /** The memory itself, gone once more have been written. What is written ends at `length`. */
   get memory(): Uint8Array {
     return this.#octets;
   }
@@ -61,15 +77,23 @@ export class OctetSink {
     const at = this.length;
     this.length += octets.length;
     if (this.length > this.#octets.length) {
-      const grown = new Uint8Array(Math.max(this.length, 2 * this.#octets.length));
-      grown.set(this.#octets);
-      this.#octets = grown;
+      const before = this.#octets;
+      this.#octets = new Uint8Array(Math.max(this.length, 2 * before.length));
+      this.#octets.set(before);
+      release(before);
     }
     this.#octets.set(octets, at);
     return at;
   }
 
+  /** All octets; gone once more have been written. */
   octets(): Uint8Array {
     return this.#octets.subarray(0, this.length);
+  }
+
+  /** Gives the memory back; there are no octets any more. */
+  release(): void {
+    release(this.#octets);
+    this.length = 0;
   }
 }
