@@ -40,9 +40,10 @@ export class Tree {
     this.#octets = octets;
     this.#zones = zones;
     const apexes = zones.map(({ apex }) => this.#appendFolded(apex));
-    this.#apexes = new NameIndex(octets, (number) => apexes[number - 1] ?? 0);
+    this.#apexes = new NameIndex(octets, (number) => apexes[number - 1] ?? 0, zones.length);
     for (const [i, { apex }] of zones.entries()) this.#apexes.add(apex, 0, apex.length, i + 1);
-    this.#nodes = new NameIndex(octets, (node) => words.at(node + Node.name));
+    const owners = zones.reduce((sum, { nodes }) => sum + nodes.size, 0);
+    this.#nodes = new NameIndex(octets, (node) => words.at(node + Node.name), owners);
     this.#begin = words.length;
     this.#end = words.length;
   }

@@ -7,13 +7,14 @@ import { type OctetSink, release } from "./sink.ts";
 /** Numbers by name, whatever its case. The names themselves are kept by its owner, in wire form. */
 export class NameIndex {
   /** Pairs of `hashName` and number, which is 0 in a free one. Where a pair is taken, the name's is the next free one. */
-  #pairs = new Uint32Array(2 * 4);
+  #pairs: Uint32Array<ArrayBuffer>;
   #count = 0;
   readonly #names: OctetSink;
   readonly #nameOf: (number: number) => number;
 
-  /** `nameOf` tells where in `names` the name of a number begins. */
-  constructor(names: OctetSink, nameOf: (number: number) => number) {
+  /** `nameOf` tells where in `names` the name of a number begins. There is room for `expected` names at once. */
+  constructor(names: OctetSink, nameOf: (number: number) => number, expected: number) {
+    this.#pairs = new Uint32Array(2 * 2 ** Math.ceil(Math.log2(2 * expected + 2)));
     this.#names = names;
     this.#nameOf = nameOf;
   }

@@ -43,7 +43,7 @@ export class RRTable implements ZoneNodes {
   readonly #owners = new WordSink();
   readonly #rrs = new WordSink();
   readonly #files: string[] = [];
-  readonly #index = new NameIndex(this.#octets, (owner) => this.#owners.at(owner + Owner.name));
+  readonly #index = new NameIndex(this.#octets, (owner) => this.#owners.at(owner + Owner.name), 0);
 
   constructor() {
     // Neither an owner nor an RR stands at 0, which means "none".

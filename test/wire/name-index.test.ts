@@ -5,9 +5,9 @@ import { NameIndex } from "../../src/wire/name-index.ts";
 import { OctetSink } from "../../src/wire/sink.ts";
 
 /** An index whose numbers are where the names stand. */
-function indexOf(names: readonly Name[]): NameIndex {
+function indexOf(names: readonly Name[], expected = 0): NameIndex {
   const sink = new OctetSink();
-  const index = new NameIndex(sink, (number) => number);
+  const index = new NameIndex(sink, (number) => number, expected);
   for (const name of names) {
     if (index.find(name, 0, name.length) === 0) index.add(name, 0, name.length, sink.append(name));
   }
@@ -44,10 +44,10 @@ test("finds a name that is the end of another one where it stands", () => {
   expect(index.find(long, 4, long.length - 4)).toBe(1);
 });
 
-test("keeps at least half of its table free, so that a search ends soon", () => {
+test.each([0, 3, 500, 1000])("keeps at least half of its table free, with %i names expected", (expected) => {
   for (const count of [0, 1, 2, 3, 4, 100, 1000]) {
-    const index = indexOf(Array.from({ length: count }, (_, i) => name(`n${i}.`)));
-    const { pairs } = index;
+    const names = Array.from({ length: count }, (_, i) => name(`n${i}.`));
+    const { pairs } = indexOf(names, expected);
     expect(Math.log2(pairs.length) % 1).toBe(0);
     expect(pairs.length / 2).toBeGreaterThan(2 * count);
     expect(pairs.filter((word, i) => i % 2 === 1 && word !== 0)).toHaveLength(count);
