@@ -24,3 +24,13 @@ test("octets stay where they were appended, however many follow, and none stands
     expect(sink.memory.subarray(at, at + length)).toEqual(originals[i]);
   }
 });
+
+test("memory that is given back is gone at once", () => {
+  const [words, octets] = [new WordSink(), new OctetSink()];
+  words.push(1, 2);
+  octets.append(Uint8Array.of(1, 2));
+  const [before, beside] = [words.words(), octets.octets()];
+  words.release();
+  octets.release();
+  expect([before.byteLength, beside.byteLength, words.length, octets.length]).toEqual([0, 0, 0, 0]);
+});
