@@ -26,6 +26,26 @@ describe("a config with every key", () => {
     ]);
   });
 
+  test("has its signed zones, with how keys are rolled", () => {
+    expect([...config.dnssec.values()]).toMatchObject([
+      {
+        label: "gslb.example",
+        algorithm: "ed25519",
+        validitySeconds: 864_000,
+        keyTtlSeconds: 1800,
+        rollover: {
+          by: "ams-1",
+          everyMs: 90 * 86_400_000,
+          propagationMs: 600_000,
+          parent: [{ port: 53 }, { port: 53 }],
+          resolver: { address: { text: "127.0.0.1" }, port: 53 },
+          lookEveryMs: 300_000,
+        },
+      },
+      { label: "other.example", keyTtlSeconds: 3600, rollover: null },
+    ]);
+  });
+
   test("has its node, with relative paths resolved against the folder", () => {
     expect(config.node).toEqual({
       name: "ams-1",

@@ -11,8 +11,8 @@ export class ParentServer {
   /** RDATAs of the DS RRset. */
   ds: readonly Uint8Array[] = [];
   ttlSeconds = 5;
-  /** What it does with queries: answers, answers as if the zone were not its own, or says nothing. */
-  manner: "answers" | "lame" | "mute" = "answers";
+  /** What it does with queries. */
+  manner: "answers" | "lame" | "mute" | "garbled" | "other" | "refusing" | "hanging up" = "answers";
   asked = 0;
   readonly #server: Server = createServer((socket) => this.#serve(socket));
 
@@ -46,6 +46,10 @@ export class ParentServer {
       if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return;
       this.asked += 1;
       if (this.manner === "mute") return;
+      if (this.manner === "hanging up") {
+        socket.destroy();
+        return;
+      }
       const query = decode(received.subarray(2));
       const question = query.questions?.[0];
       if (question === undefined) return;
@@ -56,14 +60,15 @@ export class ParentServer {
           : answersTo(question.type, name);
       const reply = encode({
         type: "response",
-        id: query.id ?? 0,
-        flags: this.manner === "lame" ? 0 : 1 << 10,
+        id: (query.id ?? 0) ^ (this.manner === "other" ? 1 : 0),
+        flags: (this.manner === "lame" ? 0 : 1 << 10) | (this.manner === "refusing" ? 5 : 0),
         questions: [question],
         answers: answers as never,
       });
       const length = Buffer.alloc(2);
-      length.writeUInt16BE(reply.length);
-      socket.write(Buffer.concat([length, reply]));
+      const sent = this.manner === "garbled" ? reply.subarray(0, -1) : reply;
+      length.writeUInt16BE(sent.length);
+      socket.write(Buffer.concat([length, sent]));
     });
   }
 }

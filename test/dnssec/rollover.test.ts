@@ -1,6 +1,9 @@
 /** Rollovers on a virtual clock: no validator ever finds the zone bogus, and each wait is there because one would. */
 
 import { describe, expect, test } from "vitest";
+import { Algorithm } from "../../src/dnssec/algorithm.ts";
+import type { Look } from "../../src/dnssec/parent-ds.ts";
+import { advance, type KeyState, planOf, type RolloverFacts, settled } from "../../src/dnssec/rollover.ts";
 import { RULES, type Rules, type Waits } from "../../src/dnssec/rollover-waits.ts";
 import { play, type Scenario } from "./rollover-model.ts";
 
@@ -40,6 +43,36 @@ describe.each([
       ways.add(served.join(" "));
     }
     expect(ways.size).toBeGreaterThan(kind === "key" ? 3 : 5);
+  });
+});
+
+describe("the DS of the old key that comes back", () => {
+  const from = [{ algorithm: Algorithm.EcdsaP256Sha256, tag: 1 }];
+  const state: KeyState = {
+    ...settled("dns1", from, 0),
+    from,
+    to: [{ algorithm: Algorithm.Ed25519, tag: 2 }],
+  };
+  const facts = (kind: Look["kind"]): RolloverFacts => ({
+    isServed: true,
+    keys: [...state.from, ...state.to],
+    propagationMs: 0,
+    dnskeyTtlSeconds: 60,
+    zoneTtlSeconds: 60,
+    look: { kind, atMs: 1000, ttlSeconds: 60, why: "" },
+  });
+
+  test.each(["withdraw", "remove"] as const)("brings the old key back in step %s", (step) => {
+    const next = advance({ ...state, step }, facts("old"), 1000);
+    expect(next).toMatchObject({ step: "retire", servedMs: null, ds: null });
+    expect(planOf(next).dnskeys).toEqual([...state.from, ...state.to]);
+  });
+
+  test("makes step retire begin its wait again", () => {
+    const waiting: KeyState = { ...state, step: "retire", ds: { rightMs: 0, byHand: true } };
+    const next = advance(waiting, facts("old"), 1000);
+    expect(next).toMatchObject({ step: "retire", ds: null });
+    expect(advance(next, facts("right"), 2000).ds).toEqual({ rightMs: 1000, byHand: false });
   });
 });
 
