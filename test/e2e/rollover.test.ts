@@ -9,6 +9,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AUTHENTIC_DATA, decode, encode, RECURSION_DESIRED, type RecordType } from "dns-packet";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { FileReader } from "../../src/control/files.ts";
+import { writeKeyState } from "../../src/control/key-state.ts";
+import { readKeys } from "../../src/control/keys.ts";
+import { settled } from "../../src/dnssec/rollover.ts";
+import { nameOf } from "../dnssec/zone-text.ts";
 import { freePort, has, type Program, report, until, useLab } from "./harness.ts";
 import { addToken, call, layOut, type Site, startNode } from "./site.ts";
 
@@ -111,6 +116,45 @@ describe.skipIf(!programs.every(has))(`rollovers (need ${programs.join(", ")})`,
     expect(validated).toBeGreaterThan(5);
     await node.end("SIGTERM");
   }, 120_000);
+});
+
+test("the commands say what they did, or why not", async () => {
+  const named: [string, string] = ["node:\n", "node:\n  name: dns1\n"];
+  const signed: [string, string] = ["zones:", "dnssec: { gslb.example: { rollover: { by: dns1 } } }\nzones:"];
+  const site = await layOut(lab, [named, signed], "commands");
+  const key = (...args: readonly string[]): Promise<string> =>
+    lab.run("key", ...args, "--config", site.folder);
+  await key("add", "gslb.example");
+  expect(await key("add", "gslb.example")).toMatch(
+    /are rolled: "meridian key roll gslb.example" makes the next one/,
+  );
+  expect(await key("roll", "gslb.example")).toMatch(/has no state of its keys yet: start the node/);
+  const apex = nameOf("gslb.example.");
+  const stateFolder = join(site.folder, "var");
+  const { keys } = readKeys(stateFolder, apex, new FileReader());
+  writeKeyState(stateFolder, apex, settled("dns1", keys, Date.now()));
+  const old = keys[0]?.tag;
+  expect(await key("roll", "gslb.example")).toMatch(
+    new RegExp(`step publish of the key rollover ${old} -> \\d+\n$`),
+  );
+  expect(await key("roll", "gslb.example")).toMatch(/is in step publish .*: wait for its end, or cancel it/);
+  expect(await key("remove", "gslb.example", String(old))).toMatch(/is in use: step publish/);
+  expect(await key("seen", "gslb.example", String(old))).toMatch(/does not wait for a DS: step publish/);
+  expect(await key("list")).toMatch(
+    new RegExp(
+      `^${old}\tecdsap256sha256\tgslb.example.\tgoes$[^]*^gslb.example: publish, next submit, by dns1: `,
+      "m",
+    ),
+  );
+  expect(await lab.run("ds", "gslb.example", "--config", site.folder)).toMatch(
+    new RegExp(`^gslb.example. IN DS ${old} [^\n]*\n$`),
+  );
+  expect(await key("cancel", "gslb.example")).toMatch(
+    new RegExp(`step remove of the key rollover \\d+ -> ${old}\n$`),
+  );
+  const config = join(site.folder, "meridian.yaml");
+  writeFileSync(config, readFileSync(config, "utf8").replace("by: dns1", "by: dns2"));
+  expect(await key("cancel", "gslb.example")).toMatch(/are rolled by the node dns2, and this is dns1/);
 });
 
 /** The zone above, signed by Knot. */
