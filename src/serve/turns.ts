@@ -1,7 +1,7 @@
 /** Shares the event loop among connections: who asks much waits for who asks little. */
 
 /** How long all connections together may work in one turn of the event loop, beside what everybody may do at once. */
-const TURN_MS = 1;
+const TURN_MS = 0.5;
 
 /**
  * The turns of an event loop. In each, whoever has something to do may do the least that makes sense; more only while
