@@ -3,7 +3,7 @@
 import { Book } from "../book/book.ts";
 import { SIGNATURE_LENGTH, signData } from "../dnssec/algorithm.ts";
 import { ContentHash } from "../dnssec/content-hash.ts";
-import { signsType } from "../dnssec/key-duty.ts";
+import { preparesType } from "../dnssec/key-duty.ts";
 import { SignedSet, signedData } from "../dnssec/rrsig.ts";
 import { SignatureTable } from "../dnssec/signature-table.ts";
 import { BACKDATED_SECONDS, hashSet, type Signing, type SigningKey } from "../dnssec/signer.ts";
@@ -156,7 +156,7 @@ class SigningRound {
     for (const zone of signedSets(this.#book, this.#set)) {
       const signing = this.#zones[zone] ?? null;
       for (const key of signing?.keys ?? []) {
-        if (signing === null || !signsType(key.duties, this.#set.type)) continue;
+        if (signing === null || !preparesType(key.duties, this.#set.type)) continue;
         hashSet(this.#hash, this.#set, key);
         yield { signing, key };
       }

@@ -16,7 +16,7 @@
  *
  * 1. A key rollover publishes new before it signs with it, so that no answer has two signatures; only the DNSKEY RRset does,
  *    which has to be trusted by either DS. New takes over when its DS has been seen, so that up to then nothing
- *    but the DNSKEY RRset depends on it.
+ *    but the DNSKEY RRset depends on it. Its signatures are made ahead meanwhile.
  * 2. An algorithm rollover is the conservative one (RFC 6781 §4.1.4): signatures come before the DNSKEY and go after it, because
  *    a zone has to be signed by each algorithm of its DNSKEY RRset, which in turn has one for each in its DS RRset
  *    (RFC 6840 §5.11). That holds of what caches remember too, so signing online leaves no step out.
@@ -101,12 +101,8 @@ export function planOf(state: KeyState): KeyPlan {
     case "publish":
     case "submit": {
       const cds = step === "publish" ? from : to;
-      return {
-        dnskeys: both,
-        cds,
-        duties: duties(Duty.All, bothSign ? Duty.All : Duty.Keys),
-        essential: from,
-      };
+      const fresh = bothSign ? Duty.All : Duty.Keys | Duty.Ahead;
+      return { dnskeys: both, cds, duties: duties(Duty.All, fresh), essential: from };
     }
     case "retire":
       return {

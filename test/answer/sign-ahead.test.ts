@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { Algorithm } from "../../src/dnssec/algorithm.ts";
+import { Duty } from "../../src/dnssec/key-duty.ts";
 import type { Signing } from "../../src/dnssec/signer.ts";
 import { nameKey } from "../../src/wire/name.ts";
 import { nameOf } from "../dnssec/zone-text.ts";
@@ -120,6 +121,30 @@ describe("a failover", () => {
     after.use({ ...after.served, signing: before.served.signing });
     const reply = after.ask("www.example", type, { dnssec: "ok", moment: NOW + 100 });
     expect(new Set(inceptions(reply))).toEqual(new Set([NOW - 3600]));
+  });
+});
+
+describe("a key that comes", () => {
+  const [old, fresh] = [keyOf(Algorithm.Ed25519), keyOf(Algorithm.Ed25519)];
+  const both = (duties: number, freshDuties: number): Signing => ({
+    validitySeconds: VALIDITY,
+    keys: [
+      { ...old, duties },
+      { ...fresh, duties: freshDuties },
+    ],
+  });
+
+  test("gives no signatures but that of DNSKEY, and has them all when it takes over", () => {
+    const [waiting, taking] = [both(Duty.All, Duty.Keys | Duty.Ahead), both(Duty.Keys, Duty.All)];
+    const before = newServer(first, waiting);
+    before.signAhead(NOW);
+    const early = before.ask("n7.example", "TXT", { dnssec: "ok", moment: NOW + 100 });
+    expect(inceptions(early, waiting)).toHaveLength(1);
+    const after = newServer(first, taking);
+    const table = before.served.signing?.table;
+    after.use({ ...after.served, signing: { ...after.served.signing!, table: table! } });
+    const late = after.ask("n7.example", "TXT", { dnssec: "ok", moment: NOW + 100 });
+    expect(inceptions(late, taking)).toEqual([NOW - 3600]);
   });
 });
 
