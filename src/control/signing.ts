@@ -4,6 +4,7 @@ import type { ZoneSigning } from "../book/compile.ts";
 import type { Config, DnssecZone } from "../config/config.ts";
 import { type KeyPlan, type KeyState, planOf, settled } from "../dnssec/rollover.ts";
 import type { Problem } from "../problem.ts";
+import { forEachInSteps, type Steps } from "../steps.ts";
 import { RRType, rrTypeName } from "../wire/codes.ts";
 import { formatName, nameKey } from "../wire/name.ts";
 import { withNode } from "../zone/with-node.ts";
@@ -44,7 +45,7 @@ const MADE_HERE: readonly number[] = [
 ];
 
 /** Puts the keys of every zone that the config wants signed into it. */
-export function signZones(config: Config, zones: readonly Zone[], reader: FileReader): SignedZones {
+export function* signZones(config: Config, zones: readonly Zone[], reader: FileReader): Steps<SignedZones> {
   const problems: Problem[] = [];
   const signing = new Map<string, ZoneSigning>();
   const apexes = new Set(zones.map((zone) => nameKey(zone.apex)));
@@ -56,15 +57,19 @@ export function signZones(config: Config, zones: readonly Zone[], reader: FileRe
       });
   }
   const zoneKeys = new Map<string, ZoneKeys>();
-  const withKeys = zones.map((zone) => {
+  const withKeys: Zone[] = [];
+  for (const zone of zones) {
     const key = nameKey(zone.apex);
     const wanted = config.dnssec.get(key);
-    if (wanted === undefined) return zone;
+    if (wanted === undefined) {
+      withKeys.push(zone);
+      continue;
+    }
     const { stateFolder } = config.node;
     const { keys, problems: own } = readKeys(stateFolder, zone.apex, reader);
     const { value: state, problems: unread } = readKeyState(stateFolder, zone.apex, reader);
     const plan = planFor(wanted, state, keys);
-    problems.push(...own, ...unread, ...problemsOf(zone, wanted, keys));
+    problems.push(...own, ...unread, ...(yield* problemsOf(zone, wanted, keys)));
     if (keys.length > 0) problems.push(...stateProblems(config, wanted, state, keys));
     signing.set(key, {
       validitySeconds: wanted.validitySeconds,
@@ -72,10 +77,12 @@ export function signZones(config: Config, zones: readonly Zone[], reader: FileRe
     });
     // Keys that nobody rolls need no TTL, and a large zone has many.
     const ttlSeconds =
-      wanted.rollover === null ? 0 : Math.max(wanted.keyTtlSeconds, largestTtl(config, zone));
+      wanted.rollover === null ? 0 : Math.max(wanted.keyTtlSeconds, yield* largestTtl(config, zone));
     zoneKeys.set(key, { keys, state, ttlSeconds });
-    return withApexRRsets(zone, wanted.keyTtlSeconds, filesOf(plan.dnskeys, keys), filesOf(plan.cds, keys));
-  });
+    withKeys.push(
+      withApexRRsets(zone, wanted.keyTtlSeconds, filesOf(plan.dnskeys, keys), filesOf(plan.cds, keys)),
+    );
+  }
   return { zones: withKeys, signing, zoneKeys, problems };
 }
 
@@ -111,11 +118,12 @@ function stateProblems(
 }
 
 /** What a cache may keep for the longest time. Challenges are no longer-lived than the SOA. */
-function largestTtl({ services }: Config, zone: Zone): number {
+function* largestTtl({ services }: Config, zone: Zone): Steps<number> {
   let largest = largestTtls.get(zone) ?? 0;
   if (largest === 0) {
-    for (const { rrsets } of zone.nodes.values())
+    yield* forEachInSteps(zone.nodes.values(), ({ rrsets }) => {
       for (const { ttlSeconds } of rrsets.values()) largest = Math.max(largest, ttlSeconds);
+    });
     largestTtls.set(zone, largest);
   }
   return services.reduce((most, { ttlSeconds }) => Math.max(most, ttlSeconds), largest);
@@ -124,15 +132,15 @@ function largestTtl({ services }: Config, zone: Zone): number {
 /** A zone whose file has not changed is the same object, and may have a million names. */
 const largestTtls = new WeakMap<Zone, number>();
 
-function problemsOf(zone: Zone, wanted: DnssecZone, keys: readonly ZoneKey[]): readonly Problem[] {
+function* problemsOf(zone: Zone, wanted: DnssecZone, keys: readonly ZoneKey[]): Steps<readonly Problem[]> {
   const name = formatName(zone.apex);
-  const foreign = zone.nodes
-    .values()
-    .flatMap(({ rrsets }) => MADE_HERE.flatMap((type) => rrsets.get(type) ?? []));
-  const problems: Problem[] = Array.from(foreign, ({ type, place }) => ({
-    ...place,
-    message: `${rrTypeName(type)} in ${name}, which is signed here: remove it, Meridian makes its own`,
-  }));
+  const problems: Problem[] = [];
+  yield* forEachInSteps(zone.nodes.values(), ({ rrsets }) => {
+    for (const { type, place } of MADE_HERE.flatMap((type) => rrsets.get(type) ?? [])) {
+      const message = `${rrTypeName(type)} in ${name}, which is signed here: remove it, Meridian makes its own`;
+      problems.push({ ...place, message });
+    }
+  });
   if (keys.length === 0) {
     const command = `meridian key add ${wanted.label}`;
     problems.push({ ...wanted.place, message: `dnssec.${wanted.label}: no key, make one with "${command}"` });

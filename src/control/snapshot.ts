@@ -98,7 +98,7 @@ export class Loader {
     if (config.value === null) return { ...config, value: null, stamps: reader.stamps, warnings: [] };
 
     const zones = yield* this.#zones.load(config.value, reader);
-    const signed = signZones(config.value, zones.value, reader);
+    const signed = yield* signZones(config.value, zones.value, reader);
     const labels = loadLabels(config.value, reader);
     const keys = loadTsigKeys(config.value, reader);
     const geo = this.#geo.load(config.value, labels.value ?? [], prefixesIn(config.value), reader);
