@@ -2,7 +2,7 @@
  * Asks a DNS server over UDP, keeps a bounded window of open queries, checks every reply, and prints one line of JSON.
  *
  *   generator ADDRESS PORT [--seconds S] [--window N] [--rate Q] [--sockets N] [--names FILE] [--type A|AAAA|HTTPS]
- *             [--ecs none|v4|v6|both] [--expect ADDR,ADDR...] [--echo 1] [--do 1]
+ *             [--ecs none|v4|v6|both] [--expect ADDR,ADDR...] [--echo 1] [--do 1] [--cookie 1]
  *             [--lost MS] [--timeline MS] [--seed N] [--tail MS]
  *
  * Without --rate the loop is closed: as soon as a reply comes another query goes out, so the server is never idle and
@@ -13,7 +13,8 @@
  *
  * A reply is right when its id, question and ECS match an open query, RCODE is NOERROR, and, with --type A or AAAA,
  * there is an answer of that type whose address is in --expect (any address without it). With --do 1 queries with ECS ask
- * for signatures, and an answer has an RRSIG. With --echo 1 the query sent
+ * for signatures, and an answer has an RRSIG; with --cookie 1 they carry a COOKIE, with the Server Cookie of the latest
+ * reply (RFC 7873), and a reply has one. With --echo 1 the query sent
  * back with QR set is right.
  *
  * SIGTERM ends the load early, as if its time were over. With --timeline a line says what came in each interval; its
@@ -55,7 +56,10 @@ static uint8_t expected[EXPECT_MAX][16];
 static char expected_text[EXPECT_MAX][64];
 static int expected_count;
 static uint16_t qtype = 1;
-static int is_echo, wants_signatures;
+static int is_echo, wants_signatures, has_cookie;
+/* The Client Cookie, and behind it the latest Server Cookie. */
+static uint8_t cookie[40] = {0x4d, 0x65, 0x72, 0x69, 0x64, 0x69, 0x61, 0x6e};
+static int cookie_length = 8;
 static uint64_t lost_ns = 1000000000ull; /* a query without a reply after this long is lost */
 static int ecs_mode; /* 0 none, 1 v4, 2 v6, 3 both */
 static uint64_t random_state = 88172645463325252ull;
@@ -163,12 +167,19 @@ static size_t build_query(uint8_t *packet, uint16_t id, struct open_query *query
     memcpy(query->ecs, &bits, 8);
     if (is6) query->ecs[0] = 0x20 | (query->ecs[0] & 0x0f); /* 2000::/4: where the allocations are */
     else query->ecs[0] = (uint8_t)(1 + query->ecs[0] % 222);
-    uint8_t opt[] = {0, 0, 41, 4, 208, 0, 0, wants_signatures ? 0x80 : 0, 0, 0, (uint8_t)(8 + octets), 0, 8, 0, (uint8_t)(4 + octets),
-                     0, query->ecs_family, (uint8_t)(8 * octets), 0};
+    int cookie_octets = has_cookie ? 4 + cookie_length : 0;
+    uint8_t opt[] = {0, 0, 41, 4, 208, 0, 0, wants_signatures ? 0x80 : 0, 0, 0, (uint8_t)(8 + octets + cookie_octets), 0, 8, 0,
+                     (uint8_t)(4 + octets), 0, query->ecs_family, (uint8_t)(8 * octets), 0};
     memcpy(at, opt, sizeof opt);
     at += sizeof opt;
     memcpy(at, query->ecs, (size_t)octets);
     at += octets;
+    if (has_cookie) {
+      uint8_t option[] = {0, 10, 0, (uint8_t)cookie_length};
+      memcpy(at, option, sizeof option);
+      memcpy(at + sizeof option, cookie, (size_t)cookie_length);
+      at += cookie_octets;
+    }
   }
   return (size_t)(at - packet);
 }
@@ -193,7 +204,7 @@ static const char *fault_of(const uint8_t *packet, int length, const struct open
   if (memcmp(packet + 12, name->wire, (size_t)name->length) != 0) return "question";
   if (is_echo) return NULL;
   int answers = packet[6] << 8 | packet[7], others = packet[8] << 8 | packet[9], additional = packet[10] << 8 | packet[11];
-  int at = 12 + question, right = qtype != 1 && qtype != 28, ecs = ecs_mode == 0, is_signed = !wants_signatures;
+  int at = 12 + question, right = qtype != 1 && qtype != 28, ecs = ecs_mode == 0, is_signed = !wants_signatures, is_known = !has_cookie;
   for (int i = 0; i < answers + others + additional; i++) {
     at = skip_name(packet, length, at);
     if (at + 10 > length) return "cut short";
@@ -219,6 +230,11 @@ static const char *fault_of(const uint8_t *packet, int length, const struct open
         if (code == 8 && size == 4 + octets && packet[option + 5] == query->ecs_family &&
             memcmp(packet + option + 8, query->ecs, (size_t)octets) == 0)
           ecs = 1;
+        if (code == 10 && size >= 16 && size <= (int)sizeof cookie && memcmp(packet + option + 4, cookie, 8) == 0) {
+          memcpy(cookie, packet + option + 4, (size_t)size);
+          cookie_length = size;
+          is_known = 1;
+        }
         option += 4 + size;
       }
     }
@@ -227,6 +243,7 @@ static const char *fault_of(const uint8_t *packet, int length, const struct open
   if (at != length) return "trailing octets";
   if (!right) return "address";
   if (!is_signed) return "no RRSIG";
+  if (!is_known) return "no cookie";
   return ecs ? NULL : "ECS not echoed";
 }
 
@@ -262,6 +279,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--seed")) random_state ^= strtoull(value, NULL, 10) * 2654435761ull;
     else if (!strcmp(option, "--echo")) is_echo = atoi(value);
     else if (!strcmp(option, "--do")) wants_signatures = atoi(value);
+    else if (!strcmp(option, "--cookie")) has_cookie = atoi(value);
     else if (!strcmp(option, "--lost")) lost_ns = (uint64_t)atoi(value) * 1000000ull;
     else if (!strcmp(option, "--timeline")) timeline_ms = atoi(value);
     else if (!strcmp(option, "--tail")) tail_ms = atoi(value);
@@ -374,9 +392,9 @@ int main(int argc, char **argv) {
       open_count += built;
     }
 
-    /* Receive what is there; wait only when there is nothing to send. */
-    if (built == 0) {
-      struct timespec patience = {0, rate > 0 ? 50000 : 1000000};
+    /* Receive what is there. A generator that slept in a closed loop would have the server pay for waking it up. */
+    if (built == 0 && rate > 0) {
+      struct timespec patience = {0, 50000};
       ppoll(polls, (nfds_t)sockets, &patience, NULL);
     }
     for (int s = 0; s < sockets; s++) {

@@ -14,6 +14,10 @@ export interface Load {
   readonly ecs: boolean;
   /** Whether queries ask for signatures, and answers must have one; only with `ecs`. */
   readonly signed?: boolean;
+  /** Whether queries carry a DNS cookie, and replies must too; only with `ecs`. */
+  readonly cookies?: boolean;
+  /** From how many sockets they come; left out: one. A kernel gives all from one socket to one worker. */
+  readonly sockets?: number;
   /** Addresses of right answers; null: the query itself must come back, with QR set. */
   readonly expect: readonly string[] | null;
   readonly seconds: number;
@@ -91,6 +95,8 @@ function argumentsFor({
   names,
   ecs,
   signed,
+  cookies,
+  sockets,
   expect,
   seconds,
   rate,
@@ -103,6 +109,8 @@ function argumentsFor({
     window: String(WINDOW),
     ...(expect === null ? { echo: "1" } : { expect: expect.join(",") }),
     ...(signed === true ? { do: "1" } : {}),
+    ...(cookies === true ? { cookie: "1" } : {}),
+    ...(sockets === undefined ? {} : { sockets: String(sockets) }),
     ...(rate === null ? {} : { rate: String(Math.round(rate)) }),
     ...(timeline === undefined ? {} : { timeline: String(timeline.everyMs) }),
   };

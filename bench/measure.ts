@@ -43,6 +43,8 @@ export async function measure(peer: Peer, place: Place, names: string, seconds: 
       names,
       ecs: peer.ecs,
       signed: peer.signed ?? false,
+      cookies: peer.cookies ?? false,
+      sockets: peer.sockets ?? 1,
       expect: peer.answers,
       seconds,
       rate: null,

@@ -12,12 +12,21 @@ export type Kind = "static" | "geo" | "weighted" | "nested";
 /** The file that starts everything of Meridian. */
 export const CLI: string = join(import.meta.dirname, "../src/cli.ts");
 
+/** What may be otherwise than usual. */
+export interface Variant {
+  /** Usually batches. */
+  readonly udp?: "batch" | "datagram";
+  /** Usually not. */
+  readonly signed?: boolean;
+  /** Usually one. */
+  readonly workers?: number;
+}
+
 /** Writes a folder that `meridian serve` can use, and says how to start it. */
 export function writeMeridian(
   place: Pick<Place, "folder" | "port" | "database" | "labels" | "tls">,
   kind: Kind,
-  udp: "batch" | "datagram",
-  signed = false,
+  { udp = "batch", signed = false, workers = 1 }: Variant = {},
 ): readonly string[] {
   const { folder, port, database, labels, tls } = place;
   mkdirSync(folder, { recursive: true });
@@ -29,7 +38,7 @@ export function writeMeridian(
     join(folder, "meridian.yaml"),
     `node:
   listen: ["127.0.0.1:${port}"]
-  workers: 1
+  workers: ${workers}
   udp: ${udp}
   rateLimit: { answers: 1000 }
   api: { listen: "127.0.0.1:0" }

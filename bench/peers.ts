@@ -15,6 +15,10 @@ export interface Peer {
   readonly ecs: boolean;
   /** Is it asked for signatures? Left out: no. */
   readonly signed?: boolean;
+  /** Do queries carry cookies? Left out: no. */
+  readonly cookies?: boolean;
+  /** From how many sockets it is asked; left out: one. */
+  readonly sockets?: number;
   /** The addresses of right answers; null: it sends the query back. */
   readonly answers: readonly string[] | null;
   /** What must be on the machine; null: it comes with the bench. */
@@ -63,21 +67,45 @@ export const PEERS: readonly Peer[] = [
         ecs: true,
         answers: REGIONAL,
         needs: null,
-        command: (place) => writeMeridian(place, kind, udp),
+        command: (place) => writeMeridian(place, kind, { udp }),
       }),
     ),
   ),
+  {
+    name: "Meridian geo, 2 workers",
+    ecs: true,
+    sockets: 16,
+    answers: REGIONAL,
+    needs: null,
+    command: (place) => writeMeridian(place, "geo", { workers: 2 }),
+  },
+  {
+    name: "Meridian geo, cookies",
+    ecs: true,
+    cookies: true,
+    answers: REGIONAL,
+    needs: null,
+    command: (place) => writeMeridian(place, "geo"),
+  },
   {
     name: "Meridian geo, signed",
     ecs: true,
     signed: true,
     answers: REGIONAL,
     needs: null,
-    command: (place) => writeMeridian(place, "geo", "batch", true),
+    command: (place) => writeMeridian(place, "geo", { signed: true }),
   },
   {
     name: "gdnsd geoip",
     ecs: true,
+    answers: REGIONAL,
+    needs: { program: "gdnsd", packages: ["gdnsd"] },
+    command: gdnsd,
+  },
+  {
+    name: "gdnsd geoip, cookies",
+    ecs: true,
+    cookies: true,
     answers: REGIONAL,
     needs: { program: "gdnsd", packages: ["gdnsd"] },
     command: gdnsd,

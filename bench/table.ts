@@ -40,6 +40,26 @@ export function verdictsOn(rounds: readonly Round[], limits: readonly Limit[]): 
   });
 }
 
+/** A line for each latency limit whose servers ran: p99.9 at half load, medians of the rounds. */
+export function slownessOf(
+  rounds: readonly Round[],
+  of: string,
+  to: string,
+  atMostUs: number,
+): readonly string[] {
+  const slowest = (name: string): number => median(rounds.flatMap((round) => round.get(name)?.p999us ?? []));
+  const [own, other] = [slowest(of), slowest(to)];
+  const said = (limit: string, atMost: number): readonly string[] => {
+    if (Number.isNaN(own) || Number.isNaN(atMost)) return [];
+    return [`${of}: p99.9 of ${ms(own)}, at most ${limit}: ${own <= atMost ? "kept" : "MISSED"}`];
+  };
+  return [...said(ms(atMostUs), atMostUs), ...said(`that of ${to}, ${ms(other)}`, other)];
+}
+
+function ms(us: number): string {
+  return `${(us / 1e3).toFixed(2)} ms`;
+}
+
 /** Replies of a server that were wrong, or lost beyond this share of what was asked; null: none. */
 export function faultOf(name: string, figures: readonly Figures[], lostShareMax: number): string | null {
   const { sent, lost, wrong } = totalOf(figures);

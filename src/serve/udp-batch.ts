@@ -35,7 +35,7 @@ export interface BatchService {
 export type ForwardPacket = (octets: Uint8Array, client: Client, from: ReturnAddress) => void;
 
 /** Batches that are answered after the order to stop: somewhat more than a receive buffer holds. */
-const LAST_BATCHES = 256;
+const LAST_BATCHES = 512;
 
 /**
  * Serves until the orders say stop, and blocks the thread meanwhile; what has come by then is still answered. Throws

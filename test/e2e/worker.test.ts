@@ -9,7 +9,7 @@ import { buildGenerator, Load } from "./load.ts";
 import { layOut, startNode } from "./site.ts";
 
 /** A batch that was received and not sent is all that a worker can lose. */
-const BATCH = 64;
+const BATCH = 32;
 
 describe.skipIf(!has("cc"))("a worker thread that ends under load (needs cc)", () => {
   const lab = useLab();
