@@ -44,6 +44,9 @@ const PHASE_SECONDS_MAX = 120;
 /** Books are swapped one after the other, each so long after the one before. */
 const SWAPS = 3;
 const SWAP_EVERY_MS = 5_000;
+/** VIPs fail and come back one after the other, an even number of times each. */
+const FLAPS = 10 * FAILING_VIP_IDS.length;
+const FLAP_EVERY_MS = 10;
 const TIMELINE_MS = 5;
 
 /** Measures, prints, writes into `document` if one is given, and returns what is beyond its limit. */
@@ -108,6 +111,7 @@ async function underLoad(folder: string): Promise<readonly Finding[]> {
     const flips: Phase[] = [];
     const reloads: Phase[] = [];
     const swaps: Phase[] = [];
+    const flapping: Phase[] = [];
     const restarts: Phase[] = [];
     for (let round = 1; round <= ROUNDS; round += 1) {
       console.error(`round ${round} of ${ROUNDS}`);
@@ -116,9 +120,10 @@ async function underLoad(folder: string): Promise<readonly Finding[]> {
       await node.report(FAILING_VIP_IDS, true);
       reloads.push(await during(generator, half, () => node.reload()));
       swaps.push(await during(generator, half, () => swapBooks(node)));
+      flapping.push(await during(generator, half, () => flap(node)));
       restarts.push(await during(generator, half, () => node.restartControl()));
     }
-    const results = [calm, flips, reloads, swaps, restarts].flat().map(({ result }) => result);
+    const results = [calm, flips, reloads, swaps, flapping, restarts].flat().map(({ result }) => result);
     return [
       { what: "answers at full load", value: peak.qps, unit: "/s", atMost: null },
       {
@@ -143,6 +148,7 @@ async function underLoad(folder: string): Promise<readonly Finding[]> {
       slowest("during the failure", flips),
       slowest("during the reload", reloads),
       slowest(`while a book is swapped every ${SWAP_EVERY_MS / 1e3} s`, swaps),
+      slowest(`while ${1e3 / FLAP_EVERY_MS} VIPs a second fail or come back`, flapping),
       slowest("while control starts again", restarts),
       {
         what: "most resident memory, all processes",
@@ -165,6 +171,14 @@ async function underLoad(folder: string): Promise<readonly Finding[]> {
 
 async function swapBooks(node: ScaleNode): Promise<void> {
   for (let swap = 1; swap <= SWAPS; swap += 1) await Promise.all([node.reload(), sleep(SWAP_EVERY_MS)]);
+}
+
+async function flap(node: ScaleNode): Promise<void> {
+  for (let flaps = 0; flaps < FLAPS; flaps += 1) {
+    const vip = FAILING_VIP_IDS[flaps % FAILING_VIP_IDS.length] ?? "";
+    const isUp = Math.trunc(flaps / FAILING_VIP_IDS.length) % 2 === 1;
+    await Promise.all([node.report([vip], isUp), sleep(FLAP_EVERY_MS)]);
+  }
 }
 
 /** What was seen while something was done under load. */
