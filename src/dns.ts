@@ -25,6 +25,7 @@ import { Predecessor } from "./serve/predecessor.ts";
 import { putHelpersBack } from "./serve/priority.ts";
 import { Serving } from "./serve/serving.ts";
 import { SigningHost } from "./serve/signing-host.ts";
+import { SigningLog } from "./serve/signing-log.ts";
 import { SocketSet, systemCallsFor } from "./serve/socket-set.ts";
 import { StreamServer, type StreamServerOptions } from "./serve/stream-server.ts";
 import { keptErrorOf, type Outcome } from "./serve/successor.ts";
@@ -84,6 +85,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     seed: randomInt(2 ** 32),
   });
   const stopLimitLog = logLimits(counters, log);
+  const signingLog = new SigningLog(streamCounters, log);
   const streams = createResponder(null, streamCounters, options);
   let udp: UdpWorkers | null = null;
   const signing = new SigningHost(node.stateFolder);
@@ -132,9 +134,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   });
   signing.begin({
     table: (table) => host.retable(table),
-    round: ({ made, ready, left, earliestExpiration }) => {
-      if (made > 0) log.info({ made, ready, left, holdUntil: dateOf(earliestExpiration) }, "signed ahead");
-    },
+    round: (round) => signingLog.note(round),
     lost: (reason) =>
       log.error({ reason }, "the signer thread died and is started again; answers are signed as they go"),
   });
@@ -194,6 +194,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
       cookies.stop();
       challenges.stop();
       stopLimitLog();
+      signingLog.stop();
       await serving.stop();
     },
   };
@@ -265,11 +266,6 @@ function logCertificate(event: CertificateEvent, log: Logger): void {
       );
       return;
   }
-}
-
-/** A time in seconds as logs have it. */
-function dateOf(seconds: number | null): string | null {
-  return seconds === null ? null : new Date(1000 * seconds).toISOString();
 }
 
 function noteUdpEvent(event: UdpEvent, counters: Float64Array, log: Logger): void {

@@ -182,9 +182,11 @@ function answerAt(
   const { query, reply, counters } = state;
   const { words } = book;
   const zone = book.zonesAt + word(words, nearest + Node.zone) * ZONE_WORDS;
-  const signatures = proofs !== null && query.dnssecOk && proofs.enter(book, zone) ? proofs : null;
   const cut = cutAt(book, exact, nearest, query.qtype);
   const node = exact !== 0 ? exact : word(words, nearest + Node.wildcard);
+  const isExpanded = exact === 0 && cut === 0;
+  const signatures =
+    proofs !== null && query.dnssecOk && proofs.enter(book, zone, isExpanded) ? proofs : null;
   if (isQname) reply.origin = cut !== 0 ? cut : node !== 0 ? node : zone;
   if (cut !== 0 && word(words, cut + Node.kind) === NodeKind.Delegation) {
     refer(book, cut, zone, reply, signatures);
@@ -214,7 +216,7 @@ function answerAt(
     const at = reply.at;
     if (!steer(book, record, query, client, moment, reply, counters))
       deny(book, zone, node, steeredVariant(query.qtype), reply, signatures);
-    else if (signatures !== null && reply.at > at) signatures.addForRR(at, book, reply);
+    else if (signatures !== null && reply.at > at) signatures.addForSteered(at, book, node, reply);
     return false;
   }
   const rrset = rrsetAt(book, node, query.qtype);
@@ -222,7 +224,7 @@ function answerAt(
     addRRset(book, rrset, zone, reply, signatures);
     return false;
   }
-  if (proofs !== null && isProof(query.qtype) && proofs.enter(book, zone)) {
+  if (proofs !== null && isProof(query.qtype) && proofs.enter(book, zone, isExpanded)) {
     proofs.answerProof(book, node, query, reply);
     return false;
   }
@@ -306,7 +308,7 @@ function answerAny(
   } else {
     const { at } = reply;
     addHinfo(reply);
-    if (signatures !== null && reply.at > at) signatures.addForRR(at, book, reply);
+    if (signatures !== null && reply.at > at) signatures.addForHinfo(at, book, reply);
   }
 }
 

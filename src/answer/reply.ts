@@ -51,6 +51,9 @@ export class Reply {
   extendedError: ExtendedError | null = null;
   /** Word offset in the book of what the response stands for when responses are limited (`rate-limit.ts`); 0: none. */
   origin = 0;
+  /** The VIPs that a steered answer gives: word offsets in the book, -1 for none; of HTTPS for each family, 0 for other types. */
+  vip = 0;
+  vip6 = 0;
   /** Where the name stands that is being answered: the qname, later the target of a CNAME. */
   ownerAt = 0;
   ownerLength = 0;

@@ -59,7 +59,7 @@ export function createResponder(
   };
   const adopt = ({ memory, signing }: ServedBook): void => {
     state.book = new Book(memory);
-    state.signatures = signing === null ? null : new Signatures(signing);
+    state.signatures = signing === null ? null : new Signatures(signing, counters);
   };
   if (book !== null) adopt(book);
   return {
@@ -69,7 +69,7 @@ export function createResponder(
     adoptChallenges: (next) => {
       state.challenges = next === null ? null : new Book(next.memory);
       state.challengeSignatures =
-        next === null || next.signing === null ? null : new Signatures(next.signing);
+        next === null || next.signing === null ? null : new Signatures(next.signing, counters);
     },
   };
 }

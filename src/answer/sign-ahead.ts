@@ -2,11 +2,11 @@
 
 import { Book } from "../book/book.ts";
 import { SIGNATURE_LENGTH, signData } from "../dnssec/algorithm.ts";
-import { ContentHash } from "../dnssec/content-hash.ts";
+import { ContentHash, hashSet } from "../dnssec/content-hash.ts";
 import { preparesType } from "../dnssec/key-duty.ts";
 import { SignedSet, signedData } from "../dnssec/rrsig.ts";
 import { SignatureTable } from "../dnssec/signature-table.ts";
-import { BACKDATED_SECONDS, hashSet, type Signing, type SigningKey } from "../dnssec/signer.ts";
+import { BACKDATED_SECONDS, type Signing, type SigningKey } from "../dnssec/signer.ts";
 import type { ServedBook } from "./responder.ts";
 import { signedSets } from "./signed-sets.ts";
 
@@ -32,9 +32,21 @@ export interface Round {
   readonly left: number;
   /** Of those that are ready, when the first expires, in seconds since 1970; null: there is none. */
   readonly earliestExpiration: number | null;
+  /** The least validity of any zone: how long fresh signatures hold at least. */
+  readonly validitySeconds: number;
   /** Seconds until the next round is due. */
   readonly nextAfterSeconds: number;
 }
+
+/** Of a book without signed zones. */
+const NOTHING: Round = {
+  made: 0,
+  ready: 0,
+  left: 0,
+  earliestExpiration: null,
+  validitySeconds: Number.POSITIVE_INFINITY,
+  nextAfterSeconds: Number.POSITIVE_INFINITY,
+};
 
 /**
  * One round over all that a book signs, with `table` as the one that readers use. Yields after each signature, so that the
@@ -44,11 +56,12 @@ export function* signAhead(
   { memory, signing }: ServedBook,
   table: SignatureTable,
   moment: number,
-): Generator<SignatureTable | null, Round | null> {
-  if (signing === null) return null;
+  capacityMax: number = CAPACITY_MAX,
+): Generator<SignatureTable | null, Round> {
+  if (signing === null) return NOTHING;
   const round = new SigningRound(new Book(memory), signing.zones, moment, table.keys);
   const wanted = yield* round.count(table);
-  const capacity = capacityFor(wanted, table);
+  const capacity = capacityFor(wanted, table, capacityMax);
   if (capacity === table.capacity) return yield* round.sign(table);
   const next = SignatureTable.create(capacity, table.keys);
   yield* round.carry(table, next);
@@ -63,8 +76,12 @@ interface Count {
 }
 
 /** The capacity that the table should have: another one when it is full and another would help, or when it is far too large. */
-function capacityFor({ wanted, there }: Count, { capacity, prepared }: SignatureTable): number {
-  const next = Math.min(Math.max(Math.ceil(ROOM * wanted), CAPACITY_MIN), CAPACITY_MAX);
+function capacityFor(
+  { wanted, there }: Count,
+  { capacity, prepared }: SignatureTable,
+  capacityMax: number,
+): number {
+  const next = Math.min(Math.max(Math.ceil(ROOM * wanted), CAPACITY_MIN), capacityMax);
   if (capacity > 4 * next) return next;
   const room = capacity - prepared;
   const gained = next - there - room;
@@ -140,13 +157,15 @@ class SigningRound {
         yield null;
       }
     }
-    const validities = this.#zones.flatMap((signing) => signing?.validitySeconds ?? []);
+    const validities = this.#zones.map((signing) => signing?.validitySeconds ?? Number.POSITIVE_INFINITY);
+    const validitySeconds = Math.min(...validities);
     return {
       made,
       ready,
       left,
       earliestExpiration: Number.isFinite(earliest) ? earliest : null,
-      nextAfterSeconds: Math.min(...validities) / ROUNDS,
+      validitySeconds,
+      nextAfterSeconds: validitySeconds / ROUNDS,
     };
   }
 
@@ -154,11 +173,13 @@ class SigningRound {
   *#wants(): Generator<Want | null> {
     let looks = 0;
     for (const zone of signedSets(this.#book, this.#set)) {
-      const signing = this.#zones[zone] ?? null;
-      for (const key of signing?.keys ?? []) {
-        if (signing === null || !preparesType(key.duties, this.#set.type)) continue;
-        hashSet(this.#hash, this.#set, key);
-        yield { signing, key };
+      const signing = this.#zones[zone];
+      if (signing !== null && signing !== undefined) {
+        for (const key of signing.keys) {
+          if (!preparesType(key.duties, this.#set.type)) continue;
+          hashSet(this.#hash, this.#set, key);
+          yield { signing, key };
+        }
       }
       looks += 1;
       if (looks % LOOKS === 0) yield null;

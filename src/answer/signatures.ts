@@ -5,10 +5,11 @@ import { CANONICAL_HEADER, Node, RRsetRecord, ZONE_WORDS, ZoneRecord } from "../
 import { signsType } from "../dnssec/key-duty.ts";
 import { typeBitmap } from "../dnssec/nsec.ts";
 import { SignedSet } from "../dnssec/rrsig.ts";
-import { rrsigLength, Signer, type Signing } from "../dnssec/signer.ts";
+import { rrsigLength, Signer, type Signing, Written } from "../dnssec/signer.ts";
 import { putSuccessor, successorLengthMax } from "../dnssec/successor.ts";
+import { Counter, count } from "../telemetry/counters.ts";
 import { copyBytes, u16, u32, word } from "../wire/bytes.ts";
-import { Rcode, RRType } from "../wire/codes.ts";
+import { ExtendedError, Rcode, RRType } from "../wire/codes.ts";
 import type { Query } from "../wire/query.ts";
 import { FIXED_LENGTH, type Reply, Section } from "./reply.ts";
 import { Transport } from "./transport.ts";
@@ -28,16 +29,20 @@ export interface SigningState {
 export class Signatures {
   readonly #signer: Signer;
   readonly #zones: SigningState["zones"];
+  readonly #counters: Float64Array;
   readonly #set = new SignedSet();
   /** Of the zone that was entered. */
   #signing: Signing | null = null;
   #zone = 0;
+  /** What is answered comes from a wildcard, so that its owner is not the name that stands in the book. */
+  #isExpanded = false;
   #moment = 0;
   #isUdp = false;
 
-  constructor({ table, zones }: SigningState) {
+  constructor({ table, zones }: SigningState, counters: Float64Array) {
     this.#signer = new Signer(table, this.#set);
     this.#zones = zones;
+    this.#counters = counters;
   }
 
   begin(moment: number, transport: Transport): void {
@@ -46,8 +51,9 @@ export class Signatures {
   }
 
   /** Goes on in the zone whose record is at `zone`; false: it is not signed. */
-  enter(book: Book, zone: number): boolean {
+  enter(book: Book, zone: number, isExpanded: boolean): boolean {
     this.#zone = zone;
+    this.#isExpanded = isExpanded;
     this.#signing = this.#zones[(zone - book.zonesAt) / ZONE_WORDS] ?? null;
     return this.#signing !== null;
   }
@@ -57,11 +63,19 @@ export class Signatures {
     const canonical = word(book.words, rrset + RRsetRecord.canonical);
     const type = word(book.words, rrset + RRsetRecord.type);
     const ttlSeconds = u32(book.octets, book.octetsAt + canonical);
+    this.#place(this.#isExpanded ? 0 : rrset, 0, 0);
     this.#addCanonical(book, canonical, type, ttlSeconds, reply, section, ownerLength);
   }
 
-  /** Signs the one RR that was added at `at`, owned by the current name and without names in its RDATA. */
-  addForRR(at: number, book: Book, reply: Reply): void {
+  /** Signs the RR that was added at `at`, by the service of `node`; other names may have the same service. */
+  addForSteered(at: number, book: Book, node: number, reply: Reply): void {
+    this.#place(this.#isExpanded ? 0 : node, reply.vip, reply.vip6);
+    this.#addLast(at, book, reply, Section.Answer, reply.ownerLength);
+  }
+
+  /** Signs the HINFO that was added at `at`. */
+  addForHinfo(at: number, book: Book, reply: Reply): void {
+    this.#place(0, 0, 0);
     this.#addLast(at, book, reply, Section.Answer, reply.ownerLength);
   }
 
@@ -71,6 +85,7 @@ export class Signatures {
     const apexLength = word(words, this.#zone + ZoneRecord.apexLength);
     const sent = word(words, this.#zone + ZoneRecord.negativeTtl);
     const soa = word(words, this.#zone + ZoneRecord.soa);
+    this.#place(this.#zone, 0, 0);
     this.#addCanonical(book, soa, RRType.SOA, sent, reply, Section.Authority, apexLength);
   }
 
@@ -87,6 +102,7 @@ export class Signatures {
     ownerLength: number,
   ): void {
     const at = this.#addBareNsec(book, node, steered, reply, section, ownerLength);
+    this.#place(this.#isExpanded || node === 0 ? 0 : node, steered, 0);
     if (at !== 0) this.#addLast(at, book, reply, section, ownerLength);
   }
 
@@ -97,6 +113,7 @@ export class Signatures {
   answerProof(book: Book, node: number, query: Query, reply: Reply): void {
     const nsec = this.#addBareNsec(book, node, 0, reply, Section.Answer, reply.ownerLength);
     if (nsec === 0 || (query.qtype === RRType.NSEC && !query.dnssecOk)) return;
+    this.#place(this.#isExpanded ? 0 : node, 0, 0);
     this.#addLast(nsec, book, reply, Section.Answer, reply.ownerLength);
     if (query.qtype === RRType.RRSIG) reply.removeFirst(nsec);
   }
@@ -162,6 +179,13 @@ export class Signatures {
     this.#add(reply, section, ownerLength, sentTtlSeconds);
   }
 
+  /** Says where the set stands in the book (see `SignedSet.place`). */
+  #place(place: number, first: number, second: number): void {
+    this.#set.place = place;
+    this.#set.first = first;
+    this.#set.second = second;
+  }
+
   /** Points the set at its owner. */
   #point(book: Book, reply: Reply, ownerLength: number): void {
     this.#set.names = reply.packet;
@@ -175,19 +199,24 @@ export class Signatures {
     const signing = this.#signing;
     if (signing === null || reply.isTruncated) return;
     const length = rrsigLength(this.#set.apexLength);
-    if (signing.keys.length === 0) reply.rcode = Rcode.ServFail;
+    if (signing.keys.length === 0) {
+      reply.rcode = Rcode.ServFail;
+      reply.extendedError = ExtendedError.NotReady;
+    }
     for (let i = 0; i < signing.keys.length; i += 1) {
       const key = signing.keys[i];
       if (key === undefined || !signsType(key.duties, this.#set.type)) continue;
       if (!reply.fits(FIXED_LENGTH + length)) return;
-      const isWritten = this.#signer.write(reply.packet, reply.at + FIXED_LENGTH, signing, key, this.#moment);
-      if (isWritten) reply.addRR(RRType.RRSIG, ttlSeconds, length, section, ownerLength);
-      else this.#giveUp(reply);
+      const written = this.#signer.write(reply.packet, reply.at + FIXED_LENGTH, signing, key, this.#moment);
+      if (written === Written.Refused) this.#giveUp(reply);
+      else reply.addRR(RRType.RRSIG, ttlSeconds, length, section, ownerLength);
+      if (written === Written.Made) count(this.#counters, Counter.signedOnDemand);
     }
   }
 
   /** Too many fresh signatures this second: who comes back over TCP shows that its address is not forged. */
   #giveUp(reply: Reply): void {
+    count(this.#counters, Counter.signingRefused);
     if (this.#isUdp) reply.isTruncated = true;
     else reply.rcode = Rcode.ServFail;
   }

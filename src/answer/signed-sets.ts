@@ -21,8 +21,6 @@ import { copyBytes, putU16, u8, u16, u32, word } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 import { httpsLength, NO_VIP, putHttps } from "./steer.ts";
 
-/** The type bitmaps of a service: all its types, and one less for each that may have no answer (see `Node.types`). */
-const SERVICE_BITMAPS = 4;
 const ASTERISK = 0x2a;
 
 /**
@@ -65,16 +63,27 @@ function* setsOf(book: Book, node: number, set: SignedSet): Generator<number> {
   }
   const service = word(words, node + Node.service);
   const isCut = word(words, node + Node.kind) === NodeKind.Delegation;
-  for (const _ of nsecs(book, node, zone, service === 0 || isCut ? 1 : SERVICE_BITMAPS, set)) yield number;
-  if (service === 0 || isCut) return;
-  for (const _ of steeredSets(book, book.servicesAt + (service - 1) * SERVICE_WORDS, set)) yield number;
+  const record = service === 0 || isCut ? 0 : book.servicesAt + (service - 1) * SERVICE_WORDS;
+  for (const _ of nsecs(book, node, zone, record, set)) yield number;
+  if (record === 0) return;
+  for (const _ of steeredSets(book, record, set)) yield number;
 }
 
-function* nsecs(book: Book, node: number, zone: number, bitmaps: number, set: SignedSet): Generator<void> {
+/** The NSEC with all types, and, at a service, one less for each that may have no answer now (see `Node.types`). */
+function* nsecs(book: Book, node: number, zone: number, record: number, set: SignedSet): Generator<void> {
   const { words, octets, octetsAt } = book;
+  const variants = [true];
+  if (record !== 0) {
+    for (const has of [ServiceRecord.capacity4, ServiceRecord.capacity6, ServiceRecord.https])
+      variants.push(word(words, record + has) !== 0);
+  }
   let bitmap = octetsAt + word(words, node + Node.types);
-  for (let i = 0; i < bitmaps; i += 1) {
+  for (const differs of variants) {
     const length = u16(octets, bitmap);
+    if (!differs) {
+      bitmap += 2 + length;
+      continue;
+    }
     const rdata = new Uint8Array(2 + successorLengthMax(set.ownerLength) + length);
     const next = putSuccessor(octets, set.ownerAt, set.ownerLength, set.apexLength, rdata, 2);
     copyBytes(octets, bitmap + 2, rdata, 2 + next, length);

@@ -105,6 +105,8 @@ function addAddress(book: Book, record: number, vip: number, reply: Reply, count
   const octets = word(book.words, vip + VipRecord.family) === 4 ? 4 : 16;
   if (!reply.fits(FIXED_LENGTH + octets)) return true;
   const rdata = reply.addFixed(octets === 4 ? RRType.A : RRType.AAAA, ttlSeconds(book, record), octets);
+  reply.vip = vip;
+  reply.vip6 = 0;
   copyBytes(book.octets, 4 * (vip + VipRecord.address), reply.packet, rdata, octets);
   countPick(book, vip, counters);
   return true;
@@ -125,6 +127,8 @@ function addHttps(
   const length = httpsLength(book, record, vip4, vip6);
   if (!reply.fits(FIXED_LENGTH + length)) return true;
   const rdata = reply.addFixed(RRType.HTTPS, ttlSeconds(book, record), length);
+  reply.vip = vip4;
+  reply.vip6 = vip6;
   putHttps(book, record, vip4, vip6, reply.packet, rdata);
   countPick(book, vip4 === NO_VIP ? vip6 : vip4, counters);
   return true;

@@ -1,6 +1,8 @@
 /** A keyed hash of what is signed, by which its signature is found. */
 
 import { fold, u8 } from "../wire/bytes.ts";
+import type { KeyRef } from "./key-name.ts";
+import type { SignedSet } from "./rrsig.ts";
 
 /**
  * HalfSipHash-2-4 with 64 bits of output (Aumasson and Bernstein): 32-bit words are what JavaScript is fast with, and the
@@ -98,4 +100,15 @@ export class ContentHash {
     this.#v2 = v2;
     this.#v3 = v3;
   }
+}
+
+/** Leaves in `hash` what tells a signature from all others: all that is signed but the times. */
+export function hashSet(hash: ContentHash, set: SignedSet, key: KeyRef): void {
+  hash.begin();
+  hash.add((key.algorithm << 16) | key.tag);
+  hash.add((set.type << 16) ^ set.apexLength);
+  hash.add(set.ttlSeconds);
+  hash.addName(set.names, set.ownerAt, set.ownerLength);
+  hash.addOctets(set.rdatas, set.rdatasAt, set.rdatasLength);
+  hash.finish();
 }

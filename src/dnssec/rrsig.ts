@@ -23,6 +23,10 @@ export class SignedSet {
   rdatas: Uint8Array = new Uint8Array(0);
   rdatasAt = 0;
   rdatasLength = 0;
+  /** Where it stands in the book: the offset of a record, and what else tells it apart from others there; 0: nowhere. */
+  place = 0;
+  first = 0;
+  second = 0;
 }
 
 /** The labels of an owner name as an RRSIG counts them: neither the root's nor a leading asterisk (RFC 4034 §3.1.3). */

@@ -3,9 +3,8 @@
 import type { KeyObject } from "node:crypto";
 import { copyBytes } from "../wire/bytes.ts";
 import { SIGNATURE_LENGTH, signData } from "./algorithm.ts";
-import { ContentHash } from "./content-hash.ts";
+import { HashMemo } from "./hash-memo.ts";
 import type { KeyDuty } from "./key-duty.ts";
-import type { KeyRef } from "./key-name.ts";
 import { putRrsig, RRSIG_FIXED, type SignedSet, signedData } from "./rrsig.ts";
 import { SignatureTable } from "./signature-table.ts";
 
@@ -33,12 +32,16 @@ export const BACKDATED_SECONDS = 3600;
  */
 const STALE_PART = 8;
 
-/** One thread's signer. */
+/** How a signature came to be. */
+export const Written = { Found: 0, Made: 1, Refused: 2 } as const;
+export type Written = (typeof Written)[keyof typeof Written];
+
+/** One thread's signer, for one book. */
 export class Signer {
   /** Refilled by whoever wants an RRset signed. */
   readonly set: SignedSet;
   readonly #table: SignatureTable;
-  readonly #hash: ContentHash;
+  readonly #hashes: HashMemo;
   readonly #freshMax: number;
   #second = 0;
   #freshInSecond = 0;
@@ -46,34 +49,42 @@ export class Signer {
   constructor(table: SharedArrayBuffer, set: SignedSet, freshMax: number = FRESH_PER_SECOND) {
     this.set = set;
     this.#table = new SignatureTable(table);
-    this.#hash = new ContentHash(...this.#table.keys);
+    this.#hashes = new HashMemo(this.#table.keys);
     this.#freshMax = freshMax;
   }
 
   /**
-   * Writes the RDATA of an RRSIG of `set` at `at`, `rrsigLength` octets; false: it is in no table, and this thread has made
+   * Writes the RDATA of an RRSIG of `set` at `at`, `rrsigLength` octets. Refused: it is in no table, and this thread has made
    * as many as it may in the second `moment`.
    */
-  write(target: Uint8Array, at: number, signing: Signing, key: SigningKey, moment: number): boolean {
+  write(target: Uint8Array, at: number, signing: Signing, key: SigningKey, moment: number): Written {
     const { set } = this;
-    const hash = this.#hash;
-    hashSet(hash, set, key);
-    const { low, high } = hash;
-    const signatureAt = at + RRSIG_FIXED + set.apexLength;
-    const until = moment + signing.validitySeconds / STALE_PART;
-    const table = this.#table;
-    if (table.read(low, high, moment, until, target, signatureAt)) {
-      putRrsig(target, at, set, key.algorithm, key.tag, table.inception, table.expiration);
-      return true;
+    this.#hashes.look(set, key);
+    const fresh = Math.trunc(signing.validitySeconds / STALE_PART);
+    if (this.#copy(target, at, key, moment, moment + fresh)) return Written.Found;
+    if (!this.#mayMake(moment)) {
+      // One that should be made anew is better than none, as long as it outlives what caches keep of it.
+      const isThere = this.#copy(target, at, key, moment, moment + set.ttlSeconds);
+      return isThere ? Written.Found : Written.Refused;
     }
-    if (!this.#mayMake(moment)) return false;
+    const { low, high } = this.#hashes;
     const inception = moment - BACKDATED_SECONDS;
     const expiration = moment + signing.validitySeconds;
     const data = signedData(set, key.algorithm, key.tag, inception, expiration);
     const signature = signData(key.algorithm, key.privateKey, data);
-    table.keep(low, high, inception, expiration, signature);
-    putRrsig(target, at, set, key.algorithm, key.tag, inception, expiration);
+    this.#table.keep(low, high, inception, expiration, signature);
+    const signatureAt = putRrsig(target, at, set, key.algorithm, key.tag, inception, expiration);
     copyBytes(signature, 0, target, signatureAt, SIGNATURE_LENGTH);
+    return Written.Made;
+  }
+
+  /** Writes the RRSIG from the table; false: there is none that holds now, and until after `until`. */
+  #copy(target: Uint8Array, at: number, key: SigningKey, moment: number, until: number): boolean {
+    const { set } = this;
+    const { low, high } = this.#hashes;
+    const table = this.#table;
+    if (!table.read(low, high, moment, until, target, at + RRSIG_FIXED + set.apexLength)) return false;
+    putRrsig(target, at, set, key.algorithm, key.tag, table.inception, table.expiration);
     return true;
   }
 
@@ -91,15 +102,4 @@ export class Signer {
 /** Octets of the RDATA of an RRSIG whose signer's name has so many. */
 export function rrsigLength(apexLength: number): number {
   return RRSIG_FIXED + apexLength + SIGNATURE_LENGTH;
-}
-
-/** Leaves in `hash` what tells a signature from all others: all that is signed but the times. */
-export function hashSet(hash: ContentHash, set: SignedSet, key: KeyRef): void {
-  hash.begin();
-  hash.add((key.algorithm << 16) | key.tag);
-  hash.add((set.type << 16) ^ set.apexLength);
-  hash.add(set.ttlSeconds);
-  hash.addName(set.names, set.ownerAt, set.ownerLength);
-  hash.addOctets(set.rdatas, set.rdatasAt, set.rdatasLength);
-  hash.finish();
 }

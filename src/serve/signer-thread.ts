@@ -39,7 +39,7 @@ for (;;) {
   }
 }
 
-/** A whole round; null: there is nothing to sign, or another book has come. */
+/** A whole round; null: another book has come. */
 async function run(book: BookToSign, moment: number): Promise<Round | null> {
   const steps = signAhead(book.served, table, moment);
   for (let i = 1; ; i += 1) {

@@ -60,6 +60,16 @@ const COUNTER_NAMES = [
   /** When certificates end, in seconds since 1970; 0: there is none. */
   "tlsCertificateEnd",
   "httpsCertificateEnd",
+  /** Signatures made ahead, made because a query needed them, and refused to queries for want of budget. */
+  "signedAhead",
+  "signedOnDemand",
+  "signingRefused",
+  /** Of signatures made ahead: how many are ready now, how many there is no room for, and until when all of them hold, in seconds since 1970. */
+  "signaturesReady",
+  "signaturesLeft",
+  "signaturesHoldUntil",
+  /** 1: some signature has not been made anew in time. */
+  "signaturesLate",
 ] as const;
 
 export type CounterName = (typeof COUNTER_NAMES)[number];

@@ -126,6 +126,31 @@ const DNS: readonly Family[] = [
     "Requests that were left to control: UPDATE, transfers, signed queries.",
     Cell.forwarded,
   ),
+  counts("signatures_total", "Signatures that were made ahead, or because a query needed them.", "made", {
+    ahead: [Cell.signedAhead],
+    on_demand: [Cell.signedOnDemand],
+  }),
+  count(
+    "refused_signatures_total",
+    "Signatures that queries did not get, because too many had been made in that second.",
+    Cell.signingRefused,
+  ),
+  gauge("prepared_signatures", "Signatures made ahead that are ready.", Cell.signaturesReady),
+  gauge(
+    "unprepared_signatures",
+    "Signatures that there is no room for to make them ahead.",
+    Cell.signaturesLeft,
+  ),
+  gauge(
+    "signature_expiration_timestamp_seconds",
+    "When the first of the signatures made ahead expires; 0: there are none.",
+    Cell.signaturesHoldUntil,
+  ),
+  gauge(
+    "signatures_late",
+    "1: some signature has less than an eighth of its validity left, and has not been made anew.",
+    Cell.signaturesLate,
+  ),
   count("dropped_packets_total", "Packets that got no response, because they are no queries.", Cell.dropped),
   count("crashes_total", "Answers that threw; the clients got SERVFAIL.", Cell.crashes),
   counts("workers_lost_total", "UDP workers that another one replaced.", "reason", {
@@ -136,13 +161,7 @@ const DNS: readonly Family[] = [
     receive: [Cell.receiveErrors],
     send: [Cell.sendErrors],
   }),
-  {
-    type: "gauge",
-    name: "meridian_dns_open_connections",
-    help: "Connections that are open now, whatever their transport.",
-    labels: [],
-    read: ({ counters }) => counters && [[{}, counters[Cell.connectionsOpen] ?? 0]],
-  },
+  gauge("open_connections", "Connections that are open now, whatever their transport.", Cell.connectionsOpen),
   counts("connections_total", "Connections, those with TLS once their handshake is done.", "transport", {
     tcp: [Cell.connectionsTcp],
     tls: [Cell.connectionsTls],
@@ -293,8 +312,17 @@ export class Metrics {
 
 /** A counter of dns. */
 function count(name: string, help: string, cell: number): Family {
+  return ofCell("counter", name, help, cell);
+}
+
+/** What dns says of itself as it is now. */
+function gauge(name: string, help: string, cell: number): Family {
+  return ofCell("gauge", name, help, cell);
+}
+
+function ofCell(type: Family["type"], name: string, help: string, cell: number): Family {
   return {
-    type: "counter",
+    type,
     name: `meridian_dns_${name}`,
     help,
     labels: [],

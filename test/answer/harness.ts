@@ -129,14 +129,13 @@ export class Server {
   }
 
   /** Signs ahead, as the signer thread does, and answers from the table that it has then. */
-  signAhead(moment: number): Round {
+  signAhead(moment: number, capacityMax?: number): Round {
     const { signing } = this.served;
     if (signing === null) throw new Error("there is nothing to sign");
-    const steps = signAhead(this.served, new SignatureTable(signing.table), moment);
+    const steps = signAhead(this.served, new SignatureTable(signing.table), moment, capacityMax);
     for (;;) {
       const step = steps.next();
-      if (step.done === true && step.value !== null) return step.value;
-      if (step.done === true) throw new Error("there is nothing to sign");
+      if (step.done === true) return step.value;
       if (step.value !== null)
         this.use({ ...this.served, signing: { ...signing, table: step.value.shared } });
     }

@@ -1,8 +1,10 @@
 /** Signatures that are there before anybody asks, on a clock that the test moves. */
 
 import { describe, expect, test } from "vitest";
+import { signAhead } from "../../src/answer/sign-ahead.ts";
 import { Algorithm } from "../../src/dnssec/algorithm.ts";
 import { Duty } from "../../src/dnssec/key-duty.ts";
+import { SignatureTable } from "../../src/dnssec/signature-table.ts";
 import type { Signing } from "../../src/dnssec/signer.ts";
 import { nameKey } from "../../src/wire/name.ts";
 import { nameOf } from "../dnssec/zone-text.ts";
@@ -34,7 +36,7 @@ ns.inner A 192.0.2.4
 ${names}
 `);
 const inner = zoneOf("$ORIGIN inner.example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.9\n");
-const vips = ["192.0.2.11", "192.0.2.12", "2001:db8::11"].map(vipOf);
+const vips = ["192.0.2.11", "192.0.2.12", "2001:db8::11", "2001:db8::12"].map(vipOf);
 const [first, second] = [planOf({ "192.0.2.11": 1 }), planOf({ "192.0.2.12": 1 })];
 const service = {
   ...serviceOf("www.example.", [{ ipv4: first, ipv6: planOf({ "2001:db8::11": 1 }) }], null, {
@@ -44,9 +46,22 @@ const service = {
   reach: [
     { ipv4: vips[0]!.id, ipv6: vips[2]!.id },
     { ipv4: vips[1]!.id, ipv6: null },
+    { ipv4: null, ipv6: vips[3]!.id },
   ],
 };
+/** Without HTTPS. */
+const plain = serviceOf("plain.example.", [{ ipv4: first, ipv6: planOf({}) }]);
 const signing: Signing = { validitySeconds: VALIDITY, keys: [keyOf(Algorithm.Ed25519)] };
+
+/** A server of many names. */
+function newLargeServer(count: number): Server {
+  const more = Array.from({ length: count }, (_, i) => `m${i} A 192.0.2.7`).join("\n");
+  const large = zoneOf(
+    `$ORIGIN example.\n$TTL 300\n@ SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.53\n${more}\n`,
+  );
+  const keys = new Map([[nameKey(nameOf("example.")), signing]]);
+  return new Server([withKeys(large, signing)], [], [], {}, keys);
+}
 
 function newServer(plan = first, keys = signing): Server {
   const moved = {
@@ -54,7 +69,7 @@ function newServer(plan = first, keys = signing): Server {
     plans: [{ ipv4: plan, ipv6: plan === first ? service.plans[0]!.ipv6 : planOf({}) }],
   };
   const zones = [withKeys(zone, keys), inner];
-  return new Server(zones, [moved], vips, {}, new Map([[nameKey(nameOf("example.")), keys]]));
+  return new Server(zones, [moved, plain], vips, {}, new Map([[nameKey(nameOf("example.")), keys]]));
 }
 
 /** Every inception of a reply's signatures, which must be right. */
@@ -76,6 +91,7 @@ const QUESTIONS = [
   ["n7.example", "TXT"],
   ["n7.example", "A"],
   ["ent.example", "A"],
+  ["plain.example", "A"],
   ["www.example", "A"],
   ["www.example", "AAAA"],
   ["www.example", "HTTPS"],
@@ -205,4 +221,57 @@ describe("a table that is full", () => {
     const [old, fresh] = [NOW - 3600, NOW + 100 - 3600];
     expect([...inceptions(reply, three, NOW + 200)].sort()).toEqual([old, fresh, fresh]);
   });
+});
+
+describe("the size of a table", () => {
+  test("follows a book that has become much smaller", () => {
+    const server = newLargeServer(3_000);
+    const { ready } = server.signAhead(NOW);
+    expect(ready).toBeGreaterThan(6_000);
+    const small = newServer();
+    const { table } = server.served.signing!;
+    small.use({ ...small.served, signing: { ...small.served.signing!, table } });
+    const { made, left } = small.signAhead(NOW);
+    expect(made).toBeGreaterThan(400);
+    expect(left).toBe(0);
+    const capacities = [small.served.signing!.table, table].map((of) => new SignatureTable(of).capacity);
+    expect(capacities).toEqual([1024, Math.ceil(1.5 * ready)]);
+  });
+
+  test("grows with the book, and what was there goes along", () => {
+    const server = newLargeServer(1_000);
+    const { ready } = server.signAhead(NOW);
+    const larger = newLargeServer(2_000);
+    larger.use({
+      ...larger.served,
+      signing: { ...larger.served.signing!, table: server.served.signing!.table },
+    });
+    const round = larger.signAhead(NOW + 100);
+    expect(round.ready).toBe(ready + 2_000);
+    // All but the names that are new: two signatures each.
+    expect(round.made).toBe(2_000);
+  });
+
+  test("has a limit: what is more than that is left, and signed when it is asked for", () => {
+    const server = newLargeServer(1_000);
+    const round = server.signAhead(NOW, 1_500);
+    expect([round.ready, round.left > 500]).toEqual([1_500, true]);
+    const { table } = server.served.signing!;
+    expect(server.signAhead(NOW + 100, 1_500)).toMatchObject({ made: 0, ready: 1_500, left: round.left });
+    expect(server.served.signing!.table).toBe(table);
+    for (let i = 0; i < 1_000; i += 1)
+      expect(server.ask(`m${i}.example`, "A", { dnssec: "ok", moment: NOW + 100 }).answers).toHaveLength(2);
+  });
+});
+
+test("a book without signed zones has nothing to sign", () => {
+  const server = new Server([inner]);
+  const { memory, signing: state } = server.served;
+  const steps = signAhead({ memory, signing: null }, new SignatureTable(state!.table), NOW);
+  expect(steps.next()).toMatchObject({ done: true, value: { made: 0, ready: 0, earliestExpiration: null } });
+});
+
+test("a zone whose keys cannot be read has nothing ready", () => {
+  const server = newServer(first, { ...signing, keys: [] });
+  expect(server.signAhead(NOW)).toMatchObject({ made: 0, ready: 0, earliestExpiration: null });
 });

@@ -5,9 +5,20 @@ import { Transport } from "../../src/answer/transport.ts";
 import { Algorithm } from "../../src/dnssec/algorithm.ts";
 import { Duty } from "../../src/dnssec/key-duty.ts";
 import type { Signing } from "../../src/dnssec/signer.ts";
+import { Counter } from "../../src/telemetry/counters.ts";
 import { nameKey } from "../../src/wire/name.ts";
 import { nameOf } from "../dnssec/zone-text.ts";
-import { type AskOptions, planOf, queryOf, type Reply, Server, serviceOf, vipOf, zoneOf } from "./harness.ts";
+import {
+  type AskOptions,
+  optionsOf,
+  planOf,
+  queryOf,
+  type Reply,
+  Server,
+  serviceOf,
+  vipOf,
+  zoneOf,
+} from "./harness.ts";
 import { keyOf, verify, withKeys } from "./validator.ts";
 
 const NOW = 1_800_000_000;
@@ -65,6 +76,7 @@ const services = [
     },
   ),
   serviceOf("half.example.", [{ ipv4: planOf({ "192.0.2.12": 1 }), ipv6: planOf({}) }]),
+  serviceOf("*.steered.example.", [{ ipv4: planOf({ "192.0.2.12": 1 }), ipv6: planOf({}) }]),
   serviceOf("down.example.", [{ ipv4: { kind: "servfail" }, ipv6: { kind: "servfail" } }]),
 ];
 const zones = [
@@ -105,6 +117,9 @@ describe("a query with DO", () => {
     ["inward.example", "A", ["+ inward.example CNAME", "+ host.inner.example A"]],
     ["any.wild.example", "A", ["+ any.wild.example A"]],
     ["*.wild.example", "A", ["+ *.wild.example A"]],
+    ["any.wild.example", "NSEC", ["+ any.wild.example NSEC"]],
+    ["any.steered.example", "A", ["+ any.steered.example A"]],
+    ["other.steered.example", "A", ["+ other.steered.example A"]],
     ["x.wildc.example", "A", ["+ x.wildc.example CNAME", "+ Host.example A"]],
     ["www.example", "A", ["+ www.example A"]],
     ["www.example", "AAAA", ["+ www.example AAAA"]],
@@ -323,6 +338,35 @@ describe("a signature", () => {
   });
 });
 
+test("a signature that should be made anew, but may not, is better than none while it outlives the TTL", () => {
+  const fresh = newServer();
+  const ask = (name: string, moment: number): Reply => fresh.ask(name, "A", { dnssec: "ok", moment });
+  ask("host.example", NOW);
+  const end = NOW + 14 * DAY;
+  const exhaust = (moment: number): void => {
+    for (let i = 0; i < 2000; i += 1) ask(`n${i}.x${moment}.example`, moment);
+  };
+  for (const [moment, tells] of [
+    [end - DAY, "RRSIG"],
+    [end - 1, undefined],
+  ] as const) {
+    exhaust(moment);
+    const reply = ask("host.example", moment);
+    expect(reply.answers!.at(-1)?.type).toBe(tells);
+    expect(reply.flag_tc).toBe(tells === undefined);
+  }
+});
+
+test("made on demand, and refused, are counted", () => {
+  const fresh = newServer();
+  fresh.ask("host.example", "A", { dnssec: "ok", moment: NOW });
+  fresh.ask("host.example", "A", { dnssec: "ok", moment: NOW });
+  expect([fresh.counters[Counter.signedOnDemand], fresh.counters[Counter.signingRefused]]).toEqual([1, 0]);
+  for (let i = 0; i < 2000; i += 1) fresh.ask(`n${i}.example`, "A", { dnssec: "ok", moment: NOW });
+  expect(fresh.counters[Counter.signedOnDemand]).toBe(2000);
+  expect(fresh.counters[Counter.signingRefused]).toBeGreaterThan(0);
+});
+
 describe("keys", () => {
   test("two keys of a zone both sign everything, DNSKEY too (RFC 4035 §2.2)", () => {
     const both: Signing = { ...signing, keys };
@@ -374,7 +418,7 @@ describe("keys", () => {
       expect(signers("example", type)).toEqual([first!.tag, second!.tag]);
   });
 
-  test("that cannot be read leave SERVFAIL for who wants signatures, and answers for the others", () => {
+  test("that cannot be read leave SERVFAIL and Not Ready for who wants signatures (RFC 8914 §4.15), and answers for the others", () => {
     const without = new Server(
       zones,
       services,
@@ -386,6 +430,7 @@ describe("keys", () => {
       rcode: "SERVFAIL",
       answers: [],
     });
+    expect(optionsOf(without.raw(queryOf("host.example", "A", { dnssec: "ok" })))).toEqual([[15, "000e"]]);
     expect(without.ask("host.example", "A").rcode).toBe("NOERROR");
     expect(without.ask("host.plain.test", "A", { dnssec: "ok" }).rcode).toBe("NOERROR");
   });
