@@ -4,6 +4,7 @@ import { randomInt } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { answerOptionsOf } from "./answer/options.ts";
 import { newLimitTable } from "./answer/rate-limit.ts";
@@ -59,6 +60,8 @@ export function takesOver(): boolean {
   return process.env[PREDECESSOR] !== undefined;
 }
 
+/** A successor takes over after so long at the latest, and signs the rest as it is asked for: some 500,000 signatures. */
+const SIGNED_MS = 20_000;
 /** The row of counters of the parent's own thread; the UDP workers' follow. */
 const STREAM_ROW = 0;
 
@@ -119,11 +122,21 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   });
   const forwarder = new Forwarder((message) => serving.send(message), streams.answer);
 
+  const signed = signing.begin({
+    table: (table) => host.retable(table),
+    round: (round) => signingLog.note(round),
+    lost: (reason) =>
+      log.error({ reason }, "the signer thread died and is started again; answers are signed as they go"),
+  });
+  // A successor is in no hurry, because its predecessor answers: it begins with its signatures ready.
+  if (predecessor !== null) await Promise.race([signed, sleep(SIGNED_MS, undefined, { ref: false })]);
+
+  const { book } = host;
   udp = await UdpWorkers.start({
     endpoints: usableOf(node.listen, log),
     workers: node.workers,
     sockets,
-    book: host.book,
+    book,
     challenges: host.challenges,
     options,
     counters,
@@ -132,12 +145,11 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     forwarder,
     onEvent: (event) => noteUdpEvent(event, streamCounters, log),
   });
-  signing.begin({
-    table: (table) => host.retable(table),
-    round: (round) => signingLog.note(round),
-    lost: (reason) =>
-      log.error({ reason }, "the signer thread died and is started again; answers are signed as they go"),
-  });
+  // Another table of signatures may have come meanwhile.
+  if (host.book !== null && host.book !== book) {
+    void udp.adopt(host.book);
+    udp.adoptChallenges(host.challenges);
+  }
   const endpoints = udp.addresses();
   const streamServer = await startStreams(udp, {
     endpoints,

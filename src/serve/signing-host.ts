@@ -58,6 +58,7 @@ export class SigningHost {
   #book: BookToSign | null = null;
   #thread: Worker | null = null;
   #isStopping = false;
+  readonly #signed: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Books that the thread has been told of, and is not known to read. */
   readonly #pending = new Map<number, () => void>();
 
@@ -65,10 +66,11 @@ export class SigningHost {
     this.#keyring = new Keyring(stateFolder);
   }
 
-  /** Starts signing ahead, for the book in force and those to come. */
-  begin(events: SigningEvents): void {
+  /** Starts signing ahead, for the book in force and those to come. Resolves when all is signed for the first time. */
+  async begin(events: SigningEvents): Promise<void> {
     this.#events = events;
     this.#start();
+    if (this.#thread !== null) await this.#signed.promise;
   }
 
   /** A book is in force: what it signs is signed ahead. Resolves once the book before is not read any more. */
@@ -125,6 +127,7 @@ export class SigningHost {
         this.#events?.table(message.table);
         return;
       case "round":
+        this.#signed.resolve();
         this.#events?.round(message.round);
         return;
     }
@@ -141,6 +144,7 @@ export class SigningHost {
 
   #lose(reason: string): void {
     this.#thread = null;
+    this.#signed.resolve();
     this.#release(Number.POSITIVE_INFINITY);
     if (this.#isStopping) return;
     this.#events?.lost(reason);

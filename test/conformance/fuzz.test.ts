@@ -2,7 +2,12 @@
 
 import { decode } from "dns-packet";
 import { expect, test } from "vitest";
+import { installSecrets, newSecretMemory, SECRET_LENGTH } from "../../src/answer/cookie.ts";
+import { newLimitTable } from "../../src/answer/rate-limit.ts";
 import { Transport } from "../../src/answer/transport.ts";
+import { Algorithm } from "../../src/dnssec/algorithm.ts";
+import type { Server } from "../answer/harness.ts";
+import { keyOf } from "../answer/validator.ts";
 import { report } from "../e2e/harness.ts";
 import { randomFrom } from "../e2e/random.ts";
 import { makeSeeds, PACKET_MAX, shrink, writeMutant } from "./fuzz.ts";
@@ -19,35 +24,73 @@ const DECODED_EVERY = 64;
 /** One packet in so many comes over TCP. */
 const STREAM_EVERY = 8;
 
+/** Signatures have times, and this one is after the first of them. */
+const NOW = 1_800_000_000;
+
 const server = tortureServer();
 const first = new Uint8Array(65_535);
 const second = new Uint8Array(65_535);
 const firstOctets = Buffer.from(first.buffer);
 
-test(`${PACKETS} mutated packets`, { timeout: 3_600_000 }, () => {
+/** With all that is switched on; the limit only counts, because what it holds back could not be judged. */
+const fullServer = tortureServer(
+  {
+    nsid: Buffer.from("fuzz"),
+    cookies: { secrets: secrets(), required: false },
+    maxAmplification: 6,
+    rateLimit: {
+      table: newLimitTable(),
+      seed: 4_711,
+      answers: 5,
+      denials: 4,
+      referrals: 3,
+      errors: 2,
+      windowSeconds: 10,
+      slip: 2,
+      ipv4PrefixLength: 24,
+      ipv6PrefixLength: 56,
+      exempt: [],
+      dryRun: true,
+    },
+  },
+  { validitySeconds: 86_400, keys: [keyOf(Algorithm.Ed25519)] },
+);
+
+function secrets(): SharedArrayBuffer {
+  const memory = newSecretMemory();
+  installSecrets(memory, new Uint8Array(SECRET_LENGTH).fill(7), null);
+  return memory;
+}
+
+test.each([
+  ["an unsigned zone", server, PACKETS],
+  ["a signed zone, cookies and a rate limit", fullServer, Math.ceil(PACKETS / 4)],
+])("mutated packets to %s", { timeout: 3_600_000 }, (_what, server, packets) => {
   const random = randomFrom(SEED);
   const seeds = makeSeeds(random, 4_096);
   const packet = new Uint8Array(2 * PACKET_MAX);
   const rcodes = new Array<number>(16).fill(0);
   let silent = 0;
-  for (let i = 0; i < PACKETS; i += 1) {
+  for (let i = 0; i < packets; i += 1) {
     const length = writeMutant(packet, seeds, random);
     const transport = i % STREAM_EVERY === 0 ? Transport.Tcp : Transport.Udp;
-    const fault = judge(packet, length, transport, i, i % DECODED_EVERY === 0);
-    if (fault !== null) expect.unreachable(describeFault(packet.slice(0, length), transport, i, fault));
+    const fault = judge(server, packet, length, transport, NOW + i, i % DECODED_EVERY === 0);
+    if (fault !== null)
+      expect.unreachable(describeFault(server, packet.slice(0, length), transport, i, fault));
     const octet = first[3] ?? 0;
     if (((packet[2] ?? 0) & 0x80) !== 0 || length < 12) silent += 1;
     else rcodes[octet & 15] = (rcodes[octet & 15] ?? 0) + 1;
   }
   const counts = rcodes.flatMap((count, rcode) => (count === 0 ? [] : [`${count} of RCODE ${rcode}`]));
-  report(`${PACKETS} mutated packets (seed ${SEED}): ${counts.join(", ")}, ${silent} that ask for silence`);
+  report(`${packets} mutated packets (seed ${SEED}): ${counts.join(", ")}, ${silent} that ask for silence`);
   // Mutants that are all refused would show nothing.
-  expect(rcodes[0]).toBeGreaterThan(PACKETS / 10);
-  expect(rcodes[1]).toBeGreaterThan(PACKETS / 10);
+  expect(rcodes[0]).toBeGreaterThan(packets / 10);
+  expect(rcodes[1]).toBeGreaterThan(packets / 10);
 });
 
 /** What is wrong with the answer to a packet; null: nothing. The reply is left in `first`. */
 function judge(
+  server: Server,
   packet: Uint8Array,
   length: number,
   transport: Transport,
@@ -76,9 +119,17 @@ function judge(
   }
 }
 
-function describeFault(packet: Uint8Array, transport: Transport, i: number, fault: string): string {
-  const smallest = shrink(packet, (smaller) => judge(smaller, smaller.length, transport, i, true) !== null);
-  const still = judge(smallest, smallest.length, transport, i, true);
+function describeFault(
+  server: Server,
+  packet: Uint8Array,
+  transport: Transport,
+  i: number,
+  fault: string,
+): string {
+  const judgeOf = (octets: Uint8Array): string | null =>
+    judge(server, octets, octets.length, transport, NOW + i, true);
+  const smallest = shrink(packet, (smaller) => judgeOf(smaller) !== null);
+  const still = judgeOf(smallest);
   return `packet ${i} of seed ${SEED}: ${fault}; at its smallest ${Buffer.from(smallest).toString("hex")}: ${still}`;
 }
 

@@ -1,10 +1,14 @@
 /** The torture zone with its services, answered in this process. */
 
+import type { AnswerOptions } from "../../src/answer/options.ts";
+import type { Signing } from "../../src/dnssec/signer.ts";
+import { nameKey } from "../../src/wire/name.ts";
 import { planOf, Server, serviceOf, vipOf, zoneOf } from "../answer/harness.ts";
+import { withKeys } from "../answer/validator.ts";
 import { STEERED, TORTURE } from "./torture.ts";
 
-/** A server of its own, so that what a test changes is changed for nobody else. */
-export function tortureServer(): Server {
+/** A server of its own, so that what a test changes is changed for nobody else; `signing` null: the zone is not signed. */
+export function tortureServer(options: Partial<AnswerOptions> = {}, signing: Signing | null = null): Server {
   const both = [{ ipv4: planOf({ "192.0.2.101": 1 }), ipv6: planOf({ "2001:db8::101": 1 }) }];
   const only4 = [{ ipv4: planOf({ "192.0.2.102": 0.5, "192.0.2.103": 0.5 }), ipv6: planOf({}) }];
   const services = [
@@ -12,5 +16,8 @@ export function tortureServer(): Server {
     serviceOf("v4only.t.", only4),
   ];
   const vips = ["192.0.2.101", "192.0.2.102", "192.0.2.103", "2001:db8::101"].map(vipOf);
-  return new Server([zoneOf(TORTURE + STEERED)], services, vips);
+  const zone = zoneOf(TORTURE + STEERED);
+  if (signing === null) return new Server([zone], services, vips, options);
+  const keys = new Map([[nameKey(zone.apex), signing]]);
+  return new Server([withKeys(zone, signing)], services, vips, options, keys);
 }

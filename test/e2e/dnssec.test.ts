@@ -1,10 +1,11 @@
 /** Real validators agree with every signed answer: delv, unbound and BIND, each with the zone's key as its trust anchor. */
 
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { freePort, has, type Program, until, useLab } from "./harness.ts";
+import { has, type Program, useLab } from "./harness.ts";
 import { addToken, call, layOut, type Site, startNode, VIPS } from "./site.ts";
+import { anchorOf, delv, type Resolver, startNamed, startUnbound } from "./validators.ts";
 
 /** Added to the demo's zone, for the sorts of answers that it lacks. */
 const MORE = `
@@ -68,43 +69,31 @@ describe.each(["ecdsap256sha256", "ed25519"])("%s", (algorithm) => {
     node = await startNode(lab, site);
     await call(site, token, "/v1/challenges/www.gslb.example/challenge-value", { until: "+1h" }, "PUT");
     await node.said(/signed ahead/);
-    const keys = join(site.folder, "var/keys");
-    const [file = ""] = readdirSync(keys).filter((name) => name.endsWith(".key"));
-    anchor = readFileSync(join(keys, file), "utf8").trim();
+    anchor = anchorOf(site, "gslb.example");
   });
   afterAll(() => node.end("SIGTERM"));
 
   describe.skipIf(!has("delv"))("delv validates (needs delv)", () => {
-    async function delv(...question: readonly string[]): Promise<string> {
-      const server = ["@127.0.0.1", "-p", String(site.port)];
-      const anchors = join(lab.folder, `${algorithm}.anchors`);
-      writeFileSync(anchors, trustAnchors(anchor));
-      const args = [...server, "-a", anchors, "+root=gslb.example", "+multiline", ...question];
-      const program = lab.start("delv", "delv", args);
-      await program.ended;
-      return program.output.replaceAll(/\s+/g, " ");
-    }
-
     test.each(QUESTIONS)("%s: %s %s", async (_what, name, type, printed) => {
-      const said = await delv(name, type);
+      const said = await delv(lab, site, anchor, name, type);
       expect(said).toContain("; fully validated");
       expect(said).toContain(printed);
       expect(said).not.toMatch(/unsigned answer|resolution failed/);
     });
 
     test.each(DENIED)("%s: %s %s", async (_what, name, type) => {
-      const said = await delv(name, type);
+      const said = await delv(lab, site, anchor, name, type);
       expect(said).toContain("; negative response, fully validated");
       expect(said).toMatch(/NSEC|SOA/);
     });
   });
 
   describe.skipIf(!has("unbound") || !has("dig"))("unbound validates (needs unbound and dig)", () => {
-    validates(once(() => startUnbound(site, anchor, algorithm)));
+    validates(once(() => startUnbound(lab, site, anchor, algorithm)));
   });
 
   describe.skipIf(!has("named") || !has("dig"))("BIND validates (needs named and dig)", () => {
-    validates(once(() => startNamed(site, anchor, algorithm)));
+    validates(once(() => startNamed(lab, site, anchor, algorithm)));
   });
 
   function validates(resolver: () => Promise<Resolver>): void {
@@ -137,98 +126,4 @@ function once<T>(start: () => Promise<T>): () => Promise<T> {
     started ??= start();
     return started;
   };
-}
-
-/** The DNSKEY of a key file as BIND and delv trust it. */
-function trustAnchors(dnskey: string): string {
-  const [owner = "", , , , flags = "", protocol = "", number = "", key = ""] = dnskey.split(" ");
-  return `trust-anchors { "${owner}" static-key ${flags} ${protocol} ${number} "${key}"; };\n`;
-}
-
-/** A validating resolver that asks the node. */
-class Resolver {
-  readonly #port: number;
-
-  constructor(port: number) {
-    this.#port = port;
-  }
-
-  ask(name: string, type: string): Promise<string> {
-    return digAt(this.#port, name, type, "+dnssec", "+rec");
-  }
-}
-
-async function digAt(port: number, ...question: readonly string[]): Promise<string> {
-  const program = lab.start("dig", "dig", [
-    "@127.0.0.1",
-    "-p",
-    String(port),
-    "+time=5",
-    "+tries=2",
-    ...question,
-  ]);
-  await program.ended;
-  return program.output;
-}
-
-async function ready(resolver: Resolver, program: Program): Promise<Resolver> {
-  const isReady = async (): Promise<boolean> => /status:/.test(await resolver.ask("gslb.example", "SOA"));
-  await until(`${program.name} answers`, async () => program.hasEnded || (await isReady()));
-  return resolver;
-}
-
-async function startUnbound(site: Site, anchor: string, label: string): Promise<Resolver> {
-  const port = await freePort();
-  const file = join(lab.folder, `unbound-${label}.conf`);
-  writeFileSync(
-    file,
-    `server:
-  interface: 127.0.0.1@${port}
-  do-daemonize: no
-  username: ""
-  chroot: ""
-  directory: "${lab.folder}"
-  pidfile: ""
-  use-syslog: no
-  do-not-query-localhost: no
-  module-config: "validator iterator"
-  trust-anchor: "${anchor}"
-  local-zone: "example." nodefault
-  private-address: 10.0.0.0/8
-stub-zone:
-  name: "gslb.example"
-  stub-addr: 127.0.0.1@${site.port}
-remote-control:
-  control-enable: no
-`,
-  );
-  const program = lab.start("unbound", "unbound", ["-c", file, "-d"]);
-  return ready(new Resolver(port), program);
-}
-
-async function startNamed(site: Site, anchor: string, label: string): Promise<Resolver> {
-  const port = await freePort();
-  const folder = join(lab.folder, `named-${label}`);
-  mkdirSync(folder);
-  writeFileSync(
-    join(folder, "named.conf"),
-    `options {
-  directory "${folder}";
-  pid-file none;
-  session-keyfile none;
-  listen-on port ${port} { 127.0.0.1; };
-  listen-on-v6 { none; };
-  recursion yes;
-  allow-query { any; };
-  dnssec-validation yes;
-  managed-keys-directory "${folder}";
-  empty-zones-enable no;
-};
-controls { };
-${trustAnchors(anchor)}
-zone "gslb.example" { type forward; forward only; forwarders { 127.0.0.1 port ${site.port}; }; };
-`,
-  );
-  const program = lab.start("named", "named", ["-c", join(folder, "named.conf"), "-f", "-g", "-n", "1"]);
-  return ready(new Resolver(port), program);
 }

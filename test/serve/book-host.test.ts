@@ -2,12 +2,17 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import type { ServedBook } from "../../src/answer/responder.ts";
 import { Book } from "../../src/book/book.ts";
+import { Algorithm } from "../../src/dnssec/algorithm.ts";
+import type { Signing } from "../../src/dnssec/signer.ts";
 import { BookHost } from "../../src/serve/book-host.ts";
 import { SigningHost } from "../../src/serve/signing-host.ts";
+import { nameKey } from "../../src/wire/name.ts";
+import type { Zone } from "../../src/zone/zone.ts";
 import { Server, zoneOf } from "../answer/harness.ts";
+import { keyOf, withKeys } from "../answer/validator.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "meridian-books-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -30,14 +35,25 @@ function hostWith(release: () => Promise<void>): BookHost {
 
 /** Offers a book of that version with so many names. */
 async function offer(host: BookHost, version: number, names: number): Promise<void> {
-  const labels = Array.from({ length: names }, (_, i) => `n${i} A 192.0.2.1`);
-  const zone = zoneOf(
-    ["$ORIGIN a.test.", "$TTL 60", "@ SOA a b 1 2 3 4 5", "@ NS a", "a A 192.0.2.2", ...labels].join("\n"),
-  );
-  const path = join(folder, "book");
-  writeFileSync(path, new Server([zone], [], [], {}, new Map(), version).compiled.bytes);
+  write(version, zoneWith(names));
   expect(await host.adopt(path)).toEqual({ kind: "adopted", version, problems: [] });
   await sleep(0);
+}
+
+const path = join(folder, "book");
+
+function zoneWith(names: number): Zone {
+  const labels = Array.from({ length: names }, (_, i) => `n${i} A 192.0.2.1`);
+  return zoneOf(
+    ["$ORIGIN a.test.", "$TTL 60", "@ SOA a b 1 2 3 4 5", "@ NS a", "a A 192.0.2.2", ...labels].join("\n"),
+  );
+}
+
+/** Writes a book; `signing` null: its zone is not signed. */
+function write(version: number, zone: Zone, signing: Signing | null = null): void {
+  const keys = new Map(signing === null ? [] : [[nameKey(zone.apex), signing]]);
+  const whole = signing === null ? zone : withKeys(zone, signing);
+  writeFileSync(path, new Server([whole], [], [], {}, keys, version).compiled.bytes);
 }
 
 const memories = (): number[] =>
@@ -61,4 +77,29 @@ test("a much larger or smaller book gets memory of its own", async () => {
   const host = hostWith(async () => undefined);
   for (const [i, names] of [1_000, 1_000, 2_000, 1_000, 4_000].entries()) await offer(host, i + 1, names);
   expect(memories()).toEqual([0, 1, 2, 1, 4]);
+});
+
+describe("a signed book whose key cannot be read", () => {
+  const signing: Signing = { validitySeconds: 86_400, keys: [keyOf(Algorithm.Ed25519)] };
+
+  test("is refused while another is served, which stays in force", async () => {
+    const host = hostWith(async () => undefined);
+    await offer(host, 1, 10);
+    write(2, zoneWith(10), signing);
+    const refused = await host.adopt(path);
+    expect(refused).toMatchObject({ kind: "refused", reason: expect.stringContaining("Cannot read key") });
+    expect([host.version, adopted.length]).toEqual([1, 1]);
+  });
+
+  test("is better than none at the start, and says what it lacks", async () => {
+    const host = hostWith(async () => undefined);
+    write(2, zoneWith(10), signing);
+    const taken = await host.adopt(path);
+    expect(taken).toMatchObject({
+      kind: "adopted",
+      version: 2,
+      problems: [expect.stringContaining("Cannot read key")],
+    });
+    expect(adopted[0]?.signing?.zones).toEqual([{ validitySeconds: 86_400, keys: [] }]);
+  });
 });
