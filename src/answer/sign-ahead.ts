@@ -172,14 +172,11 @@ class SigningRound {
   /** Each signature that the book wants, its RRset in `#set`, its hash in `#hash`; null: time for a pause. */
   *#wants(): Generator<Want | null> {
     let looks = 0;
-    for (const zone of signedSets(this.#book, this.#set)) {
-      const signing = this.#zones[zone];
-      if (signing !== null && signing !== undefined) {
-        for (const key of signing.keys) {
-          if (!preparesType(key.duties, this.#set.type)) continue;
-          hashSet(this.#hash, this.#set, key);
-          yield { signing, key };
-        }
+    for (const signing of signedSets(this.#book, this.#zones, this.#set)) {
+      for (const key of signing.keys) {
+        if (!preparesType(key.duties, this.#set.type)) continue;
+        hashSet(this.#hash, this.#set, key);
+        yield { signing, key };
       }
       looks += 1;
       if (looks % LOOKS === 0) yield null;

@@ -16,6 +16,7 @@ import {
   ZoneRecord,
 } from "../book/layout.ts";
 import type { SignedSet } from "../dnssec/rrsig.ts";
+import type { Signing } from "../dnssec/signer.ts";
 import { putSuccessor, successorLengthMax } from "../dnssec/successor.ts";
 import { copyBytes, putU16, u8, u16, u32, word } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
@@ -24,25 +25,36 @@ import { httpsLength, NO_VIP, putHttps } from "./steer.ts";
 const ASTERISK = 0x2a;
 
 /**
- * Points `set` at one RRset after the other, and yields the number of its zone. Names that come from a wildcard or do not
- * exist are not among them, nor an HTTPS RR with hints of two different members: these are signed when they are asked for.
+ * Points `set` at one RRset after the other, and yields how it is signed. `zones` is by zone number; null: the zone is not
+ * signed. Names that come from a wildcard or do not exist are not among them, nor an HTTPS RR with hints of two different
+ * members: these are signed when they are asked for.
  */
-export function* signedSets(book: Book, set: SignedSet): Generator<number> {
+export function* signedSets(
+  book: Book,
+  zones: readonly (Signing | null)[],
+  set: SignedSet,
+): Generator<Signing> {
   const { words, namesAt, namesMask } = book;
   for (let slot = 0; slot <= namesMask; slot += 1) {
     const node = word(words, namesAt + 2 * slot + 1);
     if (node === 0) continue;
-    yield* setsOf(book, node, set);
+    yield* setsOf(book, node, zones, set);
     const above = word(words, node + Node.parentSide);
-    if (above !== 0) yield* setsOf(book, above, set);
+    if (above !== 0) yield* setsOf(book, above, zones, set);
   }
 }
 
-function* setsOf(book: Book, node: number, set: SignedSet): Generator<number> {
+function* setsOf(
+  book: Book,
+  node: number,
+  zones: readonly (Signing | null)[],
+  set: SignedSet,
+): Generator<Signing> {
   const { words, octets, octetsAt } = book;
-  // Without a bitmap its zone is not signed; behind a cut nothing of it is answered.
-  if (word(words, node + Node.types) === 0 || word(words, node + Node.cut) !== 0) return;
   const number = word(words, node + Node.zone);
+  const signing = zones[number] ?? null;
+  // Behind a cut nothing of the zone is answered.
+  if (signing === null || word(words, node + Node.cut) !== 0) return;
   const zone = book.zonesAt + number * ZONE_WORDS;
   set.names = octets;
   set.ownerAt = octetsAt + word(words, node + Node.name);
@@ -59,14 +71,14 @@ function* setsOf(book: Book, node: number, set: SignedSet): Generator<number> {
     set.rdatas = octets;
     set.rdatasAt = octetsAt + canonical + CANONICAL_HEADER;
     set.rdatasLength = u32(octets, octetsAt + canonical + 4);
-    yield number;
+    yield signing;
   }
   const service = word(words, node + Node.service);
   const isCut = word(words, node + Node.kind) === NodeKind.Delegation;
   const record = service === 0 || isCut ? 0 : book.servicesAt + (service - 1) * SERVICE_WORDS;
-  for (const _ of nsecs(book, node, zone, record, set)) yield number;
+  for (const _ of nsecs(book, node, zone, record, set)) yield signing;
   if (record === 0) return;
-  for (const _ of steeredSets(book, record, set)) yield number;
+  for (const _ of steeredSets(book, record, set)) yield signing;
 }
 
 /** The NSEC with all types, and, at a service, one less for each that may have no answer now (see `Node.types`). */

@@ -275,3 +275,11 @@ test("a zone whose keys cannot be read has nothing ready", () => {
   const server = newServer(first, { ...signing, keys: [] });
   expect(server.signAhead(NOW)).toMatchObject({ made: 0, ready: 0, earliestExpiration: null });
 });
+
+test("a key that signs the DNSKEY RRset alone has no other signature made ahead", () => {
+  const [one, other] = [signing.keys[0]!, keyOf(Algorithm.Ed25519)];
+  const keys: Signing = { ...signing, keys: [one, { ...other, duties: Duty.Keys }] };
+  const { ready } = newServer(first, keys).signAhead(NOW);
+  // DNSKEY, CDS and CDNSKEY have two signatures.
+  expect(ready).toBe(newServer().signAhead(NOW).ready + 3);
+});

@@ -1,6 +1,6 @@
 /** Real validators that resolve through a node: delv, unbound and BIND, each with a zone's key as its trust anchor. */
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, type Lab, type Program, until } from "./harness.ts";
 import type { Site } from "./site.ts";
@@ -43,7 +43,8 @@ export async function delv(
 ): Promise<string> {
   const [owner = ""] = anchor.split(" ");
   const anchors = join(lab.folder, `${site.port}.${owner}anchors`);
-  writeFileSync(anchors, trustAnchors(anchor));
+  // Another delv may be reading it.
+  if (!existsSync(anchors)) writeFileSync(anchors, trustAnchors(anchor));
   const server = ["@127.0.0.1", "-p", String(site.port)];
   const program = lab.start("delv", "delv", [
     ...server,
