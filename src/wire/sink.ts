@@ -18,7 +18,7 @@ export class WordSink {
   /** Appends words and returns where the first of them stands. */
   push(...values: readonly number[]): number {
     const at = this.reserve(values.length);
-    for (let i = 0; i < values.length; i += 1) this.#words[at + i] = values[i] ?? 0;
+    this.#words.set(values, at);
     return at;
   }
 

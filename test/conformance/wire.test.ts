@@ -31,8 +31,8 @@ const VOLLEY = 64;
 /** One reply in so many is read by the strict decoder and by dns-packet as well. */
 const DECODED_EVERY = 16;
 
-/** What counters, caches and compiled code may come to: 20 octets for each of a million packets would show. */
-const GROWTH_MAX = 16 * 1024 * 1024;
+/** What counters, caches and compiled code may come to: 25 octets for each of a million packets would show. */
+const GROWTH_MAX = 24 * 1024 * 1024;
 /** A small young generation, so that garbage that nobody has collected yet does not look like memory that is kept. */
 const NODE_ARGS = ["--max-semi-space-size=1"];
 

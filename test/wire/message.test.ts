@@ -96,6 +96,14 @@ describe("a message", () => {
 });
 
 describe("a writer", () => {
+  test.each([true, false])("has an OPT behind its RRs, with DO: %s (RFC 6891 §6.1.2)", (dnssecOk) => {
+    const question = { qname: name("a.example."), qtype: RRType.A, qclass: RRClass.IN };
+    const { additionals } = decode(
+      Buffer.from(new MessageWriter(9, 0, 512).question(question).opt(1232, dnssecOk).octets),
+    );
+    expect(additionals).toMatchObject([{ type: "OPT", udpPayloadSize: 1232, flag_do: dnssecOk }]);
+  });
+
   test("compresses names without changing their case (RFC 5936 §3.4), as an independent decoder reads", () => {
     const writer = new MessageWriter(9, 0x8400, 512);
     writer.question({ qname: name("Example."), qtype: RRType.AXFR, qclass: RRClass.IN });
