@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Place } from "./peers.ts";
-import { masterFile, VIPS, ZONE } from "./zone.ts";
+import { masterFile, NAMES, VIPS, ZONE } from "./zone.ts";
 
 /** How the names are answered. */
 export type Kind = "static" | "geo" | "weighted" | "nested";
@@ -30,6 +30,8 @@ export function writeMeridian(
 ): readonly string[] {
   const { folder, port, database, labels, tls } = place;
   mkdirSync(folder, { recursive: true });
+  // With few names the highest limit there is would be in the way of the load.
+  const rateLimit = labels.length < NAMES.length ? "" : "  rateLimit: { answers: 1000 }\n";
   const rr = kind === "static" ? `5 A ${VIPS.us}` : "STEER www";
   writeFileSync(join(folder, `${ZONE}.zone`), masterFile(rr, labels));
   const service =
@@ -40,8 +42,7 @@ export function writeMeridian(
   listen: ["127.0.0.1:${port}"]
   workers: ${workers}
   udp: ${udp}
-  rateLimit: { answers: 1000 }
-  api: { listen: "127.0.0.1:0" }
+${rateLimit}  api: { listen: "127.0.0.1:0" }
   state: var
 ${tls === null ? "" : `  tls: { listen: ["127.0.0.1:${tls.port}"], certificate: ${tls.certificate}, key: ${tls.key} }`}
 geo: { database: ${JSON.stringify(database)} }
