@@ -44,7 +44,8 @@ describe.skipIf(!has("cc"))("a region under load (needs cc)", () => {
     expect(measuredMs).toBeLessThanOrEqual(bound.totalMs);
   });
 
-  test("is in one line of the log: who was judged, by whom, why, and what moved", () => {
+  test("is in one line of the log: who was judged, by whom, why, and what moved", async () => {
+    await meridian.node.said(/eu-west down.*\n/);
     const lines = meridian.node.output.split("\n").filter((line) => line.includes("eu-west down"));
     expect(lines).toEqual([
       expect.stringMatching(
