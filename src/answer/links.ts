@@ -1,6 +1,6 @@
 /** The CNAMEs and DNAMEs that an answer has followed, so that it goes round no loop and has no RR twice (RFC 2181 §5). */
 
-import { fold, u8, word } from "../wire/bytes.ts";
+import { sameFolded, word } from "../wire/bytes.ts";
 
 /** CNAMEs and DNAMEs followed for one query; what grows without end stops here (RFC 1034 §3.6.2 asks for a limit). */
 export const LINKS_MAX = 8;
@@ -28,7 +28,7 @@ export class Links {
   /** Whether the name at `at` is one that has led on already: it would do so for ever. */
   hasName(packet: Uint8Array, at: number, length: number): boolean {
     for (let link = 0; link < this.count; link += 1) {
-      if (word(this.#length, link) === length && isSame(packet, word(this.#at, link), at, length))
+      if (word(this.#length, link) === length && sameFolded(packet, word(this.#at, link), packet, at, length))
         return true;
     }
     return false;
@@ -41,11 +41,4 @@ export class Links {
     }
     return 0;
   }
-}
-
-function isSame(packet: Uint8Array, a: number, b: number, length: number): boolean {
-  for (let i = 0; i < length; i += 1) {
-    if (fold(u8(packet, a + i)) !== fold(u8(packet, b + i))) return false;
-  }
-  return true;
 }

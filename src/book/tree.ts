@@ -1,7 +1,7 @@
 /** The owner names of all zones as one tree: every node of a book, which node hides which, which service answers where. */
 
 import { forEachInSteps, type Steps } from "../steps.ts";
-import { fold, u8 } from "../wire/bytes.ts";
+import { copyFolded, u8 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 import { labelCount, type Name, nameKey } from "../wire/name.ts";
 import { NameIndex } from "../wire/name-index.ts";
@@ -202,8 +202,7 @@ export class Tree {
 
   #appendFolded(name: Name): number {
     const at = this.#octets.append(name);
-    const { memory } = this.#octets;
-    for (let i = at; i < at + name.length; i += 1) memory[i] = fold(u8(memory, i));
+    copyFolded(name, 0, this.#octets.memory, at, name.length);
     this.#labelsMax = Math.max(this.#labelsMax, labelCount(name));
     return at;
   }

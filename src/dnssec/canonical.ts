@@ -1,6 +1,6 @@
 /** The canonical form of RRs: what is signed, whatever case and order they are sent in (RFC 4034 §6). */
 
-import { fold, putU16, u8 } from "../wire/bytes.ts";
+import { copyFolded, putU16, u8 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 
 /** Where the names stand whose case does not count: octets before the first of them, and how many there are. */
@@ -45,7 +45,7 @@ function canonicalRdata(type: number, rdata: Uint8Array): Uint8Array {
   for (let left = names.count; left > 0 && at < canonical.length; left -= 1) {
     let label = u8(canonical, at);
     while (label !== 0 && at + label < canonical.length) {
-      for (let i = at + 1; i <= at + label; i += 1) canonical[i] = fold(u8(canonical, i));
+      copyFolded(rdata, at + 1, canonical, at + 1, label);
       at += label + 1;
       label = u8(canonical, at);
     }

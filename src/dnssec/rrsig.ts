@@ -1,6 +1,6 @@
 /** An RRset to be signed, its RRSIG, and the octets that the signature is of (RFC 4034 §3). */
 
-import { copyBytes, fold, putU16, putU32, u8, u16 } from "../wire/bytes.ts";
+import { copyBytes, copyFolded, putU16, putU32, u8, u16 } from "../wire/bytes.ts";
 import { RRClass } from "../wire/codes.ts";
 
 /** Octets of an RRSIG's RDATA before the signer's name. */
@@ -83,8 +83,4 @@ export function signedData(
     to += 10 + u16(rdatas, at);
   }
   return data;
-}
-
-function copyFolded(source: Uint8Array, from: number, target: Uint8Array, to: number, length: number): void {
-  for (let i = 0; i < length; i += 1) target[to + i] = fold(u8(source, from + i));
 }

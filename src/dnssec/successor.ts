@@ -1,6 +1,6 @@
 /** The name that comes right after another in canonical order: where the gap ends that a compact NSEC denies. */
 
-import { fold, u8 } from "../wire/bytes.ts";
+import { copyFolded, fold, u8 } from "../wire/bytes.ts";
 import { labelLengthMax, nameLengthMax } from "../wire/name.ts";
 
 /** `[` comes after `Z`: capital letters do not stand in folded names. */
@@ -28,15 +28,15 @@ export function putSuccessor(
   if (length + 2 <= nameLengthMax) {
     target[to] = 1;
     target[to + 1] = 0;
-    putFolded(names, from, length, target, to + 2);
+    copyFolded(names, from, target, to + 2, length);
     return length + 2;
   }
   const label = u8(names, from);
   if (length + 1 <= nameLengthMax && label < labelLengthMax) {
     target[to] = label + 1;
-    putFolded(names, from + 1, label, target, to + 1);
+    copyFolded(names, from + 1, target, to + 1, label);
     target[to + 1 + label] = 0;
-    putFolded(names, from + 1 + label, length - 1 - label, target, to + 2 + label);
+    copyFolded(names, from + 1 + label, target, to + 2 + label, length - 1 - label);
     return length + 1;
   }
   return putIncremented(names, from, length, apexLength, target, to);
@@ -60,18 +60,14 @@ function putIncremented(
     if (kept > 0) {
       const last = fold(u8(names, at + kept));
       target[to] = kept;
-      putFolded(names, at + 1, kept, target, to + 1);
+      copyFolded(names, at + 1, target, to + 1, kept);
       target[to + kept] = last === BEFORE_CAPITALS ? AFTER_CAPITALS : last + 1;
-      putFolded(names, at + 1 + label, left - 1 - label, target, to + 1 + kept);
+      copyFolded(names, at + 1 + label, target, to + 1 + kept, left - 1 - label);
       return left - label + kept;
     }
     at += label + 1;
     left -= label + 1;
   }
-  putFolded(names, at, left, target, to);
+  copyFolded(names, at, target, to, left);
   return left;
-}
-
-function putFolded(source: Uint8Array, from: number, length: number, target: Uint8Array, to: number): void {
-  for (let i = 0; i < length; i += 1) target[to + i] = fold(u8(source, from + i));
 }

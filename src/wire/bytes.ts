@@ -69,3 +69,28 @@ const FOLDED: Uint8Array = Uint8Array.from({ length: 256 }, (_, octet) =>
 export function fold(octet: number): number {
   return FOLDED[octet]!;
 }
+
+/**
+ * Copies `length` octets in lower case. Whole names can be given: a length octet is at most 63, below the letters, so
+ * folding leaves it alone.
+ */
+export function copyFolded(
+  source: Uint8Array,
+  from: number,
+  target: Uint8Array,
+  to: number,
+  length: number,
+): void {
+  for (let i = 0; i < length; i += 1) target[to + i] = fold(source[from + i]!);
+}
+
+/**
+ * Whether `length` octets are the same, whatever their case. Of names the length octets are compared like the others, so
+ * that names of different lengths differ where the shorter one ends.
+ */
+export function sameFolded(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, length: number): boolean {
+  for (let i = 0; i < length; i += 1) {
+    if (fold(a[aAt + i]!) !== fold(b[bAt + i]!)) return false;
+  }
+  return true;
+}

@@ -1,6 +1,6 @@
 /** Finds what belongs to a name: a hash table in one array, as books have it too. */
 
-import { fold, u8, word } from "./bytes.ts";
+import { sameFolded, word } from "./bytes.ts";
 import { hashName } from "./query.ts";
 import { type OctetSink, release } from "./sink.ts";
 
@@ -68,13 +68,7 @@ export class NameIndex {
     this.#pairs[2 * pair + 1] = number;
   }
 
-  /** The length octets are compared like the others, so names of different lengths differ where the shorter one ends. */
   #isNamed(number: number, bytes: Uint8Array, at: number, length: number): boolean {
-    const octets = this.#names.memory;
-    const name = this.#nameOf(number);
-    for (let i = 0; i < length; i += 1) {
-      if (fold(u8(octets, name + i)) !== fold(u8(bytes, at + i))) return false;
-    }
-    return true;
+    return sameFolded(this.#names.memory, this.#nameOf(number), bytes, at, length);
   }
 }

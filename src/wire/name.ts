@@ -1,6 +1,6 @@
 /** Domain names: presentation form, uncompressed wire form, and what names are to each other. */
 
-import { copyOf, fold, u8 } from "./bytes.ts";
+import { copyFolded, copyOf, sameFolded, u8 } from "./bytes.ts";
 
 declare const brand: unique symbol;
 
@@ -83,20 +83,20 @@ export function formatName(name: Name): string {
 
 /** A key for maps: the wire form folded to lower case (RFC 4343), one character for each octet. */
 export function nameKey(name: Name): string {
-  for (let i = 0; i < name.length; i += 1) keyOctets[i] = fold(u8(name, i));
+  copyFolded(name, 0, keyOctets, 0, name.length);
   return keyOctets.toString("latin1", 0, name.length);
 }
 
 /** Whether the two are one name, whatever their case. */
 export function sameName(a: Name, b: Name): boolean {
-  return a.length === b.length && sameFrom(a, 0, b);
+  return a.length === b.length && sameFolded(a, 0, b, 0, b.length);
 }
 
 /** Whether `name` is `apex` or below it. */
 export function isWithin(name: Name, apex: Name): boolean {
   let at = 0;
   while (name.length - at > apex.length) at += u8(name, at) + 1;
-  return name.length - at === apex.length && sameFrom(name, at, apex);
+  return name.length - at === apex.length && sameFolded(name, at, apex, 0, apex.length);
 }
 
 /** How many labels the name has; the root label does not count. */
@@ -162,14 +162,6 @@ function formatOctet(octet: number): string {
   if (octet < 0x21 || octet > 0x7e) return `\\${String(octet).padStart(3, "0")}`;
   const character = String.fromCharCode(octet);
   return special.has(octet) ? `\\${character}` : character;
-}
-
-/** Whether `name` from `at` on is `other`. A length octet is at most 63, below the letters, so folding leaves it alone. */
-function sameFrom(name: Name, at: number, other: Name): boolean {
-  for (let i = 0; i < other.length; i += 1) {
-    if (fold(u8(name, at + i)) !== fold(u8(other, i))) return false;
-  }
-  return true;
 }
 
 function problem(message: string): ParsedName {
