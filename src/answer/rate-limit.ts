@@ -17,7 +17,7 @@
  */
 
 import type { RateLimitConfig } from "../config/config.ts";
-import { signed, u32, word } from "../wire/bytes.ts";
+import { int32, u32, word } from "../wire/bytes.ts";
 import { Rcode } from "../wire/codes.ts";
 import type { Client } from "./client.ts";
 import { isAmong } from "./prefixes.ts";
@@ -87,7 +87,7 @@ export class RateLimit {
   /** Pays for a response to `client` at `moment`, in seconds, and says what becomes of it. */
   charge(reply: Reply, client: Client, moment: number): Limit {
     const kind = classOf(reply);
-    const rate = signed(this.#rates, kind);
+    const rate = int32(this.#rates, kind);
     if (rate === 0) return Limit.Send;
     const origin = kind === ResponseClass.Error ? 0 : reply.origin;
     const balance = this.#pay(this.#hash(kind, origin, client), kind, rate, moment & 0xffff);
@@ -120,7 +120,7 @@ export class RateLimit {
       const state = word(table, at + 1);
       const age = ageOf(state, second);
       const earned = (state & 0xffff) - BALANCE_ZERO + age * rate;
-      const balance = Math.max(Math.min(earned, rate) - 1, signed(this.#debts, kind));
+      const balance = Math.max(Math.min(earned, rate) - 1, int32(this.#debts, kind));
       table[at + 1] = ((age === 0 ? state >>> 16 : second) << 16) | (balance + BALANCE_ZERO);
       return balance;
     }

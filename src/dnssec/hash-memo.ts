@@ -1,5 +1,6 @@
 /** The hashes of what is signed, remembered where it stands in the book, so that a thread works out each but once. */
 
+import { int32 } from "../wire/bytes.ts";
 import { ContentHash, hashSet } from "./content-hash.ts";
 import type { KeyRef } from "./key-name.ts";
 import type { SignedSet } from "./rrsig.ts";
@@ -31,8 +32,8 @@ export class HashMemo {
     const isThere =
       words[at] === place && words[at + 1] === first && words[at + 2] === second && words[at + 3] === keyWord;
     if (isThere && place !== 0) {
-      this.low = words[at + 4] ?? 0;
-      this.high = words[at + 5] ?? 0;
+      this.low = int32(words, at + 4);
+      this.high = int32(words, at + 5);
       return;
     }
     hashSet(this.#hash, set, key);

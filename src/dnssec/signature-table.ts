@@ -1,6 +1,6 @@
 /** The signatures of a node in memory that all its threads share, found by the hash of what they sign. */
 
-import { putU32, u32 } from "../wire/bytes.ts";
+import { int32, putU32, u32 } from "../wire/bytes.ts";
 import { SIGNATURE_LENGTH } from "./algorithm.ts";
 
 /**
@@ -192,8 +192,4 @@ function checkOf(low: number, high: number, inception: number, expiration: numbe
 
 function addTo(check: number, value: number): number {
   return (((check << 5) | (check >>> 27)) + value) | 0;
-}
-
-function int32(words: Int32Array, at: number): number {
-  return words[at] ?? 0;
 }

@@ -56,7 +56,7 @@ export function word(words: Uint32Array, at: number): number {
 }
 
 /** The signed word at index `at`: a function of its own, so that V8 knows each kind of array where it is read. */
-export function signed(words: Int32Array, at: number): number {
+export function int32(words: Int32Array, at: number): number {
   return words[at]!;
 }
 
