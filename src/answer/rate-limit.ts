@@ -19,6 +19,7 @@
 import type { RateLimitConfig } from "../config/config.ts";
 import { int32, u32, word } from "../wire/bytes.ts";
 import { Rcode } from "../wire/codes.ts";
+import { mix } from "../wire/mix.ts";
 import type { Client } from "./client.ts";
 import { isAmong } from "./prefixes.ts";
 import type { Reply } from "./reply.ts";
@@ -171,12 +172,4 @@ function ageOf(state: number, second: number): number {
 function maskOf(length: number): number {
   if (length <= 0) return 0;
   return length >= 32 ? 0xffffffff : -(2 ** (32 - length)) >>> 0;
-}
-
-/** Spreads the bits (finalizer of MurmurHash3). */
-function mix(value: number): number {
-  let hash = value;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
 }

@@ -13,6 +13,7 @@ import { leafClass, leafScope, lookupClass } from "../geo/trie.ts";
 import { Counter, count, PICKS_AT, REGIONS_MAX } from "../telemetry/counters.ts";
 import { copyBytes, putU16, u32, word } from "../wire/bytes.ts";
 import { Rcode, RRType } from "../wire/codes.ts";
+import { mix } from "../wire/mix.ts";
 import type { Query } from "../wire/query.ts";
 import type { Client } from "./client.ts";
 import { FIXED_LENGTH, type Reply } from "./reply.ts";
@@ -183,10 +184,7 @@ function countPick(book: Book, vip: number, counters: Float64Array): void {
   count(counters, PICKS_AT + Math.min(word(book.words, vip + VipRecord.region), REGIONS_MAX - 1));
 }
 
-/**
- * 32 evenly spread bits of who asks for what, and when (finalizer of MurmurHash3). A signed integer, which V8 passes on
- * without making an object.
- */
+/** 32 evenly spread bits of who asks for what, and when. */
 function drawFor(address: Uint8Array, isIpv6: boolean, qnameHash: number, moment: number): number {
   let hash = mix(qnameHash ^ moment);
   hash = mix(hash ^ u32(address, 0));
@@ -196,11 +194,4 @@ function drawFor(address: Uint8Array, isIpv6: boolean, qnameHash: number, moment
     hash = mix(hash ^ u32(address, 12));
   }
   return hash;
-}
-
-function mix(value: number): number {
-  let hash = value;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
 }
