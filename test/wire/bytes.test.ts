@@ -1,6 +1,19 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { copyBytes, copyOf, fold, putU16, putU32, u8, u16, u32, word } from "../../src/wire/bytes.ts";
+import {
+  copyBytes,
+  copyFolded,
+  copyOf,
+  fold,
+  int32,
+  putU16,
+  putU32,
+  sameFolded,
+  u8,
+  u16,
+  u32,
+  word,
+} from "../../src/wire/bytes.ts";
 
 test("16-bit integers come back as they were written, in network byte order", () => {
   fc.assert(
@@ -48,4 +61,25 @@ test("fold changes ASCII capital letters alone (RFC 4343 §3)", () => {
     const isCapital = octet >= 65 && octet <= 90;
     expect(fold(octet)).toBe(isCapital ? octet + 32 : octet);
   }
+});
+
+test("int32 reads one signed word", () => {
+  expect(int32(Int32Array.of(7, -1), 1)).toBe(-1);
+});
+
+test("copyFolded copies the range in lower case and nothing more, onto itself too", () => {
+  const octets = Uint8Array.from(Buffer.from("ABCDef"));
+  const target = new Uint8Array(6);
+  copyFolded(octets, 1, target, 2, 4);
+  expect(Buffer.from(target).toString()).toBe("\0\0bcde");
+  copyFolded(octets, 2, octets, 2, 3);
+  expect(Buffer.from(octets).toString()).toBe("ABcdef");
+});
+
+test("sameFolded compares the ranges and nothing more, whatever their case", () => {
+  const octets = Uint8Array.from(Buffer.from("xABCyabc@`"));
+  expect(sameFolded(octets, 1, octets, 5, 3)).toBe(true);
+  expect(sameFolded(octets, 0, octets, 4, 4)).toBe(false);
+  expect(sameFolded(octets, 1, octets, 5, 4)).toBe(false);
+  expect(sameFolded(octets, 8, octets, 9, 1)).toBe(false);
 });
