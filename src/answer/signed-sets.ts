@@ -18,11 +18,10 @@ import {
 import type { SignedSet } from "../dnssec/rrsig.ts";
 import type { Signing } from "../dnssec/signer.ts";
 import { putSuccessor, successorLengthMax } from "../dnssec/successor.ts";
-import { copyBytes, putU16, u8, u16, u32, word } from "../wire/bytes.ts";
+import { copyBytes, putU16, u16, u32, word } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
+import { isWildcardName } from "../wire/name.ts";
 import { httpsLength, NO_VIP, putHttps } from "./steer.ts";
-
-const ASTERISK = 0x2a;
 
 /**
  * Points `set` at one RRset after the other, and yields how it is signed. `zones` is by zone number; null: the zone is not
@@ -61,7 +60,7 @@ function* setsOf(
   set.ownerLength = word(words, node + Node.nameLength);
   set.apexLength = word(words, zone + ZoneRecord.apexLength);
   // Nobody asks for the asterisk itself.
-  if (u8(octets, set.ownerAt) === 1 && u8(octets, set.ownerAt + 1) === ASTERISK) return;
+  if (isWildcardName(octets, set.ownerAt)) return;
   const end = node + NODE_WORDS + word(words, node + Node.rrsetCount) * RRSET_WORDS;
   for (let at = node + NODE_WORDS; at < end; at += RRSET_WORDS) {
     const canonical = word(words, at + RRsetRecord.canonical);

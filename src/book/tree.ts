@@ -3,14 +3,11 @@
 import { forEachInSteps, type Steps } from "../steps.ts";
 import { copyFolded, u8 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
-import { labelCount, type Name, nameKey } from "../wire/name.ts";
+import { isWildcardName, labelCount, type Name, nameKey } from "../wire/name.ts";
 import { NameIndex } from "../wire/name-index.ts";
 import type { OctetSink, WordSink } from "../wire/sink.ts";
 import type { Zone, ZoneNode } from "../zone/zone.ts";
 import { NODE_WORDS, Node, NodeKind, RRSET_WORDS } from "./layout.ts";
-
-/** The label of wildcards: one octet, an asterisk. */
-const ASTERISK = 0x2a;
 
 interface Service {
   readonly number: number;
@@ -151,7 +148,7 @@ export class Tree {
   #enterWildcard(node: number): void {
     const name = this.#words.at(node + Node.name);
     const { memory } = this.#octets;
-    if (u8(memory, name) !== 1 || u8(memory, name + 1) !== ASTERISK) return;
+    if (!isWildcardName(memory, name)) return;
     const above = this.#nodes.find(memory, name + 2, this.#endOfName(node) - name - 2);
     if (above !== 0) this.#words.set(above + Node.wildcard, node);
   }

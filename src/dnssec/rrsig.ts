@@ -2,11 +2,10 @@
 
 import { copyBytes, copyFolded, putU16, putU32, u8, u16 } from "../wire/bytes.ts";
 import { RRClass } from "../wire/codes.ts";
+import { isWildcardName } from "../wire/name.ts";
 
 /** Octets of an RRSIG's RDATA before the signer's name. */
 export const RRSIG_FIXED = 18;
-/** "*", as a label. */
-const ASTERISK = 0x2a;
 
 /** Points at an RRset where it stands, in a packet or a book; refilled for each. */
 export class SignedSet {
@@ -32,9 +31,8 @@ export class SignedSet {
 /** The labels of an owner name as an RRSIG counts them: neither the root's nor a leading asterisk (RFC 4034 §3.1.3). */
 export function labelsOf(names: Uint8Array, at: number): number {
   let labels = 0;
-  const isWildcard = u8(names, at) === 1 && u8(names, at + 1) === ASTERISK;
   for (let label = at; u8(names, label) !== 0; label += u8(names, label) + 1) labels += 1;
-  return isWildcard ? labels - 1 : labels;
+  return isWildcardName(names, at) ? labels - 1 : labels;
 }
 
 /** Writes the RDATA of an RRSIG up to the signature, with the signer in lower case; returns where the signature goes. */

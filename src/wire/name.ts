@@ -99,6 +99,11 @@ export function isWithin(name: Name, apex: Name): boolean {
   return name.length - at === apex.length && sameFolded(name, at, apex, 0, apex.length);
 }
 
+/** Whether the uncompressed name at `at` is a wildcard: its first label is one asterisk (RFC 4592 §2.1.1). */
+export function isWildcardName(names: Uint8Array, at: number): boolean {
+  return u8(names, at) === 1 && u8(names, at + 1) === asterisk;
+}
+
 /** How many labels the name has; the root label does not count. */
 export function labelCount(name: Name): number {
   let count = 0;
@@ -149,6 +154,7 @@ export function readEscape(text: string, at: number): Escape | null {
   return next >= 0x20 && next <= 0x7e ? { octet: next, length: 2 } : null;
 }
 
+const asterisk = 0x2a;
 const dot = 0x2e;
 const backslash = 0x5c;
 /** Where names are put together; one for all calls, because an array of this size for each name halves the speed. */

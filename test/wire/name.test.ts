@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   formatName,
+  isWildcardName,
   isWithin,
   labelCount,
   type Name,
@@ -125,6 +126,19 @@ describe("what names are to each other", () => {
     ["a\\.example.", "example.", false],
   ])("%s is within %s: %s", (inner, outer, expected) => {
     expect(isWithin(name(inner), name(outer))).toBe(expected);
+  });
+
+  test.each([
+    ["*.example.", true],
+    ["*.", true],
+    ["**.example.", false],
+    ["*a.example.", false],
+    ["a.example.", false],
+    ["www.*.example.", false],
+    [".", false],
+  ])("%s is a wildcard: %s (RFC 4592 §2.1.1)", (text, expected) => {
+    const octets = Uint8Array.of(0, ...name(text));
+    expect(isWildcardName(octets, 1)).toBe(expected);
   });
 
   test("a name is within each of its parents, and they have one label less each", () => {
