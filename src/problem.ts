@@ -1,4 +1,4 @@
-/** What is wrong in something an operator wrote, and where. */
+/** What is wrong in something an operator wrote, and where; and what a thrown value says is wrong. */
 
 /** One mistake: its place and, in one sentence without a full stop, what was found and what would be right. */
 export interface Problem {
@@ -21,4 +21,9 @@ export interface Checked<T> {
 export function formatProblem(problem: Problem): string {
   const place = [problem.file, problem.line, problem.column].filter((part) => part !== 0).join(":");
   return `${place}: ${problem.message}`;
+}
+
+/** What a thrown value says, without the name of its class. */
+export function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { messageOf } from "../problem.ts";
 import { macOctets, type TsigAlgorithm } from "../wire/tsig.ts";
 import { complain, print } from "./console.ts";
 
@@ -26,7 +27,7 @@ export function addKey(
     const secret = randomBytes(macOctets[algorithm]).toString("base64");
     writeFileSync(file, `${secret}\n`, { mode: 0o600, flag: "wx" });
   } catch (cause) {
-    complain(`Cannot write ${file}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    complain(`Cannot write ${file}: ${messageOf(cause)}`);
     return;
   }
   print(`keys:\n  ${name}: { algorithm: ${algorithm}, secret: ${FOLDER}/${name}.secret }`);

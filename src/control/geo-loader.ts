@@ -6,7 +6,7 @@ import type { Config } from "../config/config.ts";
 import { type Atlas, buildAtlas } from "../geo/atlas.ts";
 import type { LabelledPrefix } from "../geo/labels.ts";
 import { type Mmdb, readMmdb } from "../geo/mmdb.ts";
-import type { Problem } from "../problem.ts";
+import { messageOf, type Problem } from "../problem.ts";
 import type { Prefix } from "../wire/address.ts";
 import type { FileReader, FileStamp } from "./files.ts";
 
@@ -74,7 +74,7 @@ export class GeoLoader {
       // An independent reader looks first. It throws on what is not a whole MMDB; ours then says what is in it.
       new Reader(bytes).get("192.0.2.1");
     } catch (cause) {
-      return `Cannot open geo database: ${cause instanceof Error ? cause.message : String(cause)}`;
+      return `Cannot open geo database: ${messageOf(cause)}`;
     }
     const mmdb = readMmdb(bytes);
     if (mmdb.kind === "problem") return mmdb.message;

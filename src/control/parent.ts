@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import type { Endpoint, RolloverConfig } from "../config/config.ts";
 import { parseEndpoint } from "../config/units.ts";
 import type { ParentView, ServerView } from "../dnssec/parent-ds.ts";
+import { messageOf } from "../problem.ts";
 import { addressOf, parseAddress } from "../wire/address.ts";
 import { Rcode, RRClass, RRType } from "../wire/codes.ts";
 import { type Message, type MessageRR, MessageWriter, readMessage } from "../wire/message.ts";
@@ -146,8 +147,4 @@ function exchange({ address, port }: Endpoint, query: Uint8Array): Promise<Uint8
     length.writeUInt16BE(query.length);
     socket.write(Buffer.concat([length, query]));
   });
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

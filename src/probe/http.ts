@@ -6,6 +6,7 @@ import { StringDecoder } from "node:string_decoder";
 import { checkServerIdentity, connect as connectTls } from "node:tls";
 import type { HttpProbeSpec } from "../config/config.ts";
 import type { Outcome } from "../health/report.ts";
+import { messageOf } from "../problem.ts";
 import { Attempt } from "./attempt.ts";
 
 /** How much of a body is searched for the expected text. */
@@ -34,8 +35,8 @@ export function probeHttp(
   socket.once(spec.tls ? "secureConnect" : "connect", () => {
     try {
       ask(attempt, socket, address, spec);
-    } catch (error) {
-      attempt.fail("protocol", `cannot send the request: ${error instanceof Error ? error.message : error}`);
+    } catch (cause) {
+      attempt.fail("protocol", `cannot send the request: ${messageOf(cause)}`);
     }
   });
   return attempt.outcome;

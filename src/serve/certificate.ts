@@ -4,7 +4,7 @@ import { constants, createPrivateKey, type KeyObject, X509Certificate } from "no
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions, type Server } from "node:tls";
 import type { TlsFiles } from "../config/config.ts";
-import type { Checked, Problem } from "../problem.ts";
+import { type Checked, messageOf, type Problem } from "../problem.ts";
 
 /** A certificate with its chain and the key to it, which fit together. */
 export interface Certificate {
@@ -161,8 +161,4 @@ function orNull<T>(work: () => T): T | null {
   } catch {
     return null;
   }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
