@@ -185,9 +185,15 @@ class Compiler {
       const found = tree.find(name);
       return found !== 0 && words.at(found + Node.zone) === number ? nodes.get(nameKey(name)) : undefined;
     };
+    // What is signed has to come with its signature (RFC 4035 §3.1.1), and a referral needs only what nobody can ask us for.
+    const glueOf = (name: Name): ZoneNode | undefined => {
+      const found = tree.find(name);
+      return found !== 0 && !this.#isSigned(found, RRType.A) ? nodeOf(name) : undefined;
+    };
+    const isCut = words.at(node + Node.kind) === NodeKind.Delegation;
     let next = node + NODE_WORDS;
     for (const rrset of owner.rrsets.values()) {
-      const additional = additionalBlock(owner, rrset, apex, nodeOf);
+      const additional = additionalBlock(owner, rrset, apex, signs && isCut ? glueOf : nodeOf);
       const block = new BlockWriter(owner.name, apex).add(owner.name, rrset).block();
       words.set(next + RRsetRecord.type, rrset.type);
       words.set(next + RRsetRecord.block, this.#block(block, rrset));

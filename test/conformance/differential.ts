@@ -1,5 +1,6 @@
 /** Random queries for the torture zone, and in what two servers' replies to one of them differ. */
 
+import { RRType } from "../../src/wire/codes.ts";
 import { below, pick, type Random } from "../e2e/random.ts";
 import { encodeQuestion, Flag, type Message, type RR, wireName } from "./message.ts";
 import { FOREIGN, QNAMES } from "./torture.ts";
@@ -27,14 +28,14 @@ const TYPES = [
 const SIZES = [null, null, 0, 512, 513, 700, 1_232, 1_232, 4_096, 65_535];
 const FLAGS = [0, 0, Flag.RD, Flag.RD, Flag.CD, Flag.AD, Flag.RD | Flag.AD | Flag.CD, 0x40];
 
-/** A query of a known name, or of one made from it. */
-export function randomQuery(random: Random): Asked {
+/** A query of a known name, or of one made from it; `withProof`: over TCP with DO. */
+export function randomQuery(random: Random, withProof = false): Asked {
   const [text, known] = pick(NAMES, random);
   const qname = random() < 0.15 ? prefixed(known, random) : known;
   const qtype = pick(TYPES, random);
-  const size = pick(SIZES, random);
-  const dnssecOk = random() < 0.3;
-  const isStream = random() < 0.1;
+  const size = withProof ? 1_232 : pick(SIZES, random);
+  const dnssecOk = withProof || random() < 0.3;
+  const isStream = withProof || random() < 0.1;
   const flags = pick(FLAGS, random);
   const octets = encodeQuestion(random() < 0.3 ? shouted(qname, random) : qname, qtype, {
     id: below(65_536, random),
@@ -97,6 +98,18 @@ export function differences(ours: Message | null, theirs: Message | null): reado
   if (listed(ours.authorities) !== listed(theirs.authorities)) found.push("authority");
   if (listed(ours.additionals) !== listed(theirs.additionals)) found.push("additional");
   return found;
+}
+
+/** A reply without what DNSSEC has put into it on top of what was asked for. */
+export function withoutProof(message: Message, qtype: number): Message {
+  const proofs: readonly number[] = [RRType.RRSIG, RRType.NSEC, RRType.DS];
+  const { answers, authorities, additionals } = message;
+  return {
+    ...message,
+    additionals: additionals.filter(({ type }) => type !== RRType.RRSIG),
+    answers: answers.filter(({ type }) => type === qtype || !proofs.includes(type)),
+    authorities: authorities.filter(({ type }) => !proofs.includes(type)),
+  };
 }
 
 /** RRs as text, one to a line, in an order of their own; an RR that is there twice is there twice. */

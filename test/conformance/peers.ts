@@ -47,13 +47,19 @@ zone:
   },
 };
 
-export const KNOT: Peer = {
-  name: "Knot",
-  program: "knotd",
-  command: (folder, port) => {
-    writeFileSync(
-      join(folder, "knot.conf"),
-      `server:
+export const KNOT: Peer = knot("Knot", "");
+
+/** Knot that signs what it answers, with denials as small as ours. */
+export const KNOT_SIGNING: Peer = knot("Knot-signing", "module: mod-onlinesign");
+
+function knot(name: string, module: string): Peer {
+  return {
+    name,
+    program: "knotd",
+    command: (folder, port) => {
+      writeFileSync(
+        join(folder, "knot.conf"),
+        `server:
     listen: 127.0.0.1@${port}
     rundir: ${folder}
     edns-client-subnet: on
@@ -66,11 +72,13 @@ zone:
   - domain: t.
     file: ${folder}/zone
     semantic-checks: off
+    ${module}
 `,
-    );
-    return ["knotd", "-c", join(folder, "knot.conf")];
-  },
-};
+      );
+      return ["knotd", "-c", join(folder, "knot.conf")];
+    },
+  };
+}
 
 /** Whether the peer can be started here. */
 export function isThere(peer: Peer): boolean {

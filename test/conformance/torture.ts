@@ -198,3 +198,32 @@ toshop CNAME shop
 export const STEERED_QNAMES: readonly string[] = ["www", "v4only", "shop", "x.shops", "toshop", "x.shop"].map(
   (name) => `${name}.t.`,
 );
+
+/** Appended where the zone is signed: a zone below that is signed too (its DS comes with its key), and one that is not. */
+export const DELEGATED: string = `signed NS ns1
+plain NS ns1
+`;
+
+/** The two zones below, by their apexes. */
+export const CHILDREN: Readonly<Record<string, string>> = {
+  "signed.t.": childOf("signed.t."),
+  "plain.t.": childOf("plain.t."),
+};
+
+function childOf(apex: string): string {
+  return `$ORIGIN ${apex}
+$TTL 300
+@ SOA ns1.t. host.t. 1 3600 900 604800 60
+@ NS ns1.t.
+www A 192.0.2.70
+alias CNAME www
+*.wild TXT "below the cut"
+up CNAME target.t.
+`;
+}
+
+/** Names in each of the zones below, their apexes too. */
+export const CHILD_QNAMES: readonly string[] = Object.keys(CHILDREN).flatMap((apex) => [
+  apex,
+  ...["www", "alias", "any.wild", "wild", "up", "missing"].map((name) => `${name}.${apex}`),
+]);

@@ -47,7 +47,7 @@ let httpsPort: number;
 beforeAll(async () => {
   tlsPort = await freePort();
   httpsPort = await freePort();
-  torture = await startTortureNode(lab, HAS_OPENSSL ? encrypted() : [], NODE_ARGS);
+  torture = await startTortureNode(lab, { lines: HAS_OPENSSL ? encrypted() : [], nodeArgs: NODE_ARGS });
 });
 
 /** TLS and HTTPS in the config. */

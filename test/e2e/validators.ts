@@ -130,7 +130,7 @@ zone "gslb.example" { type forward; forward only; forwarders { 127.0.0.1 port ${
 }
 
 /** The DNSKEY of a key file as BIND and delv trust it. */
-function trustAnchors(dnskey: string): string {
+export function trustAnchors(dnskey: string): string {
   const [owner = "", , , , flags = "", protocol = "", number = "", key = ""] = dnskey.split(" ");
   return `trust-anchors { "${owner}" static-key ${flags} ${protocol} ${number} "${key}"; };\n`;
 }
