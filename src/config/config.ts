@@ -267,6 +267,8 @@ export interface DnssecZone extends DeclaredZone {
   readonly validitySeconds: number;
   /** TTL of DNSKEY, CDS and CDNSKEY: how long an old set may be remembered when keys change. */
   readonly keyTtlSeconds: number;
+  /** What CDS and CDNSKEY ask the parent for: the DS of the keys, or that it takes every DS out (RFC 8078 §4). */
+  readonly cds: "keys" | "delete";
   /** null: keys change by hand alone. */
   readonly rollover: RolloverConfig | null;
 }

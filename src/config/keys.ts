@@ -61,7 +61,7 @@ export const keys = {
   "node.api.tls": ["certificate", "key"],
 
   geo: ["database", "labels"],
-  "dnssec.*": ["algorithm", "validity", "keyTtl", "rollover"],
+  "dnssec.*": ["algorithm", "validity", "keyTtl", "cds", "rollover"],
   "dnssec.*.rollover": ["by", "every", "propagation", "parent", "resolver", "lookEvery"],
   "regions.*": ["at"],
   "vantages.*": ["at"],

@@ -26,12 +26,17 @@ export function parseDnssec(reader: Reader | null, file: string): ReadonlyMap<st
     const algorithm = zone.optional("algorithm")?.oneOf(["ecdsap256sha256", "ed25519"]) ?? "ecdsap256sha256";
     const validityMs = zone.optional("validity")?.duration(validityRange, 1000) ?? defaultValidityMs;
     const keyTtlMs = zone.optional("keyTtl")?.duration(keyTtlRange, 1000) ?? defaultKeyTtlMs;
+    const cds = zone.optional("cds");
+    const wish = cds?.oneOf(["keys", "delete"]) ?? "keys";
     const rollover = zone.optional("rollover");
+    if (wish === "delete" && rollover !== null)
+      cds?.problem('the zone gives up its DS, so there is none to roll: expected no "rollover"');
     return {
       ...declared,
       algorithm,
       validitySeconds: validityMs / 1000,
       keyTtlSeconds: keyTtlMs / 1000,
+      cds: wish,
       rollover: rollover && parseRollover(rollover),
     };
   });

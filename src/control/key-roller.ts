@@ -134,13 +134,18 @@ export class KeyRoller {
       return {
         key,
         isPublished: plan.dnskeys.some((other) => isSame(other, key)),
-        isInCds: plan.cds.some((other) => isSame(other, key)),
+        isInCds: zone.cds === "keys" && plan.cds.some((other) => isSame(other, key)),
         signs: signs.filter((sign) => sign !== null) as ("keys" | "data")[],
       };
     });
     const { rollover } = zone;
     if (rollover === null || there.state === null) {
-      const why = rollover === null ? "its keys change by hand alone" : "nobody has rolled its keys yet";
+      const why =
+        zone.cds === "delete"
+          ? "CDS asks the parent to take its DS out"
+          : rollover === null
+            ? "its keys change by hand alone"
+            : "nobody has rolled its keys yet";
       return { zone, keys, state: null, look: null, nextStep: null, untilMs: null, why };
     }
     const state = rolled?.state ?? there.state;

@@ -2,6 +2,7 @@
 
 import type { ZoneSigning } from "../book/compile.ts";
 import type { Config, DnssecZone } from "../config/config.ts";
+import { DELETE_CDNSKEY, DELETE_CDS } from "../dnssec/dnskey.ts";
 import { type KeyPlan, type KeyState, planOf, settled } from "../dnssec/rollover.ts";
 import type { Problem } from "../problem.ts";
 import { forEachInSteps, type Steps } from "../steps.ts";
@@ -79,9 +80,7 @@ export function* signZones(config: Config, zones: readonly Zone[], reader: FileR
     const ttlSeconds =
       wanted.rollover === null ? 0 : Math.max(wanted.keyTtlSeconds, yield* largestTtl(config, zone));
     zoneKeys.set(key, { keys, state, ttlSeconds });
-    withKeys.push(
-      withApexRRsets(zone, wanted.keyTtlSeconds, filesOf(plan.dnskeys, keys), filesOf(plan.cds, keys)),
-    );
+    withKeys.push(withApexRRsets(zone, wanted, filesOf(plan.dnskeys, keys), filesOf(plan.cds, keys)));
   }
   return { zones: withKeys, signing, zoneKeys, problems };
 }
@@ -150,7 +149,7 @@ function* problemsOf(zone: Zone, wanted: DnssecZone, keys: readonly ZoneKey[]): 
 
 function withApexRRsets(
   zone: Zone,
-  ttlSeconds: number,
+  { keyTtlSeconds: ttlSeconds, cds: wish }: DnssecZone,
   dnskeys: readonly ZoneKey[],
   cds: readonly ZoneKey[],
 ): Zone {
@@ -166,14 +165,8 @@ function withApexRRsets(
       RRType.DNSKEY,
       dnskeys.map(({ dnskey }) => dnskey),
     ),
-    ...rrset(
-      RRType.CDS,
-      cds.map(({ ds }) => ds),
-    ),
-    ...rrset(
-      RRType.CDNSKEY,
-      cds.map(({ dnskey }) => dnskey),
-    ),
+    ...rrset(RRType.CDS, wish === "delete" ? [DELETE_CDS] : cds.map(({ ds }) => ds)),
+    ...rrset(RRType.CDNSKEY, wish === "delete" ? [DELETE_CDNSKEY] : cds.map(({ dnskey }) => dnskey)),
   ]);
   return { ...zone, nodes: withNode(zone.nodes, { ...apex, rrsets }) };
 }

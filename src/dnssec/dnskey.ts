@@ -45,6 +45,10 @@ export function dsRdata(apex: Name, dnskey: Uint8Array): Uint8Array {
   return rdata;
 }
 
+/** RDATA of the CDS, and of the CDNSKEY, that ask the parent to take every DS out (RFC 8078 §4). */
+export const DELETE_CDS: Uint8Array = Uint8Array.of(0, 0, 0, 0, 0);
+export const DELETE_CDNSKEY: Uint8Array = Uint8Array.of(0, 0, PROTOCOL, 0, 0);
+
 /** Whether a DS of the parent's is of that DNSKEY at `apex`; of a key without RDATA (null) none is. */
 export function isDsOf(ds: Uint8Array, apex: Name, dnskey: Uint8Array | null): boolean {
   if (dnskey === null || ds.length < 4) return false;

@@ -33,6 +33,7 @@ describe("a config with every key", () => {
         algorithm: "ed25519",
         validitySeconds: 864_000,
         keyTtlSeconds: 1800,
+        cds: "keys",
         rollover: {
           by: "ams-1",
           everyMs: 90 * 86_400_000,
@@ -42,7 +43,7 @@ describe("a config with every key", () => {
           lookEveryMs: 300_000,
         },
       },
-      { label: "other.example", keyTtlSeconds: 3600, rollover: null },
+      { label: "other.example", keyTtlSeconds: 3600, cds: "delete", rollover: null },
     ]);
   });
 

@@ -36,6 +36,24 @@ describe("the whole file", () => {
   );
 });
 
+describe("dnssec", () => {
+  checkAll(
+    [
+      [
+        "dnssec: { a.example: { cds: never } }",
+        ['1:29: dnssec.a.example.cds: expected keys or delete, found "never"'],
+      ],
+      [
+        "dnssec: { a.example: { cds: delete, rollover: { by: dns1 } } }",
+        [
+          '1:29: dnssec.a.example.cds: the zone gives up its DS, so there is none to roll: expected no "rollover"',
+        ],
+      ],
+    ],
+    small,
+  );
+});
+
 describe("node, geo and zones", () => {
   checkAll(
     [

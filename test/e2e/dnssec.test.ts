@@ -1,6 +1,6 @@
 /** Real validators agree with every signed answer: delv, unbound and BIND, each with the zone's key as its trust anchor. */
 
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { has, type Program, useLab } from "./harness.ts";
@@ -95,6 +95,58 @@ describe.each(["ecdsap256sha256", "ed25519"])("%s", (algorithm) => {
   describe.skipIf(!has("named") || !has("dig"))("BIND validates (needs named and dig)", () => {
     validates(once(() => startNamed(lab, site, anchor, algorithm)));
   });
+
+  describe.skipIf(!has("dnssec-cds") || !has("dig"))(
+    "a parent that reads CDS (needs dnssec-cds and dig)",
+    () => {
+      test("gets the DS of the zone's key (RFC 7344 §4, §4.1)", async () => {
+        const ds = await lab.run("ds", "gslb.example", "--config", site.folder);
+        expect(await dsAfter(ds)).toBe(ds.trim().toLowerCase());
+      });
+    },
+  );
+
+  test.skipIf(!has("delv") || !has("dig"))(
+    "asks the parent to take its DS out, and stays signed (RFC 8078 §4; needs delv and dig)",
+    async () => {
+      const config = join(site.folder, "meridian.yaml");
+      const from = node.output.length;
+      const text = readFileSync(config, "utf8");
+      writeFileSync(config, text.replace(`algorithm: ${algorithm}`, `algorithm: ${algorithm}, cds: delete`));
+      await node.said(/is in force/, 30_000, from);
+      for (const [type, rdata] of [
+        ["CDS", "0 0 0 00"],
+        ["CDNSKEY", "0 3 0 AA=="],
+      ] as const) {
+        expect(await dig("+short", "gslb.example", type)).toBe(`${rdata}\n`);
+        expect(await delv(lab, site, anchor, "gslb.example", type)).toContain("; fully validated");
+      }
+    },
+  );
+
+  /** The DS RRset that BIND's own program makes of the parent's, and of what the zone asks for. */
+  async function dsAfter(ds: string): Promise<string> {
+    const [before, child] = ["dsset", "child"].map((name) => join(lab.folder, `${algorithm}.${name}`));
+    writeFileSync(before ?? "", ds);
+    // It takes no signature that is older than the DS: what is replayed could bring back an old key.
+    utimesSync(before ?? "", 0, 0);
+    const types = ["DNSKEY", "CDS", "CDNSKEY"];
+    const rrs = await Promise.all(
+      types.map((type) => dig("+dnssec", "+noall", "+answer", "gslb.example", type)),
+    );
+    writeFileSync(child ?? "", rrs.join(""));
+    const args = ["-d", before ?? "", "-f", child ?? "", "gslb.example"];
+    const program = lab.start("dnssec-cds", "dnssec-cds", args);
+    await program.ended;
+    if (program.status !== 0) throw new Error(program.output);
+    return program.output.trim().toLowerCase();
+  }
+
+  async function dig(...question: readonly string[]): Promise<string> {
+    const program = lab.start("dig", "dig", ["@127.0.0.1", "-p", String(site.port), ...question]);
+    await program.ended;
+    return program.output;
+  }
 
   function validates(resolver: () => Promise<Resolver>): void {
     test.each(QUESTIONS)("%s: %s %s", async (_what, name, type, printed) => {
