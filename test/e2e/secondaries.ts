@@ -8,6 +8,9 @@ import { has } from "./harness.ts";
 interface Primary {
   readonly zone: string;
   readonly port: number;
+  /** Where it speaks TLS, and the certificate that it shows as `dns.test`. */
+  readonly tlsPort: number;
+  readonly certificate: string;
   readonly key: string;
   /** In base64. */
   readonly secret: string;
@@ -62,11 +65,16 @@ zone:
   },
 };
 
-const NSD: Secondary = {
-  name: "NSD",
-  program: "nsd",
-  command: (folder, port, primary) => {
+const NSD: Secondary = nsd("NSD", false);
+const NSD_TLS: Secondary = nsd("NSD-over-TLS", true);
+const BIND: Secondary = bind("BIND", false);
+const BIND_TLS: Secondary = bind("BIND-over-TLS", true);
+
+/** NSD; over TLS it transfers from nobody who does not show the certificate (RFC 9103). */
+function nsd(name: string, overTls: boolean): Secondary {
+  const command: Secondary["command"] = (folder, port, primary) => {
     const config = join(folder, "nsd.conf");
+    const at = overTls ? `${primary.tlsPort} ${primary.key} primary` : `${primary.port} ${primary.key}`;
     writeFileSync(
       config,
       `server:
@@ -82,6 +90,10 @@ const NSD: Secondary = {
   xfrd-reload-timeout: 0
   server-count: 1
   verbosity: 2
+  tls-cert-bundle: "${primary.certificate}"
+tls-auth:
+  name: "primary"
+  auth-domain-name: "dns.test"
 remote-control:
   control-enable: no
 key:
@@ -91,19 +103,22 @@ key:
 zone:
   name: "${primary.zone}"
   zonefile: "zone"
-  request-xfr: 127.0.0.1@${primary.port} ${primary.key}
+  request-xfr: 127.0.0.1@${at}
   allow-notify: 127.0.0.1 ${primary.key}
 `,
     );
     return ["nsd", "-d", "-c", config];
-  },
-};
+  };
+  return { name, program: "nsd", command };
+}
 
-const BIND: Secondary = {
-  name: "BIND",
-  program: "named",
-  command: (folder, port, primary) => {
+/** BIND, in the same way. */
+function bind(name: string, overTls: boolean): Secondary {
+  const command: Secondary["command"] = (folder, port, primary) => {
     const config = join(folder, "named.conf");
+    const at = overTls
+      ? `port ${primary.tlsPort} key "${primary.key}" tls primary`
+      : `port ${primary.port} key "${primary.key}"`;
     writeFileSync(
       config,
       `options {
@@ -117,24 +132,25 @@ const BIND: Secondary = {
   notify no;
 };
 controls { };
+tls primary { ca-file "${primary.certificate}"; remote-hostname "dns.test"; };
 key "${primary.key}" { algorithm hmac-sha256; secret "${primary.secret}"; };
 zone "${primary.zone}" {
   type secondary;
   file "zone";
-  primaries { 127.0.0.1 port ${primary.port} key "${primary.key}"; };
+  primaries { 127.0.0.1 ${at}; };
   allow-notify { key "${primary.key}"; };
 };
 `,
     );
     return ["named", "-g", "-n", "1", "-c", config];
-  },
-};
+  };
+  return { name, program: "named", command };
+}
 
+const ALL = [KNOT, NSD, BIND, NSD_TLS, BIND_TLS];
 /** Those that can be started here, and the names of the others. */
-export const SECONDARIES: readonly Secondary[] = [KNOT, NSD, BIND].filter(({ program }) => has(program));
-export const MISSING: readonly string[] = [KNOT, NSD, BIND]
-  .filter(({ program }) => !has(program))
-  .map(({ name }) => name);
+export const SECONDARIES: readonly Secondary[] = ALL.filter(({ program }) => has(program));
+export const MISSING: readonly string[] = ALL.filter(({ program }) => !has(program)).map(({ name }) => name);
 
 /** A folder of its own below another. */
 export function folderOf({ name }: Secondary, folder: string): string {

@@ -4,12 +4,13 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { HAS_OPENSSL, makeCertificate } from "../serve/certificates.ts";
 import { freePort, has, PATIENCE, type Program, report, until, useLab } from "./harness.ts";
 import { folderOf, MISSING, SECONDARIES } from "./secondaries.ts";
 import { layOut, type Site, startNode } from "./site.ts";
 
 const lab = useLab();
-const NEEDS = has("dig") && has("kdig") ? "" : " (skipped: needs dig and kdig)";
+const NEEDS = has("dig") && has("kdig") && HAS_OPENSSL ? "" : " (skipped: needs dig, kdig and openssl)";
 const ZONE = "static.example";
 const WITHOUT = MISSING.length === 0 ? "" : ` (skipped: there is no ${MISSING.join(", no ")})`;
 
@@ -42,6 +43,8 @@ const RRS = 12 + 2_000;
 
 let site: Site;
 let node: Program;
+let tlsPort: number;
+let certificate: string;
 const secrets = { xfr: secret(), other: secret() };
 const KEY = key("xfr", secrets.xfr);
 /** Where each secondary listens, by its name. */
@@ -49,7 +52,14 @@ const ports = new Map<string, number>();
 
 describe.skipIf(NEEDS !== "")(`zone transfers${NEEDS}`, () => {
   beforeAll(async () => {
-    site = await layOut(lab, [["zones: [", `zones: [zones/${ZONE}.zone, `]]);
+    tlsPort = await freePort();
+    const files = makeCertificate();
+    ({ certificate } = files);
+    const tls = `tls: { listen: ["127.0.0.1:${tlsPort}"], certificate: ${certificate}, key: ${files.key} }`;
+    site = await layOut(lab, [
+      ["zones: [", `zones: [zones/${ZONE}.zone, `],
+      ["node:\n", `node:\n  ${tls}\n`],
+    ]);
     writeZone(1);
     mkdirSync(join(site.folder, "keys"));
     for (const [name, value] of Object.entries(secrets))
@@ -82,6 +92,19 @@ transfer:
       if (program === "dig") expect(printed).toMatch(/messages [3-9],/);
     },
   );
+
+  test("kdig gets a whole zone over TLS, each message signed (RFC 9103 §7)", async () => {
+    const tls = ["+tls", `+tls-ca=${certificate}`, "+tls-hostname=dns.test"];
+    const printed = await askPort("kdig", tlsPort, ZONE, "AXFR", [...tls, "-y", KEY]);
+    expect(new Set(rrsIn(printed)).size).toBe(RRS);
+    expect(printed).not.toMatch(/WARNING|verif|failed/i);
+  });
+
+  test("without a key there is no transfer over TLS either (RFC 9103 §7)", async () => {
+    const printed = await askPort("kdig", tlsPort, ZONE, "AXFR", ["+tls"]);
+    expect(printed).toMatch(/REFUSED/);
+    expect(rrsIn(printed)).toEqual([]);
+  });
 
   test("a zone with steered names is transferred without them where the config says so", async () => {
     const rrs = rrsIn(await ask("dig", "gslb.example", "AXFR", "-y", KEY));
@@ -126,7 +149,7 @@ transfer:
     let next = 1;
 
     beforeAll(() => {
-      const primary = { zone: ZONE, port: site.port, key: "xfr", secret: secrets.xfr };
+      const primary = { zone: ZONE, port: site.port, tlsPort, certificate, key: "xfr", secret: secrets.xfr };
       for (const secondary of SECONDARIES) {
         const port = ports.get(secondary.name) ?? 0;
         const [command = "", ...args] = secondary.command(folderOf(secondary, lab.folder), port, primary);
@@ -160,8 +183,8 @@ transfer:
       for (const { name } of SECONDARIES)
         expect(await askAt(name, `new.${ZONE}`, "TXT", "+short")).toBe('"second"\n');
       for (const { name } of SECONDARIES)
-        await node.said(new RegExp(`"target":"127.0.0.1#${ports.get(name)}".*answered`), 30_000, from);
-    });
+        await node.said(new RegExp(`"target":"127.0.0.1#${ports.get(name)}".*answered`), 60_000, from);
+    }, 90_000);
 
     test("a change without a new serial is told to the operator, and to nobody else", async () => {
       const from = node.output.length;
