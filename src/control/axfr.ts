@@ -5,14 +5,16 @@ import { RRClass, RRType } from "../wire/codes.ts";
 import type { Message, MessageWriter } from "../wire/message.ts";
 import { type Name, nameKey } from "../wire/name.ts";
 import { serialIn } from "../wire/serial.ts";
+import { type TsigKey, tsigOctets } from "../wire/tsig.ts";
 import type { RRset, Zone } from "../zone/zone.ts";
 import { AA, beginResponse, endResponse } from "./response.ts";
 
 /** As far as a pointer reaches (RFC 1035 §4.1.4), so that every name of a message can be compressed. */
 const MESSAGE_OCTETS = 16_384;
-/** Octets of a header, an owner name and a TSIG at the most, around the RDATA of an RR that is a message by itself. */
-const AROUND_RR = 1_024;
+/** What a length before a message over TCP can say (RFC 1035 §4.2.2). */
 const MESSAGE_OCTETS_MAX = 65_535;
+/** A header, and what stands between an owner name and its RDATA. */
+const AROUND_RR = 12 + 10;
 
 interface RR {
   readonly owner: Name;
@@ -36,9 +38,15 @@ export function serialOf(zone: Zone): number {
   return serial;
 }
 
+/** The octets of the longest RR, owner and RDATA together, that a message of its own has room for beside a TSIG by that key. */
+export function rrOctetsMax(key: Pick<TsigKey, "name" | "algorithm">): number {
+  return MESSAGE_OCTETS_MAX - AROUND_RR - tsigOctets(key);
+}
+
 /**
  * The messages of the response, each made when it is asked for. Glue comes along (RFC 5936 §3.3), names keep their case
- * (§3.4), the question stands in the first message alone (§2.2.2). What is steered is not in a zone's RRsets.
+ * (§3.4), the question stands in the first message alone (§2.2.2). What is steered is not in a zone's RRsets. No RR is longer
+ * than `rrOctetsMax` of the key that signs (see `transfer-check.ts`).
  */
 export function* zoneMessages(zone: Zone, octets: Uint8Array, message: Message): Generator<Uint8Array> {
   let writer = beginResponse(octets, message, AA, MESSAGE_OCTETS);
@@ -47,10 +55,9 @@ export function* zoneMessages(zone: Zone, octets: Uint8Array, message: Message):
     if (add(writer, rr)) continue;
     yield endResponse(writer, request);
     request = null;
-    const sizeMax = Math.max(MESSAGE_OCTETS, rr.rdata.length + AROUND_RR);
-    assert(sizeMax <= MESSAGE_OCTETS_MAX, "an RR fits into a message of its own, with a signature");
+    const sizeMax = Math.max(MESSAGE_OCTETS, AROUND_RR + rr.owner.length + rr.rdata.length);
     writer = beginResponse(octets, null, AA, sizeMax);
-    add(writer, rr);
+    assert(add(writer, rr), "an RR fits into a message of its own");
   }
   yield endResponse(writer, request);
 }

@@ -129,7 +129,7 @@ export function unsigned(octets: Uint8Array, tsig: Tsig): Uint8Array {
 }
 
 /** How much longer a message gets when it is signed. */
-export function tsigOctets({ name, algorithm }: TsigKey): number {
+export function tsigOctets({ name, algorithm }: Pick<TsigKey, "name" | "algorithm">): number {
   return name.length + 10 + algorithmName(algorithm).length + 10 + macOctets[algorithm] + 6;
 }
 

@@ -5,6 +5,7 @@ import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import type { ForwardedRequest } from "../../src/book/messages.ts";
 import type { Config, TransferPeer } from "../../src/config/config.ts";
+import { rrOctetsMax } from "../../src/control/axfr.ts";
 import { Clerk } from "../../src/control/clerk.ts";
 import type { Snapshot } from "../../src/control/snapshot.ts";
 import { parseAddress, parsePrefix } from "../../src/wire/address.ts";
@@ -135,6 +136,17 @@ function tsigOf(octets: Uint8Array): Tsig {
 }
 
 describe("a transfer", () => {
+  test("has room for every RR that a message can hold with its TSIG (RFC 5936 §2.2)", async () => {
+    // "\1b\7example\0" has 11 octets.
+    const length = rrOctetsMax(KEY) - 11;
+    const lab = new Lab(zone(7, `b 60 TYPE65400 \\# ${length} ${"ab".repeat(length)}`));
+    const messages = await lab.all(query(AXFR, { edns: true }));
+    expect(messages.map((octets) => octets.length)).toContain(65_535);
+    const rrs = messages.flatMap((octets) => read(octets).answers);
+    expect(rrs.map(({ type }) => type)).toEqual([SOA, 2, 1, 65_400, SOA]);
+    expect(rrs[3]?.rdata).toHaveLength(length);
+  });
+
   test("is the zone's SOA, all its RRs and its SOA again (RFC 5936 §2.2), names in their case (§3.4)", async () => {
     const lab = new Lab(zone(7, "sub 60 NS ns.sub\nns.sub 60 A 192.0.2.9"));
     const [only, ...others] = await lab.all(query(AXFR));
