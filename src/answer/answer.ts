@@ -18,7 +18,8 @@ import {
 import { Counter, count } from "../telemetry/counters.ts";
 import { word } from "../wire/bytes.ts";
 import { ExtendedError, Opcode, Rcode, RRClass, RRType } from "../wire/codes.ts";
-import { hashName, headerLength, Parsed, parseQuery, type Query } from "../wire/query.ts";
+import { headerLength, messageLengthMax, udpLengthMax } from "../wire/format.ts";
+import { hashName, Parsed, parseQuery, type Query } from "../wire/query.ts";
 import { refuseKey, writeTsig } from "./bad-key.ts";
 import { addCname, addDname, addHinfo } from "./chain.ts";
 import { answerChaos } from "./chaos.ts";
@@ -33,7 +34,7 @@ import { isReferral, Limit, type RateLimit } from "./rate-limit.ts";
 import { type Reply, Section } from "./reply.ts";
 import { type Signatures, steeredVariant } from "./signatures.ts";
 import { steer } from "./steer.ts";
-import { MESSAGE_MAX, Transport, UDP_PAYLOAD_MAX } from "./transport.ts";
+import { Transport } from "./transport.ts";
 
 /** What a thread holds ready for its queries. */
 export interface AnswerState {
@@ -76,7 +77,7 @@ export function answer(
   }
   const proof = query.cookieLength === 0 ? CookieProof.None : checkCookie(state, client, moment);
   const isProven = transport !== Transport.Udp || proof === CookieProof.Valid;
-  let sizeMax = transport === Transport.Udp ? Math.min(query.udpPayloadSize, UDP_PAYLOAD_MAX) : MESSAGE_MAX;
+  let sizeMax = transport === Transport.Udp ? Math.min(query.udpPayloadSize, udpLengthMax) : messageLengthMax;
   if (!isProven && options.maxAmplification !== null) {
     // Truncated to a whole number, because V8 would make objects of others.
     sizeMax = Math.min(sizeMax, Math.trunc(length * options.maxAmplification));

@@ -2,18 +2,17 @@
 
 import { copyBytes, putU16, u16 } from "../wire/bytes.ts";
 import { Rcode, RRClass, RRType, TsigError } from "../wire/codes.ts";
+import { fixedRRLength, headerLength } from "../wire/format.ts";
 import { nameLengthMax, uncompressedLength } from "../wire/name.ts";
-import { headerLength, type Query } from "../wire/query.ts";
+import type { Query } from "../wire/query.ts";
 import type { Reply } from "./reply.ts";
 
-/** Octets of an RR between its owner name and its RDATA. */
-const FIXED = 10;
 /** Octets of a TSIG's RDATA behind the algorithm: time signed and fudge; MAC size, original ID, error and other length. */
 const TIMES = 8;
 const REST = 8;
 
 /** Two names, and what is between and behind them. */
-const TSIG_OCTETS_MAX = 2 * nameLengthMax + FIXED + TIMES + REST;
+const TSIG_OCTETS_MAX = 2 * nameLengthMax + fixedRRLength + TIMES + REST;
 
 /** The TSIG of one reply, which the OPT of that reply is written over; one packet is answered at a time. */
 const tsig = new Uint8Array(TSIG_OCTETS_MAX);
@@ -24,7 +23,7 @@ const tsig = new Uint8Array(TSIG_OCTETS_MAX);
  */
 export function refuseKey(packet: Uint8Array, query: Query, reply: Reply): void {
   const { tsigAt, tsigOwnerEnd } = query;
-  const algorithmAt = tsigOwnerEnd + FIXED;
+  const algorithmAt = tsigOwnerEnd + fixedRRLength;
   const end = algorithmAt + u16(packet, algorithmAt - 2);
   const algorithmLength = uncompressedLength(packet, algorithmAt, end);
   const timesAt = algorithmAt + algorithmLength;
@@ -38,8 +37,8 @@ export function refuseKey(packet: Uint8Array, query: Query, reply: Reply): void 
   putU16(tsig, ownerLength + 4, 0);
   putU16(tsig, ownerLength + 6, 0);
   putU16(tsig, ownerLength + 8, algorithmLength + TIMES + REST);
-  copyBytes(packet, algorithmAt, tsig, ownerLength + FIXED, algorithmLength + TIMES);
-  const rest = ownerLength + FIXED + algorithmLength + TIMES;
+  copyBytes(packet, algorithmAt, tsig, ownerLength + fixedRRLength, algorithmLength + TIMES);
+  const rest = ownerLength + fixedRRLength + algorithmLength + TIMES;
   putU16(tsig, rest, 0);
   putU16(tsig, rest + 2, u16(packet, 0));
   putU16(tsig, rest + 4, TsigError.BadKey);

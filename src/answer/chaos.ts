@@ -2,7 +2,8 @@
 
 import { copyBytes, fold, putU16, u8 } from "../wire/bytes.ts";
 import { ExtendedError, Rcode, RRClass, RRType } from "../wire/codes.ts";
-import { headerLength, type Query } from "../wire/query.ts";
+import { headerLength } from "../wire/format.ts";
+import type { Query } from "../wire/query.ts";
 import type { Client } from "./client.ts";
 import type { ChaosOptions } from "./options.ts";
 import { isAmong } from "./prefixes.ts";

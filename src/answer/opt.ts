@@ -2,17 +2,16 @@
 
 import { copyBytes, putU16 } from "../wire/bytes.ts";
 import { EdnsOption, RRType } from "../wire/codes.ts";
+import { EdnsBits, fixedRRLength, messageLengthMax, udpLengthMax } from "../wire/format.ts";
 import { clientCookieLength, type Query } from "../wire/query.ts";
 import { COOKIES_LENGTH, SERVER_COOKIE_LENGTH } from "./cookie.ts";
 import type { AnswerOptions } from "./options.ts";
 import type { Reply } from "./reply.ts";
-import { MESSAGE_MAX, Transport, UDP_PAYLOAD_MAX } from "./transport.ts";
+import { Transport } from "./transport.ts";
 
-/** Flags of an OPT: DNSSEC OK, which is copied (RFC 3225 §3), and Compact Answers OK (RFC 9824 §5.1). */
-const DO = 0x8000;
-const CO = 0x4000;
+const { DO, CO } = EdnsBits;
 /** Octets of an OPT without options. */
-const OPT_FIXED = 11;
+const OPT_FIXED = 1 + fixedRRLength;
 /** Octets of an option before its data. */
 const OPTION_HEADER = 4;
 /** Octets of an ECS option's data before its address (RFC 7871 §6). */
@@ -42,7 +41,7 @@ export function writeOpt(reply: Reply, query: Query, transport: Transport, optio
   const { packet, at } = reply;
   packet[at] = 0;
   putU16(packet, at + 1, RRType.OPT);
-  putU16(packet, at + 3, UDP_PAYLOAD_MAX);
+  putU16(packet, at + 3, udpLengthMax);
   packet[at + 5] = reply.rcode >> 4;
   packet[at + 6] = 0;
   putU16(packet, at + 7, (query.dnssecOk ? DO : 0) | (query.compactOk ? CO : 0));
@@ -120,8 +119,8 @@ function writeExtendedError(packet: Uint8Array, at: number, code: number): numbe
 /** Zeros up to the end of a block (RFC 7830 §3); a message that has no room for the option stays as it is. */
 function writePadding(packet: Uint8Array, at: number): number {
   const dataAt = at + OPTION_HEADER;
-  if (dataAt > MESSAGE_MAX) return at;
-  const end = Math.min(Math.ceil(dataAt / PADDING_BLOCK) * PADDING_BLOCK, MESSAGE_MAX);
+  if (dataAt > messageLengthMax) return at;
+  const end = Math.min(Math.ceil(dataAt / PADDING_BLOCK) * PADDING_BLOCK, messageLengthMax);
   writeHeader(packet, at, EdnsOption.Padding, end - dataAt);
   packet.fill(0, dataAt, end);
   return end;

@@ -4,7 +4,8 @@ import type { Book } from "../book/book.ts";
 import { BLOCK_HEADER, FIX_APEX } from "../book/layout.ts";
 import { copyBytes, putU16, putU32, u16 } from "../wire/bytes.ts";
 import { type ExtendedError, Rcode, RRClass } from "../wire/codes.ts";
-import { headerLength, type Query } from "../wire/query.ts";
+import { fixedRRLength, HeaderBits, headerLength } from "../wire/format.ts";
+import type { Query } from "../wire/query.ts";
 import { SERVER_COOKIE_LENGTH } from "./cookie.ts";
 import { Links } from "./links.ts";
 
@@ -12,13 +13,9 @@ import { Links } from "./links.ts";
 const QNAME_AT = headerLength;
 
 /** Octets of an RR with a compressed owner before its RDATA. */
-export const FIXED_LENGTH = 12;
+export const FIXED_LENGTH: number = 2 + fixedRRLength;
 
-const QR = 0x8000;
-const AA = 0x0400;
-const TC = 0x0200;
-const RD = 0x0100;
-const OPCODE = 0x7800;
+const { QR, Opcode: OPCODE, AA, TC, RD } = HeaderBits;
 
 /** Where RRs go. */
 export const Section = { Answer: 0, Authority: 1, Additional: 2 } as const;

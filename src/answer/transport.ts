@@ -10,8 +10,3 @@ export const Transport = {
   Https: 3,
 } as const;
 export type Transport = (typeof Transport)[keyof typeof Transport];
-
-/** What we accept and send over UDP: fits one IPv6 packet on any path (RFC 9715, DNS flag day 2020). */
-export const UDP_PAYLOAD_MAX = 1232;
-/** The most a message can be where it is not a datagram (RFC 1035 §4.2.2). */
-export const MESSAGE_MAX = 65_535;

@@ -2,19 +2,18 @@
 
 import assert from "node:assert/strict";
 import { RRClass, RRType } from "../wire/codes.ts";
+import { fixedRRLength, HeaderBits, headerLength, messageLengthMax } from "../wire/format.ts";
 import type { Message, MessageWriter } from "../wire/message.ts";
 import { type Name, nameKey } from "../wire/name.ts";
 import { serialIn } from "../wire/serial.ts";
 import { type TsigKey, tsigOctets } from "../wire/tsig.ts";
 import type { RRset, Zone } from "../zone/zone.ts";
-import { AA, beginResponse, endResponse } from "./response.ts";
+import { beginResponse, endResponse } from "./response.ts";
 
 /** As far as a pointer reaches (RFC 1035 §4.1.4), so that every name of a message can be compressed. */
 const MESSAGE_OCTETS = 16_384;
-/** What a length before a message over TCP can say (RFC 1035 §4.2.2). */
-const MESSAGE_OCTETS_MAX = 65_535;
 /** A header, and what stands between an owner name and its RDATA. */
-const AROUND_RR = 12 + 10;
+const AROUND_RR = headerLength + fixedRRLength;
 
 interface RR {
   readonly owner: Name;
@@ -40,7 +39,7 @@ export function serialOf(zone: Zone): number {
 
 /** The octets of the longest RR, owner and RDATA together, that a message of its own has room for beside a TSIG by that key. */
 export function rrOctetsMax(key: Pick<TsigKey, "name" | "algorithm">): number {
-  return MESSAGE_OCTETS_MAX - AROUND_RR - tsigOctets(key);
+  return messageLengthMax - AROUND_RR - tsigOctets(key);
 }
 
 /**
@@ -49,14 +48,14 @@ export function rrOctetsMax(key: Pick<TsigKey, "name" | "algorithm">): number {
  * than `rrOctetsMax` of the key that signs (see `transfer-check.ts`).
  */
 export function* zoneMessages(zone: Zone, octets: Uint8Array, message: Message): Generator<Uint8Array> {
-  let writer = beginResponse(octets, message, AA, MESSAGE_OCTETS);
+  let writer = beginResponse(octets, message, HeaderBits.AA, MESSAGE_OCTETS);
   let request: Message | null = message;
   for (const rr of rrsOf(zone)) {
     if (add(writer, rr)) continue;
     yield endResponse(writer, request);
     request = null;
     const sizeMax = Math.max(MESSAGE_OCTETS, AROUND_RR + rr.owner.length + rr.rdata.length);
-    writer = beginResponse(octets, null, AA, sizeMax);
+    writer = beginResponse(octets, null, HeaderBits.AA, sizeMax);
     assert(add(writer, rr), "an RR fits into a message of its own");
   }
   yield endResponse(writer, request);
@@ -64,7 +63,7 @@ export function* zoneMessages(zone: Zone, octets: Uint8Array, message: Message):
 
 /** A response that has the SOA alone: who asks has this version already, or is to ask over TCP (RFC 1995 §2, §4). */
 export function soaMessage(zone: Zone, octets: Uint8Array, message: Message): Uint8Array {
-  const writer = beginResponse(octets, message, AA);
+  const writer = beginResponse(octets, message, HeaderBits.AA);
   for (const rr of rrsIn(zone.apex, soaOf(zone))) add(writer, rr);
   return endResponse(writer, message);
 }

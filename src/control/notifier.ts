@@ -7,6 +7,7 @@ import type { Endpoint, TransferPeer } from "../config/config.ts";
 import { parseAddress } from "../wire/address.ts";
 import { u16 } from "../wire/bytes.ts";
 import { Opcode, Rcode, RRClass, RRType } from "../wire/codes.ts";
+import { HeaderBits } from "../wire/format.ts";
 import { type Message, MessageWriter, readMessage } from "../wire/message.ts";
 import { formatName, type Name, nameKey, sameName } from "../wire/name.ts";
 import { isAfter } from "../wire/serial.ts";
@@ -14,7 +15,6 @@ import { findTsig, type TsigKey, TsigSigner, verifyTsig } from "../wire/tsig.ts"
 import type { Zone } from "../zone/zone.ts";
 import { serialOf, soaOf } from "./axfr.ts";
 import { inTurns } from "./in-turns.ts";
-import { AA } from "./response.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { labelOf } from "./transfers.ts";
 import { isSameContent } from "./zone-content.ts";
@@ -35,8 +35,6 @@ const TRIES = 6;
 /** So many are sent at a time, with a pause before the next: an operator with a thousand zones has few secondaries. */
 const BURST = 50;
 const PAUSE_MS = 50;
-const QR = 0x8000;
-const RCODE = 0x000f;
 
 /** A NOTIFY that has not been answered. Its octets, and so its MAC, are the same each time. */
 interface Pending {
@@ -194,7 +192,7 @@ export class Notifier {
   }
 
   #hear(id: string, pending: Pending, octets: Uint8Array, message: Message): void {
-    const rcode = message.flags & RCODE;
+    const rcode = message.flags & HeaderBits.Rcode;
     const found = findTsig(message);
     const seconds = Math.trunc(this.#options.nowMs() / 1000);
     const isSigned =
@@ -235,7 +233,7 @@ function targetsOf(
 /** The zone, and its SOA as a hint that saves a query (RFC 1996 §3.7). */
 function notifyOf(zone: Zone): Uint8Array {
   const { ttlSeconds, rdatas } = soaOf(zone);
-  const writer = new MessageWriter(randomInt(2 ** 16), (Opcode.Notify << 11) | AA, 1024);
+  const writer = new MessageWriter(randomInt(2 ** 16), (Opcode.Notify << 11) | HeaderBits.AA, 1024);
   writer.question({ qname: zone.apex, qtype: RRType.SOA, qclass: RRClass.IN });
   for (const rdata of rdatas) writer.answer(zone.apex, RRType.SOA, RRClass.IN, ttlSeconds, rdata);
   return writer.octets;
@@ -245,5 +243,5 @@ function notifyOf(zone: Zone): Uint8Array {
 function isReply({ id, flags, opcode, questions }: Message, { octets, apex }: Pending): boolean {
   const [question] = questions;
   const isOurs = question === undefined || sameName(question.qname, apex);
-  return (flags & QR) !== 0 && opcode === Opcode.Notify && id === u16(octets, 0) && isOurs;
+  return (flags & HeaderBits.QR) !== 0 && opcode === Opcode.Notify && id === u16(octets, 0) && isOurs;
 }

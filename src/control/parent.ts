@@ -9,6 +9,7 @@ import type { ParentView, ServerView } from "../dnssec/parent-ds.ts";
 import { messageOf } from "../problem.ts";
 import { addressOf, parseAddress } from "../wire/address.ts";
 import { Rcode, RRClass, RRType } from "../wire/codes.ts";
+import { HeaderBits, udpLengthMin } from "../wire/format.ts";
 import { type Message, type MessageRR, MessageWriter, readMessage } from "../wire/message.ts";
 import { formatName, type Name, parentOf, readName, sameName } from "../wire/name.ts";
 
@@ -18,9 +19,6 @@ const ANSWER_MS_MAX = 4_000;
 const SERVERS_MAX = 20;
 const ADDRESSES_MAX = 4;
 const DNS_PORT = 53;
-
-/** QR, AA and RD in the flags of a message (RFC 1035 §4.1.1). */
-const Flag = { QR: 0x8000, AA: 0x0400, RD: 0x0100 } as const;
 
 /** A server with the addresses at which one answer is enough. */
 interface Server {
@@ -52,7 +50,7 @@ async function view(apex: Name, { name, endpoints }: Server): Promise<ServerView
   for (const endpoint of endpoints) {
     try {
       const { answers, flags } = await ask(endpoint, apex, RRType.DS, 0);
-      if ((flags & Flag.AA) === 0) throw new Error("it is no server of the parent zone");
+      if ((flags & HeaderBits.AA) === 0) throw new Error("it is no server of the parent zone");
       const rrs = of(answers, apex, RRType.DS);
       const ttlSeconds = rrs.length === 0 ? null : Math.max(...rrs.map((rr) => rr.ttlSeconds));
       return { kind: "answered", server: name, ds: rrs.map(({ rdata }) => rdata), ttlSeconds };
@@ -91,7 +89,7 @@ async function resolve(
   let problem = "there is no resolver";
   for (const resolver of resolvers) {
     try {
-      return (await ask(resolver, qname, qtype, Flag.RD)).answers;
+      return (await ask(resolver, qname, qtype, HeaderBits.RD)).answers;
     } catch (cause) {
       problem = `resolver ${resolver.address.text}: ${messageOf(cause)}`;
     }
@@ -114,14 +112,14 @@ function of(rrs: readonly MessageRR[], owner: Name, type: number): readonly Mess
 async function ask(endpoint: Endpoint, qname: Name, qtype: number, flags: number): Promise<Message> {
   const id = randomInt(0x10000);
   const question = { qname, qtype, qclass: RRClass.IN };
-  const query = new MessageWriter(id, flags, 512).question(question).octets;
+  const query = new MessageWriter(id, flags, udpLengthMin).question(question).octets;
   const answer = readMessage(await exchange(endpoint, query));
   if (answer === null) throw new Error("its answer is malformed");
   const [asked] = answer.questions;
   const isOurs = asked !== undefined && sameName(asked.qname, qname) && asked.qtype === qtype;
-  if (answer.id !== id || (answer.flags & Flag.QR) === 0 || !isOurs)
+  if (answer.id !== id || (answer.flags & HeaderBits.QR) === 0 || !isOurs)
     throw new Error("it answers something else");
-  const rcode = answer.flags & 0xf;
+  const rcode = answer.flags & HeaderBits.Rcode;
   if (rcode !== Rcode.NoError) throw new Error(`it answers with RCODE ${rcode}`);
   return answer;
 }

@@ -2,6 +2,7 @@
 
 import { copyBytes, copyFolded, putU16, putU32, u8, u16 } from "../wire/bytes.ts";
 import { RRClass } from "../wire/codes.ts";
+import { fixedRRLength } from "../wire/format.ts";
 import { isWildcardName } from "../wire/name.ts";
 
 /** Octets of an RRSIG's RDATA before the signer's name. */
@@ -68,7 +69,8 @@ export function signedData(
   const { rdatas, rdatasAt, rdatasLength, ownerLength } = set;
   const end = rdatasAt + rdatasLength;
   let length = RRSIG_FIXED + set.apexLength;
-  for (let at = rdatasAt; at < end; at += 2 + u16(rdatas, at)) length += ownerLength + 10 + u16(rdatas, at);
+  for (let at = rdatasAt; at < end; at += 2 + u16(rdatas, at))
+    length += ownerLength + fixedRRLength + u16(rdatas, at);
   const data = new Uint8Array(length);
   let to = putRrsig(data, 0, set, algorithm, tag, inception, expiration);
   for (let at = rdatasAt; at < end; at += 2 + u16(rdatas, at)) {
@@ -78,7 +80,7 @@ export function signedData(
     putU16(data, to + 2, RRClass.IN);
     putU32(data, to + 4, set.ttlSeconds);
     copyBytes(rdatas, at, data, to + 8, 2 + u16(rdatas, at));
-    to += 10 + u16(rdatas, at);
+    to += fixedRRLength + u16(rdatas, at);
   }
   return data;
 }

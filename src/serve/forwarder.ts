@@ -4,8 +4,9 @@ import { Client } from "../answer/client.ts";
 import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import type { FromClient, ToDns } from "../book/messages.ts";
-import { u8 } from "../wire/bytes.ts";
+import { copyOf } from "../wire/bytes.ts";
 import { Opcode, RRType } from "../wire/codes.ts";
+import { headerLength, messageLengthMax } from "../wire/format.ts";
 import { type Message, readMessage } from "../wire/message.ts";
 import { findTsig, unsigned } from "../wire/tsig.ts";
 import { setClient } from "./endpoint.ts";
@@ -42,8 +43,6 @@ export interface Forwarded {
 const REQUESTS_MAX = 64;
 /** Control gives each message within milliseconds; one that does not in this time has other worries. */
 const SILENCE_MS = 5_000;
-/** More than any response that is to be signed, and the most that is answered in. */
-const ANSWER_OCTETS = 65_535;
 
 interface Pending {
   readonly sink: ReplySink;
@@ -139,7 +138,7 @@ export class Forwarder {
     if (message === null || !isOrdinary(message)) return null;
     const found = findTsig(message);
     if (found.kind !== "signed") return null;
-    const packet = new Uint8Array(ANSWER_OCTETS);
+    const packet = new Uint8Array(messageLengthMax);
     const query = unsigned(octets, found.tsig);
     packet.set(query);
     setClient(this.#client, source);
@@ -184,6 +183,7 @@ function isOrdinary({ opcode, questions }: Message): boolean {
 }
 
 function servFail(octets: Uint8Array): Uint8Array {
-  const packet = Uint8Array.from({ length: 12 }, (_, i) => u8(octets, i));
-  return packet.subarray(0, writeServFail(packet));
+  const header = copyOf(octets, 0, headerLength);
+  writeServFail(header);
+  return header;
 }

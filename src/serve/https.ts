@@ -11,9 +11,10 @@ import type { Client } from "../answer/client.ts";
 import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import { Counter, count } from "../telemetry/counters.ts";
+import { headerLength, messageLengthMax } from "../wire/format.ts";
 import { lifetimeSeconds } from "../wire/lifetime.ts";
 import type { Connections } from "./connections.ts";
-import { QUERY_OCTETS_MAX, QUERY_OCTETS_MIN } from "./stream.ts";
+import { QUERY_OCTETS_MAX } from "./stream.ts";
 import { afterHandshakes } from "./tls.ts";
 
 /** How HTTPS is served. */
@@ -50,7 +51,7 @@ const STREAMS_MAX = 100;
 const HEADER_OCTETS_MAX = 8 * 1024;
 
 /** All queries are answered in here, one at a time. */
-const packet = new Uint8Array(65_535);
+const packet = new Uint8Array(messageLengthMax);
 
 /** A server that listens nowhere and has no certificate yet. Nothing of what it is asked is logged (RFC 8484 §8.1). */
 export function createHttpsServer(service: HttpsService): Http2SecureServer {
@@ -129,7 +130,7 @@ function reply(service: HttpsService, request: Request, response: Response, quer
     request.destroy();
     return;
   }
-  const length = query.length < QUERY_OCTETS_MIN ? 0 : answerOf(service, query, connection.client);
+  const length = query.length < headerLength ? 0 : answerOf(service, query, connection.client);
   // Also what is a response itself: over UDP it would get none.
   if (length === 0) {
     refuse(service, request, response, 400);

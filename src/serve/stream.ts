@@ -6,13 +6,12 @@ import { FORWARD } from "../answer/forward.ts";
 import type { Answer } from "../answer/responder.ts";
 import type { Transport } from "../answer/transport.ts";
 import { putU16, u16 } from "../wire/bytes.ts";
+import { headerLength, messageLengthMax } from "../wire/format.ts";
 import { Abandoned } from "./forwarder.ts";
 import type { Turns } from "./turns.ts";
 
 /** Octets of the length before each message. */
 const PREFIX = 2;
-/** A header is the least that a message can be (RFC 1035 §4.1.1). */
-export const QUERY_OCTETS_MIN = 12;
 /**
  * A question with every EDNS option there is, padded, needs a few hundred. What other protocols begin with reads as a
  * length above this and closes the connection at once: 3,338 for a PROXY header, 5,635 for TLS, 18,245 for `GET`.
@@ -23,15 +22,13 @@ const LATER_MAX = 4;
 
 const NOTHING = new Uint8Array(0);
 
-/** The most that a message can have. */
-const MESSAGE_OCTETS_MAX = 65_535;
 /** Responses that are sent together; one more may be behind them. */
 const TOGETHER_OCTETS = 16 * 1024;
 
 /** The queries of all streams are answered in here, one at a time. */
-const packet = new Uint8Array(MESSAGE_OCTETS_MAX);
+const packet = new Uint8Array(messageLengthMax);
 /** Responses on their way into one write. */
-const responses = new Uint8Array(TOGETHER_OCTETS + PREFIX + MESSAGE_OCTETS_MAX);
+const responses = new Uint8Array(TOGETHER_OCTETS + PREFIX + messageLengthMax);
 
 /**
  * Takes a query that `answer` leaves to control, whose response takes time or many messages, such as a transfer (RFC
@@ -227,7 +224,7 @@ const NONSENSE = -1;
 function lengthAt(octets: Uint8Array, at: number): number {
   if (octets.length - at < PREFIX) return 0;
   const length = u16(octets, at);
-  if (length < QUERY_OCTETS_MIN || length > QUERY_OCTETS_MAX) return NONSENSE;
+  if (length < headerLength || length > QUERY_OCTETS_MAX) return NONSENSE;
   return octets.length - at - PREFIX < length ? 0 : length;
 }
 

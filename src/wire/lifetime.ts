@@ -2,13 +2,10 @@
 
 import { u8, u16, u32 } from "./bytes.ts";
 import { Rcode, RRType } from "./codes.ts";
-import { headerLength } from "./query.ts";
+import { fixedRRLength, HeaderBits, headerLength } from "./format.ts";
 
-const TC = 0x02;
 /** The two high bits of a compression pointer (RFC 1035 §4.1.4). */
 const POINTER = 0xc0;
-/** Type, class, TTL and RDATA length. */
-const FIXED = 10;
 
 /**
  * Seconds that the response in the first `length` octets may be kept (RFC 8484 §5.1): the smallest TTL of its answers;
@@ -16,8 +13,9 @@ const FIXED = 10;
  */
 export function lifetimeSeconds(packet: Uint8Array, length: number): number | null {
   if (length < headerLength) return null;
-  const rcode = u8(packet, 3) & 15;
-  const isTruncated = (u8(packet, 2) & TC) !== 0;
+  const flags = u16(packet, 2);
+  const rcode = flags & HeaderBits.Rcode;
+  const isTruncated = (flags & HeaderBits.TC) !== 0;
   if (isTruncated || (rcode !== Rcode.NoError && rcode !== Rcode.NXDomain)) return null;
   const answers = u16(packet, 6);
   const rrs = answers > 0 ? answers : u16(packet, 8);
@@ -26,8 +24,8 @@ export function lifetimeSeconds(packet: Uint8Array, length: number): number | nu
   let least: number | null = null;
   for (let i = 0; i < rrs; i += 1) {
     const fixed = nameEnd(packet, at, length);
-    if (fixed + FIXED > length) return null;
-    at = fixed + FIXED + u16(packet, fixed + 8);
+    if (fixed + fixedRRLength > length) return null;
+    at = fixed + fixedRRLength + u16(packet, fixed + 8);
     if (at > length) return null;
     const ttl = u32(packet, fixed + 4);
     if (answers > 0) least = Math.min(least ?? ttl, ttl);

@@ -4,13 +4,11 @@
 
 import { copyOf, putU16, putU32, u8, u16, u32 } from "./bytes.ts";
 import { RRType } from "./codes.ts";
+import { EdnsBits, fixedRRLength, headerLength } from "./format.ts";
 import { type Name, nameLengthMax } from "./name.ts";
 
-/** Octets of a header. */
-const HEADER_OCTETS = 12;
-/** Octets of an OPT without options, and of any RR between its owner name and its RDATA. */
-const OPT_OCTETS = 11;
-const FIXED_OCTETS = 10;
+/** Octets of an OPT without options. */
+const OPT_OCTETS = 1 + fixedRRLength;
 
 /** The entry of a question section, or of the zone section of an UPDATE (RFC 2136 §2.3). */
 export interface Question {
@@ -56,7 +54,7 @@ const NAMES_IN_RDATA: ReadonlyMap<number, readonly [before: number, names: numbe
 
 /** The message in `octets`; null where it is malformed or has octets after its last RR. */
 export function readMessage(octets: Uint8Array): Message | null {
-  if (octets.length < HEADER_OCTETS) return null;
+  if (octets.length < headerLength) return null;
   const reader = new MessageReader(octets);
   const questions = reader.questions(u16(octets, 4));
   const answers = reader.rrs(u16(octets, 6));
@@ -78,7 +76,7 @@ export function readMessage(octets: Uint8Array): Message | null {
 
 class MessageReader {
   readonly #octets: Uint8Array;
-  #at = HEADER_OCTETS;
+  #at = headerLength;
 
   constructor(octets: Uint8Array) {
     this.#octets = octets;
@@ -117,10 +115,10 @@ class MessageReader {
     const octets = this.#octets;
     const at = this.#at;
     const owner = this.#name();
-    if (owner === null || this.#left < 10) return null;
+    if (owner === null || this.#left < fixedRRLength) return null;
     const fixed = this.#at;
     const type = u16(octets, fixed);
-    const from = fixed + 10;
+    const from = fixed + fixedRRLength;
     const to = from + u16(octets, fixed + 8);
     if (to > octets.length) return null;
     const rdata = expandRdata(octets, type, from, to);
@@ -176,7 +174,7 @@ function expandName(octets: Uint8Array, at: number, end: number): { name: Name; 
       if (next + 1 >= limit) return null;
       const target = u16(octets, next) & 0x3fff;
       if (after === 0) after = next + 2;
-      if (target >= next || target < HEADER_OCTETS) return null;
+      if (target >= next || target < headerLength) return null;
       limit = next;
       next = target;
       continue;
@@ -192,7 +190,7 @@ function expandName(octets: Uint8Array, at: number, end: number): { name: Name; 
 export class MessageWriter {
   readonly #octets: Uint8Array;
   readonly #sizeMax: number;
-  #at = HEADER_OCTETS;
+  #at = headerLength;
   /** Where names stand that a pointer can lead to, case preserved (RFC 5936 §3.4). */
   readonly #offsets = new Map<string, number>();
 
@@ -228,14 +226,14 @@ export class MessageWriter {
   answer(owner: Name, type: number, rrClass: number, ttlSeconds: number, rdata: Uint8Array): boolean {
     const octets = this.#octets;
     // Compression can only make it shorter.
-    if (this.#at + owner.length + FIXED_OCTETS + rdata.length > this.#sizeMax) return false;
+    if (this.#at + owner.length + fixedRRLength + rdata.length > this.#sizeMax) return false;
     this.#name(owner);
     putU16(octets, this.#at, type);
     putU16(octets, this.#at + 2, rrClass);
     putU32(octets, this.#at + 4, ttlSeconds);
     putU16(octets, this.#at + 8, rdata.length);
-    octets.set(rdata, this.#at + FIXED_OCTETS);
-    this.#at += FIXED_OCTETS + rdata.length;
+    octets.set(rdata, this.#at + fixedRRLength);
+    this.#at += fixedRRLength + rdata.length;
     putU16(octets, 6, this.answers + 1);
     return true;
   }
@@ -245,7 +243,7 @@ export class MessageWriter {
     const octets = this.#octets;
     putU16(octets, this.#at + 1, RRType.OPT);
     putU16(octets, this.#at + 3, udpPayloadSize);
-    putU16(octets, this.#at + 7, dnssecOk ? 0x8000 : 0);
+    putU16(octets, this.#at + 7, dnssecOk ? EdnsBits.DO : 0);
     this.#at += OPT_OCTETS;
     putU16(octets, 10, u16(octets, 10) + 1);
     return this;

@@ -3,6 +3,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { fold, putU16, putU32, u16, u32 } from "./bytes.ts";
 import { RRClass, RRType, TsigError } from "./codes.ts";
+import { fixedRRLength } from "./format.ts";
 import type { Message, MessageRR } from "./message.ts";
 import { type Name, nameKey, readName } from "./name.ts";
 
@@ -130,7 +131,7 @@ export function unsigned(octets: Uint8Array, tsig: Tsig): Uint8Array {
 
 /** How much longer a message gets when it is signed. */
 export function tsigOctets({ name, algorithm }: Pick<TsigKey, "name" | "algorithm">): number {
-  return name.length + 10 + algorithmName(algorithm).length + 10 + macOctets[algorithm] + 6;
+  return name.length + fixedRRLength + algorithmName(algorithm).length + 10 + macOctets[algorithm] + 6;
 }
 
 /** Signs a request, or the messages of one reply one after the other (RFC 8945 §5.3, §5.3.1). */
@@ -198,7 +199,7 @@ function append(
   { timeSigned, fudgeSeconds, error, other }: Fields,
 ): Uint8Array {
   const rdataLength = algorithm.length + 10 + mac.length + 6 + other.length;
-  const fixed = new Uint8Array(10);
+  const fixed = new Uint8Array(fixedRRLength);
   putU16(fixed, 0, RRType.TSIG);
   putU16(fixed, 2, RRClass.ANY);
   putU16(fixed, 8, rdataLength);

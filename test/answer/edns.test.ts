@@ -5,8 +5,9 @@ import { optLength, writeOpt } from "../../src/answer/opt.ts";
 import { defaultAnswerOptions } from "../../src/answer/options.ts";
 import { Reply } from "../../src/answer/reply.ts";
 import { createResponder } from "../../src/answer/responder.ts";
-import { MESSAGE_MAX, Transport } from "../../src/answer/transport.ts";
+import { Transport } from "../../src/answer/transport.ts";
 import { EdnsOption, ExtendedError } from "../../src/wire/codes.ts";
+import { messageLengthMax } from "../../src/wire/format.ts";
 import { Parsed, parseQuery, Query } from "../../src/wire/query.ts";
 import { optionsOf, queryOf, queryWith, readReply, Server, texts, zoneOf } from "./harness.ts";
 
@@ -134,7 +135,7 @@ describe("padding (RFC 7830, RFC 8467)", () => {
     packet.set(asked);
     expect(parseQuery(packet, asked.length, query)).toBe(Parsed.Query);
     const reply = new Reply();
-    reply.begin(packet, query, MESSAGE_MAX, optLength(query, Transport.Tls, defaultAnswerOptions));
+    reply.begin(packet, query, messageLengthMax, optLength(query, Transport.Tls, defaultAnswerOptions));
     reply.at = reply.end - left;
     writeOpt(reply, query, Transport.Tls, defaultAnswerOptions);
     expect(reply.at).toBe(end);

@@ -2,8 +2,9 @@ import { encode } from "dns-packet";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RRType } from "../../src/wire/codes.ts";
+import { headerLength } from "../../src/wire/format.ts";
 import { type Name, parseName } from "../../src/wire/name.ts";
-import { hashName, headerLength, Parsed, parseQuery, Query } from "../../src/wire/query.ts";
+import { hashName, Parsed, parseQuery, Query } from "../../src/wire/query.ts";
 import { readPackets } from "../packets/read.ts";
 
 const packets = readPackets("queries.hex");
