@@ -17,7 +17,7 @@ import {
 } from "../book/layout.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { word } from "../wire/bytes.ts";
-import { ExtendedError, Opcode, Rcode, RRClass, RRType } from "../wire/codes.ts";
+import { ExtendedError, isTransfer, Opcode, Rcode, RRClass, RRType } from "../wire/codes.ts";
 import { headerLength, messageLengthMax, udpLengthMax } from "../wire/format.ts";
 import { hashName, Parsed, parseQuery, type Query } from "../wire/query.ts";
 import { refuseKey, writeTsig } from "./bad-key.ts";
@@ -110,14 +110,14 @@ function resolve(
   moment: number,
 ): void {
   const { book, challenges, query, reply } = state;
-  const isTransfer = query.qtype === RRType.AXFR || query.qtype === RRType.IXFR;
-  if ((isTransfer || query.tsigAt !== 0) && book !== null) {
+  const asksForZone = isTransfer(query.qtype);
+  if ((asksForZone || query.tsigAt !== 0) && book !== null) {
     if (takesQuery(book, query, client, transport)) {
       reply.isForwarded = true;
       return;
     }
     // Who may not transfer a zone from there may not with any key.
-    if (!isTransfer) {
+    if (!asksForZone) {
       refuseKey(packet, query, reply);
       return;
     }
@@ -133,7 +133,7 @@ function resolve(
     reply.extendedError = ExtendedError.NotReady;
     return;
   }
-  if (isTransfer) {
+  if (asksForZone) {
     reply.rcode = Rcode.Refused;
     reply.extendedError = ExtendedError.Prohibited;
     return;

@@ -3,7 +3,7 @@
 import type { Logger } from "pino";
 import type { ForwardedRequest } from "../book/messages.ts";
 import { addressOf } from "../wire/address.ts";
-import { Opcode, Rcode, RRType } from "../wire/codes.ts";
+import { isTransfer, Opcode, Rcode } from "../wire/codes.ts";
 import { readMessage } from "../wire/message.ts";
 import { nameKey } from "../wire/name.ts";
 import {
@@ -116,8 +116,4 @@ export class Clerk {
   #seconds(): number {
     return Math.trunc(this.#options.nowMs() / 1000);
   }
-}
-
-function isTransfer(qtype: number): boolean {
-  return qtype === RRType.AXFR || qtype === RRType.IXFR;
 }

@@ -5,7 +5,7 @@ import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import type { FromClient, ToDns } from "../book/messages.ts";
 import { copyOf } from "../wire/bytes.ts";
-import { Opcode, RRType } from "../wire/codes.ts";
+import { isTransfer, Opcode } from "../wire/codes.ts";
 import { headerLength, messageLengthMax } from "../wire/format.ts";
 import { type Message, readMessage } from "../wire/message.ts";
 import { findTsig, unsigned } from "../wire/tsig.ts";
@@ -178,8 +178,7 @@ export class Forwarder {
 
 function isOrdinary({ opcode, questions }: Message): boolean {
   const [question] = questions;
-  if (opcode !== Opcode.Query || question === undefined) return false;
-  return question.qtype !== RRType.AXFR && question.qtype !== RRType.IXFR;
+  return opcode === Opcode.Query && question !== undefined && !isTransfer(question.qtype);
 }
 
 function servFail(octets: Uint8Array): Uint8Array {

@@ -130,6 +130,11 @@ const namesByCode: ReadonlyMap<number, string> = new Map(
 );
 const codesByName: ReadonlyMap<string, number> = new Map(Object.entries(RRType));
 
+/** Whether a QTYPE asks for a whole zone, or for what has changed in it (RFC 5936, RFC 1995). */
+export function isTransfer(qtype: number): boolean {
+  return qtype === RRType.AXFR || qtype === RRType.IXFR;
+}
+
 /** The mnemonic of an RR type, or `TYPE123` where there is none (RFC 3597 §5). */
 export function rrTypeName(code: number): string {
   return namesByCode.get(code) ?? `TYPE${code}`;
