@@ -1,3 +1,4 @@
+import { getPriority } from "node:os";
 import { expect, test } from "vitest";
 import { inTurns } from "../../src/control/in-turns.ts";
 import type { Steps } from "../../src/steps.ts";
@@ -20,13 +21,34 @@ test("timers and what comes in have their turn while long work is done", async (
   }, 1);
   expect(await inTurns(work(100))).toBe("done");
   clearInterval(timer);
-  // One for every two milliseconds on a machine of its own.
+  // Two for every millisecond on a machine of its own.
   expect(turns).toBeGreaterThan(5);
+});
+
+test.skipIf(process.getuid?.() !== 0)("steps stand behind everything else (needs root)", async () => {
+  const nice = getPriority();
+  const inSteps: number[] = [];
+  const between: number[] = [];
+  const timer = setInterval(() => between.push(getPriority()), 1);
+  await inTurns(noting(inSteps));
+  clearInterval(timer);
+  expect(new Set(inSteps)).toEqual(new Set([Math.min(nice + 12, 19)]));
+  expect(new Set([...between, getPriority()])).toEqual(new Set([nice]));
+  await expect(inTurns(failing())).rejects.toThrow("a test");
+  expect(getPriority()).toBe(nice);
 });
 
 test("a step that throws ends the work", async () => {
   await expect(inTurns(failing())).rejects.toThrow("a test");
 });
+
+/** Works for 20 ms, and notes the priority in each step. */
+function* noting(priorities: number[]): Steps<void> {
+  for (const _ of work(20)) {
+    priorities.push(getPriority());
+    yield;
+  }
+}
 
 function* failing(): Steps<void> {
   yield;
