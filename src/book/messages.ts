@@ -36,7 +36,7 @@ export type ToPublisher =
   | { readonly kind: "reload" }
   /** Asks that the book on disk be brought up to date now. */
   | { readonly kind: "save" }
-  /** Sums over all threads, in the order of `COUNTER_NAMES`, then one for each region number. */
+  /** Sums over all threads, in the order of `Counter`, then one for each region number. */
   | { readonly kind: "counters"; readonly request: number; readonly values: readonly number[] };
 
 /** About requests that control answers. */

@@ -40,7 +40,7 @@ export interface Desk {
   status(): Status;
   /** Why clients at an address get the answers they get at this moment. */
   explain(qname: Name, client: IpAddress, family: 4 | 6): ExplainOutcome;
-  /** Sums over all dns threads: `COUNTER_NAMES`, then the picks of each region in the order of the config. */
+  /** Sums over all dns threads, in the order of `Counter`, then the picks of each region in the order of the config. */
   counters(): Promise<readonly number[]>;
   /** Makes one change, or none of it. */
   change(request: ChangeRequest): Promise<ChangeOutcome>;

@@ -131,7 +131,7 @@ export class Publisher {
     this.#options.send({ kind: "challenges", challenges });
   }
 
-  /** Sums over all dns threads, in the order of `COUNTER_NAMES`, then one for each region number. */
+  /** Sums over all dns threads, in the order of `Counter`, then one for each region number. */
   counters(): Promise<readonly number[]> {
     this.#requests += 1;
     const request = this.#requests;
