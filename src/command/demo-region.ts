@@ -1,16 +1,15 @@
 /** `meridian demo-region`: one of the demo's regions in a process of its own, so that it can be killed. */
 
-import { resolve } from "node:path";
-import { loadConfig } from "../control/config-file.ts";
 import { endpointsOf, runRegion } from "../demo/regions.ts";
 import { newLog } from "../telemetry/log.ts";
-import { complain, complainOf } from "./console.ts";
+import { complain } from "./console.ts";
+import { readConfig } from "./node.ts";
 import { untilStopped } from "./stop.ts";
 
 /** Serves a region until it is told to stop. */
 export async function demoRegion(region: string, options: { readonly config: string }): Promise<void> {
-  const { value: config, problems } = loadConfig(resolve(options.config));
-  if (config === null) return complainOf(problems);
+  const config = readConfig(options.config);
+  if (config === null) return;
   const listen = endpointsOf(config, region);
   if (listen.length === 0)
     return complain(

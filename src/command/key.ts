@@ -11,7 +11,8 @@ import { isSame, type KeyState } from "../dnssec/rollover.ts";
 import { formatName } from "../wire/name.ts";
 import { complain, plural, print } from "./console.ts";
 import { formatDs } from "./ds.ts";
-import { keysOf, readConfig, stateOf, withZone } from "./signed-zone.ts";
+import { readConfig } from "./node.ts";
+import { keysOf, stateOf, withZone } from "./signed-zone.ts";
 
 /** Makes a key and prints the DS that the parent needs; the node that runs takes it up by itself. */
 export function addKey(
@@ -39,7 +40,8 @@ export function addKey(
 /** Prints every key of every signed zone: tag, algorithm, zone, what it does. Below a zone's keys stands what they wait for. */
 export async function listKeys(options: { readonly config: string }): Promise<void> {
   const config = readConfig(options.config);
-  for (const zone of config?.dnssec.values() ?? []) {
+  if (config === null) return;
+  for (const zone of config.dnssec.values()) {
     const keys = keysOf(config, zone.apex);
     const state = stateOf(config, zone);
     for (const key of keys) {

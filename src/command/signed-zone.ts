@@ -1,8 +1,6 @@
 /** What `meridian key` and `meridian ds` share: a zone under `dnssec`, and its keys. */
 
-import { resolve } from "node:path";
 import type { Config, DnssecZone } from "../config/config.ts";
-import { loadConfig } from "../control/config-file.ts";
 import { FileReader } from "../control/files.ts";
 import { readKeyState } from "../control/key-state.ts";
 import { readKeys, type ZoneKey } from "../control/keys.ts";
@@ -10,6 +8,7 @@ import type { KeyState } from "../dnssec/rollover.ts";
 import { suggest } from "../suggest.ts";
 import { nameKey, parseName, rootName } from "../wire/name.ts";
 import { complain, complainOf } from "./console.ts";
+import { readConfig } from "./node.ts";
 
 /** Does something with a zone that the config wants signed. */
 export function withZone(
@@ -34,24 +33,15 @@ export function withZone(
 }
 
 /** The keys of a zone; problems with their files are complained of. */
-export function keysOf(config: Config | null, apex: DnssecZone["apex"]): readonly ZoneKey[] {
-  if (config === null) return [];
+export function keysOf(config: Config, apex: DnssecZone["apex"]): readonly ZoneKey[] {
   const { keys, problems } = readKeys(config.node.stateFolder, apex, new FileReader());
   if (problems.length > 0) complainOf(problems);
   return keys;
 }
 
 /** Where a zone stands with its keys; null: nobody has rolled them. */
-export function stateOf(config: Config | null, { apex }: DnssecZone): KeyState | null {
-  if (config === null) return null;
+export function stateOf(config: Config, { apex }: DnssecZone): KeyState | null {
   const { value, problems } = readKeyState(config.node.stateFolder, apex, new FileReader());
   if (problems.length > 0) complainOf(problems);
-  return value;
-}
-
-/** The config in a folder; null, after complaining, where it has problems. */
-export function readConfig(folder: string): Config | null {
-  const { value, problems } = loadConfig(resolve(folder));
-  if (value === null) complainOf(problems);
   return value;
 }

@@ -3,8 +3,8 @@
 import type { TokenGrant } from "../control/store.ts";
 import { hashToken, makeSecret } from "../control/token.ts";
 import { complain, print } from "./console.ts";
+import { readConfig } from "./node.ts";
 import { AUTHOR, withStore } from "./node-store.ts";
-import { readConfig } from "./signed-zone.ts";
 
 /** Makes a token and prints its secret, which cannot be shown again. */
 export function addToken(

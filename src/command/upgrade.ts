@@ -1,9 +1,8 @@
 /** `meridian upgrade`: has a running node replaced by the code that is on disk now. */
 
-import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { loadConfig } from "../control/config-file.ts";
-import { complain, complainOf, print } from "./console.ts";
+import { complain, print } from "./console.ts";
+import { findNode } from "./node.ts";
 import { readPid, readUpgradeReport, type UpgradeReport } from "./running.ts";
 
 /** A node gives a successor up before. */
@@ -12,11 +11,9 @@ const LOOK_MS = 50;
 
 /** Ends with status 0 once a new process serves, and with 1 if the old one goes on. */
 export async function upgrade(options: { readonly config: string }): Promise<void> {
-  const { value, problems } = loadConfig(resolve(options.config));
-  if (value === null) return complainOf(problems);
-  const { stateFolder } = value.node;
-  const pid = readPid(stateFolder);
-  if (pid === null) return complain(`no node runs with the state folder ${stateFolder}`);
+  const node = findNode(options.config);
+  if (node === null) return;
+  const { pid, stateFolder } = node;
   const askedMs = Date.now();
   process.kill(pid, "SIGUSR2");
   const report = await reportSince(askedMs, stateFolder);
