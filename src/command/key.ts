@@ -5,7 +5,7 @@ import { describeStep } from "../control/key-change.ts";
 import { judge } from "../control/key-roller.ts";
 import { makeKey, removeKey, type ZoneKey } from "../control/keys.ts";
 import { lookAtParent } from "../control/parent.ts";
-import { ALGORITHM_NAMES, algorithmName } from "../dnssec/algorithm.ts";
+import { ALGORITHMS, algorithmName, isAlgorithmName } from "../dnssec/algorithm.ts";
 import { explainRollover } from "../dnssec/explain-rollover.ts";
 import { isSame, type KeyState } from "../dnssec/rollover.ts";
 import { formatName } from "../wire/name.ts";
@@ -21,16 +21,15 @@ export function addKey(
 ): void {
   withZone(zone, options.config, (config, wanted) => {
     const name = options.algorithm ?? wanted.algorithm;
-    const algorithm = ALGORITHM_NAMES.get(name);
     if (wanted.rollover !== null && keysOf(config, wanted.apex).length > 0) {
       complain(`Keys of ${wanted.label} are rolled: "meridian key roll ${wanted.label}" makes the next one`);
       return;
     }
-    if (algorithm === undefined) {
-      complain(`There is no algorithm "${name}": expected ${[...ALGORITHM_NAMES.keys()].join(" or ")}`);
+    if (!isAlgorithmName(name)) {
+      complain(`There is no algorithm "${name}": expected ${Object.keys(ALGORITHMS).join(" or ")}`);
       return;
     }
-    const key = makeKey(config.node.stateFolder, wanted.apex, algorithm);
+    const key = makeKey(config.node.stateFolder, wanted.apex, ALGORITHMS[name]);
     if (key === null)
       complain(`Cannot make a key for ${wanted.label}: every key tag that was tried is taken`);
     else print(formatDs(wanted.apex, key.ds));

@@ -3,7 +3,7 @@
 import type { Config, DnssecZone } from "../config/config.ts";
 import { changeKeyState, describeStep } from "../control/key-change.ts";
 import { makeKey } from "../control/keys.ts";
-import { ALGORITHM_NAMES } from "../dnssec/algorithm.ts";
+import { ALGORITHMS } from "../dnssec/algorithm.ts";
 import { begin, type KeyState, seenByHand, turn } from "../dnssec/rollover.ts";
 import { complain, print } from "./console.ts";
 import { AUTHOR, withStore } from "./node-store.ts";
@@ -17,7 +17,7 @@ interface Options {
 export function rollKey(zone: string, options: Options): void {
   change(zone, options, "key roll", (state, { node }, { apex, algorithm, label }) => {
     if (state.step !== "idle") return `${label} is in ${describeStep(state)}: wait for its end, or cancel it`;
-    const key = makeKey(node.stateFolder, apex, ALGORITHM_NAMES.get(algorithm) ?? 13);
+    const key = makeKey(node.stateFolder, apex, ALGORITHMS[algorithm]);
     return key === null
       ? `Cannot make a key for ${label}: every key tag that was tried is taken`
       : begin(state, key);
@@ -27,10 +27,9 @@ export function rollKey(zone: string, options: Options): void {
 /** Goes back to the old key. */
 export function cancelRollover(zone: string, options: Options): void {
   change(zone, options, "key cancel", (state, _config, { algorithm, label }) => {
-    const wanted = ALGORITHM_NAMES.get(algorithm);
     const turned = turn(state);
     if (turned === null) return `${label} has no rollover that could be cancelled: ${describeStep(state)}`;
-    return turned.to.every((key) => key.algorithm === wanted)
+    return turned.to.every((key) => key.algorithm === ALGORITHMS[algorithm])
       ? turned
       : `${label} is to have algorithm ${algorithm}: change that in the config, and the rollover turns round by itself`;
   });

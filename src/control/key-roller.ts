@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import type { DnssecZone, RolloverConfig } from "../config/config.ts";
-import { ALGORITHM_NAMES } from "../dnssec/algorithm.ts";
+import { ALGORITHMS } from "../dnssec/algorithm.ts";
 import { explainRollover, type RolloverView } from "../dnssec/explain-rollover.ts";
 import { signsType } from "../dnssec/key-duty.ts";
 import { judgeParent, type Look, type ParentView } from "../dnssec/parent-ds.ts";
@@ -186,8 +186,7 @@ export class KeyRoller {
   ): KeyState {
     const nowMs = this.#options.nowMs();
     if (state.by !== rollover.by) return { ...state, by: rollover.by };
-    const algorithm = ALGORITHM_NAMES.get(zone.algorithm);
-    if (algorithm === undefined) return state;
+    const algorithm = ALGORITHMS[zone.algorithm];
     if (isUnwanted(state, algorithm)) return turn(state) ?? state;
     if (isDue(state, algorithm, rollover.everyMs, nowMs)) {
       const key = makeKey(this.#stateFolder(), zone.apex, algorithm);

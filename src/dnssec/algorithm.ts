@@ -7,22 +7,30 @@ export const Algorithm = { EcdsaP256Sha256: 13, Ed25519: 15 } as const;
 export type Algorithm = (typeof Algorithm)[keyof typeof Algorithm];
 
 /** The mnemonics that config and commands use, as IANA has them but for the case. */
-export const ALGORITHM_NAMES: ReadonlyMap<string, Algorithm> = new Map([
-  ["ecdsap256sha256", Algorithm.EcdsaP256Sha256],
-  ["ed25519", Algorithm.Ed25519],
-]);
+type AlgorithmName = "ecdsap256sha256" | "ed25519";
+
+/** The algorithm of each mnemonic. */
+export const ALGORITHMS: Readonly<Record<AlgorithmName, Algorithm>> = {
+  ecdsap256sha256: Algorithm.EcdsaP256Sha256,
+  ed25519: Algorithm.Ed25519,
+};
 
 /** Octets of a signature, the same for both (RFC 6605 §4, RFC 8080 §4). */
 export const SIGNATURE_LENGTH = 64;
 
 /** The mnemonic of an algorithm. */
-export function algorithmName(algorithm: Algorithm): "ecdsap256sha256" | "ed25519" {
+export function algorithmName(algorithm: Algorithm): AlgorithmName {
   return algorithm === Algorithm.Ed25519 ? "ed25519" : "ecdsap256sha256";
+}
+
+/** Whether a text is a mnemonic of ours. */
+export function isAlgorithmName(text: string): text is AlgorithmName {
+  return Object.hasOwn(ALGORITHMS, text);
 }
 
 /** The algorithm of that number; null: it is none of ours. */
 export function algorithmOf(number: number): Algorithm | null {
-  return [...ALGORITHM_NAMES.values()].find((algorithm) => algorithm === number) ?? null;
+  return Object.values(ALGORITHMS).find((algorithm) => algorithm === number) ?? null;
 }
 
 /** The signature of `data` as an RRSIG holds it: R and S of ECDSA one after the other (RFC 6605 §4). */
