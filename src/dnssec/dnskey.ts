@@ -36,7 +36,7 @@ export function keyTag(dnskey: Uint8Array): number {
 
 /** RDATA of the DS, and so of the CDS, of a DNSKEY at `apex`, with a SHA-256 digest (RFC 4034 §5.1.4). */
 export function dsRdata(apex: Name, dnskey: Uint8Array): Uint8Array {
-  const digest = createHash("sha256").update(nameKey(apex), "latin1").update(dnskey).digest();
+  const digest = digestOf("sha256", apex, dnskey);
   const rdata = new Uint8Array(4 + digest.length);
   putU16(rdata, 0, keyTag(dnskey));
   rdata[2] = u8(dnskey, 3);
@@ -54,8 +54,12 @@ export function isDsOf(ds: Uint8Array, apex: Name, dnskey: Uint8Array | null): b
   if (dnskey === null || ds.length < 4) return false;
   const hash = DIGESTS.get(u8(ds, 3));
   if (hash === undefined || u16(ds, 0) !== keyTag(dnskey) || u8(ds, 2) !== u8(dnskey, 3)) return false;
-  const digest = createHash(hash).update(nameKey(apex), "latin1").update(dnskey).digest();
-  return digest.equals(ds.subarray(4));
+  return digestOf(hash, apex, dnskey).equals(ds.subarray(4));
+}
+
+/** What a DS says of a DNSKEY: a hash of its owner in lower case and its RDATA (RFC 4034 §5.1.4). */
+function digestOf(hash: string, apex: Name, dnskey: Uint8Array): Buffer {
+  return createHash(hash).update(nameKey(apex), "latin1").update(dnskey).digest();
 }
 
 /** Why RDATA of a DNSKEY is not one that we sign with; null: it is. */
