@@ -150,8 +150,8 @@ class Compiler {
     words.set(Header.zonesAt, words.length);
     words.set(Header.zoneCount, zones.length);
     const zonesAt = words.length;
-    for (const zone of zones) words.push(...this.#zone(zone));
-    for (const [i, zone] of zones.entries()) this.#signing(zonesAt + i * ZONE_WORDS, zone);
+    for (const number of zones.keys()) words.push(...this.#zone(number));
+    for (const number of zones.keys()) this.#signing(zonesAt + number * ZONE_WORDS, number);
     const serviceAt = this.#services();
     words.set(Header.vipsAt, words.length);
     for (const vip of vips) this.#vip(vip);
@@ -231,14 +231,14 @@ class Compiler {
   }
 
   /** The words of a zone; how it is signed is filled in later. */
-  #zone(zone: Zone): readonly number[] {
+  #zone(number: number): readonly number[] {
+    const zone = this.#zoneOf(number);
     const soa = zone.nodes.get(nameKey(zone.apex))?.rrsets.get(RRType.SOA);
     const negative =
       soa === undefined
         ? 0
         : this.#block(new BlockWriter(zone.apex, zone.apex).add(zone.apex, negativeSoa(soa)).block(), soa);
-    const signing = this.#content.signing.get(nameKey(zone.apex));
-    const canonical = soa === undefined || signing === undefined ? 0 : this.#canonical(soa);
+    const canonical = soa === undefined || this.#signingOf(number) === null ? 0 : this.#canonical(soa);
     const ttlSeconds = soa === undefined ? 0 : negativeSoa(soa).ttlSeconds;
     const apex = this.#octets.append(Buffer.from(nameKey(zone.apex), "latin1"));
     return [zone.apex.length, negative, ttlSeconds, canonical, 0, apex];
@@ -355,9 +355,9 @@ class Compiler {
   }
 
   /** Writes how a zone is signed, and where that stands into the zone's record. */
-  #signing(record: number, zone: Zone): void {
-    const signing = this.#content.signing.get(nameKey(zone.apex));
-    if (signing === undefined) return;
+  #signing(record: number, number: number): void {
+    const signing = this.#signingOf(number);
+    if (signing === null) return;
     const keys = signing.keys.map(({ duties, algorithm, tag }) => (duties << 24) | (algorithm << 16) | tag);
     this.#words.set(record + ZoneRecord.signing, this.#words.length);
     this.#words.push(signing.validitySeconds, keys.length, ...keys);
