@@ -19,7 +19,9 @@ import { Counter, count } from "../telemetry/counters.ts";
 import { word } from "../wire/bytes.ts";
 import { ExtendedError, isTransfer, Opcode, Rcode, RRClass, RRType } from "../wire/codes.ts";
 import { headerLength, messageLengthMax, udpLengthMax } from "../wire/format.ts";
-import { hashName, Parsed, parseQuery, type Query } from "../wire/query.ts";
+import { hashName } from "../wire/name-hash.ts";
+import type { Packet } from "../wire/packet.ts";
+import { Parsed, parseQuery, type Query } from "../wire/query.ts";
 import { refuseKey, writeTsig } from "./bad-key.ts";
 import { addCname, addDname, addHinfo } from "./chain.ts";
 import { answerChaos } from "./chaos.ts";
@@ -62,7 +64,7 @@ export interface AnswerState {
  */
 export function answer(
   state: AnswerState,
-  packet: Uint8Array,
+  packet: Packet,
   length: number,
   client: Client,
   transport: Transport,
@@ -104,7 +106,7 @@ export function answer(
 /** Follows the qname through the book to its RRs. */
 function resolve(
   state: AnswerState,
-  packet: Uint8Array,
+  packet: Packet,
   client: Client,
   transport: Transport,
   moment: number,
@@ -118,7 +120,7 @@ function resolve(
     }
     // Who may not transfer a zone from there may not with any key.
     if (!asksForZone) {
-      refuseKey(packet, query, reply);
+      refuseKey(packet.octets, query, reply);
       return;
     }
   }
@@ -156,7 +158,7 @@ function resolve(
       answerAt(challenges, challenge, challenge, state, challengeSignatures, client, moment, links === 0);
       return;
     }
-    const found = findNode(book, packet, reply.ownerAt, reply.ownerLength, hash);
+    const found = findNode(book, packet.view, reply.ownerAt, reply.ownerLength, hash);
     const exact = query.qtype === RRType.DS ? parentSide(book, found) : found;
     const nearest = exact !== 0 ? exact : findEncloser(book, packet, reply.ownerAt, reply.ownerLength);
     if (nearest === 0) {
@@ -165,7 +167,7 @@ function resolve(
       return;
     }
     if (!answerAt(book, exact, nearest, state, signatures, client, moment, links === 0)) return;
-    hash = hashName(packet, reply.ownerAt, reply.ownerLength);
+    hash = hashName(packet.view, reply.ownerAt, reply.ownerLength);
   }
 }
 
@@ -243,9 +245,9 @@ function parentSide(book: Book, node: number): number {
 }
 
 /** The node of a name with a challenge below it, which exists though it owns nothing (RFC 4592 §2.2.2); 0: there is none. */
-function aboveChallenge(challenges: Book, query: Query, { packet, ownerAt, ownerLength }: Reply): number {
-  const hash = ownerAt === headerLength ? query.qnameHash : hashName(packet, ownerAt, ownerLength);
-  return findNode(challenges, packet, ownerAt, ownerLength, hash);
+function aboveChallenge(challenges: Book, query: Query, { view, ownerAt, ownerLength }: Reply): number {
+  const hash = ownerAt === headerLength ? query.qnameHash : hashName(view, ownerAt, ownerLength);
+  return findNode(challenges, view, ownerAt, ownerLength, hash);
 }
 
 /** The zone cut or DNAME that stands between the apex and the name; 0: none. */
@@ -378,9 +380,9 @@ function isMisplaced(query: Query, transport: Transport): boolean {
 
 /** What the cookies of this query prove; a node without cookies takes no notice of them. */
 function checkCookie(state: AnswerState, client: Client, moment: number): CookieProof {
-  const { cookies, query, reply, counters } = state;
+  const { cookies, query, counters } = state;
   if (cookies === null) return CookieProof.None;
-  const proof = cookies.check(query, client, moment, reply.serverCookie);
+  const proof = cookies.check(query, client, moment);
   // The cells stand in the order of the proofs.
   count(counters, Counter.cookieClientOnly + proof - CookieProof.ClientOnly);
   return proof;

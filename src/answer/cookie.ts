@@ -1,12 +1,12 @@
 /** DNS Cookies (RFC 7873) in the form that all servers agree on (RFC 9018), so that one fleet can share its secrets. */
 
-import { copyBytes, putU32, u8, u32 } from "../wire/bytes.ts";
+import { copyOctets, word } from "../wire/bytes.ts";
 import { clientCookieLength, type Query } from "../wire/query.ts";
 import { sipHash } from "../wire/siphash.ts";
 import type { Client } from "./client.ts";
 
 /** Octets of a Server Cookie: version 1, reserved 3, timestamp 4, hash 8 (RFC 9018 §4). */
-export const SERVER_COOKIE_LENGTH = 16;
+const SERVER_COOKIE_LENGTH = 16;
 /** Octets of both cookies. */
 export const COOKIES_LENGTH: number = clientCookieLength + SERVER_COOKIE_LENGTH;
 const VERSION = 1;
@@ -71,56 +71,55 @@ const isLittleEndian: boolean = new Uint8Array(Uint32Array.of(1).buffer)[0] === 
 export class Cookies {
   readonly #secrets: Uint32Array;
   /** What is hashed: Client Cookie, version, reserved, timestamp, client address (RFC 9018 §4.4). */
-  readonly #message: Uint8Array = new Uint8Array(32);
-  readonly #hash: Uint8Array = new Uint8Array(HASH_LENGTH);
+  readonly #message = new DataView(new ArrayBuffer(32));
+  readonly #hash = new DataView(new ArrayBuffer(HASH_LENGTH));
 
   constructor(memory: SharedArrayBuffer) {
     this.#secrets = new Uint32Array(memory);
   }
 
   /**
-   * What the cookies of a query that has some prove at `moment`, in seconds. Writes the Server Cookie for the reply to `serverCookie`:
-   * the client's own while that is young and made with the current secret.
+   * What the cookies of a query that has some prove at `moment`, in seconds. Leaves in `query.cookie` those for the reply: as
+   * they are while the Server Cookie is young and made with the current secret.
    */
-  check(query: Query, client: Client, moment: number, serverCookie: Uint8Array): CookieProof {
+  check(query: Query, client: Client, moment: number): CookieProof {
     const { cookie } = query;
-    const pair = 1 + Atomics.load(this.#secrets, 0) * PAIR_WORDS;
-    copyBytes(cookie, 0, this.#message, 0, COOKIES_LENGTH - HASH_LENGTH);
+    // A plain read, because Atomics.load is a call of 12 ns; which pair it is decides what is read next.
+    const pair = 1 + word(this.#secrets, 0) * PAIR_WORDS;
+    copyOctets(cookie, 0, this.#message, 0, COOKIES_LENGTH - HASH_LENGTH);
     let proof: CookieProof =
       query.cookieLength === clientCookieLength ? CookieProof.ClientOnly : CookieProof.Invalid;
-    if (query.cookieLength === COOKIES_LENGTH && u8(cookie, VERSION_AT) === VERSION) {
+    if (query.cookieLength === COOKIES_LENGTH && cookie.getUint8(VERSION_AT) === VERSION) {
       // Serial numbers, so that 2106 is no special year (RFC 1982).
-      const age = (moment - u32(cookie, TIMESTAMP_AT)) | 0;
+      const age = (moment - cookie.getInt32(TIMESTAMP_AT)) | 0;
       if (age >= -AHEAD_SECONDS && age <= LIFETIME_SECONDS) {
         const isCurrent = this.#isMadeWith(pair, cookie, client);
         if (isCurrent || this.#isMadeWith(pair + SECRET_WORDS, cookie, client)) proof = CookieProof.Valid;
-        if (isCurrent && age <= RENEW_SECONDS) {
-          copyBytes(cookie, clientCookieLength, serverCookie, 0, SERVER_COOKIE_LENGTH);
-          return proof;
-        }
+        if (isCurrent && age <= RENEW_SECONDS) return proof;
       }
     }
-    this.#make(pair, client, moment, serverCookie);
+    this.#make(pair, client, moment, cookie);
     return proof;
   }
 
-  #isMadeWith(secretAt: number, cookie: Uint8Array, client: Client): boolean {
+  #isMadeWith(secretAt: number, cookie: DataView, client: Client): boolean {
     this.#sign(secretAt, client, this.#hash, 0);
-    let difference = 0;
-    for (let i = 0; i < HASH_LENGTH; i += 1) difference |= u8(this.#hash, i) ^ u8(cookie, HASH_AT + i);
+    const difference =
+      (this.#hash.getInt32(0) ^ cookie.getInt32(HASH_AT)) |
+      (this.#hash.getInt32(4) ^ cookie.getInt32(HASH_AT + 4));
     return difference === 0;
   }
 
-  #make(secretAt: number, client: Client, moment: number, serverCookie: Uint8Array): void {
-    putU32(this.#message, VERSION_AT, VERSION << 24);
-    putU32(this.#message, TIMESTAMP_AT, moment);
-    copyBytes(this.#message, VERSION_AT, serverCookie, 0, SERVER_COOKIE_LENGTH - HASH_LENGTH);
-    this.#sign(secretAt, client, serverCookie, SERVER_COOKIE_LENGTH - HASH_LENGTH);
+  #make(secretAt: number, client: Client, moment: number, cookie: DataView): void {
+    this.#message.setInt32(VERSION_AT, VERSION << 24);
+    this.#message.setInt32(TIMESTAMP_AT, moment);
+    copyOctets(this.#message, VERSION_AT, cookie, VERSION_AT, HASH_AT - VERSION_AT);
+    this.#sign(secretAt, client, cookie, HASH_AT);
   }
 
-  #sign(secretAt: number, client: Client, out: Uint8Array, at: number): void {
+  #sign(secretAt: number, client: Client, out: DataView, at: number): void {
     const addressLength = client.family === 4 ? 4 : 16;
-    copyBytes(client.address, 0, this.#message, HASH_AT, addressLength);
+    copyOctets(client.view, 0, this.#message, HASH_AT, addressLength);
     sipHash(this.#secrets, secretAt, this.#message, HASH_AT + addressLength, out, at);
   }
 }

@@ -3,16 +3,17 @@
 import type { Book } from "../book/book.ts";
 import { Node } from "../book/layout.ts";
 import { fold, u8, word } from "../wire/bytes.ts";
-import { hashName } from "../wire/query.ts";
+import { hashName, isNameAt } from "../wire/name-hash.ts";
+import type { Packet } from "../wire/packet.ts";
 
 /** The node of exactly that name; 0: none. `hash` is `hashName` of it. */
-export function findNode(book: Book, bytes: Uint8Array, at: number, length: number, hash: number): number {
+export function findNode(book: Book, view: DataView, at: number, length: number, hash: number): number {
   const { words, namesAt, namesMask } = book;
   for (let slot = hash & namesMask; ; slot = (slot + 1) & namesMask) {
     const node = word(words, namesAt + 2 * slot + 1);
     if (node === 0) return 0;
     const isLikely = (word(words, namesAt + 2 * slot) | 0) === hash;
-    if (isLikely && isNamed(book, node, bytes, at, length)) return node;
+    if (isLikely && isNamed(book, node, view, at, length)) return node;
   }
 }
 
@@ -20,15 +21,15 @@ export function findNode(book: Book, bytes: Uint8Array, at: number, length: numb
  * The closest encloser (RFC 4592 §3.3.1) of a name that has no node of its own; 0: we have no zone for it. Starts no
  * deeper than the deepest owner name, so that a qname of 127 labels costs no more than an honest one.
  */
-export function findEncloser(book: Book, bytes: Uint8Array, at: number, length: number): number {
+export function findEncloser(book: Book, { octets, view }: Packet, at: number, length: number): number {
   let labels = 0;
-  for (let label = at; u8(bytes, label) !== 0; label += u8(bytes, label) + 1) labels += 1;
-  for (let label = at; u8(bytes, label) !== 0; ) {
-    label += u8(bytes, label) + 1;
+  for (let label = at; u8(octets, label) !== 0; label += u8(octets, label) + 1) labels += 1;
+  for (let label = at; u8(octets, label) !== 0; ) {
+    label += u8(octets, label) + 1;
     labels -= 1;
     if (labels > book.labelsMax) continue;
     const rest = length - (label - at);
-    const node = findNode(book, bytes, label, rest, hashName(bytes, label, rest));
+    const node = findNode(book, view, label, rest, hashName(view, label, rest));
     if (node !== 0) return node;
   }
   return 0;
@@ -40,22 +41,18 @@ const CHALLENGE_LABEL = Uint8Array.from([15, ...Buffer.from("_acme-challenge")])
 /** The node of a challenge name among the challenges; 0: none. Most names end with their first octet here. */
 export function findChallenge(
   challenges: Book,
-  bytes: Uint8Array,
+  { octets, view }: Packet,
   at: number,
   length: number,
   hash: number,
 ): number {
   for (let i = 0; i < CHALLENGE_LABEL.length; i += 1) {
-    if (fold(u8(bytes, at + i)) !== u8(CHALLENGE_LABEL, i)) return 0;
+    if (fold(u8(octets, at + i)) !== u8(CHALLENGE_LABEL, i)) return 0;
   }
-  return findNode(challenges, bytes, at, length, hash);
+  return findNode(challenges, view, at, length, hash);
 }
 
-function isNamed(book: Book, node: number, bytes: Uint8Array, at: number, length: number): boolean {
-  if (word(book.words, node + Node.nameLength) !== length) return false;
+function isNamed(book: Book, node: number, view: DataView, at: number, length: number): boolean {
   const name = book.octetsAt + word(book.words, node + Node.name);
-  for (let i = 0; i < length; i += 1) {
-    if (u8(book.octets, name + i) !== fold(u8(bytes, at + i))) return false;
-  }
-  return true;
+  return word(book.words, node + Node.nameLength) === length && isNameAt(book.view, name, view, at, length);
 }

@@ -1,10 +1,10 @@
 /** The OPT of a reply (RFC 6891 §6.1): what it carries, and how many octets that takes. */
 
-import { copyBytes, putU16 } from "../wire/bytes.ts";
+import { copyBytes, copyOctets } from "../wire/bytes.ts";
 import { EdnsOption, RRType } from "../wire/codes.ts";
 import { EdnsBits, fixedRRLength, messageLengthMax, udpLengthMax } from "../wire/format.ts";
-import { clientCookieLength, type Query } from "../wire/query.ts";
-import { COOKIES_LENGTH, SERVER_COOKIE_LENGTH } from "./cookie.ts";
+import type { Query } from "../wire/query.ts";
+import { COOKIES_LENGTH } from "./cookie.ts";
 import type { AnswerOptions } from "./options.ts";
 import type { Reply } from "./reply.ts";
 import { Transport } from "./transport.ts";
@@ -38,27 +38,25 @@ export function optLength(query: Query, transport: Transport, options: AnswerOpt
 
 /** Appends the OPT. */
 export function writeOpt(reply: Reply, query: Query, transport: Transport, options: AnswerOptions): void {
-  const { packet, at } = reply;
-  packet[at] = 0;
-  putU16(packet, at + 1, RRType.OPT);
-  putU16(packet, at + 3, udpLengthMax);
-  packet[at + 5] = reply.rcode >> 4;
-  packet[at + 6] = 0;
-  putU16(packet, at + 7, (query.dnssecOk ? DO : 0) | (query.compactOk ? CO : 0));
+  const { view, at } = reply;
+  const flags = (query.dnssecOk ? DO : 0) | (query.compactOk ? CO : 0);
+  view.setUint8(at, 0);
+  view.setInt32(at + 1, (RRType.OPT << 16) | udpLengthMax);
+  view.setInt32(at + 5, ((reply.rcode >> 4) << 24) | flags);
   let end = at + OPT_FIXED;
-  if (query.hasSubnet) end = writeSubnet(packet, end, query, reply.scope);
+  if (query.hasSubnet) end = writeSubnet(view, end, query, reply.scope);
   if (query.cookieLength > 0 && options.cookies !== null) {
-    end = writeCookies(packet, end, query.cookie, reply.serverCookie);
+    end = writeCookies(view, end, query.cookie);
   }
-  if (query.hasNsid && options.nsid !== null) end = writeNsid(packet, end, options.nsid);
-  if (tellsKeepalive(query, transport)) end = writeKeepalive(packet, end, options.idleTimeoutMs);
+  if (query.hasNsid && options.nsid !== null) end = writeNsid(reply, end, options.nsid);
+  if (tellsKeepalive(query, transport)) end = writeKeepalive(view, end, options.idleTimeoutMs);
   if (reply.extendedError !== null && end + OPTION_HEADER + EXTENDED_ERROR_DATA <= reply.sizeMax) {
-    end = writeExtendedError(packet, end, reply.extendedError);
+    end = writeExtendedError(view, end, reply.extendedError);
   }
   // In clear text padding hides nothing, and helps who wants long replies (RFC 7830 §6).
   const isEncrypted = transport === Transport.Tls || transport === Transport.Https;
-  if (query.hasPadding && isEncrypted) end = writePadding(packet, end);
-  putU16(packet, at + 9, end - at - OPT_FIXED);
+  if (query.hasPadding && isEncrypted) end = writePadding(reply, end);
+  view.setUint16(at + 9, end - at - OPT_FIXED);
   reply.at = end;
   reply.additionals += 1;
 }
@@ -68,9 +66,8 @@ function tellsKeepalive(query: Query, transport: Transport): boolean {
   return query.keepaliveLength === 0 && (transport === Transport.Tcp || transport === Transport.Tls);
 }
 
-function writeHeader(packet: Uint8Array, at: number, code: EdnsOption, length: number): number {
-  putU16(packet, at, code);
-  putU16(packet, at + 2, length);
+function writeHeader(view: DataView, at: number, code: EdnsOption, length: number): number {
+  view.setInt32(at, (code << 16) | length);
   return at + OPTION_HEADER;
 }
 
@@ -79,49 +76,46 @@ function subnetLength(query: Query): number {
 }
 
 /** The option as it came, with its scope filled in (RFC 7871 §7.2.1). */
-function writeSubnet(packet: Uint8Array, at: number, query: Query, scope: number): number {
+function writeSubnet(view: DataView, at: number, query: Query, scope: number): number {
   const length = subnetLength(query);
-  const data = writeHeader(packet, at, EdnsOption.ClientSubnet, length);
-  putU16(packet, data, query.subnetFamily);
-  packet[data + 2] = query.sourcePrefixLength;
-  packet[data + 3] = scope;
-  copyBytes(query.subnetAddress, 0, packet, data + SUBNET_FIXED, length - SUBNET_FIXED);
+  const data = writeHeader(view, at, EdnsOption.ClientSubnet, length);
+  view.setInt32(data, (query.subnetFamily << 16) | (query.sourcePrefixLength << 8) | scope);
+  copyOctets(query.subnetView, 0, view, data + SUBNET_FIXED, length - SUBNET_FIXED);
   return data + length;
 }
 
 /** Client Cookie and Server Cookie (RFC 7873 §4). */
-function writeCookies(packet: Uint8Array, at: number, cookie: Uint8Array, serverCookie: Uint8Array): number {
-  const data = writeHeader(packet, at, EdnsOption.Cookie, COOKIES_LENGTH);
-  copyBytes(cookie, 0, packet, data, clientCookieLength);
-  copyBytes(serverCookie, 0, packet, data + clientCookieLength, SERVER_COOKIE_LENGTH);
+function writeCookies(view: DataView, at: number, cookie: DataView): number {
+  const data = writeHeader(view, at, EdnsOption.Cookie, COOKIES_LENGTH);
+  copyOctets(cookie, 0, view, data, COOKIES_LENGTH);
   return data + COOKIES_LENGTH;
 }
 
-function writeNsid(packet: Uint8Array, at: number, nsid: Uint8Array): number {
-  const data = writeHeader(packet, at, EdnsOption.NSID, nsid.length);
+function writeNsid({ packet, view }: Reply, at: number, nsid: Uint8Array): number {
+  const data = writeHeader(view, at, EdnsOption.NSID, nsid.length);
   copyBytes(nsid, 0, packet, data, nsid.length);
   return data + nsid.length;
 }
 
 /** In units of 100 ms (RFC 7828 §3.1). */
-function writeKeepalive(packet: Uint8Array, at: number, idleTimeoutMs: number): number {
-  const data = writeHeader(packet, at, EdnsOption.TcpKeepalive, KEEPALIVE_DATA);
-  putU16(packet, data, Math.min(Math.trunc(idleTimeoutMs / 100), 0xffff));
+function writeKeepalive(view: DataView, at: number, idleTimeoutMs: number): number {
+  const data = writeHeader(view, at, EdnsOption.TcpKeepalive, KEEPALIVE_DATA);
+  view.setUint16(data, Math.min(Math.trunc(idleTimeoutMs / 100), 0xffff));
   return data + KEEPALIVE_DATA;
 }
 
-function writeExtendedError(packet: Uint8Array, at: number, code: number): number {
-  const data = writeHeader(packet, at, EdnsOption.ExtendedError, EXTENDED_ERROR_DATA);
-  putU16(packet, data, code);
+function writeExtendedError(view: DataView, at: number, code: number): number {
+  const data = writeHeader(view, at, EdnsOption.ExtendedError, EXTENDED_ERROR_DATA);
+  view.setUint16(data, code);
   return data + EXTENDED_ERROR_DATA;
 }
 
 /** Zeros up to the end of a block (RFC 7830 §3); a message that has no room for the option stays as it is. */
-function writePadding(packet: Uint8Array, at: number): number {
+function writePadding({ packet, view }: Reply, at: number): number {
   const dataAt = at + OPTION_HEADER;
   if (dataAt > messageLengthMax) return at;
   const end = Math.min(Math.ceil(dataAt / PADDING_BLOCK) * PADDING_BLOCK, messageLengthMax);
-  writeHeader(packet, at, EdnsOption.Padding, end - dataAt);
+  writeHeader(view, at, EdnsOption.Padding, end - dataAt);
   packet.fill(0, dataAt, end);
   return end;
 }

@@ -17,7 +17,7 @@
  */
 
 import type { RateLimitConfig } from "../config/config.ts";
-import { int32, u32, word } from "../wire/bytes.ts";
+import { int32, word } from "../wire/bytes.ts";
 import { Rcode } from "../wire/codes.ts";
 import { mix } from "../wire/mix.ts";
 import type { Client } from "./client.ts";
@@ -100,13 +100,13 @@ export class RateLimit {
 
   #hash(kind: ResponseClass, origin: number, client: Client): number {
     const hash = mix(this.#seed ^ ((origin << 2) | kind));
-    if (client.family === 4) return mix(hash ^ (u32(client.address, 0) & this.#mask4));
-    return this.#hashIpv6(hash, client.address);
+    if (client.family === 4) return mix(hash ^ (client.view.getInt32(0) & this.#mask4));
+    return this.#hashIpv6(hash, client.view);
   }
 
-  #hashIpv6(from: number, address: Uint8Array): number {
+  #hashIpv6(from: number, address: DataView): number {
     let hash = from;
-    for (let i = 0; i < 4; i += 1) hash = mix(hash ^ (u32(address, 4 * i) & word(this.#mask6, i)) ^ i);
+    for (let i = 0; i < 4; i += 1) hash = mix(hash ^ (address.getInt32(4 * i) & word(this.#mask6, i)) ^ i);
     return hash;
   }
 

@@ -2,11 +2,11 @@
 
 import type { Book } from "../book/book.ts";
 import { BLOCK_HEADER, FIX_APEX } from "../book/layout.ts";
-import { copyBytes, putU16, putU32, u16 } from "../wire/bytes.ts";
+import { copyOctets, u16 } from "../wire/bytes.ts";
 import { type ExtendedError, Rcode, RRClass } from "../wire/codes.ts";
 import { fixedRRLength, HeaderBits, headerLength } from "../wire/format.ts";
+import type { Packet } from "../wire/packet.ts";
 import type { Query } from "../wire/query.ts";
-import { SERVER_COOKIE_LENGTH } from "./cookie.ts";
 import { Links } from "./links.ts";
 
 /** Offset of the qname in every message. */
@@ -24,6 +24,7 @@ export type Section = (typeof Section)[keyof typeof Section];
 /** Refilled for each query; RRs are appended behind the question, the OPT behind what is left of them, the header last. */
 export class Reply {
   packet: Uint8Array = new Uint8Array(0);
+  view: DataView = new DataView(this.packet.buffer);
   /** The offset where the next RR goes. */
   at = 0;
   /** RRs must end here, so that the OPT still fits. */
@@ -42,8 +43,6 @@ export class Reply {
   additionals = 0;
   /** ECS scope prefix length: how much of the client's address the answer depends on. */
   scope = 0;
-  /** Goes out behind the query's Client Cookie. */
-  readonly serverCookie: Uint8Array = new Uint8Array(SERVER_COOKIE_LENGTH);
   /** What the RCODE does not say (RFC 8914); null: nothing. */
   extendedError: ExtendedError | null = null;
   /** Word offset in the book of what the response stands for when responses are limited (`rate-limit.ts`); 0: none. */
@@ -58,8 +57,9 @@ export class Reply {
   readonly links: Links = new Links();
 
   /** Starts the reply to a query whose question ends at `query.questionEnd`; the OPT will take `optLength` octets. */
-  begin(packet: Uint8Array, query: Query, sizeMax: number, optLength: number): void {
-    this.packet = packet;
+  begin({ octets, view }: Packet, query: Query, sizeMax: number, optLength: number): void {
+    this.packet = octets;
+    this.view = view;
     this.at = query.questionEnd;
     this.end = sizeMax - optLength;
     this.sizeMax = sizeMax;
@@ -90,26 +90,25 @@ export class Reply {
    * apex is the last `apexLength` of them.
    */
   addBlock(book: Book, block: number, section: Section, ownerLength: number, apexLength: number): boolean {
-    const { octets, octetsAt } = book;
-    const from = octetsAt + block;
-    const length = u16(octets, from + 2);
-    const fixUps = u16(octets, from + 4);
+    const from = book.octetsAt + block;
+    const length = book.view.getUint16(from + 2);
+    const fixUps = book.view.getUint16(from + 4);
     if (!this.fits(length)) return false;
-    copyBytes(octets, from + BLOCK_HEADER + 2 * fixUps, this.packet, this.at, length);
+    copyOctets(book.view, from + BLOCK_HEADER + 2 * fixUps, this.view, this.at, length);
     const nameEnd = this.ownerAt + this.ownerLength;
     for (let i = 0; i < fixUps; i += 1) {
-      const fixUp = u16(octets, from + BLOCK_HEADER + 2 * i);
+      const fixUp = book.view.getUint16(from + BLOCK_HEADER + 2 * i);
       const suffix = (fixUp & FIX_APEX) === 0 ? ownerLength : apexLength;
-      putU16(this.packet, this.at + (fixUp & ~FIX_APEX), 0xc000 | (nameEnd - suffix));
+      this.view.setUint16(this.at + (fixUp & ~FIX_APEX), 0xc000 | (nameEnd - suffix));
     }
     this.at += length;
-    this.count(section, u16(octets, from));
+    this.count(section, book.view.getUint16(from));
     return true;
   }
 
   /** Appends a block of addresses that the client could do without, if there is room. */
   addBlockIfRoom(book: Book, block: number, ownerLength: number, apexLength: number): void {
-    const length = u16(book.octets, book.octetsAt + block + 2);
+    const length = book.view.getUint16(book.octetsAt + block + 2);
     if (this.at + length <= this.end) this.addBlock(book, block, Section.Additional, ownerLength, apexLength);
   }
 
@@ -126,12 +125,11 @@ export class Reply {
     section: Section,
     ownerLength: number,
   ): number {
-    const { packet, at } = this;
-    putU16(packet, at, 0xc000 | (this.ownerAt + this.ownerLength - ownerLength));
-    putU16(packet, at + 2, type);
-    putU16(packet, at + 4, RRClass.IN);
-    putU32(packet, at + 6, ttlSeconds);
-    putU16(packet, at + 10, rdataLength);
+    const { view, at } = this;
+    const pointer = 0xc000 | (this.ownerAt + this.ownerLength - ownerLength);
+    view.setInt32(at, (pointer << 16) | type);
+    view.setInt32(at + 4, (RRClass.IN << 16) | (ttlSeconds >>> 16));
+    view.setInt32(at + 8, (ttlSeconds << 16) | rdataLength);
     this.at = at + FIXED_LENGTH + rdataLength;
     this.count(section, 1);
     return at + FIXED_LENGTH;
@@ -162,14 +160,12 @@ export class Reply {
 
   /** Writes the header; returns the length of the response. */
   finish(query: Query): number {
-    const { packet } = this;
+    const { view } = this;
     const flags =
       QR | (query.flags & (OPCODE | RD)) | (this.isAuthoritative ? AA : 0) | (this.isTruncated ? TC : 0);
-    putU16(packet, 2, flags | (this.rcode & 15));
-    putU16(packet, 4, query.questionEnd > headerLength ? 1 : 0);
-    putU16(packet, 6, this.answers);
-    putU16(packet, 8, this.authorities);
-    putU16(packet, 10, this.additionals);
+    view.setUint16(2, flags | (this.rcode & 15));
+    view.setInt32(4, ((query.questionEnd > headerLength ? 1 : 0) << 16) | this.answers);
+    view.setInt32(8, (this.authorities << 16) | this.additionals);
     return this.at;
   }
 }

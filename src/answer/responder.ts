@@ -1,6 +1,7 @@
 /** Binds the answer to one thread: its book, its buffers, its row of counters. */
 
 import { Book } from "../book/book.ts";
+import type { Packet } from "../wire/packet.ts";
 import { Query } from "../wire/query.ts";
 import { type AnswerState, answer } from "./answer.ts";
 import type { Client } from "./client.ts";
@@ -16,7 +17,7 @@ import type { Transport } from "./transport.ts";
  * result is the response's length; 0: say nothing; FORWARD: control answers. `moment` is the time in seconds: picks of one second agree.
  */
 export type Answer = (
-  packet: Uint8Array,
+  packet: Packet,
   length: number,
   client: Client,
   transport: Transport,

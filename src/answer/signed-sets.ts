@@ -21,6 +21,7 @@ import { putSuccessor, successorLengthMax } from "../dnssec/successor.ts";
 import { copyBytes, putU16, u16, u32, word } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 import { isWildcardName } from "../wire/name.ts";
+import { viewOf } from "../wire/packet.ts";
 import { httpsLength, NO_VIP, putHttps } from "./steer.ts";
 
 /**
@@ -123,7 +124,7 @@ function* steeredSets(book: Book, record: number, set: SignedSet): Generator<voi
     if (word(words, record + ServiceRecord.https) === 0) continue;
     const length = httpsLength(book, record, vip4, vip6);
     const rdata = new Uint8Array(2 + length);
-    putHttps(book, record, vip4, vip6, rdata, 2);
+    putHttps(book, record, vip4, vip6, viewOf(rdata), 2);
     pointAt(set, RRType.HTTPS, ttlSeconds, rdata, length);
     yield;
   }

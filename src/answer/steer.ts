@@ -11,7 +11,7 @@ import {
 } from "../book/layout.ts";
 import { leafClass, leafScope, lookupClass } from "../geo/trie.ts";
 import { Counter, count, PICKS_AT, REGIONS_MAX } from "../telemetry/counters.ts";
-import { copyBytes, putU16, u32, word } from "../wire/bytes.ts";
+import { copyOctets, word } from "../wire/bytes.ts";
 import { Rcode, RRType } from "../wire/codes.ts";
 import { mix } from "../wire/mix.ts";
 import type { Query } from "../wire/query.ts";
@@ -45,12 +45,12 @@ export function steer(
   const record = book.servicesAt + service;
   count(counters, Counter.steered);
   const usesSubnet = query.hasSubnet && query.sourcePrefixLength > 0;
-  const address = usesSubnet ? query.subnetAddress : client.address;
+  const address = usesSubnet ? query.subnetView : client.view;
   const isIpv6 = usesSubnet ? query.subnetFamily === 2 : client.family === 6;
   const trie = word(book.words, record + ServiceRecord.trie);
   let classNumber = 0;
   if (trie !== 0) {
-    const leaf = lookupClass(book.words, trie, address, 0, isIpv6);
+    const leaf = lookupClass(book.words, trie, address, isIpv6);
     classNumber = leafClass(leaf);
     if (usesSubnet) reply.scope = leafScope(leaf);
   }
@@ -108,7 +108,7 @@ function addAddress(book: Book, record: number, vip: number, reply: Reply, count
   const rdata = reply.addFixed(octets === 4 ? RRType.A : RRType.AAAA, ttlSeconds(book, record), octets);
   reply.vip = vip;
   reply.vip6 = 0;
-  copyBytes(book.octets, 4 * (vip + VipRecord.address), reply.packet, rdata, octets);
+  copyOctets(book.view, 4 * (vip + VipRecord.address), reply.view, rdata, octets);
   countPick(book, vip, counters);
   return true;
 }
@@ -130,7 +130,7 @@ function addHttps(
   const rdata = reply.addFixed(RRType.HTTPS, ttlSeconds(book, record), length);
   reply.vip = vip4;
   reply.vip6 = vip6;
-  putHttps(book, record, vip4, vip6, reply.packet, rdata);
+  putHttps(book, record, vip4, vip6, reply.view, rdata);
   countPick(book, vip4 === NO_VIP ? vip6 : vip4, counters);
   return true;
 }
@@ -147,27 +147,19 @@ export function putHttps(
   record: number,
   vip4: number,
   vip6: number,
-  target: Uint8Array,
+  target: DataView,
   at: number,
 ): void {
   const fixed = word(book.words, record + ServiceRecord.httpsLength);
-  copyBytes(book.octets, book.octetsAt + word(book.words, record + ServiceRecord.https), target, at, fixed);
+  copyOctets(book.view, book.octetsAt + word(book.words, record + ServiceRecord.https), target, at, fixed);
   let end = at + fixed;
   if (vip4 !== NO_VIP) end = putHint(book, vip4, IPV4HINT, 4, target, end);
   if (vip6 !== NO_VIP) putHint(book, vip6, IPV6HINT, 16, target, end);
 }
 
-function putHint(
-  book: Book,
-  vip: number,
-  key: number,
-  octets: number,
-  target: Uint8Array,
-  at: number,
-): number {
-  putU16(target, at, key);
-  putU16(target, at + 2, octets);
-  copyBytes(book.octets, 4 * (vip + VipRecord.address), target, at + 4, octets);
+function putHint(book: Book, vip: number, key: number, octets: number, target: DataView, at: number): number {
+  target.setInt32(at, (key << 16) | octets);
+  copyOctets(book.view, 4 * (vip + VipRecord.address), target, at + 4, octets);
   return at + 4 + octets;
 }
 
@@ -185,13 +177,13 @@ function countPick(book: Book, vip: number, counters: Float64Array): void {
 }
 
 /** 32 evenly spread bits of who asks for what, and when. */
-function drawFor(address: Uint8Array, isIpv6: boolean, qnameHash: number, moment: number): number {
+function drawFor(address: DataView, isIpv6: boolean, qnameHash: number, moment: number): number {
   let hash = mix(qnameHash ^ moment);
-  hash = mix(hash ^ u32(address, 0));
+  hash = mix(hash ^ address.getInt32(0));
   if (isIpv6) {
-    hash = mix(hash ^ u32(address, 4));
-    hash = mix(hash ^ u32(address, 8));
-    hash = mix(hash ^ u32(address, 12));
+    hash = mix(hash ^ address.getInt32(4));
+    hash = mix(hash ^ address.getInt32(8));
+    hash = mix(hash ^ address.getInt32(12));
   }
   return hash;
 }

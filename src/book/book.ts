@@ -9,6 +9,7 @@ import { FORMAT, HEADER_WORDS, Header, MAGIC } from "./layout.ts";
 export class Book {
   readonly words: Uint32Array;
   readonly octets: Uint8Array;
+  readonly view: DataView;
   readonly version: number;
   readonly octetsAt: number;
   readonly namesAt: number;
@@ -24,6 +25,7 @@ export class Book {
   constructor(memory: ArrayBufferLike) {
     this.words = new Uint32Array(memory);
     this.octets = new Uint8Array(memory);
+    this.view = new DataView(memory);
     this.version = versionOf(this.words);
     this.octetsAt = word(this.words, Header.octetsAt);
     this.namesAt = word(this.words, Header.namesAt);

@@ -20,7 +20,7 @@
 /** "MRDN" read as a little-endian word. */
 export const MAGIC = 0x4e44524d;
 /** Grows with every change of this file; a node refuses a book of another format and waits for control's. */
-export const FORMAT = 4;
+export const FORMAT = 5;
 
 /** Words of the header. */
 export const Header = {

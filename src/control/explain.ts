@@ -8,6 +8,7 @@ import { onGrid } from "../steering/partition.ts";
 import { suggest } from "../suggest.ts";
 import type { IpAddress } from "../wire/address.ts";
 import { formatName, type Name, nameKey, parentOf, sameName } from "../wire/name.ts";
+import { viewOf } from "../wire/packet.ts";
 import type { Zone } from "../zone/zone.ts";
 import type { ExplainOutcome } from "./desk.ts";
 import type { Edition } from "./live-book.ts";
@@ -34,7 +35,7 @@ export function explainName(
   }
   const { partition, trie } = split;
   const location = onGrid(atlas.locate(client), partition.gridDegrees);
-  const leaf = trie === null ? null : lookupClass(trie.nodes, 0, client.bytes, 0, client.family === 6);
+  const leaf = trie === null ? null : lookupClass(trie.nodes, 0, viewOf(client.bytes), client.family === 6);
   return {
     kind: "explained",
     service,

@@ -1,7 +1,7 @@
 /** Class tries: for one policy, which class an address is in, and how wide a prefix around it is in the same. */
 
 import assert from "node:assert/strict";
-import { u8, u16, word } from "../wire/bytes.ts";
+import { word } from "../wire/bytes.ts";
 import type { Atlas } from "./atlas.ts";
 import { type AddressTree, isLeaf, LEAF, mapLeaves } from "./tree.ts";
 
@@ -51,24 +51,31 @@ export function compileClasses(atlas: Atlas, classOf: Uint16Array | Uint32Array)
 }
 
 /**
- * The leaf of the address of 4 or 16 octets at `addressAt`, in the trie whose words start at `base`. An address
- * that is known only in part (RFC 7871 §6) has zeros for the rest.
+ * The leaf of an address of 4 or 16 octets, in the trie whose words start at `base`. An address that is known only in
+ * part (RFC 7871 §6) has zeros for the rest.
  */
-export function lookupClass(
-  words: Uint32Array,
-  base: number,
-  address: Uint8Array,
-  addressAt: number,
-  isIpv6: boolean,
-): number {
-  const first = u16(address, addressAt);
-  let entry = word(words, base + (isIpv6 ? TABLE_WORDS : 0) + (first >>> 4));
-  if (entry < LEAF) entry = child(words, base + entry, first & 0x0f);
-  const end = addressAt + (isIpv6 ? 16 : 4);
-  for (let at = addressAt + 2; entry < LEAF && at < end; at += 1) {
-    const octet = u8(address, at);
-    entry = child(words, base + entry, octet >>> 4);
-    if (entry < LEAF) entry = child(words, base + entry, octet & 0x0f);
+export function lookupClass(words: Uint32Array, base: number, address: DataView, isIpv6: boolean): number {
+  const first = address.getInt32(0);
+  const table = base + (isIpv6 ? TABLE_WORDS : 0);
+  let entry = descend(
+    words,
+    base,
+    word(words, table + (first >>> (32 - TABLE_BITS))),
+    first,
+    28 - TABLE_BITS,
+  );
+  if (!isIpv6) return entry;
+  for (let at = 4; entry < LEAF && at < 16; at += 4) {
+    entry = descend(words, base, entry, address.getInt32(at), 28);
+  }
+  return entry;
+}
+
+/** Goes down from an inner entry by the 4 bits of `bits` at `shift`, and those behind them; stays at a leaf. */
+function descend(words: Uint32Array, base: number, from: number, bits: number, shift: number): number {
+  let entry = from;
+  for (let left = shift; entry < LEAF && left >= 0; left -= 4) {
+    entry = child(words, base + entry, (bits >>> left) & 0x0f);
   }
   return entry;
 }

@@ -2,6 +2,7 @@
 
 import type { Client } from "../answer/client.ts";
 import { u8, word } from "../wire/bytes.ts";
+import { Packet } from "../wire/packet.ts";
 import { readSockaddr, SOCKADDR_IN, SOCKADDR_IN6 } from "./endpoint.ts";
 import type { UdpSocket } from "./sockets.ts";
 import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
@@ -56,7 +57,7 @@ const INTERFACE_V6 = CONTROLS_AT / 4 + 32 / 4;
 /** What one socket received at once, and its responses. */
 export class Batch {
   /** Room for a packet each, filled from the first on by `receive`. */
-  readonly packets: readonly Uint8Array[];
+  readonly packets: readonly Packet[];
   /** Packets received and not yet sent. */
   count: number = 0;
   readonly #calls: SystemCalls;
@@ -72,7 +73,7 @@ export class Batch {
     this.#headers = calls.addressOf(this.#memory);
     this.packets = Array.from(
       { length: BATCH_PACKETS },
-      (_, i) => new Uint8Array(this.#memory, PACKETS_AT + i * PACKET_STRIDE, PACKET_OCTETS),
+      (_, i) => new Packet(new Uint8Array(this.#memory, PACKETS_AT + i * PACKET_STRIDE, PACKET_OCTETS)),
     );
     const view = new DataView(this.#memory);
     for (let i = 0; i < BATCH_PACKETS; i += 1) this.#layOut(view, i);

@@ -8,6 +8,7 @@ import { copyOf } from "../wire/bytes.ts";
 import { isTransfer, Opcode } from "../wire/codes.ts";
 import { headerLength, messageLengthMax } from "../wire/format.ts";
 import { type Message, readMessage } from "../wire/message.ts";
+import { Packet } from "../wire/packet.ts";
 import { findTsig, unsigned } from "../wire/tsig.ts";
 import { setClient } from "./endpoint.ts";
 import { writeServFail } from "./guard.ts";
@@ -138,13 +139,13 @@ export class Forwarder {
     if (message === null || !isOrdinary(message)) return null;
     const found = findTsig(message);
     if (found.kind !== "signed") return null;
-    const packet = new Uint8Array(messageLengthMax);
+    const packet = new Packet(new Uint8Array(messageLengthMax));
     const query = unsigned(octets, found.tsig);
-    packet.set(query);
+    packet.octets.set(query);
     setClient(this.#client, source);
     const moment = Math.trunc(Date.now() / 1000);
     const length = this.#answer(packet, query.length, this.#client, transport, moment);
-    return length > 0 ? packet.slice(0, length) : null;
+    return length > 0 ? packet.octets.slice(0, length) : null;
   }
 
   #next(request: number): void {

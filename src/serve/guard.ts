@@ -17,7 +17,7 @@ export function guard(answer: Answer, onCrash: OnCrash): Answer {
     } catch (error) {
       onCrash(error, moment !== crashedAt);
       crashedAt = moment;
-      return length < headerLength ? 0 : writeServFail(packet);
+      return length < headerLength ? 0 : writeServFail(packet.octets);
     }
   };
 }

@@ -13,6 +13,7 @@ import { Transport } from "../answer/transport.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { headerLength, messageLengthMax } from "../wire/format.ts";
 import { lifetimeSeconds } from "../wire/lifetime.ts";
+import { Packet } from "../wire/packet.ts";
 import type { Connections } from "./connections.ts";
 import { QUERY_OCTETS_MAX } from "./stream.ts";
 import { afterHandshakes } from "./tls.ts";
@@ -51,7 +52,7 @@ const STREAMS_MAX = 100;
 const HEADER_OCTETS_MAX = 8 * 1024;
 
 /** All queries are answered in here, one at a time. */
-const packet = new Uint8Array(messageLengthMax);
+const packet = new Packet(new Uint8Array(messageLengthMax));
 
 /** A server that listens nowhere and has no certificate yet. Nothing of what it is asked is logged (RFC 8484 §8.1). */
 export function createHttpsServer(service: HttpsService): Http2SecureServer {
@@ -141,17 +142,17 @@ function reply(service: HttpsService, request: Request, response: Response, quer
     "content-type": MEDIA_TYPE,
     "content-length": length,
     "cache-control": cacheControlOf(length),
-  }).end(Buffer.copyBytesFrom(packet, 0, length));
+  }).end(Buffer.copyBytesFrom(packet.octets, 0, length));
 }
 
 function answerOf({ answer }: HttpsService, query: Buffer, client: Client): number {
-  packet.set(query);
+  packet.octets.set(query);
   return answer(packet, query.length, client, Transport.Https, Math.trunc(Date.now() / 1000));
 }
 
 /** RFC 8484 §5.1. Private, because another client of a shared cache may be steered elsewhere. */
 function cacheControlOf(length: number): string {
-  const seconds = lifetimeSeconds(packet, length);
+  const seconds = lifetimeSeconds(packet.octets, length);
   return seconds === null ? "no-store" : `private, max-age=${seconds}`;
 }
 

@@ -7,6 +7,7 @@ import type { Answer } from "../answer/responder.ts";
 import type { Transport } from "../answer/transport.ts";
 import { putU16, u16 } from "../wire/bytes.ts";
 import { headerLength, messageLengthMax } from "../wire/format.ts";
+import { Packet } from "../wire/packet.ts";
 import { Abandoned } from "./forwarder.ts";
 import type { Turns } from "./turns.ts";
 
@@ -26,7 +27,7 @@ const NOTHING = new Uint8Array(0);
 const TOGETHER_OCTETS = 16 * 1024;
 
 /** The queries of all streams are answered in here, one at a time. */
-const packet = new Uint8Array(messageLengthMax);
+const packet = new Packet(new Uint8Array(messageLengthMax));
 /** Responses on their way into one write. */
 const responses = new Uint8Array(TOGETHER_OCTETS + PREFIX + messageLengthMax);
 
@@ -120,7 +121,7 @@ export class DnsStream {
     let end = 0;
     let length = lengthAt(unread, at);
     while (length > 0 && !this.#waits()) {
-      packet.set(unread.subarray(at + PREFIX, at + PREFIX + length));
+      packet.octets.set(unread.subarray(at + PREFIX, at + PREFIX + length));
       end = this.#respond(length, moment, end);
       at += PREFIX + length;
       length = lengthAt(unread, at);
@@ -179,10 +180,10 @@ export class DnsStream {
     const { answer, respondLater, transport } = this.#service;
     const responseLength = answer(packet, length, this.#client, transport, moment);
     if (responseLength === FORWARD) {
-      void this.#sendLater(respondLater(packet.slice(0, length), this.#client, transport));
+      void this.#sendLater(respondLater(packet.octets.slice(0, length), this.#client, transport));
       return end;
     }
-    return responseLength === 0 ? end : appendMessage(packet.subarray(0, responseLength), end);
+    return responseLength === 0 ? end : appendMessage(packet.octets.subarray(0, responseLength), end);
   }
 
   /** Sends messages one after the other, each once the peer has room for it. */

@@ -103,7 +103,7 @@ function answerBatch(
     const length = service.answer(packet, batch.queryLength(i), client, Transport.Udp, moment);
     batch.setResponseLength(i, Math.max(length, 0));
     if (length === FORWARD) {
-      const octets = packet.slice(0, batch.queryLength(i));
+      const octets = packet.octets.slice(0, batch.queryLength(i));
       service.forward(octets, client, { socket, envelope: batch.envelope(i) });
     }
   }

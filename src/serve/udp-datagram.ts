@@ -10,6 +10,7 @@ import { Transport } from "../answer/transport.ts";
 import type { Endpoint } from "../config/config.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { parseAddress } from "../wire/address.ts";
+import { Packet } from "../wire/packet.ts";
 import { PACKET_OCTETS } from "./batch.ts";
 import { isWildcard, setClient, withoutZone } from "./endpoint.ts";
 import type { ForwardPacket } from "./udp-batch.ts";
@@ -96,15 +97,15 @@ function open(service: DatagramService, endpoint: Endpoint, i: number): Socket {
     // Our destinations are addresses already: without this each reply would wait for the next tick.
     lookup: (address, _options, found) => found(null, address, family),
   });
-  const packet = new Uint8Array(PACKET_OCTETS);
+  const packet = new Packet(new Uint8Array(PACKET_OCTETS));
   const client = new Client();
   const onSent = (error: Error | null): void => {
     if (error !== null) count(service.counters, Counter.sendErrors);
   };
   socket.on("message", (query, source) => {
     const address = parseAddress(withoutZone(source.address));
-    if (address === null || query.length > packet.length) return;
-    packet.set(query);
+    if (address === null || query.length > PACKET_OCTETS) return;
+    packet.octets.set(query);
     setClient(client, address.bytes);
     const moment = Math.trunc(Date.now() / 1000);
     const length = service.answer(packet, query.length, client, Transport.Udp, moment);
@@ -115,7 +116,7 @@ function open(service: DatagramService, endpoint: Endpoint, i: number): Socket {
     }
     if (length === 0) return;
     if (socket.getSendQueueSize() > UNSENT_OCTETS_MAX) count(service.counters, Counter.sendErrors);
-    else socket.send(Buffer.copyBytesFrom(packet, 0, length), source.port, source.address, onSent);
+    else socket.send(Buffer.copyBytesFrom(packet.octets, 0, length), source.port, source.address, onSent);
   });
   return socket;
 }

@@ -1,7 +1,9 @@
 /** Finds what belongs to a name: a hash table in one array, as books have it too. */
 
-import { sameFolded, word } from "./bytes.ts";
-import { hashName } from "./query.ts";
+import { copyFolded, word } from "./bytes.ts";
+import { nameLengthMax } from "./name.ts";
+import { hashName, isNameAt } from "./name-hash.ts";
+import { viewOf } from "./packet.ts";
 import { type OctetSink, release } from "./sink.ts";
 
 /** Numbers by name, whatever its case. The names themselves are kept by its owner, in wire form. */
@@ -38,11 +40,11 @@ export class NameIndex {
   find(bytes: Uint8Array, at: number, length: number): number {
     const pairs = this.#pairs;
     const mask = pairs.length / 2 - 1;
-    const hash = hashName(bytes, at, length);
+    const hash = fold(bytes, at, length);
     for (let pair = hash & mask; ; pair = (pair + 1) & mask) {
       const number = word(pairs, 2 * pair + 1);
       if (number === 0) return 0;
-      if ((word(pairs, 2 * pair) | 0) === hash && this.#isNamed(number, bytes, at, length)) return number;
+      if ((word(pairs, 2 * pair) | 0) === hash && this.#isNamed(number, length)) return number;
     }
   }
 
@@ -57,7 +59,7 @@ export class NameIndex {
       }
       release(before);
     }
-    this.#put(hashName(bytes, at, length), number);
+    this.#put(fold(bytes, at, length), number);
   }
 
   #put(hash: number, number: number): void {
@@ -68,7 +70,20 @@ export class NameIndex {
     this.#pairs[2 * pair + 1] = number;
   }
 
-  #isNamed(number: number, bytes: Uint8Array, at: number, length: number): boolean {
-    return sameFolded(this.#names.memory, this.#nameOf(number), bytes, at, length);
+  /** Whether it is the name of a number. A shorter name with the same hash may be the last of all. */
+  #isNamed(number: number, length: number): boolean {
+    const { view } = this.#names;
+    const at = this.#nameOf(number);
+    return at + length <= view.byteLength && isNameAt(folded, 0, view, at, length);
   }
+}
+
+/** The name that is looked for; one for all calls. */
+const foldedOctets = new Uint8Array(nameLengthMax);
+const folded = viewOf(foldedOctets);
+
+/** Leaves a name in `folded`, and returns its hash. */
+function fold(bytes: Uint8Array, at: number, length: number): number {
+  copyFolded(bytes, at, foldedOctets, 0, length);
+  return hashName(folded, 0, length);
 }

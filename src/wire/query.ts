@@ -4,10 +4,12 @@
  * On the hot path: a packet from a stranger gives a code, never an exception, and nothing is allocated.
  */
 
-import { copyBytes, fold, u8, u16 } from "./bytes.ts";
+import { copyOctets } from "./bytes.ts";
 import { EdnsOption, Opcode, RRType } from "./codes.ts";
 import { EdnsBits, fixedRRLength, HeaderBits, headerLength, udpLengthMin } from "./format.ts";
 import { uncompressedLength } from "./name.ts";
+import { hashName } from "./name-hash.ts";
+import { type Packet, viewOf } from "./packet.ts";
 
 /** What a packet turned out to be. */
 export const Parsed = {
@@ -46,9 +48,6 @@ export const clientCookieLength: number = 8;
 const cookieLengthMax = 40;
 /** A Server Cookie has 8 octets at least (RFC 7873 §4). */
 const serverCookieLengthMin = 8;
-
-const fnvOffsetBasis = 0x811c9dc5 | 0;
-const fnvPrime = 0x01000193;
 
 /**
  * The parts of a query that decide its answer; message id and qname stay in the packet, the qname at offset 12.
@@ -95,10 +94,11 @@ export class Query {
   sourcePrefixLength: number = 0;
   /** IPv4 in the first 4 octets, or IPv6; all bits beyond the source prefix are 0. */
   readonly subnetAddress: Uint8Array = new Uint8Array(16);
+  readonly subnetView: DataView = viewOf(this.subnetAddress);
   /** Octets of the COOKIE option (RFC 7873 §4): 0: there is none; 8: a Client Cookie alone; 16 to 40: both cookies. */
   cookieLength: number = 0;
   /** The option's octets: they are copied because the reply overwrites the packet. */
-  readonly cookie: Uint8Array = new Uint8Array(cookieLengthMax);
+  readonly cookie: DataView = new DataView(new ArrayBuffer(cookieLengthMax));
   /** Whether the client asks who we are (RFC 5001). */
   hasNsid: boolean = false;
   /** Octets of the edns-tcp-keepalive option (RFC 7828 §3.1), which a query leaves empty; -1: there is none. */
@@ -108,9 +108,10 @@ export class Query {
 }
 
 /** Reads the first `length` octets of `packet` into `query`; see `Query` for what it holds afterwards. */
-export function parseQuery(packet: Uint8Array, length: number, query: Query): Parsed {
+export function parseQuery(packet: Packet, length: number, query: Query): Parsed {
   if (length < headerLength) return Parsed.Drop;
-  query.flags = u16(packet, 2);
+  const { view } = packet;
+  query.flags = view.getUint16(2);
   const isResponse = (query.flags & QR) !== 0;
   if (isResponse) return Parsed.Drop;
 
@@ -129,38 +130,29 @@ export function parseQuery(packet: Uint8Array, length: number, query: Query): Pa
   query.tsigAt = 0;
   if (query.opcode !== Opcode.Query) return Parsed.NotImp;
 
-  const questions = u16(packet, 4);
-  const answers = u16(packet, 6);
-  const authorities = u16(packet, 8);
+  const counts = view.getInt32(4);
+  const questions = counts >>> 16;
+  const answers = counts & 0xffff;
+  const authorities = view.getUint16(8);
   // More than one question has no meaning (RFC 9619 §4).
   if (questions > 1 || (questions === 1 && !parseQuestion(packet, length, query))) return Parsed.FormErr;
   if ((answers | authorities) !== 0 && !isIxfr(query, questions, answers, authorities)) return Parsed.FormErr;
-  if (!parseAdditional(packet, length, query, authorities)) return Parsed.FormErr;
+  if (!parseAdditional(view, length, query, authorities)) return Parsed.FormErr;
   if (query.ednsVersion !== 0) return Parsed.BadVers;
   if (questions === 1) return Parsed.Query;
   return query.cookieLength > 0 ? Parsed.CookieQuery : Parsed.FormErr;
 }
 
-/**
- * The hash by which names are found: FNV-1a over the `length` octets of an uncompressed name at `at` with its length
- * octets, folded to lower case. Names that differ only in case have one hash. Its 32 bits are a signed integer, which
- * V8 passes on without making an object.
- */
-export function hashName(bytes: Uint8Array, at: number, length: number): number {
-  let hash = fnvOffsetBasis;
-  for (let i = at; i < at + length; i += 1) hash = Math.imul(hash ^ fold(u8(bytes, i)), fnvPrime);
-  return hash;
-}
-
-function parseQuestion(packet: Uint8Array, length: number, query: Query): boolean {
+function parseQuestion({ octets, view }: Packet, length: number, query: Query): boolean {
   // Nothing stands before the qname that a pointer could point to, so a compressed one is malformed.
-  const qnameLength = uncompressedLength(packet, headerLength, length);
+  const qnameLength = uncompressedLength(octets, headerLength, length);
   const qnameEnd = headerLength + qnameLength;
   if (qnameLength === 0 || qnameEnd + 4 > length) return false;
   query.qnameLength = qnameLength;
-  query.qnameHash = hashName(packet, headerLength, qnameLength);
-  query.qtype = u16(packet, qnameEnd);
-  query.qclass = u16(packet, qnameEnd + 2);
+  query.qnameHash = hashName(view, headerLength, qnameLength);
+  const typeAndClass = view.getInt32(qnameEnd);
+  query.qtype = typeAndClass >>> 16;
+  query.qclass = typeAndClass & 0xffff;
   query.questionEnd = qnameEnd + 4;
   return true;
 }
@@ -174,27 +166,28 @@ function isIxfr(query: Query, questions: number, answers: number, authorities: n
  * Reads the OPT and steps over other RRs, the first `authorities` of which are of the section before; false where one
  * is malformed, or octets are left after the last.
  */
-function parseAdditional(packet: Uint8Array, length: number, query: Query, authorities: number): boolean {
-  const additionals = u16(packet, 10);
+function parseAdditional(view: DataView, length: number, query: Query, authorities: number): boolean {
+  const additionals = view.getUint16(10);
   if (additionals > additionalRRsMax) return false;
   const rrs = authorities + additionals;
   let at = query.questionEnd;
   for (let i = 0; i < rrs; i += 1) {
     const owner = at;
-    at = skipOwner(packet, at, length);
+    at = skipOwner(view, at, length);
     if (at === 0 || at + fixedOctets > length) return false;
     const rdata = at + fixedOctets;
-    const end = rdata + u16(packet, at + 8);
+    const end = rdata + view.getUint16(at + 8);
     if (end > length) return false;
-    if (u16(packet, at) === RRType.TSIG) {
+    const type = view.getUint16(at);
+    if (type === RRType.TSIG) {
       // Nothing stands behind it.
       if (i + 1 < rrs) return false;
       query.tsigAt = owner;
       query.tsigOwnerEnd = at;
     }
-    if (u16(packet, at) === RRType.OPT && i >= authorities) {
-      const ownerIsRoot = u8(packet, owner) === 0;
-      if (!ownerIsRoot || query.hasEdns || !parseOpt(packet, at, end, query)) return false;
+    if (type === RRType.OPT && i >= authorities) {
+      const ownerIsRoot = view.getUint8(owner) === 0;
+      if (!ownerIsRoot || query.hasEdns || !parseOpt(view, at, end, query)) return false;
     }
     at = end;
   }
@@ -202,10 +195,10 @@ function parseAdditional(packet: Uint8Array, length: number, query: Query, autho
 }
 
 /** The offset after the owner name at `at`, which may end in a compression pointer; 0 where it is malformed. */
-function skipOwner(packet: Uint8Array, at: number, length: number): number {
+function skipOwner(view: DataView, at: number, length: number): number {
   let next = at;
   while (next < length) {
-    const label = u8(packet, next);
+    const label = view.getUint8(next);
     if (label === 0) return next + 1;
     const isPointer = label >= 0xc0;
     if (isPointer) return next + 2;
@@ -221,34 +214,35 @@ function skipOwner(packet: Uint8Array, at: number, length: number): number {
  *
  *     +0 type 41 | +2 UDP payload size | +4 upper RCODE | +5 version | +6 DO and Z | +8 rdlength | +10 options
  */
-function parseOpt(packet: Uint8Array, at: number, end: number, query: Query): boolean {
+function parseOpt(view: DataView, at: number, end: number, query: Query): boolean {
   query.hasEdns = true;
-  query.udpPayloadSize = Math.max(udpPayloadSizeMin, u16(packet, at + 2));
-  query.ednsVersion = u8(packet, at + 5);
-  query.dnssecOk = (u16(packet, at + 6) & DO) !== 0;
-  query.compactOk = (u16(packet, at + 6) & CO) !== 0;
+  query.udpPayloadSize = Math.max(udpPayloadSizeMin, view.getUint16(at + 2));
+  const flags = view.getInt32(at + 4);
+  query.ednsVersion = (flags >>> 16) & 0xff;
+  query.dnssecOk = (flags & DO) !== 0;
+  query.compactOk = (flags & CO) !== 0;
   // Another version may give options another meaning.
   if (query.ednsVersion !== 0) return true;
   let option = at + fixedOctets;
   for (let i = 0; option < end; i += 1) {
     if (i === ednsOptionsMax || option + 4 > end) return false;
     const data = option + 4;
-    const dataEnd = data + u16(packet, option + 2);
-    if (dataEnd > end) return false;
-    if (!parseOption(packet, u16(packet, option), data, dataEnd, query)) return false;
+    const codeAndLength = view.getInt32(option);
+    const dataEnd = data + (codeAndLength & 0xffff);
+    if (dataEnd > end || !parseOption(view, codeAndLength >>> 16, data, dataEnd, query)) return false;
     option = dataEnd;
   }
   return true;
 }
 
 /** Reads the data of one option; false where it is malformed. Options that we do not know are ignored (RFC 6891 §6.1.2). */
-function parseOption(packet: Uint8Array, code: number, at: number, end: number, query: Query): boolean {
+function parseOption(view: DataView, code: number, at: number, end: number, query: Query): boolean {
   switch (code) {
     case EdnsOption.ClientSubnet:
       // Two would contradict each other, and the reply can echo only one.
-      return !query.hasSubnet && parseSubnet(packet, at, end, query);
+      return !query.hasSubnet && parseSubnet(view, at, end, query);
     case EdnsOption.Cookie:
-      return parseCookie(packet, at, end, query);
+      return parseCookie(view, at, end, query);
     case EdnsOption.NSID:
       // What a query has in it means nothing (RFC 5001 §2.3).
       query.hasNsid = true;
@@ -269,13 +263,13 @@ function parseOption(packet: Uint8Array, code: number, at: number, end: number, 
  * Reads a COOKIE option (RFC 7873 §4). A length that no cookie has is FORMERR (§5.2.2); of several options only the
  * first counts (§5.2).
  */
-function parseCookie(packet: Uint8Array, at: number, end: number, query: Query): boolean {
+function parseCookie(view: DataView, at: number, end: number, query: Query): boolean {
   if (query.cookieLength !== 0) return true;
   const length = end - at;
   const hasBoth = length >= clientCookieLength + serverCookieLengthMin && length <= cookieLengthMax;
   if (length !== clientCookieLength && !hasBoth) return false;
   query.cookieLength = length;
-  copyBytes(packet, at, query.cookie, 0, length);
+  copyOctets(view, at, query.cookie, 0, length);
   return true;
 }
 
@@ -289,21 +283,28 @@ function parseCookie(packet: Uint8Array, at: number, end: number, query: Query):
  * 4. more or fewer octets of address than the source prefix length needs;
  * 5. an address bit set beyond the source prefix length.
  */
-function parseSubnet(packet: Uint8Array, at: number, end: number, query: Query): boolean {
+function parseSubnet(view: DataView, at: number, end: number, query: Query): boolean {
   if (at + subnetHeaderLength > end) return false;
-  const family = u16(packet, at);
-  const source = u8(packet, at + 2);
-  const scope = u8(packet, at + 3);
+  const head = view.getInt32(at);
+  const family = head >>> 16;
+  const source = (head >>> 8) & 0xff;
+  const scope = head & 0xff;
   const sourceMax = family === 1 ? 32 : family === 2 ? 128 : 0;
   const octets = (source + 7) >> 3;
   const address = at + subnetHeaderLength;
   if (scope !== 0 || family > 2 || source > sourceMax || address + octets !== end) return false;
   const spareBits = octets * 8 - source;
-  if (spareBits !== 0 && (u8(packet, end - 1) & ((1 << spareBits) - 1)) !== 0) return false;
+  if (spareBits !== 0 && (view.getUint8(end - 1) & ((1 << spareBits) - 1)) !== 0) return false;
 
   query.hasSubnet = true;
   query.subnetFamily = family;
   query.sourcePrefixLength = source;
-  for (let i = 0; i < 16; i += 1) query.subnetAddress[i] = i < octets ? u8(packet, address + i) : 0;
+  for (let i = 0; i < 16; i += 4) query.subnetView.setInt32(i, addressWord(view, address + i, end));
   return true;
+}
+
+/** Four octets of an address that ends at `end`, with zeros behind it. An option's header stands before it, so there is always a word to read. */
+function addressWord(view: DataView, at: number, end: number): number {
+  if (at + 4 <= end) return view.getInt32(at);
+  return at < end ? view.getInt32(end - 4) << (8 * (at + 4 - end)) : 0;
 }

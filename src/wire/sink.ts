@@ -1,6 +1,7 @@
 /** Growing sequences of words and octets: each in one piece of memory, however many there are. */
 
 import { word } from "./bytes.ts";
+import { viewOf } from "./packet.ts";
 
 /**
  * Gives the memory of an array back at once. As garbage, arrays of a hundred megabytes outlive their use by far: they are
@@ -65,11 +66,17 @@ export class WordSink {
 /** Octets written one after the other. The first octet is never used, so that offset 0 can mean "none". */
 export class OctetSink {
   #octets = new Uint8Array(4096);
+  #view = viewOf(this.#octets);
   length = 1;
 
   /** The memory itself, gone once more have been written. What is written ends at `length`. */
   get memory(): Uint8Array {
     return this.#octets;
+  }
+
+  /** A view of all of it. */
+  get view(): DataView {
+    return this.#view;
   }
 
   /** Appends octets and returns where they begin. */
@@ -80,6 +87,7 @@ export class OctetSink {
       const before = this.#octets;
       this.#octets = new Uint8Array(Math.max(this.length, 2 * before.length));
       this.#octets.set(before);
+      this.#view = viewOf(this.#octets);
       release(before);
     }
     this.#octets.set(octets, at);

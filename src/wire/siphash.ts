@@ -1,6 +1,6 @@
 /** SipHash-2-4: a keyed hash that nobody without the key can foresee (Aumasson and Bernstein, 2012). */
 
-import { u8, word } from "./bytes.ts";
+import { word } from "./bytes.ts";
 
 /** Rounds for each 8 octets, and at the end. */
 const ROUNDS = 2;
@@ -16,9 +16,9 @@ const FINAL_ROUNDS = 4;
 export function sipHash(
   keys: Uint32Array,
   keyAt: number,
-  message: Uint8Array,
+  message: DataView,
   length: number,
-  out: Uint8Array,
+  out: DataView,
   at: number,
 ): void {
   let v0l = word(keys, keyAt) ^ 0x70736575;
@@ -40,7 +40,7 @@ export function sipHash(
     for (let rounds = isEnd ? FINAL_ROUNDS : ROUNDS; rounds > 0; rounds -= 1) {
       // v0 += v1; v1 = rotl(v1, 13) ^ v0; v0 = rotl(v0, 32)
       let sum = (v0l + v1l) | 0;
-      v0h = (v0h + v1h + carry(sum, v1l)) | 0;
+      v0h = (v0h + v1h + carry(v0l, v1l, sum)) | 0;
       v0l = sum;
       let turned = (v1l << 13) | (v1h >>> 19);
       v1h = ((v1h << 13) | (v1l >>> 19)) ^ v0h;
@@ -50,21 +50,21 @@ export function sipHash(
       v0h = turned;
       // v2 += v3; v3 = rotl(v3, 16) ^ v2
       sum = (v2l + v3l) | 0;
-      v2h = (v2h + v3h + carry(sum, v3l)) | 0;
+      v2h = (v2h + v3h + carry(v2l, v3l, sum)) | 0;
       v2l = sum;
       turned = (v3l << 16) | (v3h >>> 16);
       v3h = ((v3h << 16) | (v3l >>> 16)) ^ v2h;
       v3l = turned ^ v2l;
       // v0 += v3; v3 = rotl(v3, 21) ^ v0
       sum = (v0l + v3l) | 0;
-      v0h = (v0h + v3h + carry(sum, v3l)) | 0;
+      v0h = (v0h + v3h + carry(v0l, v3l, sum)) | 0;
       v0l = sum;
       turned = (v3l << 21) | (v3h >>> 11);
       v3h = ((v3h << 21) | (v3l >>> 11)) ^ v0h;
       v3l = turned ^ v0l;
       // v2 += v1; v1 = rotl(v1, 17) ^ v2; v2 = rotl(v2, 32)
       sum = (v2l + v1l) | 0;
-      v2h = (v2h + v1h + carry(sum, v1l)) | 0;
+      v2h = (v2h + v1h + carry(v2l, v1l, sum)) | 0;
       v2l = sum;
       turned = (v1l << 17) | (v1h >>> 15);
       v1h = ((v1h << 17) | (v1l >>> 15)) ^ v2h;
@@ -76,22 +76,19 @@ export function sipHash(
     v0l ^= low;
     v0h ^= high;
   }
-  putLittle(out, at, v0l ^ v1l ^ v2l ^ v3l);
-  putLittle(out, at + 4, v0h ^ v1h ^ v2h ^ v3h);
+  out.setInt32(at, v0l ^ v1l ^ v2l ^ v3l, true);
+  out.setInt32(at + 4, v0h ^ v1h ^ v2h ^ v3h, true);
 }
 
-/** What a sum of two words carries over, known by one of them. */
-function carry(sum: number, summand: number): number {
-  return sum >>> 0 < summand >>> 0 ? 1 : 0;
+/** What the sum of two words carries over: without a branch, because a processor guesses half of random ones wrong. */
+function carry(a: number, b: number, sum: number): number {
+  return ((a & b) | ((a | b) & ~sum)) >>> 31;
 }
 
 /** A little-endian word; what lies behind the message is zero. */
-function little(bytes: Uint8Array, at: number, length: number): number {
+function little(message: DataView, at: number, length: number): number {
+  if (at + 4 <= length) return message.getInt32(at, true);
   let value = 0;
-  for (let i = 0; i < 4 && at + i < length; i += 1) value |= u8(bytes, at + i) << (8 * i);
+  for (let i = 0; at + i < length; i += 1) value |= message.getUint8(at + i) << (8 * i);
   return value;
-}
-
-function putLittle(bytes: Uint8Array, at: number, value: number): void {
-  for (let i = 0; i < 4; i += 1) bytes[at + i] = value >>> (8 * i);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
 import { Counter } from "../../src/telemetry/counters.ts";
+import { Packet } from "../../src/wire/packet.ts";
 import { planOf, queryOf, readReply, Server, scopeOf, serviceOf, texts, vipOf, zoneOf } from "./harness.ts";
 
 const ZONE = `
@@ -427,11 +428,11 @@ test("every kind of reply is counted in its cell", () => {
 test("without a book every query gets SERVFAIL, so that resolvers turn to another node", async () => {
   const { createResponder } = await import("../../src/answer/responder.ts");
   const responder = createResponder(null, server.counters);
-  const packet = new Uint8Array(1232);
+  const packet = new Packet(new Uint8Array(1232));
   const query = queryOf("host.example", "A");
-  packet.set(query);
+  packet.octets.set(query);
   expect(responder.answer(packet, query.length, server.client, Transport.Udp, 1)).toBe(query.length);
-  expect(packet[3]).toBe(2);
+  expect(packet.octets[3]).toBe(2);
 });
 
 test("another book is used from the next query on", () => {

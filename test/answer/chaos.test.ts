@@ -6,6 +6,7 @@ import { createResponder } from "../../src/answer/responder.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { parseAddress, parsePrefix } from "../../src/wire/address.ts";
 import { EdnsOption } from "../../src/wire/codes.ts";
+import { Packet } from "../../src/wire/packet.ts";
 import { optionsOf, queryOf, readReply, Server, texts, zoneOf } from "./harness.ts";
 
 const zone = zoneOf("$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n");
@@ -105,12 +106,12 @@ test("before the first book its version is 0", () => {
     chaos: { id: null, version: null, bookFor: [parsePrefix("0.0.0.0/0")!] },
   };
   const responder = createResponder(null, open.counters, options);
-  const packet = new Uint8Array(1232);
+  const packet = new Packet(new Uint8Array(1232));
   const query = inClass(CH, "book.meridian");
-  packet.set(query);
+  packet.octets.set(query);
   open.client.family = 4;
   const length = responder.answer(packet, query.length, open.client, Transport.Udp, 1);
-  expect(texts(readReply(packet.slice(0, length)).answers)).toEqual(["book.meridian TXT 0"]);
+  expect(texts(readReply(packet.octets.slice(0, length)).answers)).toEqual(["book.meridian TXT 0"]);
 });
 
 test("a text that does not fit is truncated", () => {

@@ -8,6 +8,7 @@ import { createResponder } from "../../src/answer/responder.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { EdnsOption, ExtendedError } from "../../src/wire/codes.ts";
 import { messageLengthMax } from "../../src/wire/format.ts";
+import { Packet } from "../../src/wire/packet.ts";
 import { Parsed, parseQuery, Query } from "../../src/wire/query.ts";
 import { optionsOf, queryOf, queryWith, readReply, Server, texts, zoneOf } from "./harness.ts";
 
@@ -131,8 +132,8 @@ describe("padding (RFC 7830, RFC 8467)", () => {
     [0, 65_535],
   ])("a reply with %i octets left of the most a message can have ends at %i", (left, end) => {
     const query = new Query();
-    const packet = new Uint8Array(65_535);
-    packet.set(asked);
+    const packet = new Packet(new Uint8Array(65_535));
+    packet.octets.set(asked);
     expect(parseQuery(packet, asked.length, query)).toBe(Parsed.Query);
     const reply = new Reply();
     reply.begin(packet, query, messageLengthMax, optLength(query, Transport.Tls, defaultAnswerOptions));
@@ -157,11 +158,11 @@ describe("extended errors (RFC 8914)", () => {
 
   test("before the first book we are Not Ready (§4.15)", () => {
     const responder = createResponder(null, server.counters);
-    const packet = new Uint8Array(1232);
+    const packet = new Packet(new Uint8Array(1232));
     const query = queryOf("ns.example", "A", { size: 1232 });
-    packet.set(query);
+    packet.octets.set(query);
     const length = responder.answer(packet, query.length, server.client, Transport.Udp, 1);
-    expect(optionsOf(packet.slice(0, length))).toEqual([
+    expect(optionsOf(packet.octets.slice(0, length))).toEqual([
       [EdnsOption.ExtendedError, hexOf(ExtendedError.NotReady)],
     ]);
   });
@@ -180,8 +181,8 @@ describe("extended errors (RFC 8914)", () => {
     expect(loud.raw(query)).toHaveLength(374 + 6);
     const reply = new Reply();
     const parsed = new Query();
-    const packet = new Uint8Array(1232);
-    packet.set(query);
+    const packet = new Packet(new Uint8Array(1232));
+    packet.octets.set(query);
     parseQuery(packet, query.length, parsed);
     reply.begin(packet, parsed, 374 + 5, 0);
     reply.extendedError = ExtendedError.NotAuthoritative;

@@ -9,6 +9,7 @@ import { parseAddress, parsePrefix } from "../../src/wire/address.ts";
 import { TsigError } from "../../src/wire/codes.ts";
 import { type Message, MessageWriter, readMessage } from "../../src/wire/message.ts";
 import { type Name, parseName } from "../../src/wire/name.ts";
+import { Packet } from "../../src/wire/packet.ts";
 import { findTsig, type Tsig, type TsigKey, TsigSigner } from "../../src/wire/tsig.ts";
 import { queryOf, readReply, texts, zoneOf } from "./harness.ts";
 
@@ -46,7 +47,7 @@ const BOTH = [
 class Node {
   readonly counters = counterRow(newCounters(1), 0);
   readonly #responder = createResponder(null, this.counters);
-  readonly #packet = new Uint8Array(65_535);
+  readonly #packet = new Packet(new Uint8Array(65_535));
 
   constructor(admissions: readonly Admission[], hasBook = true) {
     if (hasBook) this.#responder.adopt(bookOf(zone, admissions));
@@ -64,9 +65,9 @@ class Node {
     const client = new Client();
     client.family = address.family;
     client.address.set(address.bytes);
-    this.#packet.set(octets);
+    this.#packet.octets.set(octets);
     const length = this.#responder.answer(this.#packet, octets.length, client, transport, 1);
-    return [length, this.#packet.slice(0, Math.max(length, octets.length))];
+    return [length, this.#packet.octets.slice(0, Math.max(length, octets.length))];
   }
 
   rcode(octets: Uint8Array, from?: string, transport?: Transport): number {

@@ -16,6 +16,7 @@ import type { Plan } from "../../src/steering/plan.ts";
 import { counterRow, newCounters } from "../../src/telemetry/counters.ts";
 import { parseAddress } from "../../src/wire/address.ts";
 import { type Name, nameKey, parseName } from "../../src/wire/name.ts";
+import { Packet as Message } from "../../src/wire/packet.ts";
 import { parseZone } from "../../src/zone/parse.ts";
 import type { Zone } from "../../src/zone/zone.ts";
 import { decodeMessage } from "../conformance/message.ts";
@@ -90,7 +91,7 @@ export class Server {
   readonly counters: Float64Array = counterRow(newCounters(1), 0);
   readonly client: Client = new Client();
   readonly options: AnswerOptions;
-  readonly #packet = new Uint8Array(65_535);
+  readonly #packet = new Message(new Uint8Array(65_535));
   readonly #responder;
 
   constructor(
@@ -143,8 +144,8 @@ export class Server {
 
   /** Answers raw octets; the response's octets, none for silence. Two decoders read every response to its last octet. */
   raw(query: Uint8Array, transport: Transport = Transport.Udp, moment = 1): Uint8Array {
-    this.#packet.set(query);
-    const reply = this.#packet.slice(0, this.answer(this.#packet, query.length, transport, moment));
+    this.#packet.octets.set(query);
+    const reply = this.#packet.octets.slice(0, this.answer(this.#packet, query.length, transport, moment));
     if (reply.length > 0) {
       decodeMessage(reply);
       readReply(reply);
@@ -163,7 +164,7 @@ export class Server {
   }
 
   /** Answers in place; the result is the response's length. */
-  answer(packet: Uint8Array, length: number, transport: Transport, moment: number): number {
+  answer(packet: Message, length: number, transport: Transport, moment: number): number {
     return this.#responder.answer(packet, length, this.client, transport, moment);
   }
 

@@ -11,6 +11,7 @@ import { buildAtlas } from "../../src/geo/atlas.ts";
 import { compileClasses } from "../../src/geo/trie.ts";
 import type { Plan } from "../../src/steering/plan.ts";
 import { addressOf, parsePrefix } from "../../src/wire/address.ts";
+import { Packet } from "../../src/wire/packet.ts";
 import { Parsed, parseQuery, Query } from "../../src/wire/query.ts";
 import { planOf, queryOf, readReply, Server, scopeOf, serviceOf, texts, vipOf, zoneOf } from "./harness.ts";
 
@@ -187,14 +188,14 @@ describe("picks", () => {
       },
     });
     const query = queryOf("www.example", "A");
-    const packet = new Uint8Array(1_232);
-    packet.set(query);
+    const packet = new Packet(new Uint8Array(1_232));
+    packet.octets.set(query);
     const [parsed, reply] = [new Query(), new Reply()];
     expect(parseQuery(packet, query.length, parsed)).toBe(Parsed.Query);
     reply.begin(packet, parsed, 512, 0);
     const patched = Object.create(book, { words: { value: words } }) as Book;
     expect(steer(patched, 0, parsed, weighted.client, 1, reply, weighted.counters)).toBe(true);
-    return addressOf(packet.slice(reply.at - 4, reply.at)).text;
+    return addressOf(packet.octets.slice(reply.at - 4, reply.at)).text;
   }
 
   test.each([1, 4, 100])(

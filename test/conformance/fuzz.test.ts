@@ -6,6 +6,7 @@ import { installSecrets, newSecretMemory, SECRET_LENGTH } from "../../src/answer
 import { newLimitTable } from "../../src/answer/rate-limit.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { Algorithm } from "../../src/dnssec/algorithm.ts";
+import { Packet } from "../../src/wire/packet.ts";
 import type { Server } from "../answer/harness.ts";
 import { keyOf } from "../answer/validator.ts";
 import { report } from "../e2e/harness.ts";
@@ -28,9 +29,10 @@ const STREAM_EVERY = 8;
 const NOW = 1_800_000_000;
 
 const server = tortureServer();
-const first = new Uint8Array(65_535);
-const second = new Uint8Array(65_535);
-const firstOctets = Buffer.from(first.buffer);
+const first = Buffer.alloc(65_535);
+const second = Buffer.alloc(65_535);
+const firstPacket = new Packet(first);
+const secondPacket = new Packet(second);
 
 /** With all that is switched on; the limit only counts, because what it holds back could not be judged. */
 const fullServer = tortureServer(
@@ -104,14 +106,14 @@ function judge(
     second.set(octets);
     poison(first, length, 0x00);
     poison(second, length, 0xc1);
-    const firstLength = server.answer(first, length, transport, moment);
-    const secondLength = server.answer(second, length, transport, moment);
-    if (firstLength !== secondLength || firstOctets.compare(second, 0, firstLength, 0, firstLength) !== 0)
+    const firstLength = server.answer(firstPacket, length, transport, moment);
+    const secondLength = server.answer(secondPacket, length, transport, moment);
+    if (firstLength !== secondLength || first.compare(second, 0, firstLength, 0, firstLength) !== 0)
       return "the reply depends on what lies behind the packet";
     if (isUdp && !isFenceWhole(second, 0xc1)) return "octets behind the largest reply were written";
     if (isDecoded && firstLength > 0) {
       decodeMessage(first.subarray(0, firstLength));
-      decode(firstOctets.subarray(0, firstLength));
+      decode(first.subarray(0, firstLength));
     }
     return faultOf(packet, length, first, firstLength, isUdp);
   } catch (error) {

@@ -18,6 +18,7 @@ import { BookHost } from "../../src/serve/book-host.ts";
 import { SigningHost } from "../../src/serve/signing-host.ts";
 import { counterRow, newCounters, sumCounters } from "../../src/telemetry/counters.ts";
 import { parseAddress } from "../../src/wire/address.ts";
+import { Packet as Message } from "../../src/wire/packet.ts";
 import { writeMmdb } from "../geo/mmdb-file.ts";
 import { StreamServer, type TestAgent } from "./test-agent.ts";
 
@@ -187,15 +188,15 @@ export class Dns {
 
   ask(qname: string, address: string, type: "A" | "AAAA" | "TXT", moment: number): Packet {
     const query = encode({ type: "query", id: 1, questions: [{ type, name: qname }] });
-    const packet = new Uint8Array(65_536);
-    packet.set(query);
+    const packet = new Message(new Uint8Array(65_536));
+    packet.octets.set(query);
     const client = new Client();
     const parsed = parseAddress(address);
     if (parsed === null) throw new Error(`no address: ${address}`);
     client.family = parsed.family;
     client.address.set(parsed.bytes);
     const length = this.#responder.answer(packet, query.length, client, Transport.Tcp, moment);
-    return decode(Buffer.from(packet.subarray(0, length)));
+    return decode(Buffer.from(packet.octets.subarray(0, length)));
   }
 }
 

@@ -7,6 +7,7 @@ import { readMmdb } from "../../src/geo/mmdb.ts";
 import { isLeaf, LEAF } from "../../src/geo/tree.ts";
 import { type ClassTrie, compileClasses, leafClass, leafScope, lookupClass } from "../../src/geo/trie.ts";
 import { addressOf, type IpAddress } from "../../src/wire/address.ts";
+import { viewOf } from "../../src/wire/packet.ts";
 
 const FILE = "node_modules/@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb";
 
@@ -49,7 +50,7 @@ function edges(bytes: Uint8Array, length: number): readonly [Uint8Array, Uint8Ar
 }
 
 function lookup(trie: ClassTrie, address: IpAddress): { readonly number: number; readonly scope: number } {
-  const leaf = lookupClass(trie.nodes, 0, address.bytes, 0, address.family === 6);
+  const leaf = lookupClass(trie.nodes, 0, viewOf(address.bytes), address.family === 6);
   return { number: leafClass(leaf), scope: leafScope(leaf) };
 }
 

@@ -3,13 +3,14 @@ import { expect, test } from "vitest";
 import { type Atlas, buildAtlas } from "../../src/geo/atlas.ts";
 import { type ClassTrie, compileClasses, leafClass, leafScope, lookupClass } from "../../src/geo/trie.ts";
 import { addressOf, type IpAddress, type Prefix, parseAddress, parsePrefix } from "../../src/wire/address.ts";
+import { viewOf } from "../../src/wire/packet.ts";
 
 function atlasOf(prefixes: readonly Prefix[]): Atlas {
   return buildAtlas({ databases: [], labels: [], prefixes });
 }
 
 function lookup(trie: ClassTrie, address: IpAddress): { readonly number: number; readonly scope: number } {
-  const leaf = lookupClass(trie.nodes, 0, address.bytes, 0, address.family === 6);
+  const leaf = lookupClass(trie.nodes, 0, viewOf(address.bytes), address.family === 6);
   return { number: leafClass(leaf), scope: leafScope(leaf) };
 }
 
@@ -53,7 +54,7 @@ test("a trie may lie anywhere in a block of words, and an address anywhere in a 
   const words = new Uint32Array(new SharedArrayBuffer(4 * (nodes.length + 1000)));
   words.fill(0xffff_ffff);
   words.set(nodes, 777);
-  const leaf = lookupClass(words, 777, Uint8Array.of(0xff, 0xff, 192, 0, 2, 255, 0xff), 2, false);
+  const leaf = lookupClass(words, 777, viewOf(Uint8Array.of(192, 0, 2, 255, 0xff)), false);
   expect([leafClass(leaf), leafScope(leaf)]).toEqual([70_000, 24]);
 });
 

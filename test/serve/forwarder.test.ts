@@ -19,7 +19,7 @@ class Lab {
   readonly forwarder = new Forwarder(
     (message) => this.sent.push(message),
     (packet, length) => {
-      packet[2] = 0x80;
+      packet.octets[2] = 0x80;
       return length;
     },
   );

@@ -37,7 +37,7 @@ export function createResponder(book: ServedBook | null, counters: Float64Array)
   return {
     answer: (packet, length, client, transport, moment) => {
       count(counters, Counter.queriesUdp + transport);
-      return obey(packet, length, client, moment, adopted);
+      return obey(packet.octets, length, client, moment, adopted);
     },
     adopt: (next) => {
       adopted = next;
