@@ -271,9 +271,18 @@ test("queries that dns-packet encodes are read back", () => {
 
 /** A query without what has no meaning in it. */
 function meaningOf(query: Query): object {
-  const { subnetFamily, sourcePrefixLength, subnetAddress, subnetView: _, cookie: __, ...rest } = query;
+  const {
+    subnetFamily,
+    sourcePrefixLength,
+    subnetAddress,
+    subnetView: _,
+    cookie: __,
+    tsigOwnerEnd,
+    ...rest
+  } = query;
   const subnet = query.hasSubnet ? { subnetFamily, sourcePrefixLength, subnetAddress } : {};
-  return { ...rest, ...subnet, cookieOctets: cookieOf(query) };
+  const tsig = query.tsigAt === 0 ? {} : { tsigOwnerEnd };
+  return { ...rest, ...subnet, ...tsig, cookieOctets: cookieOf(query) };
 }
 
 function cookieOf({ cookie, cookieLength }: Query): Buffer {
