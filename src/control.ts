@@ -54,7 +54,14 @@ process.on("SIGTERM", () => {
   );
 });
 
-const desk = await openDesk({ configFolder, stateFolder, publisher, nowMs: Date.now, log });
+const desk = await openDesk({
+  configFolder,
+  stateFolder,
+  publisher,
+  nowMs: Date.now,
+  elapsedMs: () => performance.now(),
+  log,
+});
 stop = () => desk.close();
 reload = () => desk.reload();
 const api = await startApi(desk, desk.snapshot().config.node, log);

@@ -20,9 +20,10 @@ import {
   settled,
   turn,
 } from "../dnssec/rollover.ts";
-import { untilMs } from "../dnssec/rollover-waits.ts";
+import { afterJump, untilMs } from "../dnssec/rollover-waits.ts";
 import { RRType } from "../wire/codes.ts";
 import { nameKey } from "../wire/name.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import { FileReader } from "./files.ts";
 import { changeKeyState, describeStep, isSameKeys } from "./key-change.ts";
 import { readKeyState } from "./key-state.ts";
@@ -41,6 +42,8 @@ export interface KeyRollerOptions {
   /** The snapshot that dns serves. */
   readonly snapshot: () => Snapshot;
   readonly nowMs: () => number;
+  /** Of a clock that nobody sets. */
+  readonly elapsedMs: () => number;
   readonly look: (zone: DnssecZone, rollover: RolloverConfig) => Promise<ParentView>;
   readonly log: Logger;
 }
@@ -66,6 +69,8 @@ class Rolled {
   state: KeyState | null = null;
   view: ParentView | null = null;
   isLooking = false;
+  /** By how much the clock was set, as far as the state on disk does not allow for it yet. */
+  jumpMs = 0;
   /** What the last look came to, so that the log says only what is new. */
   lastKind: Look["kind"] | null = null;
   /** Why its state could not be changed last; null: it could. */
@@ -76,10 +81,14 @@ class Rolled {
 export class KeyRoller {
   readonly #options: KeyRollerOptions;
   readonly #zones = new Map<string, Rolled>();
+  readonly #clock: ClockWatch;
+  /** How often the clock was set. */
+  #jumps = 0;
   #isClosed = false;
 
   constructor(options: KeyRollerOptions) {
     this.#options = options;
+    this.#clock = new ClockWatch(options.nowMs, options.elapsedMs);
   }
 
   /** Files were read: what is on disk may be another state, and dns may serve one that it did not before. */
@@ -91,10 +100,13 @@ export class KeyRoller {
   /** Moves every state as far as it goes now, and has the parent looked at where that is due. */
   tick(): void {
     if (this.#isClosed) return;
+    const jumpMs = this.#clock.jumpMs();
+    if (jumpMs !== 0) this.#jumps += 1;
     for (const zone of this.#options.snapshot().config.dnssec.values()) {
       if (zone.rollover === null || zone.rollover.by !== this.#nodeName()) continue;
       const rolled = this.#zones.get(nameKey(zone.apex)) ?? new Rolled();
       this.#zones.set(nameKey(zone.apex), rolled);
+      rolled.jumpMs += jumpMs;
       try {
         this.#roll(zone, zone.rollover, rolled);
         rolled.problem = null;
@@ -165,6 +177,7 @@ export class KeyRoller {
     const served = snapshot().zoneKeys.get(nameKey(zone.apex));
     // Without a key the zone is in no snapshot; and a state that cannot be read is a problem that keeps it out.
     if (served === undefined) return;
+    if (rolled.jumpMs !== 0 && !this.#allowForJump(zone, rolled)) return;
     for (let steps = 0; steps < STEPS_MAX; steps += 1) {
       rolled.state ??= this.#read(zone) ?? this.#settle(zone, served);
       const before = rolled.state;
@@ -174,6 +187,20 @@ export class KeyRoller {
     }
     if (!rolled.isLooking && rolled.state !== null && isLookDue(rolled.state, rolled.view, rollover, nowMs()))
       void this.#look(zone, rollover, rolled);
+  }
+
+  /** Has all waits last as long as they would have if nobody had set the clock; false: the state on disk is another one. */
+  #allowForJump(zone: DnssecZone, rolled: Rolled): boolean {
+    const { log, nowMs } = this.#options;
+    const { jumpMs } = rolled;
+    // When it was looked at is not known any more.
+    rolled.view = null;
+    const state = rolled.state ?? this.#read(zone);
+    if (state !== null && !this.#change(zone, rolled, state, afterJump(state, jumpMs, nowMs()))) return false;
+    rolled.jumpMs = 0;
+    const what = `the clock was set ${jumpMs > 0 ? "ahead" : "back"} by ${Math.round(Math.abs(jumpMs) / 1000)} s`;
+    log.warn(`${zone.label}: ${what}; a rollover of its keys waits no less for that`);
+    return true;
   }
 
   /** What the state comes to now; the same where it stays. */
@@ -238,11 +265,14 @@ export class KeyRoller {
 
   async #look(zone: DnssecZone, rollover: RolloverConfig, rolled: Rolled): Promise<void> {
     rolled.isLooking = true;
+    const jumps = this.#jumps;
     const view = await this.#options.look(zone, rollover);
     rolled.isLooking = false;
     if (this.#isClosed) return;
-    rolled.view = view;
-    this.#say(zone, rolled, view);
+    if (jumps === this.#jumps) {
+      rolled.view = view;
+      this.#say(zone, rolled, view);
+    }
     this.tick();
   }
 

@@ -42,6 +42,8 @@ export interface NodeDeskOptions {
   readonly stateFolder: string;
   readonly publisher: Publisher;
   readonly nowMs: () => number;
+  /** Of a clock that nobody sets. */
+  readonly elapsedMs: () => number;
   readonly log: Logger;
 }
 
@@ -102,7 +104,7 @@ export class NodeDesk implements Desk {
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: NodeDeskOptions, loader: Loader, first: Snapshot) {
-    const { nowMs, publisher, stateFolder } = options;
+    const { nowMs, elapsedMs, publisher, stateFolder } = options;
     this.#options = options;
     this.#startedMs = nowMs();
     this.#lastReload = { kind: "loaded", atMs: this.#startedMs, warnings: [] };
@@ -142,6 +144,7 @@ export class NodeDesk implements Desk {
       store: this.#store,
       snapshot: () => this.snapshot(),
       nowMs,
+      elapsedMs,
       look: ({ apex }, rollover) => lookAtParent(apex, rollover, nowMs),
       log: options.log,
     });

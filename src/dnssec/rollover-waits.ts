@@ -85,6 +85,22 @@ export function untilMs(
   }
 }
 
+/**
+ * The state after the clock was set by `jumpMs`, ahead or back, and shows `nowMs`: what is left of its waits is what was left
+ * before, or more. A time that the new clock has not come to yet counts as now.
+ */
+export function afterJump(state: KeyState, jumpMs: number, nowMs: number): KeyState {
+  const moved = (ms: number): number => Math.min(ms + Math.max(0, jumpMs), nowMs);
+  const movedTtl = (ttl: NotedTtl | null): NotedTtl | null => ttl && { ...ttl, sinceMs: moved(ttl.sinceMs) };
+  const { servedMs, ds, ttls } = state;
+  return {
+    ...state,
+    servedMs: servedMs === null ? null : moved(servedMs),
+    ds: ds && { ...ds, rightMs: moved(ds.rightMs) },
+    ttls: { dnskey: movedTtl(ttls.dnskey), zone: movedTtl(ttls.zone), ds: movedTtl(ttls.ds) },
+  };
+}
+
 /** Takes note of a TTL that is served now. One that was lowered counts until all that was served before is forgotten. */
 export function notedTtl(
   before: NotedTtl | null,

@@ -162,6 +162,34 @@ describe("a node", () => {
     await pass(next, HOUR, "submit");
   });
 
+  test.each([
+    ["ahead", 30 * DAY],
+    ["back", -30 * DAY],
+  ])("waits as long as ever where its clock is set %s", async (way, jumpMs) => {
+    const site = new Site(await ParentServer.open());
+    const node = await site.open();
+    await served(node, "idle");
+    const key = makeKey(site.state, apex, Algorithm.EcdsaP256Sha256)!;
+    site.order((state) => begin(state, key));
+    node.desk.reload();
+    await served(node, "publish");
+    node.pass(HOUR);
+    node.jump(jumpMs);
+    expect(node.lines(new RegExp(`the clock was set ${way} by 2592000 s; a rollover`))).toHaveLength(1);
+    // Of its two hours, one has passed; a clock that is set back has forgotten when.
+    await pass(node, HOUR - 1000, "publish");
+    if (jumpMs < 0) await pass(node, HOUR, "publish");
+    await pass(node, 1000, "submit");
+    site.parent.ds = [key.ds];
+    await pass(node, HOUR, "retire");
+    await until(() => view(node).state?.ds !== null);
+    node.jump(jumpMs);
+    // The look from before the jump counts no more.
+    await until(() => view(node).look?.atMs === node.nowMs);
+    await pass(node, HOUR, "retire");
+    await pass(node, 2 * HOUR, "remove");
+  });
+
   test("turns a rollover round whose new key somebody has removed", async () => {
     const site = new Site(await ParentServer.open());
     const node = await site.open();

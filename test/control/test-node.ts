@@ -207,6 +207,8 @@ export class Node {
   readonly logged: { readonly level: number; readonly msg: string }[] = [];
   readonly publisher: Publisher;
   nowMs: number = Date.parse("2026-01-01T00:00:00Z");
+  /** By how much the clock was set. */
+  #jumpMs = 0;
   #desk: NodeDesk | null = null;
 
   /** With the dns of an earlier node, this one is its control after a restart. */
@@ -235,6 +237,7 @@ export class Node {
       stateFolder: this.folder.file("state"),
       publisher: this.publisher,
       nowMs: () => this.nowMs,
+      elapsedMs: () => this.nowMs - this.#jumpMs,
       log: pino({ level: "debug" }, { write: (line) => void this.logged.push(JSON.parse(line)) }),
     });
     this.dns.tell({ kind: "hello", version: this.dns.host.version });
@@ -252,6 +255,12 @@ export class Node {
   pass(ms: number): void {
     this.nowMs += ms;
     this.desk.tick();
+  }
+
+  /** Sets the clock, while no time passes. */
+  jump(ms: number): void {
+    this.#jumpMs += ms;
+    this.pass(ms);
   }
 
   change(edit: Edit, ifVersion: number | null = null): Promise<ChangeOutcome> {

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { Algorithm } from "../../src/dnssec/algorithm.ts";
 import type { Look } from "../../src/dnssec/parent-ds.ts";
 import { advance, type KeyState, planOf, type RolloverFacts, settled } from "../../src/dnssec/rollover.ts";
-import { RULES, type Rules, type Waits } from "../../src/dnssec/rollover-waits.ts";
+import { afterJump, RULES, type Rules, type Waits } from "../../src/dnssec/rollover-waits.ts";
 import { play, type Scenario } from "./rollover-model.ts";
 
 /** How many worlds are tried; each has its own TTLs, delays, servers and restarts. */
@@ -73,6 +73,30 @@ describe("the DS of the old key that comes back", () => {
     const next = advance(waiting, facts("old"), 1000);
     expect(next).toMatchObject({ step: "retire", ds: null });
     expect(advance(next, facts("right"), 2000).ds).toEqual({ rightMs: 1000, byHand: false });
+  });
+});
+
+describe("a clock that is set", () => {
+  const ttl = { seconds: 3600, current: 60, sinceMs: 400 };
+  const state: KeyState = {
+    ...settled("dns1", [{ algorithm: Algorithm.Ed25519, tag: 1 }], 500),
+    ds: { rightMs: 700, byHand: false },
+    ttls: { dnskey: ttl, zone: null, ds: null },
+  };
+
+  test.each<[string, number, number, readonly number[]]>([
+    ["ahead moves all times along", 5000, 6000, [5500, 5700, 5400]],
+    ["ahead moves none into the future", 5000, 5600, [5500, 5600, 5400]],
+    ["back leaves what it still shows as past", -5000, 600, [500, 600, 400]],
+    ["back has a wait begin anew whose beginning is to come", -5000, 0, [0, 0, 0]],
+  ])("%s", (_what, jumpMs, nowMs, times) => {
+    const after = afterJump(state, jumpMs, nowMs);
+    expect([after.servedMs, after.ds?.rightMs, after.ttls.dnskey?.sinceMs]).toEqual(times);
+    expect(after.ttls.zone).toBeNull();
+    expect(afterJump({ ...state, servedMs: null, ds: null }, jumpMs, nowMs)).toMatchObject({
+      servedMs: null,
+      ds: null,
+    });
   });
 });
 
