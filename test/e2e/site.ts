@@ -148,7 +148,8 @@ export async function call<T>(
 ): Promise<T> {
   const content =
     body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-  const headers = { authorization: `Bearer ${token}`, ...content.headers };
+  // A connection that is kept may be closed by the node just when it is used again.
+  const headers = { authorization: `Bearer ${token}`, connection: "close", ...content.headers };
   const response = await fetch(`${site.api}${path}`, { method, ...content, headers });
   const text = await response.text();
   if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
