@@ -27,7 +27,7 @@ import { httpsLength, NO_VIP, putHttps } from "./steer.ts";
 /**
  * Points `set` at one RRset after the other, and yields how it is signed. `zones` is by zone number; null: the zone is not
  * signed. Names that come from a wildcard or do not exist are not among them, nor an HTTPS RR with hints of two different
- * members: these are signed when they are asked for.
+ * members, of which there are as many as pairs of members: these are signed when they are asked for.
  */
 export function* signedSets(
   book: Book,
