@@ -7,20 +7,17 @@ import type { Steps } from "../steps.ts";
 /** A report that has come in waits for at most this, and for the step that is being done. */
 const TURN_MS = 0.5;
 /**
- * How far control stands back while it does steps. What it is given otherwise, so that a failover under full load is
- * quick, is a third of a core that it shares with a worker. A worker that is busy half of the time and has just caught up
- * has then often had more than its own share, so at the next tick it waits until the one after, 4 ms.
+ * Where dns has put this process while it starts: far behind the answers, if it may come forward again. Otherwise it has a
+ * third of a core that it shares with a worker, so that a failover under full load is quick. A worker that is busy half
+ * of the time and has just caught up has then often had more than its own share, so at the next tick it waits until the one
+ * after, 4 ms.
  */
-const NICER_BY = 12;
-const NICE_MAX = 19;
-
-let mayComeForward: boolean | null = null;
+const startingNice = getPriority();
 
 /** Does steps, and lets the event loop turn after every half a millisecond of them. */
 export async function inTurns<T>(steps: Steps<T>): Promise<T> {
-  mayComeForward ??= tryToComeForward();
   for (;;) {
-    const last = mayComeForward ? standingBack(() => takeTurn(steps)) : takeTurn(steps);
+    const last = standingBack(() => takeTurn(steps));
     if (last.done === true) return last.value;
     await turn();
   }
@@ -35,26 +32,14 @@ function takeTurn<T>(steps: Steps<T>): IteratorResult<undefined, T> {
   }
 }
 
-/** Does some work at a lower priority, unless dns sets another one meanwhile. */
+/** Does some work as far behind as this process was when it started, and comes forward again. */
 function standingBack<T>(work: () => T): T {
   const nice = getPriority();
-  const nicer = Math.min(nice + NICER_BY, NICE_MAX);
-  setPriority(nicer);
+  if (nice >= startingNice) return work();
+  setPriority(startingNice);
   try {
     return work();
   } finally {
-    if (getPriority() === nicer) setPriority(nice);
-  }
-}
-
-/** Only root may, or who has a limit that says so (`LimitNICE=` of systemd). Where it does not work, little is lost. */
-function tryToComeForward(): boolean {
-  const nice = getPriority();
-  try {
-    setPriority(Math.min(nice + 1, NICE_MAX));
     setPriority(nice);
-    return true;
-  } catch {
-    return false;
   }
 }
