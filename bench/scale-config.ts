@@ -9,6 +9,9 @@ const ALIASES_PER_SERVICE = 49;
 const POOLS = 100;
 const REGIONS = { us: [38.9, -77.4], eu: [53.3, -6.3], ap: [35.7, 139.7] } as const;
 
+/** The state folder, in the config folder. */
+export const STATE = "var";
+
 /** Where agents look from. */
 export const VANTAGES: readonly string[] = Object.keys(REGIONS);
 
@@ -63,7 +66,7 @@ function configText(dnsPort: number, apiPort: number): string {
   listen: ["127.0.0.1:${dnsPort}"]
   workers: 1
   api: { listen: "127.0.0.1:${apiPort}" }
-  state: var
+  state: ${STATE}
 zones: [${zoneNumbers().map((zone) => `${apexOf(zone)}.zone`)}]
 regions:
 ${regions.join("\n")}

@@ -1,15 +1,20 @@
 /** A node with a large configuration, the agents that report to it, and what it keeps in memory. */
 
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { readPid } from "../src/command/running.ts";
 import { residentOctetsOf } from "./cpu.ts";
 import { CLI } from "./meridian.ts";
 import { freePort } from "./ports.ts";
-import { addName, STEERED_NAMES, VANTAGES, VIP_IDS, writeScale } from "./scale-config.ts";
+import { addName, STATE, STEERED_NAMES, VANTAGES, VIP_IDS, writeScale } from "./scale-config.ts";
 import { isAnswered, Server } from "./server.ts";
 import { BenchVantage } from "./vantage.ts";
 
+const run = promisify(execFile);
+
 const MEMORY_LOOK_MS = 100;
-const CONNECT_MS_MAX = 30_000;
+const CONNECT_MS_MAX = 60_000;
 
 /** `meridian serve` on the servers' core, with a stream from each vantage. */
 export class ScaleNode {
@@ -73,14 +78,27 @@ export class ScaleNode {
     const [, control] = this.#server.processes;
     if (control === undefined) throw new Error("the node has no control process");
     process.kill(control, "SIGKILL");
-    for (const vantage of this.#vantages) vantage.close();
-    await this.#connect();
+    await this.#reconnect();
+  }
+
+  /** Has a new process take over, and waits until its control has loaded everything and takes reports. */
+  async upgrade(): Promise<void> {
+    await run(process.execPath, [CLI, "upgrade", "--config", this.#folder]);
+    const successor = readPid(join(this.#folder, STATE));
+    if (successor === null) throw new Error(`no node runs after the upgrade, it said\n${this.#server.said}`);
+    this.#server.follow(successor);
+    await this.#reconnect();
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#looks);
     for (const vantage of this.#vantages) vantage.close();
     await this.#server.stop();
+  }
+
+  async #reconnect(): Promise<void> {
+    for (const vantage of this.#vantages) vantage.close();
+    await this.#connect();
   }
 
   async #connect(): Promise<void> {

@@ -11,6 +11,7 @@ import { cpuNsOf, familyOf } from "./cpu.ts";
 export const SERVER_PATH: string = `${process.env["PATH"]}:/usr/sbin`;
 const UP_MS_MAX = 60_000;
 const STOP_MS_MAX = 5_000;
+const STOP_LOOK_MS = 20;
 /** A server is at rest when it uses less than this share of its core. */
 const REST_SHARE = 0.02;
 const REST_LOOK_MS = 250;
@@ -20,6 +21,8 @@ const REST_MS_MAX = 15_000;
 export class Server {
   readonly #child: ChildProcess;
   readonly #command: readonly string[];
+  /** The process that serves; undefined: it could not be started. */
+  #pid: number | undefined;
   #said = "";
   /** When it first answered, by `performance.now`. */
   upMs = 0;
@@ -30,6 +33,7 @@ export class Server {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, PATH: SERVER_PATH },
     });
+    this.#pid = this.#child.pid;
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on("data", (chunk) => {
         this.#said = `${this.#said}${chunk}`.slice(-4_000);
@@ -53,7 +57,12 @@ export class Server {
 
   /** Its process, and all below it. */
   get processes(): readonly number[] {
-    return familyOf(this.#child.pid ?? 0);
+    return this.#pid === undefined ? [] : familyOf(this.#pid);
+  }
+
+  /** Another process has taken over from the one that served. */
+  follow(pid: number): void {
+    this.#pid = pid;
   }
 
   /** The last it printed. */
@@ -62,12 +71,13 @@ export class Server {
   }
 
   async stop(): Promise<void> {
-    if (this.#hasEnded()) return;
-    const ended = once(this.#child, "exit");
-    this.#child.kill("SIGTERM");
-    const killer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS_MAX);
-    await ended;
-    clearTimeout(killer);
+    const pid = this.#pid;
+    if (pid === undefined || !signal(pid, "SIGTERM")) return;
+    const killAt = performance.now() + STOP_MS_MAX;
+    while (signal(pid, 0)) {
+      await sleep(STOP_LOOK_MS);
+      if (performance.now() > killAt) signal(pid, "SIGKILL");
+    }
   }
 
   #hasEnded(): boolean {
@@ -93,6 +103,15 @@ export class Server {
       if (now - before < REST_SHARE * REST_LOOK_MS * 1e6) return;
       before = now;
     }
+  }
+}
+
+/** Sends a signal, of which 0 only asks; false when there is no such process. */
+function signal(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
   }
 }
 
