@@ -1,9 +1,10 @@
 /** The sections `node`, `geo` and `zones`: how this machine serves, and the files it reads. */
 
 import { isAbsolute, join } from "node:path/posix";
-import { addressOf, type Prefix } from "../wire/address.ts";
+import { addressOf } from "../wire/address.ts";
 import type { Endpoint, GeoConfig, NodeConfig, RateLimitConfig, TlsFiles } from "./config.ts";
 import { keys } from "./keys.ts";
+import { parsePrefixes } from "./parse-prefixes.ts";
 import type { Fields, Reader } from "./read.ts";
 
 /** What the machine says of itself where the file is silent. */
@@ -138,18 +139,6 @@ function parseRateLimit(reader: Reader | null): RateLimitConfig | null {
     exempt: parsePrefixes(limit.optional("exempt")),
     dryRun: limit.optional("dryRun")?.boolean() ?? false,
   };
-}
-
-/** A list of prefixes, each named once; empty where it is not given. */
-function parsePrefixes(reader: Reader | null): readonly Prefix[] {
-  const prefixes = new Map<string, Prefix>();
-  for (const item of reader?.items("a list of prefixes") ?? []) {
-    const prefix = item.prefix();
-    if (prefix === null) continue;
-    if (prefixes.has(prefix.text)) item.problem("this prefix is in the list already");
-    prefixes.set(prefix.text, prefix);
-  }
-  return [...prefixes.values()];
 }
 
 /** The lists of endpoints in one file; no endpoint may be in them twice. */

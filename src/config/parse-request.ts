@@ -6,6 +6,7 @@ import { tsigAlgorithms } from "../wire/tsig.ts";
 import type { AcmeConfig, AcmeGrant, KeyConfig, Place } from "./config.ts";
 import { keys } from "./keys.ts";
 import { parsePath } from "./parse-node.ts";
+import { parsePrefixes } from "./parse-prefixes.ts";
 import type { Reader } from "./read.ts";
 
 const keepRange = { least: 1000, most: 30 * 86_400_000 };
@@ -40,7 +41,7 @@ export function parseAcme(reader: Reader | null, file: string, known: TsigKeys):
     const grant = {
       names: domainNames(fields.optional("names")),
       below: domainNames(fields.optional("below")),
-      from: fields.optional("from") === null ? everywhere : prefixes(fields.optional("from")),
+      from: fields.optional("from") === null ? everywhere : parsePrefixes(fields.optional("from")),
       place: placeOf(key, file),
     };
     if (fields.optional("names") === null && fields.optional("below") === null)
@@ -72,11 +73,6 @@ function keyName(label: string): Name | null {
 
 function domainNames(reader: Reader | null): readonly Name[] {
   return (reader?.items("a list of domain names") ?? []).flatMap((item) => item.domainName() ?? []);
-}
-
-/** A list of prefixes; none where it is not given. */
-export function prefixes(reader: Reader | null): readonly Prefix[] {
-  return (reader?.items("a list of prefixes") ?? []).flatMap((item) => item.prefix() ?? []);
 }
 
 function placeOf({ place: { line, column } }: Reader, file: string): Place {

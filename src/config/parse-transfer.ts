@@ -3,7 +3,8 @@
 import type { Endpoint, TransferPeer, TransferZone } from "./config.ts";
 import { keys } from "./keys.ts";
 import { parseByZone } from "./parse-by-zone.ts";
-import { keyReference, prefixes, type TsigKeys } from "./parse-request.ts";
+import { parsePrefixes } from "./parse-prefixes.ts";
+import { keyReference, type TsigKeys } from "./parse-request.ts";
 import type { NamedReader, Reader } from "./read.ts";
 
 /** The section `transfer`, by `nameKey` of the apex; null where it is not given. */
@@ -25,7 +26,7 @@ export function parseTransfer(
 
 function parsePeer({ key, value }: NamedReader, known: TsigKeys): readonly TransferPeer[] {
   const fields = value.fields(keys["transfer.*.keys.*"]);
-  const from = prefixes(fields.required("from"));
+  const from = parsePrefixes(fields.required("from"));
   const notify = fields.optional("notify")?.items("a list of addresses with their ports") ?? [];
   const tsig = keyReference(key, known);
   return tsig === null ? [] : [{ key: tsig, from, notify: notify.flatMap(parseTarget) }];

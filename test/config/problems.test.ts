@@ -417,6 +417,10 @@ describe("transfer", () => {
         ['1:34: transfer.z.example.keys: there is no key "kk", expected "k"'],
       ],
       [
+        "transfer: { z.example: { keys: { k: { from: [192.0.2.1, 192.0.2.1/32] } } } }",
+        ["1:57: transfer.z.example.keys.k.from[1]: this prefix is in the list already"],
+      ],
+      [
         "transfer: { z.example: { keys: { k: { from: [192.0.2.1], notify: [192.0.2.1, 192.0.2.1:0] } } } }",
         [
           `1:67: transfer.z.example.keys.k.notify[0]: expected ${endpoint}, found "192.0.2.1"`,
