@@ -56,7 +56,7 @@ describe.each(["ecdsap256sha256", "ed25519"])("signed with %s", { timeout: 120_0
     resolved = asked.filter(isResolvable);
   });
 
-  /** Of the second algorithm one question in eight where each takes a process of its own. */
+  /** Where each question takes a process of its own, the second algorithm is asked one in eight. */
   const isChosen = (_question: Question, i: number): boolean => algorithm !== "ed25519" || i % 8 === 0;
 
   test("every signature is right, all that must be signed is, and nothing else differs (RFC 4035 §3.1)", async () => {

@@ -154,7 +154,7 @@ test("the commands say what they did, or why not", async () => {
   const config = join(site.folder, "meridian.yaml");
   writeFileSync(config, readFileSync(config, "utf8").replace("by: dns1", "by: dns2"));
   expect(await key("cancel", "gslb.example")).toMatch(/are rolled by the node dns2, and this is dns1/);
-});
+}, 120_000);
 
 /** The zone above, signed by Knot. */
 class Parent {
@@ -253,6 +253,7 @@ class Stage {
     await until(
       `dns serves step ${step}`,
       async () => {
+        await sleep(50);
         ({ rollover: found } = await this.keys());
         return found?.step === step && found.servedSince !== null;
       },
