@@ -23,7 +23,7 @@ import { inheritedCount, inspectInherited, PREDECESSOR } from "./serve/inherited
 import { logLimits } from "./serve/limit-log.ts";
 import { ServiceManager } from "./serve/notify.ts";
 import { Predecessor } from "./serve/predecessor.ts";
-import { putHelpersBack } from "./serve/priority.ts";
+import { putHelpersBack, shortenSlice } from "./serve/priority.ts";
 import { Serving } from "./serve/serving.ts";
 import { SigningHost } from "./serve/signing-host.ts";
 import { SigningLog } from "./serve/signing-log.ts";
@@ -74,6 +74,8 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   inlineHotPath();
   keepCollectionsShort();
   putHelpersBack();
+  const calls = systemCalls();
+  if (calls !== null) shortenSlice(calls, "parent");
   mkdirSync(node.stateFolder, { recursive: true, mode: 0o700 });
   const counters = newCounters(1 + udpRows(node.workers));
   const streamCounters = counterRow(counters, STREAM_ROW);
@@ -167,7 +169,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   const rest = sockets?.closeRest() ?? [];
   if (rest.length > 0) log.warn({ sockets: rest }, "not listening on sockets that the config does not name");
 
-  const manager = new ServiceManager(systemCalls(), process.env, process.pid);
+  const manager = new ServiceManager(calls, process.env, process.pid);
   if (process.env["NOTIFY_SOCKET"] !== undefined && !manager.isPresent)
     log.warn(
       "cannot tell the service manager when this node is ready: it takes koffi, and Linux on x64 or arm64",

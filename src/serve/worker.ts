@@ -75,7 +75,7 @@ class UdpWorker {
   #serveBatches(sockets: readonly UdpSocket[], answer: Answer): void {
     const calls = systemCalls();
     assert(calls !== null, "a worker has the system calls with which the parent opened its sockets");
-    shortenSlice(calls);
+    shortenSlice(calls, "worker");
     this.#tell({ kind: "serving" });
     serveBatches({
       calls,

@@ -8,17 +8,17 @@ const calls = systemCalls();
 const [major, minor] = release().split(".").map(Number);
 const hasSlices = process.platform === "linux" && ((major ?? 0) > 6 || (major === 6 && (minor ?? 0) >= 12));
 
-test.runIf(calls !== null && hasSlices)(
-  "a thread that answers has a slice of a tenth of a millisecond, and its policy and nice value as before",
-  () => {
-    const nice = getPriority();
-    shortenSlice(calls!);
-    const attributes = ownAttributes();
-    expect(attributes.getUint32(4, true)).toBe(0);
-    expect(attributes.getInt32(16, true)).toBe(nice);
-    expect(attributes.getBigUint64(24, true)).toBe(100_000n);
-  },
-);
+test.runIf(calls !== null && hasSlices).each([
+  ["parent", 500_000n],
+  ["worker", 100_000n],
+] as const)("a %s has a slice of %i ns, and its policy and nice value as before", (of, slice) => {
+  const nice = getPriority();
+  shortenSlice(calls!, of);
+  const attributes = ownAttributes();
+  expect(attributes.getUint32(4, true)).toBe(0);
+  expect(attributes.getInt32(16, true)).toBe(nice);
+  expect(attributes.getBigUint64(24, true)).toBe(slice);
+});
 
 /** What the kernel says of the calling thread: sched_getattr(2). */
 function ownAttributes(): DataView {
