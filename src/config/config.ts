@@ -178,6 +178,7 @@ export interface NodeConfig {
   readonly tcp: {
     readonly maxConnections: number;
     readonly maxConnectionsPerClient: number;
+    readonly maxWastedPerClient: number;
     readonly idleTimeoutMs: number;
   };
   /** What replies call this node when asked with NSID (RFC 5001); null: nothing. */

@@ -40,7 +40,7 @@ export const keys = {
     "reportWithin",
     "publishWithin",
   ],
-  "node.tcp": ["maxConnections", "maxConnectionsPerClient", "idleTimeout"],
+  "node.tcp": ["maxConnections", "maxConnectionsPerClient", "maxWastedPerClient", "idleTimeout"],
   "node.chaos": ["id", "version", "bookFor"],
   "node.cookies": ["mode", "secrets"],
   "node.tls": ["listen", "certificate", "key"],

@@ -62,6 +62,7 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
     tcp: {
       maxConnections: tcp?.optional("maxConnections")?.wholeNumber(connectionsRange) ?? 1000,
       maxConnectionsPerClient: tcp?.optional("maxConnectionsPerClient")?.wholeNumber(connectionsRange) ?? 20,
+      maxWastedPerClient: tcp?.optional("maxWastedPerClient")?.wholeNumber(connectionsRange) ?? 10,
       idleTimeoutMs: tcp?.optional("idleTimeout")?.duration(idleTimeoutRange) ?? 10_000,
     },
     nsid: node?.optional("nsid")?.matching(nodeText, nodeTextExpected) ?? null,

@@ -17,6 +17,8 @@ export class Connection {
   end: () => void;
   /** What its client is counted by; null: not known yet. */
   clientKey: string | null = null;
+  /** It has brought a query, and nothing since for which it had to be closed. */
+  isUseful: boolean = false;
   /** When it was last of use; of its list, like what follows. */
   usedAtMs: number = 0;
   /** Where it stands; null: nowhere, because it is closed. */

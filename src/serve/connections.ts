@@ -6,6 +6,7 @@ import { Counter, count } from "../telemetry/counters.ts";
 import type { IpAddress } from "../wire/address.ts";
 import { Connection, ConnectionList } from "./connection.ts";
 import { setClient } from "./endpoint.ts";
+import { Wasters } from "./wasters.ts";
 
 /** What connections may take. */
 export interface ConnectionLimits {
@@ -13,6 +14,8 @@ export interface ConnectionLimits {
   readonly maxConnections: number;
   /** For one IPv4 address, or one IPv6 /64: a single host can use all of that. */
   readonly maxConnectionsPerClient: number;
+  /** Those of one client that may come to nothing; one is forgiven each second, and with more it gets no further ones. */
+  readonly maxWastedPerClient: number;
   /** A connection is closed when it has not sent a whole query for so long; sooner when the table fills. */
   readonly idleTimeoutMs: number;
 }
@@ -40,11 +43,13 @@ export class Connections {
   /** Those with TLS. Of a connection that is closed nothing is left in a place, whoever still holds that. */
   readonly #bySocket: Map<string, { connection: Connection | null }> = new Map();
   readonly #countByClient: Map<string, number> = new Map();
+  readonly #wasters: Wasters;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(limits: ConnectionLimits, counters: Float64Array) {
-    const { maxConnections, idleTimeoutMs } = limits;
+    const { maxConnections, maxWastedPerClient, idleTimeoutMs } = limits;
     this.#limits = limits;
+    this.#wasters = new Wasters(maxWastedPerClient);
     this.#counters = counters;
     const handshakes = Math.min(HANDSHAKES.most, Math.ceil(maxConnections * HANDSHAKES.share));
     this.#handshaking = new ConnectionList(handshakes, Math.min(HANDSHAKE_MS, idleTimeoutMs));
@@ -66,17 +71,29 @@ export class Connections {
     this.#countOpen();
     socket.on("close", () => {
       connection.list?.remove(connection);
-      if (connection.clientKey !== null) this.#forget(connection.clientKey);
+      if (connection.clientKey !== null) this.#forget(connection.clientKey, connection.isUseful);
       this.#countOpen();
     });
     return connection;
   }
 
-  /** Says who the client is; false: it has as many connections as it may, and this one is closed. */
+  /** Whether connections of a client are closed as they come, because so many before came to nothing. Counts those. */
+  bars(address: IpAddress): boolean {
+    if (!this.#wasters.mustWait(keyOf(address), performance.now())) return false;
+    count(this.#counters, Counter.connectionsBarred);
+    return true;
+  }
+
+  /** Says who the client is; false: it gets no more connections, and this one is closed. */
   assign(connection: Connection, address: IpAddress): boolean {
+    if (this.bars(address)) {
+      this.#cut(connection);
+      return false;
+    }
     const clientKey = keyOf(address);
     const others = this.#countByClient.get(clientKey) ?? 0;
     if (connection.list === null || others >= this.#limits.maxConnectionsPerClient) {
+      this.#wasters.note(clientKey, false, performance.now());
       this.refuse(connection);
       return false;
     }
@@ -120,6 +137,7 @@ export class Connections {
 
   /** Moves a connection to the end, because it was just used. */
   use(connection: Connection): void {
+    connection.isUseful = true;
     if (connection.list === this.#settled) this.#settled.append(connection);
   }
 
@@ -127,6 +145,12 @@ export class Connections {
   end(connection: Connection): void {
     this.#leaving.append(connection);
     connection.end();
+  }
+
+  /** Closes a connection in the same way for what it sent. */
+  expel(connection: Connection): void {
+    connection.isUseful = false;
+    this.end(connection);
   }
 
   /** Sends what is answered and closes all connections, within 300 ms. */
@@ -166,7 +190,8 @@ export class Connections {
     connection.socket.destroy();
   }
 
-  #forget(clientKey: string): void {
+  #forget(clientKey: string, wasUseful: boolean): void {
+    this.#wasters.note(clientKey, wasUseful, performance.now());
     const left = (this.#countByClient.get(clientKey) ?? 0) - 1;
     if (left > 0) this.#countByClient.set(clientKey, left);
     else this.#countByClient.delete(clientKey);

@@ -1,7 +1,14 @@
 /** A listening socket: takes connections, finds out whose they are, and hands them on within their limits. */
 
 import { once } from "node:events";
-import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import {
+  BlockList,
+  createServer,
+  type ListenOptions,
+  type Server,
+  type Socket,
+  type SocketAddress,
+} from "node:net";
 import type { Endpoint } from "../config/config.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { type IpAddress, isInPrefix, type Prefix, parseAddress } from "../wire/address.ts";
@@ -36,13 +43,33 @@ export async function listen(
   options: ListenerOptions,
   onConnection: (connection: Connection) => void,
 ): Promise<Server> {
-  const server = createServer({ highWaterMark: UNSENT_OCTETS_MAX, noDelay: true });
+  const blockList = new Barred(options.connections);
+  const server = createServer({ highWaterMark: UNSENT_OCTETS_MAX, noDelay: true, blockList });
   server.listen(listenOptions(endpoint, options.sockets));
   await once(server, "listening");
   server.on("connection", (socket) => accept(socket, options, onConnection));
   // Such as no file descriptor left: that connection is lost, and the next may do.
   server.on("error", () => count(options.counters, Counter.receiveErrors));
   return server;
+}
+
+/**
+ * Closes connections that are barred as soon as they are accepted. It is a block list because that is what Node asks before it
+ * makes a `Socket`, which with its events and its end is most of what a connection costs.
+ */
+class Barred extends BlockList {
+  readonly #connections: Connections;
+
+  constructor(connections: Connections) {
+    super();
+    this.#connections = connections;
+  }
+
+  /** Not those of load balancers: in what they waste they are counted as the clients that they speak for. */
+  override check(source: string | SocketAddress): boolean {
+    const address = parseAddress(withoutZone(typeof source === "string" ? source : source.address));
+    return address !== null && this.#connections.bars(address);
+  }
 }
 
 function listenOptions(endpoint: Endpoint, sockets: SocketSet | null): ListenOptions {
@@ -74,7 +101,11 @@ function accept(
   else
     skipProxyHeader(
       socket,
-      (client) => begin(client ?? address),
+      (client) => {
+        // A health check, which as a rule asks nothing.
+        if (client === null) connections.use(connection);
+        begin(client ?? address);
+      },
       () => connections.refuse(connection),
     );
 }

@@ -184,7 +184,7 @@ export class StreamServer {
   #converse(connection: Connection, stream: Duplex, service: StreamService): void {
     const messages = new DnsStream(stream, connection.client, service, {
       onUse: () => this.#connections.use(connection),
-      onNonsense: () => this.#connections.end(connection),
+      onNonsense: () => this.#connections.expel(connection),
     });
     connection.end = () => messages.end();
   }

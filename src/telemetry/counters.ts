@@ -32,6 +32,8 @@ const COUNTER_NAMES = [
   "connectionsTls",
   "connectionsHttps",
   "connectionsRefused",
+  /** Those of clients whose connections again and again came to nothing. */
+  "connectionsBarred",
   /** Connections that are open now. */
   "connectionsOpen",
   "tlsFailures",

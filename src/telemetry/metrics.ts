@@ -167,10 +167,11 @@ const DNS: readonly Family[] = [
     tls: [Cell.connectionsTls],
     https: [Cell.connectionsHttps],
   }),
-  count(
+  counts(
     "refused_connections_total",
-    "Connections that were one too many of their client, or closed for another.",
-    Cell.connectionsRefused,
+    "Connections that were one too many of their client or closed for another, or came after too many that came to nothing.",
+    "reason",
+    { limit: [Cell.connectionsRefused], wasted: [Cell.connectionsBarred] },
   ),
   {
     type: "gauge",

@@ -58,7 +58,7 @@ describe("a config with every key", () => {
       ],
       workers: 4,
       udp: "datagram",
-      tcp: { maxConnections: 5000, maxConnectionsPerClient: 50, idleTimeoutMs: 1500 },
+      tcp: { maxConnections: 5000, maxConnectionsPerClient: 50, maxWastedPerClient: 5, idleTimeoutMs: 1500 },
       nsid: "ams-1.dns",
       tls: {
         listen: [{ address: expect.objectContaining({ text: "192.0.2.53" }), port: 853 }],
@@ -304,7 +304,12 @@ describe("a config with next to nothing", () => {
       ],
       workers: 8,
       udp: "auto",
-      tcp: { maxConnections: 1000, maxConnectionsPerClient: 20, idleTimeoutMs: 10_000 },
+      tcp: {
+        maxConnections: 1000,
+        maxConnectionsPerClient: 20,
+        maxWastedPerClient: 10,
+        idleTimeoutMs: 10_000,
+      },
       tls: null,
       https: null,
       proxyProtocol: [],

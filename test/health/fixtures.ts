@@ -96,7 +96,7 @@ export function configWith(parts: ConfigParts): Config {
       listen: [listen],
       workers: 1,
       udp: "auto",
-      tcp: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1_000 },
+      tcp: { maxConnections: 1, maxConnectionsPerClient: 1, maxWastedPerClient: 1, idleTimeoutMs: 1_000 },
       tls: null,
       https: null,
       proxyProtocol: [],

@@ -157,6 +157,28 @@ describe("a listed load balancer", () => {
   });
 });
 
+describe("connections that come to nothing", () => {
+  test("are a load balancer's health checks, however many", async () => {
+    const port = await start({ maxWastedPerClient: 1 });
+    for (const check of [LOCAL, Buffer.alloc(0), LOCAL, LOCAL]) {
+      const socket = connect({ host: "127.0.0.1", port, localAddress: "127.0.0.2" });
+      await once(socket, "connect");
+      socket.end(check);
+      socket.resume();
+      await once(socket, "close");
+    }
+    expect(clientIn(await say(port, "127.0.0.2", Buffer.concat([LOCAL, WHO])))).toEqual([4, 127, 0, 0, 2]);
+  });
+
+  test("are counted for the clients that a load balancer speaks for, each for itself", async () => {
+    const port = await start({ maxWastedPerClient: 1 });
+    const nonsense = Buffer.from([0xff, 0xff]);
+    expect(await say(port, "127.0.0.2", Buffer.concat([TCP4, nonsense]))).toHaveLength(0);
+    expect(await say(port, "127.0.0.2", Buffer.concat([TCP4, WHO]))).toHaveLength(0);
+    expect(await say(port, "127.0.0.2", Buffer.concat([TCP6, WHO]))).not.toHaveLength(0);
+  });
+});
+
 describe("anybody else", () => {
   test("needs no header, and is closed with one", async () => {
     const port = await start();

@@ -369,6 +369,39 @@ describe("limits of connections", () => {
     expect(ids(await fourth.receive(1))).toEqual([4]);
   });
 
+  test("a client whose connections come to nothing again and again has to wait, and another client does not", async () => {
+    const { at, counted } = await start({ maxWastedPerClient: 2 });
+    const left = new Peer(at);
+    await once(left.socket, "connect");
+    left.socket.destroy();
+    const nonsense = new Peer(at);
+    nonsense.socket.write(Buffer.concat([framed(query(1, Command.Echo)), Buffer.from([0xff, 0xff])]));
+    expect((await nonsense.receive(1)).length).toBe(1);
+    await nonsense.closed();
+    await until(() => counted("connectionsOpen") === 0);
+    const barred = new Peer(at);
+    await barred.closed();
+    expect(counted("connectionsBarred")).toBe(1);
+    const other = new Peer(at, "127.0.0.2");
+    other.socket.write(framed(query(2, Command.Echo)));
+    expect(ids(await other.receive(1))).toEqual([2]);
+    await sleep(1_000);
+    const later = new Peer(at);
+    later.socket.write(framed(query(3, Command.Echo)));
+    expect(ids(await later.receive(1))).toEqual([3]);
+  });
+
+  test("a client that asks on each of its connections never has to wait", async () => {
+    const { at, counted } = await start({ maxWastedPerClient: 1 });
+    for (let id = 0; id < 20; id += 1) {
+      const peer = new Peer(at);
+      peer.socket.write(framed(query(id, Command.Echo)));
+      expect(ids(await peer.receive(1))).toEqual([id]);
+      peer.socket.destroy();
+    }
+    expect(counted("connectionsBarred")).toBe(0);
+  });
+
   test("one connection too many closes the one that has been idle longest (RFC 7766 §6.2.3)", async () => {
     const { at } = await start({ maxConnections: 3 });
     const peers: Peer[] = [];

@@ -61,7 +61,7 @@ export function configOf(
       listen: [endpoint],
       workers: 1,
       udp: "auto",
-      tcp: { maxConnections: 1, maxConnectionsPerClient: 1, idleTimeoutMs: 1 },
+      tcp: { maxConnections: 1, maxConnectionsPerClient: 1, maxWastedPerClient: 1, idleTimeoutMs: 1 },
       tls: null,
       https: null,
       proxyProtocol: [],
