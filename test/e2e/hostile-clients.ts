@@ -44,6 +44,12 @@ const deeds: Readonly<Record<string, (socket: Socket, i: number) => void>> = {
     socket.once("close", () => open(i));
     socket.write(Buffer.concat([FRAMED, Buffer.of(0xff, 0xff)]));
   },
+  "bad lengths in TLS": (socket, i) => {
+    const tls = connectTls({ socket, rejectUnauthorized: false });
+    tls.on("error", () => {});
+    tls.on("close", () => open(i));
+    tls.write(Buffer.concat([FRAMED, Buffer.of(0xff, 0xff)]));
+  },
   "connecting and leaving": (socket, i) => {
     socket.once("close", () => open(i));
     socket.destroy();
