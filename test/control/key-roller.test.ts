@@ -51,6 +51,15 @@ class Site {
     return this.keys.find(({ tag }) => tag !== this.first.tag)!;
   }
 
+  /** Makes a key and starts to put it in the place of the first, as `meridian key roll` does. */
+  async roll(node: Node): Promise<ZoneKey> {
+    const key = makeKey(this.state, apex, Algorithm.EcdsaP256Sha256)!;
+    this.order((state) => begin(state, key));
+    node.desk.reload();
+    await served(node, "publish");
+    return key;
+  }
+
   /** Does to the state what a command does. */
   order(make: typeof turn): void {
     const { value } = readKeyState(this.state, apex, new FileReader());
@@ -65,6 +74,14 @@ async function served(node: Node, step: Step): Promise<void> {
     const [view] = node.desk.signedZones();
     return view?.state?.step === step && view.state.servedMs !== null;
   });
+}
+
+/** A site whose node serves its first key. */
+async function atRest(): Promise<{ readonly site: Site; readonly node: Node }> {
+  const site = new Site(await ParentServer.open());
+  const node = await site.open();
+  await served(node, "idle");
+  return { site, node };
 }
 
 /** Lets time pass until a step is served. */
@@ -122,9 +139,7 @@ describe("a node", () => {
   });
 
   test("changes the algorithm when the config does, and turns round when it changes back", async () => {
-    const site = new Site(await ParentServer.open());
-    const node = await site.open();
-    await served(node, "idle");
+    const { site, node } = await atRest();
     site.configure("ed25519");
     node.desk.reload();
     await served(node, "sign");
@@ -145,13 +160,8 @@ describe("a node", () => {
   });
 
   test("goes on after a restart from where it was", async () => {
-    const site = new Site(await ParentServer.open());
-    const node = await site.open();
-    await served(node, "idle");
-    const key = makeKey(site.state, apex, Algorithm.EcdsaP256Sha256)!;
-    site.order((state) => begin(state, key));
-    node.desk.reload();
-    await served(node, "publish");
+    const { site, node } = await atRest();
+    await site.roll(node);
     const { state } = view(node);
     await node.close();
     const next = new Node(site.folder, node.dns);
@@ -166,13 +176,8 @@ describe("a node", () => {
     ["ahead", 30 * DAY],
     ["back", -30 * DAY],
   ])("waits as long as ever where its clock is set %s", async (way, jumpMs) => {
-    const site = new Site(await ParentServer.open());
-    const node = await site.open();
-    await served(node, "idle");
-    const key = makeKey(site.state, apex, Algorithm.EcdsaP256Sha256)!;
-    site.order((state) => begin(state, key));
-    node.desk.reload();
-    await served(node, "publish");
+    const { site, node } = await atRest();
+    const key = await site.roll(node);
     node.pass(HOUR);
     node.jump(jumpMs);
     expect(node.lines(new RegExp(`the clock was set ${way} by 2592000 s; a rollover`))).toHaveLength(1);
@@ -191,13 +196,8 @@ describe("a node", () => {
   });
 
   test("turns a rollover round whose new key somebody has removed", async () => {
-    const site = new Site(await ParentServer.open());
-    const node = await site.open();
-    await served(node, "idle");
-    const key = makeKey(site.state, apex, Algorithm.EcdsaP256Sha256)!;
-    site.order((state) => begin(state, key));
-    node.desk.reload();
-    await served(node, "publish");
+    const { site, node } = await atRest();
+    const key = await site.roll(node);
     rmSync(key.file);
     node.desk.reload();
     await served(node, "remove");
@@ -205,13 +205,8 @@ describe("a node", () => {
   });
 
   test("keeps the last book when a key is gone without which the zone would be bogus", async () => {
-    const site = new Site(await ParentServer.open());
-    const node = await site.open();
-    await served(node, "idle");
-    const key = makeKey(site.state, apex, Algorithm.EcdsaP256Sha256)!;
-    site.order((state) => begin(state, key));
-    node.desk.reload();
-    await served(node, "publish");
+    const { site, node } = await atRest();
+    await site.roll(node);
     rmSync(site.first.file);
     const outcome = await node.change({ kind: "reload" });
     expect(outcome).toMatchObject({
@@ -223,13 +218,8 @@ describe("a node", () => {
   });
 
   test("waits for a parent that does not answer, until an operator says what is there", async () => {
-    const site = new Site(await ParentServer.open());
-    const node = await site.open();
-    await served(node, "idle");
-    const key = makeKey(site.state, apex, Algorithm.EcdsaP256Sha256)!;
-    site.order((state) => begin(state, key));
-    node.desk.reload();
-    await served(node, "publish");
+    const { site, node } = await atRest();
+    await site.roll(node);
     await pass(node, 2 * HOUR, "submit");
     site.parent.manner = "lame";
     node.pass(HOUR);
@@ -243,9 +233,7 @@ describe("a node", () => {
   });
 
   test("says that the DS is gone, or that it is of no key, and says it once", async () => {
-    const site = new Site(await ParentServer.open());
-    const node = await site.open();
-    await served(node, "idle");
+    const { site, node } = await atRest();
     site.parent.ds = [];
     node.pass(DAY);
     await until(() => node.lines(/the parent has no DS at all/).length > 0);
@@ -258,13 +246,8 @@ describe("a node", () => {
   });
 
   test("that does not roll keys does as the file says", async () => {
-    const site = new Site(await ParentServer.open());
-    const node = await site.open();
-    await served(node, "idle");
-    const key = makeKey(site.state, apex, Algorithm.EcdsaP256Sha256)!;
-    site.order((state) => begin(state, key));
-    node.desk.reload();
-    await served(node, "publish");
+    const { site, node } = await atRest();
+    const key = await site.roll(node);
     const text = readFileSync(keyStatePath(site.state, apex), "utf8");
     await node.close();
     site.configure("ecdsap256sha256", "", "dns2");
@@ -276,9 +259,7 @@ describe("a node", () => {
   });
 
   test("refuses a file of states that nobody can read, and a rollover that nobody is left to end", async () => {
-    const site = new Site(await ParentServer.open());
-    const node = await site.open();
-    await served(node, "idle");
+    const { site, node } = await atRest();
     const key = makeKey(site.state, apex, Algorithm.EcdsaP256Sha256)!;
     site.order((state) => begin(state, key));
     site.folder.write("meridian.yaml", `${CONFIG}dnssec: { test.example: {} }\n`);
