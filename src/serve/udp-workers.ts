@@ -196,7 +196,12 @@ export class UdpWorkers {
       orders: this.#orders.shared,
       heartbeat: heartbeat.shared,
     };
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { name: "udp", workerData: start });
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+      name: "udp",
+      workerData: start,
+      // Reading TypeScript by a function, as `linked.ts` does, is called experimental; the Node that we run is pinned.
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+    });
     const startedAtMs = performance.now();
     const hand: Hand = {
       worker,

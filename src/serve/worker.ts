@@ -8,6 +8,7 @@ import { Counter, count } from "../telemetry/counters.ts";
 import { Budget } from "./budget.ts";
 import { describeCrash, guard } from "./guard.ts";
 import { BEAT_MS, Heartbeat } from "./heartbeat.ts";
+import { LinkedModules } from "./linked.ts";
 import { Orders } from "./orders.ts";
 import { shortenSlice } from "./priority.ts";
 import type { UdpSocket } from "./sockets.ts";
@@ -125,7 +126,9 @@ class UdpWorker {
 
 assert(parentPort !== null, "this file is a worker thread's");
 const start: WorkerStart = workerData;
-const module: { readonly createResponder: typeof createResponder } = await import(start.responder);
+const module = new LinkedModules().load(start.responder) as {
+  readonly createResponder: typeof createResponder;
+};
 const responder = module.createResponder(start.book, start.counters, start.options);
 responder.adoptChallenges(start.challenges);
 new UdpWorker(parentPort, start, responder);
