@@ -8,7 +8,7 @@
  */
 
 import { readFileSync } from "node:fs";
-import { createRequire, stripTypeScriptTypes } from "node:module";
+import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
 import { compileFunction } from "node:vm";
 
@@ -34,10 +34,9 @@ export class LinkedModules {
     const path = fileURLToPath(url);
     const { body, names } = asFunction(stripTypeScriptTypes(readFileSync(path, "utf8")), url);
     const code = `"use strict";${body}\nreturn { ${names.join(", ")} };`;
-    const run = compileFunction(code, ["load", "importMeta"], { filename: path });
-    const require = createRequire(url);
+    const run = compileFunction(code, ["$import", "$meta"], { filename: path });
     const load = (from: string): unknown =>
-      from.startsWith(".") ? this.load(new URL(from, url).href) : require(from);
+      from.startsWith(".") ? this.load(new URL(from, url).href) : process.getBuiltinModule(from);
     return run(load, { url }) as Exports;
   }
 }
@@ -55,13 +54,13 @@ function asFunction(
   const body = source
     .replace(
       IMPORT,
-      (_, what: string, from: string) => `const ${what.replaceAll(" as ", ": ")} = load(${from});`,
+      (_, what: string, from: string) => `const ${what.replaceAll(" as ", ": ")} = $import(${from});`,
     )
     .replace(EXPORT, (_, name: string) => {
       names.push(name);
       return "";
     })
-    .replaceAll("import.meta", "importMeta");
+    .replaceAll("import.meta", "$meta");
   const other = /^(?:import|export)\b.*/m.exec(body);
   if (other !== null) throw new Error(`${url} has a line that cannot be linked: ${other[0]}`);
   return { body, names };

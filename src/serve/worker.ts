@@ -13,7 +13,8 @@ import { Orders } from "./orders.ts";
 import { shortenSlice } from "./priority.ts";
 import type { UdpSocket } from "./sockets.ts";
 import { systemCalls } from "./system.ts";
-import { type ForwardPacket, serveBatches } from "./udp-batch.ts";
+import type * as UdpBatch from "./udp-batch.ts";
+import type { ForwardPacket } from "./udp-batch.ts";
 import { replyBy, type SendReply, serveDatagrams } from "./udp-datagram.ts";
 import type { DatagramPost, FromWorker, Post, ToWorker, WorkerStart } from "./worker-messages.ts";
 
@@ -78,6 +79,7 @@ class UdpWorker {
     assert(calls !== null, "a worker has the system calls with which the parent opened its sockets");
     shortenSlice(calls, "worker");
     this.#tell({ kind: "serving" });
+    const { serveBatches } = linked.load(new URL("./udp-batch.ts", import.meta.url).href) as typeof UdpBatch;
     serveBatches({
       calls,
       sockets,
@@ -126,7 +128,8 @@ class UdpWorker {
 
 assert(parentPort !== null, "this file is a worker thread's");
 const start: WorkerStart = workerData;
-const module = new LinkedModules().load(start.responder) as {
+const linked = new LinkedModules();
+const module = linked.load(start.responder) as {
   readonly createResponder: typeof createResponder;
 };
 const responder = module.createResponder(start.book, start.counters, start.options);
