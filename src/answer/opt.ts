@@ -9,7 +9,6 @@ import type { AnswerOptions } from "./options.ts";
 import type { Reply } from "./reply.ts";
 import { Transport } from "./transport.ts";
 
-const { DO, CO } = EdnsBits;
 /** Octets of an OPT without options. */
 const OPT_FIXED = 1 + fixedRRLength;
 /** Octets of an option before its data. */
@@ -39,7 +38,7 @@ export function optLength(query: Query, transport: Transport, options: AnswerOpt
 /** Appends the OPT. */
 export function writeOpt(reply: Reply, query: Query, transport: Transport, options: AnswerOptions): void {
   const { view, at } = reply;
-  const flags = (query.dnssecOk ? DO : 0) | (query.compactOk ? CO : 0);
+  const flags = (query.dnssecOk ? EdnsBits.DO : 0) | (query.compactOk ? EdnsBits.CO : 0);
   view.setUint8(at, 0);
   view.setInt32(at + 1, (RRType.OPT << 16) | udpLengthMax);
   view.setInt32(at + 5, ((reply.rcode >> 4) << 24) | flags);
