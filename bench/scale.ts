@@ -46,6 +46,9 @@ const PHASE_SECONDS_MAX = 120;
 /** Books are swapped one after the other, each so long after the one before. */
 const SWAPS = 3;
 const SWAP_EVERY_MS = 5_000;
+/** Two processes start beside the answers, so an upgrade is for a quiet hour: half of full load would overflow the sockets. */
+const UPGRADE_RATE = 50_000;
+const UPGRADES = 3;
 /** VIPs fail and come back one after the other, an even number of times each. */
 const FLAPS = 10 * FAILING_VIP_IDS.length;
 const FLAP_EVERY_MS = 10;
@@ -158,7 +161,11 @@ async function phasesUnder(generator: string, half: Load, node: ScaleNode): Prom
     phases.swaps.push(await during(generator, half, () => swapBooks(node)));
     phases.flapping.push(await during(generator, half, () => flap(node)));
     phases.restarts.push(await during(generator, half, () => node.restartControl()));
-    phases.upgrades.push(await during(generator, half, () => node.upgrade()));
+  }
+  // Last, because what is new has not compiled its code yet.
+  const fewer = { ...half, rate: UPGRADE_RATE };
+  for (let i = 0; i < UPGRADES; i += 1) {
+    phases.upgrades.push(await during(generator, fewer, () => node.upgrade()));
   }
   return phases;
 }
@@ -186,6 +193,12 @@ function findingsIn(phases: Phases): readonly Finding[] {
       atMost: null,
     },
     {
+      what: `p99.9 at ${UPGRADE_RATE} queries/s during the hot upgrade`,
+      value: p999Ms(upgrades),
+      unit: "ms",
+      atMost: null,
+    },
+    {
       what: "hot upgrade, until the new control takes reports",
       value: median(upgrades.map(({ tookMs }) => tookMs)) / 1e3,
       unit: "s",
@@ -197,7 +210,6 @@ function findingsIn(phases: Phases): readonly Finding[] {
     slowest(`while a book is swapped every ${SWAP_EVERY_MS / 1e3} s`, swaps, ORDINARY_P999_MS_MAX),
     slowest(`while ${1e3 / FLAP_EVERY_MS} VIPs a second fail or come back`, flapping, P999_MS_MAX),
     slowest("while control starts again", restarts, P999_MS_MAX),
-    slowest("during the hot upgrade", upgrades, null),
   ];
 }
 
@@ -244,13 +256,12 @@ function lastOldAnswerMs({ intervals, begunNs }: Phase): number {
   return (last.endedNs - begunNs) / 1e6;
 }
 
-function slowest(when: string, phases: readonly Phase[], atMost: number | null): Finding {
-  return {
-    what: `p99.9 at half load ${when}`,
-    value: median(phases.map(({ result }) => result.p999us)) / 1e3,
-    unit: "ms",
-    atMost,
-  };
+function slowest(when: string, phases: readonly Phase[], atMost: number): Finding {
+  return { what: `p99.9 at half load ${when}`, value: p999Ms(phases), unit: "ms", atMost };
+}
+
+function p999Ms(phases: readonly Phase[]): number {
+  return median(phases.map(({ result }) => result.p999us)) / 1e3;
 }
 
 /** What must not be in any phase. */
