@@ -36,6 +36,9 @@ const GROWTH_MAX = 24 * 1024 * 1024;
 /** A small young generation, so that garbage that nobody has collected yet does not look like memory that is kept. */
 const NODE_ARGS = ["--max-semi-space-size=1"];
 
+/** One client ends connection after connection by a wrong length here. */
+const WASTEFUL = "tcp: { maxWastedPerClient: 1000000 }";
+
 /** What a well-behaved client asks after each volley, and is answered. */
 const LAST = Buffer.from(encodeQuestion(wireName("mail.t."), 1));
 
@@ -47,7 +50,8 @@ let httpsPort: number;
 beforeAll(async () => {
   tlsPort = await freePort();
   httpsPort = await freePort();
-  torture = await startTortureNode(lab, { lines: HAS_OPENSSL ? encrypted() : [], nodeArgs: NODE_ARGS });
+  const lines = [WASTEFUL, ...(HAS_OPENSSL ? encrypted() : [])];
+  torture = await startTortureNode(lab, { lines, nodeArgs: NODE_ARGS });
 });
 
 /** TLS and HTTPS in the config. */
