@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:dgram";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import type { Answer, createResponder, Responder } from "../answer/responder.ts";
+import type * as ResponderModule from "../answer/responder.ts";
+import type { Answer, Responder } from "../answer/responder.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { Budget } from "./budget.ts";
 import { describeCrash, guard } from "./guard.ts";
@@ -79,7 +80,6 @@ class UdpWorker {
     assert(calls !== null, "a worker has the system calls with which the parent opened its sockets");
     shortenSlice(calls, "worker");
     this.#tell({ kind: "serving" });
-    const { serveBatches } = linked.load(new URL("./udp-batch.ts", import.meta.url).href) as typeof UdpBatch;
     serveBatches({
       calls,
       sockets,
@@ -129,9 +129,9 @@ class UdpWorker {
 assert(parentPort !== null, "this file is a worker thread's");
 const start: WorkerStart = workerData;
 const linked = new LinkedModules();
-const module = linked.load(start.responder) as {
-  readonly createResponder: typeof createResponder;
-};
-const responder = module.createResponder(start.book, start.counters, start.options);
+const { createResponder } = linked.load(start.responder) as typeof ResponderModule;
+// With the answer, because a spare that has to load it first would let a dead worker's sockets wait.
+const { serveBatches } = linked.load(new URL("./udp-batch.ts", import.meta.url).href) as typeof UdpBatch;
+const responder = createResponder(start.book, start.counters, start.options);
 responder.adoptChallenges(start.challenges);
 new UdpWorker(parentPort, start, responder);
