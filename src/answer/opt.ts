@@ -79,7 +79,7 @@ function writeSubnet(view: DataView, at: number, query: Query, scope: number): n
   const length = subnetLength(query);
   const data = writeHeader(view, at, EdnsOption.ClientSubnet, length);
   view.setInt32(data, (query.subnetFamily << 16) | (query.sourcePrefixLength << 8) | scope);
-  copyOctets(query.subnetView, 0, view, data + SUBNET_FIXED, length - SUBNET_FIXED);
+  copyOctets(query.subnetAddress, 0, view, data + SUBNET_FIXED, length - SUBNET_FIXED);
   return data + length;
 }
 

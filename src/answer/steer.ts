@@ -45,7 +45,7 @@ export function steer(
   const record = book.servicesAt + service;
   count(counters, Counter.steered);
   const usesSubnet = query.hasSubnet && query.sourcePrefixLength > 0;
-  const address = usesSubnet ? query.subnetView : client.view;
+  const address = usesSubnet ? query.subnetAddress : client.view;
   const isIpv6 = usesSubnet ? query.subnetFamily === 2 : client.family === 6;
   const trie = word(book.words, record + ServiceRecord.trie);
   let classNumber = 0;

@@ -9,7 +9,7 @@ import { EdnsOption, Opcode, RRType } from "./codes.ts";
 import { EdnsBits, fixedRRLength, HeaderBits, headerLength, udpLengthMin } from "./format.ts";
 import { uncompressedLength } from "./name.ts";
 import { hashName } from "./name-hash.ts";
-import { type Packet, viewOf } from "./packet.ts";
+import type { Packet } from "./packet.ts";
 
 /** What a packet turned out to be. */
 export const Parsed = {
@@ -87,8 +87,7 @@ export class Query {
   subnetFamily: number = 0;
   sourcePrefixLength: number = 0;
   /** IPv4 in the first 4 octets, or IPv6; all bits beyond the source prefix are 0. */
-  readonly subnetAddress: Uint8Array = new Uint8Array(16);
-  readonly subnetView: DataView = viewOf(this.subnetAddress);
+  readonly subnetAddress: DataView = new DataView(new ArrayBuffer(16));
   /** Octets of the COOKIE option (RFC 7873 §4): 0: there is none; 8: a Client Cookie alone; 16 to 40: both cookies. */
   cookieLength: number = 0;
   /** The option's octets: they are copied because the reply overwrites the packet. */
@@ -293,7 +292,7 @@ function parseSubnet(view: DataView, at: number, end: number, query: Query): boo
   query.hasSubnet = true;
   query.subnetFamily = family;
   query.sourcePrefixLength = source;
-  for (let i = 0; i < 16; i += 4) query.subnetView.setInt32(i, addressWord(view, address + i, end));
+  for (let i = 0; i < 16; i += 4) query.subnetAddress.setInt32(i, addressWord(view, address + i, end));
   return true;
 }
 

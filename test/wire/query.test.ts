@@ -67,7 +67,7 @@ describe("golden packets", () => {
   ])("%s gives family %i, source prefix %i", (name, family, length, address) => {
     const query = parsed(packetOf(name));
     expect(query).toMatchObject({ hasSubnet: true, subnetFamily: family, sourcePrefixLength: length });
-    expect(Buffer.from(query.subnetAddress).toString("hex")).toBe(address);
+    expect(octetsOf(query.subnetAddress, 16).toString("hex")).toBe(address);
   });
 
   test("NSID, keepalive and padding are noticed (RFC 5001, RFC 7828, RFC 7830)", () => {
@@ -91,7 +91,7 @@ describe("golden packets", () => {
     ["a cookie of 40 octets", "0102030405060708".repeat(5)],
   ])("%s gives its octets, of several options the first (RFC 7873 §5.2)", (name, cookie) => {
     const query = parsed(packetOf(name));
-    expect(cookieOf(query).toString("hex")).toBe(cookie);
+    expect(octetsOf(query.cookie, query.cookieLength).toString("hex")).toBe(cookie);
   });
 
   test("BADVERS keeps the question and the EDNS fields for the reply", () => {
@@ -263,7 +263,7 @@ test("queries that dns-packet encodes are read back", () => {
         );
         const padded = new Uint8Array(16);
         padded.set(address);
-        expect(query.subnetAddress).toEqual(padded);
+        expect([...octetsOf(query.subnetAddress, 16)]).toEqual([...padded]);
       },
     ),
   );
@@ -271,22 +271,15 @@ test("queries that dns-packet encodes are read back", () => {
 
 /** A query without what has no meaning in it. */
 function meaningOf(query: Query): object {
-  const {
-    subnetFamily,
-    sourcePrefixLength,
-    subnetAddress,
-    subnetView: _,
-    cookie: __,
-    tsigOwnerEnd,
-    ...rest
-  } = query;
-  const subnet = query.hasSubnet ? { subnetFamily, sourcePrefixLength, subnetAddress } : {};
+  const { subnetFamily, sourcePrefixLength, subnetAddress, cookie, tsigOwnerEnd, ...rest } = query;
+  const address = octetsOf(subnetAddress, 16);
+  const subnet = query.hasSubnet ? { subnetFamily, sourcePrefixLength, address } : {};
   const tsig = query.tsigAt === 0 ? {} : { tsigOwnerEnd };
-  return { ...rest, ...subnet, ...tsig, cookieOctets: cookieOf(query) };
+  return { ...rest, ...subnet, ...tsig, cookieOctets: octetsOf(cookie, query.cookieLength) };
 }
 
-function cookieOf({ cookie, cookieLength }: Query): Buffer {
-  return Buffer.from(cookie.buffer).subarray(0, cookieLength);
+function octetsOf({ buffer }: DataView, length: number): Buffer {
+  return Buffer.from(buffer).subarray(0, length);
 }
 
 function octets(length: number): fc.Arbitrary<Uint8Array> {
