@@ -1,6 +1,6 @@
 /** What a node tells of itself, in class CH (RFC 4892). */
 
-import { copyBytes, fold, putU16, u8 } from "../wire/bytes.ts";
+import { copyBytes, putU16, sameFolded } from "../wire/bytes.ts";
 import { ExtendedError, Rcode, RRClass, RRType } from "../wire/codes.ts";
 import { headerLength } from "../wire/format.ts";
 import type { Query } from "../wire/query.ts";
@@ -55,11 +55,7 @@ function asksFor(names: readonly Uint8Array[], query: Query, reply: Reply): bool
 }
 
 function isQname(name: Uint8Array, query: Query, packet: Uint8Array): boolean {
-  if (name.length !== query.qnameLength) return false;
-  for (let i = 0; i < name.length; i += 1) {
-    if (u8(name, i) !== fold(u8(packet, headerLength + i))) return false;
-  }
-  return true;
+  return name.length === query.qnameLength && sameFolded(name, 0, packet, headerLength, name.length);
 }
 
 /** A TXT of one string, not to be remembered (RFC 4892 §3.1 leaves the TTL open). */

@@ -2,7 +2,7 @@
 
 import type { Book } from "../book/book.ts";
 import { Node } from "../book/layout.ts";
-import { fold, u8, word } from "../wire/bytes.ts";
+import { sameFolded, u8, word } from "../wire/bytes.ts";
 import { hashName, isNameAt } from "../wire/name-hash.ts";
 import type { Packet } from "../wire/packet.ts";
 
@@ -46,10 +46,9 @@ export function findChallenge(
   length: number,
   hash: number,
 ): number {
-  for (let i = 0; i < CHALLENGE_LABEL.length; i += 1) {
-    if (fold(u8(octets, at + i)) !== u8(CHALLENGE_LABEL, i)) return 0;
-  }
-  return findNode(challenges, view, at, length, hash);
+  return sameFolded(CHALLENGE_LABEL, 0, octets, at, CHALLENGE_LABEL.length)
+    ? findNode(challenges, view, at, length, hash)
+    : 0;
 }
 
 function isNamed(book: Book, node: number, view: DataView, at: number, length: number): boolean {
