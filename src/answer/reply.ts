@@ -2,9 +2,9 @@
 
 import type { Book } from "../book/book.ts";
 import { BLOCK_HEADER, FIX_APEX } from "../book/layout.ts";
-import { copyOctets, u16 } from "../wire/bytes.ts";
+import { copyOctets } from "../wire/bytes.ts";
 import { type ExtendedError, Rcode, RRClass } from "../wire/codes.ts";
-import { fixedRRLength, HeaderBits, headerLength } from "../wire/format.ts";
+import { copiedBits, fixedRRLength, HeaderBits, headerLength } from "../wire/format.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { Query } from "../wire/query.ts";
 import { Links } from "./links.ts";
@@ -14,8 +14,6 @@ const QNAME_AT = headerLength;
 
 /** Octets of an RR with a compressed owner before its RDATA. */
 export const FIXED_LENGTH: number = 2 + fixedRRLength;
-
-const { QR, Opcode: OPCODE, AA, TC, RD } = HeaderBits;
 
 /** Where RRs go. */
 export const Section = { Answer: 0, Authority: 1, Additional: 2 } as const;
@@ -137,8 +135,8 @@ export class Reply {
 
   /** Takes the RR at `at` out of the answer section; those after it move up. They have no pointers into it. */
   removeFirst(at: number): void {
-    const { packet } = this;
-    const length = FIXED_LENGTH + u16(packet, at + 10);
+    const { packet, view } = this;
+    const length = FIXED_LENGTH + view.getUint16(at + 10);
     packet.copyWithin(at, at + length, this.at);
     this.at -= length;
     this.answers -= 1;
@@ -162,7 +160,10 @@ export class Reply {
   finish(query: Query): number {
     const { view } = this;
     const flags =
-      QR | (query.flags & (OPCODE | RD)) | (this.isAuthoritative ? AA : 0) | (this.isTruncated ? TC : 0);
+      HeaderBits.QR |
+      (query.flags & copiedBits) |
+      (this.isAuthoritative ? HeaderBits.AA : 0) |
+      (this.isTruncated ? HeaderBits.TC : 0);
     view.setUint16(2, flags | (this.rcode & 15));
     view.setInt32(4, ((query.questionEnd > headerLength ? 1 : 0) << 16) | this.answers);
     view.setInt32(8, (this.authorities << 16) | this.additionals);
