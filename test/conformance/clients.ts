@@ -7,6 +7,7 @@ import { expect } from "vitest";
 import { RRType, rrTypeCode } from "../../src/wire/codes.ts";
 import type { Name } from "../../src/wire/name.ts";
 import { freePort, type Lab, report } from "../e2e/harness.ts";
+import { namedOptions } from "../e2e/named.ts";
 import { trustAnchors } from "../e2e/validators.ts";
 import { rdataHex } from "../zone/texts.ts";
 import { decodeMessage, encodeQuestion, Flag, type Message, wireName } from "./message.ts";
@@ -185,23 +186,18 @@ export async function startNamed(lab: Lab, node: number, anchor: string | null =
   mkdirSync(folder);
   writeFileSync(
     join(folder, "named.conf"),
-    `options {
-  directory "${folder}";
-  listen-on port ${own} { 127.0.0.1; };
-  listen-on-v6 { none; };
-  pid-file none;
-  session-keyfile none;
-  recursion yes;
-  dnssec-validation ${anchor === null ? "no" : "yes"};
-  managed-keys-directory "${folder}";
-  empty-zones-enable no;
-  check-names response ignore;
-  max-records-per-type 0;
-  forward only;
-  forwarders { 127.0.0.1 port ${node}; };
-};
-controls { };
-${anchor === null ? "" : trustAnchors(anchor)}`,
+    `${namedOptions(
+      folder,
+      own,
+      "recursion yes",
+      `dnssec-validation ${anchor === null ? "no" : "yes"}`,
+      `managed-keys-directory "${folder}"`,
+      "empty-zones-enable no",
+      "check-names response ignore",
+      "max-records-per-type 0",
+      "forward only",
+      `forwarders { 127.0.0.1 port ${node}; }`,
+    )}${anchor === null ? "" : trustAnchors(anchor)}`,
   );
   lab.start("named", "named", ["-g", "-c", join(folder, "named.conf"), "-n", "1"]);
   return ready(own);

@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { has } from "./harness.ts";
+import { namedOptions } from "./named.ts";
 
 /** Whose zone it is, and with what it is transferred. */
 interface Primary {
@@ -121,18 +122,7 @@ function bind(name: string, overTls: boolean): Secondary {
       : `port ${primary.port} key "${primary.key}"`;
     writeFileSync(
       config,
-      `options {
-  directory "${folder}";
-  listen-on port ${port} { 127.0.0.1; };
-  listen-on-v6 { none; };
-  pid-file none;
-  session-keyfile none;
-  recursion no;
-  dnssec-validation no;
-  notify no;
-};
-controls { };
-tls primary { ca-file "${primary.certificate}"; remote-hostname "dns.test"; };
+      `${namedOptions(folder, port, "recursion no", "dnssec-validation no", "notify no")}tls primary { ca-file "${primary.certificate}"; remote-hostname "dns.test"; };
 key "${primary.key}" { algorithm hmac-sha256; secret "${primary.secret}"; };
 zone "${primary.zone}" {
   type secondary;

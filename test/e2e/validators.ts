@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, type Lab, type Program, until } from "./harness.ts";
+import { namedOptions } from "./named.ts";
 import type { Site } from "./site.ts";
 
 /** A validating resolver that asks the node. */
@@ -108,20 +109,15 @@ export async function startNamed(lab: Lab, site: Site, anchor: string, label: st
   mkdirSync(folder);
   writeFileSync(
     join(folder, "named.conf"),
-    `options {
-  directory "${folder}";
-  pid-file none;
-  session-keyfile none;
-  listen-on port ${port} { 127.0.0.1; };
-  listen-on-v6 { none; };
-  recursion yes;
-  allow-query { any; };
-  dnssec-validation yes;
-  managed-keys-directory "${folder}";
-  empty-zones-enable no;
-};
-controls { };
-${trustAnchors(anchor)}
+    `${namedOptions(
+      folder,
+      port,
+      "recursion yes",
+      "allow-query { any; }",
+      "dnssec-validation yes",
+      `managed-keys-directory "${folder}"`,
+      "empty-zones-enable no",
+    )}${trustAnchors(anchor)}
 zone "gslb.example" { type forward; forward only; forwarders { 127.0.0.1 port ${site.port}; }; };
 `,
   );
