@@ -178,6 +178,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     host,
     challenges,
     counters,
+    calls,
     sockets,
     udp,
     forwarder,
