@@ -2,6 +2,9 @@
 
 import type { VantageId, VipId } from "../config/config.ts";
 
+/** The highest load that is taken: what is above it is no share of anything. */
+export const LOAD_MAX = 100;
+
 /** Why a probe failed; a closed list, because metrics and logs are grouped by it. */
 export type ErrorClass =
   | "refused"
@@ -25,7 +28,12 @@ export interface Report {
 
 /** What the probe saw. Times in milliseconds from the probe's start; null: that phase was not reached. */
 export type Outcome =
-  | { readonly kind: "success"; readonly timings: Timings }
+  | {
+      readonly kind: "success";
+      readonly timings: Timings;
+      /** How busy the VIP says it is, 0 to `LOAD_MAX`; 1: as busy as it can be. Null or absent: it does not say. */
+      readonly load?: number | null;
+    }
   | {
       readonly kind: "failure";
       readonly error: ErrorClass;

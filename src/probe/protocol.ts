@@ -23,7 +23,7 @@ import { isIP } from "node:net";
 import Type from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import type { ProbeSpec, VantageId, VipId } from "../config/config.ts";
-import type { ErrorClass, Outcome } from "../health/report.ts";
+import { type ErrorClass, LOAD_MAX, type Outcome } from "../health/report.ts";
 
 /** Where a node's API takes report streams. */
 export const STREAM_PATH = "/v1/agents/stream";
@@ -173,10 +173,12 @@ const errorClasses = [
   "protocol",
 ] as const satisfies readonly ErrorClass[];
 
+const load = Type.Union([Type.Number({ minimum: 0, maximum: LOAD_MAX }), Type.Null()]);
+
 const timings = Type.Object({ connectMs: reached, tlsMs: reached, firstByteMs: reached });
 
 const outcome = Type.Union([
-  Type.Object({ kind: Type.Literal("success"), timings }),
+  Type.Object({ kind: Type.Literal("success"), timings, load: Type.Optional(load) }),
   Type.Object({
     kind: Type.Literal("failure"),
     error: Type.Union(errorClasses.map((name) => Type.Literal(name))),

@@ -52,6 +52,11 @@ test.each<NodeMessage>([
   expect(parseNodeMessage(formatMessage(message))).toEqual(message);
 });
 
+test.each([0.25, null])("a report of success may say the load of the VIP: %j", (load) => {
+  const loaded = { ...reports, reports: [{ ...reports.reports[0], outcome: { ...success, load } }] };
+  expect(parseAgentMessage(JSON.stringify(loaded))).toEqual(loaded);
+});
+
 test("unknown keys are let through, so that releases can differ", () => {
   expect(parseAgentMessage(JSON.stringify({ ...hello, colour: "blue" }))).toMatchObject(hello);
 });
@@ -75,6 +80,10 @@ describe("what breaks the protocol is a problem that says what would be right", 
     [
       JSON.stringify({ ...reports, reports: Array.from({ length: 501 }, () => report) }),
       "reports/reports: must not have more than 500 items",
+    ],
+    [
+      JSON.stringify({ ...reports, reports: [{ ...report, outcome: { ...success, load: -0.1 } }] }),
+      "reports/reports/0/outcome/load: must be >= 0",
     ],
     [" ".repeat(AGENT_MESSAGE_LENGTH_MAX + 1), "expected at most 1048576 characters, got 1048577"],
   ])("from an agent: $1", (text, message) => {
