@@ -15,6 +15,7 @@ import {
   ZONE_WORDS,
   ZoneRecord,
 } from "../book/layout.ts";
+import { NO_VIP } from "../book/pick.ts";
 import type { SignedSet } from "../dnssec/rrsig.ts";
 import type { Signing } from "../dnssec/signer.ts";
 import { putSuccessor, successorLengthMax } from "../dnssec/successor.ts";
@@ -22,7 +23,7 @@ import { copyBytes, putU16, u16, u32, word } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 import { isWildcardName } from "../wire/name.ts";
 import { viewOf } from "../wire/packet.ts";
-import { httpsLength, NO_VIP, putHttps } from "./steer.ts";
+import { httpsLength, putHttps } from "./steer.ts";
 
 /**
  * Points `set` at one RRset after the other, and yields how it is signed. `zones` is by zone number; null: the zone is not

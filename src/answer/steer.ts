@@ -1,26 +1,16 @@
 /** Answers for a service: client -> class -> plan -> pick -> RRs. */
 
 import type { Book } from "../book/book.ts";
-import {
-  bufferWords,
-  PLAN_SERVFAIL,
-  ServiceRecord,
-  slotWords,
-  VIP_WORDS,
-  VipRecord,
-} from "../book/layout.ts";
+import { bufferWords, ServiceRecord, slotWords, VIP_WORDS, VipRecord } from "../book/layout.ts";
+import { drawFor, NO_VIP, pickFrom, SERVFAIL } from "../book/pick.ts";
 import { leafClass, leafScope, lookupClass } from "../geo/trie.ts";
 import { Counter, count, PICKS_AT, REGIONS_MAX } from "../telemetry/counters.ts";
 import { copyOctets, word } from "../wire/bytes.ts";
 import { Rcode, RRType } from "../wire/codes.ts";
-import { mix } from "../wire/mix.ts";
 import type { Query } from "../wire/query.ts";
 import type { Client } from "./client.ts";
 import { FIXED_LENGTH, type Reply } from "./reply.ts";
 
-/** How a pick ended when there is no VIP. */
-export const NO_VIP = -1;
-const SERVFAIL = -2;
 /** A plan can be patched while it is read; two patches in a row on one slot are rare, five are not seen. */
 const READS_MAX = 5;
 /** RDATA keys of the hints (RFC 9460 §7.3). */
@@ -89,15 +79,6 @@ function pick(book: Book, record: number, classNumber: number, family: 4 | 6, dr
     if (word(words, slot) === sequence) break;
   }
   return picked < 0 ? picked : book.vipsAt + picked * VIP_WORDS;
-}
-
-function pickFrom(words: Uint32Array, plan: number, draw: number): number {
-  const shares = word(words, plan);
-  if (shares === PLAN_SERVFAIL) return SERVFAIL;
-  for (let at = plan + 1; at <= plan + 2 * shares; at += 2) {
-    if (draw >>> 0 <= word(words, at + 1)) return word(words, at);
-  }
-  return NO_VIP;
 }
 
 function addAddress(book: Book, record: number, vip: number, reply: Reply, counters: Float64Array): boolean {
@@ -174,16 +155,4 @@ function fail(reply: Reply): boolean {
 
 function countPick(book: Book, vip: number, counters: Float64Array): void {
   count(counters, PICKS_AT + Math.min(word(book.words, vip + VipRecord.region), REGIONS_MAX - 1));
-}
-
-/** 32 evenly spread bits of who asks for what, and when. */
-function drawFor(address: DataView, isIpv6: boolean, qnameHash: number, moment: number): number {
-  let hash = mix(qnameHash ^ moment);
-  hash = mix(hash ^ address.getInt32(0));
-  if (isIpv6) {
-    hash = mix(hash ^ address.getInt32(4));
-    hash = mix(hash ^ address.getInt32(8));
-    hash = mix(hash ^ address.getInt32(12));
-  }
-  return hash;
 }
