@@ -12,6 +12,7 @@ import { formatProblem } from "../src/problem.ts";
 import { writeSection } from "./document.ts";
 import { type Interval, type Load, type LoadResult, runLoad, startLoad } from "./load.ts";
 import { describeMachine } from "./machine.ts";
+import { freePort } from "./ports.ts";
 import { buildPrograms } from "./programs.ts";
 import {
   ADDRESSES,
@@ -22,6 +23,7 @@ import {
   writeScale,
 } from "./scale-config.ts";
 import { ScaleNode } from "./scale-node.ts";
+import { Server } from "./server.ts";
 import { median } from "./table.ts";
 
 /** One figure, and what it may be; null: it is only told. */
@@ -94,9 +96,15 @@ function compiling(folder: string): readonly Finding[] {
 
 /** What clients see of a node that answers at half its peak while things change. */
 async function underLoad(folder: string): Promise<readonly Finding[]> {
-  const { generator } = buildPrograms();
+  const { generator, echo: echoProgram } = buildPrograms();
   const names = join(folder, "names");
   writeFileSync(names, STEERED_NAMES.map((name) => `${name}\n`).join(""));
+  const echoPort = await freePort();
+  const echo = await Server.start(
+    [echoProgram, "127.0.0.1", String(echoPort)],
+    echoPort,
+    STEERED_NAMES[0] ?? "",
+  );
   const place = join(folder, "node");
   mkdirSync(place);
   const node = await ScaleNode.start(place);
@@ -112,7 +120,7 @@ async function underLoad(folder: string): Promise<readonly Finding[]> {
     await runLoad(generator, load);
     const peak = await runLoad(generator, load);
     const half: Load = { ...load, seconds: PHASE_SECONDS_MAX, rate: peak.qps / 2 };
-    const phases = await phasesUnder(generator, half, node);
+    const phases = await phasesUnder(generator, half, node, echoPort);
     return [
       { what: "answers at full load", value: peak.qps, unit: "/s", atMost: null },
       ...findingsIn(phases),
@@ -127,12 +135,14 @@ async function underLoad(folder: string): Promise<readonly Finding[]> {
       total("wrong replies", Object.values(phases).flat(), "wrong"),
     ];
   } finally {
-    await node.stop();
+    await Promise.all([node.stop(), echo.stop()]);
   }
 }
 
 /** What was done under load, each as often as there are rounds. */
 interface Phases {
+  /** Of the C echo: what the machine itself does to the slowest answers. */
+  readonly echoes: Phase[];
   readonly calm: Phase[];
   readonly flips: Phase[];
   readonly reloads: Phase[];
@@ -142,8 +152,15 @@ interface Phases {
   readonly upgrades: Phase[];
 }
 
-async function phasesUnder(generator: string, half: Load, node: ScaleNode): Promise<Phases> {
+async function phasesUnder(
+  generator: string,
+  half: Load,
+  node: ScaleNode,
+  echoPort: number,
+): Promise<Phases> {
+  const echoed: Load = { ...half, port: echoPort, expect: null };
   const phases: Phases = {
+    echoes: [],
     calm: [],
     flips: [],
     reloads: [],
@@ -154,7 +171,8 @@ async function phasesUnder(generator: string, half: Load, node: ScaleNode): Prom
   };
   for (let round = 1; round <= ROUNDS; round += 1) {
     console.error(`round ${round} of ${ROUNDS}`);
-    phases.calm.push(await during(generator, half, () => sleep(CALM_MS)));
+    phases.echoes.push(await during(generator, echoed, () => sleep(SWAPS * SWAP_EVERY_MS)));
+    phases.calm.push(await during(generator, half, () => sleep(SWAPS * SWAP_EVERY_MS)));
     phases.flips.push(await during(generator, half, () => node.report(FAILING_VIP_IDS, false)));
     await node.report(FAILING_VIP_IDS, true);
     phases.reloads.push(await during(generator, half, () => node.reload()));
@@ -172,7 +190,7 @@ async function phasesUnder(generator: string, half: Load, node: ScaleNode): Prom
 
 /** How long things took, and the slowest answers meanwhile. */
 function findingsIn(phases: Phases): readonly Finding[] {
-  const { calm, flips, reloads, swaps, flapping, restarts, upgrades } = phases;
+  const { echoes, calm, flips, reloads, swaps, flapping, restarts, upgrades } = phases;
   return [
     {
       what: `failure of ${FAILING_VIP_IDS.length} VIPs of ${SERVICES_TOUCHED} services, from report to last old answer`,
@@ -204,6 +222,7 @@ function findingsIn(phases: Phases): readonly Finding[] {
       unit: "s",
       atMost: null,
     },
+    { what: "p99.9 of the C echo at the same rate", value: p999Ms(echoes), unit: "ms", atMost: null },
     slowest("without a change", calm, ORDINARY_P999_MS_MAX),
     slowest("during the failure", flips, P999_MS_MAX),
     slowest("during the reload", reloads, P999_MS_MAX),

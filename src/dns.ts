@@ -178,7 +178,6 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     host,
     challenges,
     counters,
-    calls,
     sockets,
     udp,
     forwarder,

@@ -4,8 +4,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import type { ToControl, ToDns } from "../book/messages.ts";
-import { Background } from "./background.ts";
-import type { SystemCalls } from "./system.ts";
+import { putControlBack, putControlForward } from "./priority.ts";
 
 /** How long to wait before starting control again: doubles from the first to the last. */
 const BACK_OFF_MS = { first: 100, last: 10_000 };
@@ -26,18 +25,15 @@ export interface ControlEvents {
 /** One control process after the other. */
 export class ControlProcess {
   readonly #arguments: readonly string[];
-  readonly #calls: SystemCalls | null;
   readonly #log: Logger;
   readonly #events: ControlEvents;
   #child: ChildProcess | null = null;
-  #background: Background | null = null;
   #timer: NodeJS.Timeout | null = null;
   #backOffMs = BACK_OFF_MS.first;
   #isStopping = false;
 
-  constructor(args: readonly string[], calls: SystemCalls | null, log: Logger, events: ControlEvents) {
+  constructor(args: readonly string[], log: Logger, events: ControlEvents) {
     this.#arguments = args;
-    this.#calls = calls;
     this.#log = log;
     this.#events = events;
   }
@@ -59,13 +55,11 @@ export class ControlProcess {
       execArgv: ["--max-old-space-size=2048", "--single-threaded"],
     });
     this.#child = child;
-    const background = child.pid === undefined ? null : new Background(child.pid, this.#calls);
-    this.#background = background;
+    if (child.pid !== undefined) putControlBack(child.pid);
     child.on("error", (cause) => this.#log.error({ cause: String(cause) }, "control could not be started"));
     child.on("message", (message: ToDns) => this.#events.message(message));
     child.on("exit", (code, signal) => {
       this.#child = null;
-      background?.ended();
       this.#events.ended();
       if (this.#isStopping) return;
       if (performance.now() - startedAt > STEADY_MS) this.#backOffMs = BACK_OFF_MS.first;
@@ -81,7 +75,7 @@ export class ControlProcess {
 
   /** Control has started: from now on failovers wait for it. */
   promote(): void {
-    this.#background?.started();
+    if (this.#child?.pid !== undefined) putControlForward(this.#child.pid);
   }
 
   /** Tells control something; what a dead control would have heard is not kept. */

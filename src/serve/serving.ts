@@ -14,7 +14,6 @@ import type { SigningHost } from "./signing-host.ts";
 import type { SocketSet } from "./socket-set.ts";
 import type { StreamServer } from "./stream-server.ts";
 import type { Outcome } from "./successor.ts";
-import type { SystemCalls } from "./system.ts";
 import type { UdpWorkers } from "./udp-workers.ts";
 import { Upgrade } from "./upgrade.ts";
 
@@ -23,8 +22,6 @@ export interface ServingParts {
   readonly host: BookHost;
   readonly challenges: ChallengeHost;
   readonly counters: SharedArrayBuffer;
-  /** null: those of this machine are not known. */
-  readonly calls: SystemCalls | null;
   /** null: there are none that could be handed over. */
   readonly sockets: SocketSet | null;
   readonly udp: UdpWorkers;
@@ -59,7 +56,7 @@ export class Serving {
     const { host, log, configFolder, node, sockets } = parts;
     this.#parts = parts;
     this.retired = this.#retirement.promise;
-    this.#control = new ControlProcess([configFolder, node.stateFolder], parts.calls, log, {
+    this.#control = new ControlProcess([configFolder, node.stateFolder], log, {
       started: () => {
         this.#isBookStale = false;
         this.#control.send({ kind: "hello", version: host.version });

@@ -46,8 +46,8 @@ export interface SystemCalls {
   readonly sendmmsg: (fd: number, messages: number, count: number, flags: number) => number;
   /** `entries` is the address of `count` pollfd. */
   readonly poll: (entries: number, count: number, timeoutMs: number) => number;
-  /** Sets how a thread is scheduled, 0: the calling one; `attributes` is a sched_attr. */
-  readonly sched_setattr: (thread: number, attributes: Uint8Array) => number;
+  /** Sets how the calling thread is scheduled; `attributes` is a sched_attr. */
+  readonly sched_setattr: (attributes: Uint8Array) => number;
   /** Why the calling thread's last call did not work. */
   readonly errno: () => number;
   /** Where a buffer begins. Whoever passes the number on keeps the buffer alive: the collector cannot see it. */
@@ -130,7 +130,7 @@ function load(): SystemCalls | null {
       recvmmsg: libc.func("recvmmsg", "int", ["int", "uintptr_t", "uint32", "int", "uintptr_t"]),
       sendmmsg: libc.func("sendmmsg", "int", ["int", "uintptr_t", "uint32", "int"]),
       poll: libc.func("poll", "int", ["uintptr_t", "ulong", "int"]),
-      sched_setattr: (thread, attributes) => syscall(setattr, thread, attributes, 0),
+      sched_setattr: (attributes) => syscall(setattr, 0, attributes, 0),
       errno: () => koffi.errno(),
       addressOf: (buffer) => Number(koffi.address(buffer)),
     };
