@@ -35,6 +35,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "telemetry",
     "probe/protocol.ts",
     "serve/certificate.ts",
+    "serve/priority.ts",
+    "serve/system.ts",
   ],
   command: [
     "agent.ts",
