@@ -19,8 +19,7 @@ export interface LatencyView {
 export interface RankedRegion {
   readonly region: RegionId;
   readonly rttMs: number;
-  /** supposed: by who asks what would be if. */
-  readonly source: "vantages" | "distance" | "supposed";
+  readonly source: "vantages" | "distance";
 }
 
 /** How often the measurements are frozen anew and the rankings reconsidered. */
@@ -121,7 +120,11 @@ export class RttTable implements LatencyView {
   }
 
   #rank(view: View, incumbent: RegionId | null): readonly RankedRegion[] {
-    return rankBy(this.#estimates(view), incumbent);
+    const ranked = this.#estimates(view).toSorted((a, b) => a.rttMs - b.rttMs);
+    const best = ranked[0];
+    const stays = ranked.find(({ region }) => region === incumbent);
+    if (best === undefined || stays === undefined || isBetter(best, stays)) return ranked;
+    return [stays, ...ranked.filter((region) => region !== stays)];
   }
 
   #estimates(view: View): readonly RankedRegion[] {
@@ -162,28 +165,6 @@ type View =
 
 function firstOf(ranking: Ranking): RegionId | null {
   return ranking.regions[0]?.region ?? null;
-}
-
-/** Regions by their round-trip times, but that the one that was first stays until another is better by enough. */
-export function rankBy(
-  estimates: readonly RankedRegion[],
-  incumbent: RegionId | null,
-): readonly RankedRegion[] {
-  const ranked = estimates.toSorted((a, b) => a.rttMs - b.rttMs);
-  const best = ranked[0];
-  const stays = ranked.find(({ region }) => region === incumbent);
-  if (best === undefined || stays === undefined || isBetter(best, stays)) return ranked;
-  return [stays, ...ranked.filter((region) => region !== stays)];
-}
-
-/** From which round-trip time down a challenger takes the place of one with that round-trip time; below 0: from none. */
-export function overtakesAtMs(incumbentRttMs: number): number {
-  return Math.min(incumbentRttMs - BETTER_MS, incumbentRttMs * (1 - BETTER_SHARE));
-}
-
-/** From which round-trip time up one that is first is overtaken by a challenger with that round-trip time. */
-export function overtakenAtMs(challengerRttMs: number): number {
-  return Math.max(challengerRttMs + BETTER_MS, challengerRttMs / (1 - BETTER_SHARE));
 }
 
 function isBetter(challenger: RankedRegion, incumbent: RankedRegion): boolean {
