@@ -20,7 +20,7 @@ const IPV6HINT = 6;
 /**
  * Appends what service number `service` answers; returns false for NODATA.
  *
- * One draw serves A, AAAA and the hints of HTTPS: it depends on the client's address, the qname and the second, so that
+ * One draw serves A, AAAA and the hints of HTTPS: it depends on the client's prefix, the qname and the second, so that
  * the questions a client asks at one moment get one member.
  */
 export function steer(

@@ -8,19 +8,19 @@ import { PLAN_SERVFAIL } from "./layout.ts";
 export const NO_VIP = -1;
 export const SERVFAIL = -2;
 
+/** Leaves the first 24 of 32 bits: of an IPv4 address its /24, of the second word of an IPv6 address what is of its /56. */
+const PREFIX_MASK: number = ~0xff;
+
 /**
- * 32 evenly spread bits of who asks for what, and when: the address, or the subnet that stands for it, in 4 or 16
- * octets; the hash of the qname; the second.
+ * 32 evenly spread bits of which prefix asks for what, and when: the /24 or /56 of the address, or of the subnet that
+ * stands for it, in 4 or 16 octets; the hash of the qname; the second. More of the address is not looked at: a
+ * resolver that sends a longer prefix than others gets the same.
  */
 export function drawFor(address: DataView, isIpv6: boolean, qnameHash: number, moment: number): number {
-  let hash = mix(qnameHash ^ moment);
-  hash = mix(hash ^ address.getInt32(0));
-  if (isIpv6) {
-    hash = mix(hash ^ address.getInt32(4));
-    hash = mix(hash ^ address.getInt32(8));
-    hash = mix(hash ^ address.getInt32(12));
-  }
-  return hash;
+  const hash = mix(qnameHash ^ moment);
+  const high = address.getInt32(0);
+  if (!isIpv6) return mix(hash ^ (high & PREFIX_MASK));
+  return mix(mix(hash ^ high) ^ (address.getInt32(4) & PREFIX_MASK));
 }
 
 /** Number of the VIP that a draw hits in the buffer of a plan at `plan`, or NO_VIP, or SERVFAIL. */

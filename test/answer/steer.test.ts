@@ -149,6 +149,20 @@ describe("picks", () => {
     }
   });
 
+  test("all of a /24, and of a /56, gets one member at one moment, whether or not its resolver says more of the address", () => {
+    for (let moment = 0; moment < 100; moment += 1) {
+      const memberOf = (subnet: string): string =>
+        texts(weighted.ask("www.example", "A", { subnet, moment }).answers).join();
+      const [whole4, whole6] = [memberOf("198.51.100.0/24"), memberOf("2001:db8:1:200::/56")];
+      expect([memberOf("198.51.100.77/32"), memberOf("198.51.100.128/25")]).toEqual([whole4, whole4]);
+      expect([memberOf("2001:db8:1:2ff::1/128"), memberOf("2001:db8:1:210::/64")]).toEqual([whole6, whole6]);
+    }
+    const picks = Array.from({ length: 40 }, (_, i) =>
+      texts(weighted.ask("www.example", "A", { subnet: `10.0.${i}.0/24`, moment: 7 }).answers).join(),
+    );
+    expect(new Set(picks).size).toBe(2);
+  });
+
   test("a patch moves the very next answer, and back", () => {
     const words = new Uint32Array(weighted.memory);
     const patch = (plan: Plan): void =>
