@@ -38,9 +38,18 @@ const ADVISED_TERMS = 3;
  * 3. The last probe ends `timeout` later; the report takes `report`, the change of plans `publish`.
  * 4. A cache that asked just before keeps the old answer for `ttl`.
  *
- * Every vantage is through by step 3, so every quorum is reached, and none of them is isolated: whoever would
- * contradict has seen the same. What the bound supposes: vantages that vote go on reporting. One that falls silent
- * at the same moment keeps its last vote for three intervals and a timeout, which counts where its vote decides.
+ * Every vantage is through by step 3, so every quorum is reached. One that is isolated then, by what it says of other
+ * VIPs, agrees with those that vote, and so counts for `minVantages` (`health/quorum.ts`).
+ *
+ * What the bound supposes:
+ *
+ * 1. As many vantages as `minVantages` go on reporting, and more than fall silent; else verdicts are held. One that
+ *    falls silent before it has failed `fall` times votes up for at most three intervals, a timeout and a tick longer,
+ *    which delays the verdict by as much where those who report do not make the quorum without it.
+ * 2. Reports may be late by `report`, but are not lost: agents send them again (`probe/outbox.ts`).
+ * 3. A resolver counts the TTL from when the answer arrives. The answer's way from the node comes on top.
+ *
+ * `test/health/failover.ts` tries all of this, and `docs/proofs.md` says what came of it.
  */
 export function failoverBound(service: Service, config: Config): FailoverBound | null {
   const bounds = checksOf(service, config).map((check) => boundOf(service, check, config));

@@ -72,16 +72,16 @@ export class Matrix {
     return changed;
   }
 
-  /** The votes that count on a VIP. */
+  /** The votes that count on a VIP, and what isolated vantages say of it. */
   tally(vip: VipId): Tally {
-    let up = 0;
-    let down = 0;
+    const votes = { up: 0, down: 0 };
+    const isolated = { up: 0, down: 0 };
     for (const cell of this.#rows.get(vip)?.cells.values() ?? []) {
-      if (!hasVote(cell)) continue;
-      if (cell.standing.opinion === "unhealthy") down += 1;
-      else up += 1;
+      if (!isKnown(cell)) continue;
+      const side = cell.column.isolated ? isolated : votes;
+      side[cell.standing.opinion === "unhealthy" ? "down" : "up"] += 1;
     }
-    return { up, down };
+    return { ...votes, isolated };
   }
 
   /** Every vantage's part in the verdict on a VIP, in the order of the vantages. */

@@ -8,6 +8,8 @@ export interface Tally {
   readonly up: number;
   /** Votes of vantages whose opinion is unhealthy. */
   readonly down: number;
+  /** What the vantages say that are isolated, and have no vote. */
+  readonly isolated: { readonly up: number; readonly down: number };
 }
 
 /** What the votes come to; `held`: too few of them, so the verdict stays as it was. */
@@ -20,8 +22,10 @@ export type Judgement = "up" | "down" | "held";
  *    timeout), the vantage is not isolated, and its opinion is known.
  * 2. A vote says down when the opinion is unhealthy, and up when it is healthy or degraded: a VIP that fails, but
  *    has not failed `fall` times, is not given up.
- * 3. Fewer votes than `minVantages`, or none at all: held.
- * 4. Down while the votes for down reach the quorum (`votesNeeded`), up otherwise.
+ * 3. Down while the votes for down reach the quorum (`votesNeeded`), up otherwise.
+ * 4. No votes at all, or fewer than `minVantages` together with the isolated vantages that say the same: held. When
+ *    many VIPs die at once, those who see it first are isolated for a moment, on all VIPs; that must not hold up the
+ *    verdict on one that everybody has seen dead.
  *
  * There is one quorum, the one for down, and no second one for coming up: a VIP comes up with the very report that
  * leaves too few votes for down. It does not flap for that, because the hysteresis sits in each vote: an unhealthy
@@ -31,8 +35,9 @@ export type Judgement = "up" | "down" | "held";
  */
 export function judge(tally: Tally, quorum: Quorum, minVantages: number): Judgement {
   const votes = tally.up + tally.down;
-  if (votes === 0 || votes < minVantages) return "held";
-  return tally.down >= votesNeeded(quorum, votes) ? "down" : "up";
+  const judgement = tally.down >= votesNeeded(quorum, votes) ? "down" : "up";
+  if (votes === 0 || votes + tally.isolated[judgement] < minVantages) return "held";
+  return judgement;
 }
 
 /**

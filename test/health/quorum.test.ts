@@ -6,6 +6,7 @@ import { judge, votesNeeded } from "../../src/health/quorum.ts";
 const majority: Quorum = { kind: "majority" };
 const any: Quorum = { kind: "any" };
 const all: Quorum = { kind: "all" };
+const nobody = { up: 0, down: 0 };
 const percent = (share: number): Quorum => ({ kind: "percent", percent: share });
 
 describe("the votes needed", () => {
@@ -40,7 +41,16 @@ describe("a judgement", () => {
     ["all is all", { up: 0, down: 5 }, all, 1, "down"],
     ["at least half is half", { up: 2, down: 2 }, percent(50), 1, "down"],
   ] as const)("%s", (_name, tally, quorum, minVantages, judgement) => {
-    expect(judge(tally, quorum, minVantages)).toBe(judgement);
+    expect(judge({ ...tally, isolated: nobody }, quorum, minVantages)).toBe(judgement);
+  });
+
+  test.each([
+    ["those who say the same count for minVantages", { up: 0, down: 1 }, { up: 0, down: 1 }, 2, "down"],
+    ["those who say the opposite do not", { up: 0, down: 1 }, { up: 2, down: 0 }, 2, "held"],
+    ["those who say the same do not make a quorum", { up: 1, down: 1 }, { up: 0, down: 3 }, 2, "up"],
+    ["those who are isolated cannot judge alone", nobody, { up: 0, down: 3 }, 2, "held"],
+  ] as const)("of isolated vantages, %s", (_name, tally, isolated, minVantages, judgement) => {
+    expect(judge({ ...tally, isolated }, majority, minVantages)).toBe(judgement);
   });
 });
 
@@ -52,9 +62,10 @@ const count = fc.integer({ min: 0, max: 30 });
 
 test("a vote that turns from up to down never turns a VIP from down to up", () => {
   fc.assert(
-    fc.property(count, count, quorums, count, (up, down, quorum, minVantages) => {
-      const before = judge({ up: up + 1, down }, quorum, minVantages);
-      const after = judge({ up, down: down + 1 }, quorum, minVantages);
+    fc.property(count, count, count, quorums, count, (up, down, isolatedDown, quorum, minVantages) => {
+      const isolated = { up: 0, down: isolatedDown };
+      const before = judge({ up: up + 1, down, isolated }, quorum, minVantages);
+      const after = judge({ up, down: down + 1, isolated }, quorum, minVantages);
       expect(before === "down" && after !== "down").toBe(false);
     }),
   );
@@ -63,9 +74,11 @@ test("a vote that turns from up to down never turns a VIP from down to up", () =
 test("one more vote for down never turns a VIP from down to up, nor one more for up from up to down", () => {
   fc.assert(
     fc.property(count, count, quorums, (up, down, quorum) => {
-      const before = judge({ up, down }, quorum, 1);
-      if (before === "down") expect(judge({ up, down: down + 1 }, quorum, 1)).toBe("down");
-      if (before === "up") expect(judge({ up: up + 1, down }, quorum, 1)).toBe("up");
+      const judged = (votes: { readonly up: number; readonly down: number }) =>
+        judge({ ...votes, isolated: nobody }, quorum, 1);
+      const before = judged({ up, down });
+      if (before === "down") expect(judged({ up, down: down + 1 })).toBe("down");
+      if (before === "up") expect(judged({ up: up + 1, down })).toBe("up");
     }),
   );
 });
@@ -73,8 +86,8 @@ test("one more vote for down never turns a VIP from down to up, nor one more for
 test("every quorum is at least one vote and at most all, so votes that agree decide", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1_000 }), quorums, (votes, quorum) => {
-      expect(judge({ up: 0, down: votes }, quorum, 1)).toBe("down");
-      expect(judge({ up: votes, down: 0 }, quorum, 1)).toBe("up");
+      expect(judge({ up: 0, down: votes, isolated: nobody }, quorum, 1)).toBe("down");
+      expect(judge({ up: votes, down: 0, isolated: nobody }, quorum, 1)).toBe("up");
     }),
   );
 });

@@ -5,44 +5,48 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Quorum } from "../../src/config/config.ts";
 import { takeOf } from "../../src/health/ramp.ts";
+import { type Changes, Tracker } from "../../src/health/tracker.ts";
 import type { Verdict } from "../../src/health/verdict.ts";
-import { checkWith, vantageId, vipId } from "./fixtures.ts";
-import { randomFrom, type Said, Simulation } from "./simulation.ts";
+import { randomFrom } from "../e2e/random.ts";
+import { checkWith, tracked, vantageId, vipId } from "./fixtures.ts";
+import { Simulation } from "./simulation.ts";
 
 const { UPDATE } = process.env;
 const folder = join(import.meta.dirname, "..", "scenarios");
 const files = globSync("health-*.txt", { cwd: folder }).sort();
 
-test.each(files)("%s", (name) => {
+test.each(files)("%s", async (name) => {
   const file = join(folder, name);
   const text = readFileSync(file, "utf8");
-  const replayed = replay(text);
+  const replayed = await replay(text);
   if (UPDATE === "1") writeFileSync(file, replayed);
   else expect(replayed).toBe(text);
 });
 
 /** Blocks of `command`, `----`, output, an empty line; what stands before the first block is a comment. */
-function replay(text: string): string {
+async function replay(text: string): Promise<string> {
   const stage = new Stage();
-  const blocks = text.trimEnd().split("\n\n");
-  const replayed = blocks.map((block) => {
+  const replayed: string[] = [];
+  for (const block of text.trimEnd().split("\n\n")) {
     const [command, isBlock] = block.split("\n----");
-    if (command === undefined || isBlock === undefined) return block;
-    return [command, "----", ...stage.perform(command)].join("\n");
-  });
+    if (command === undefined || isBlock === undefined) replayed.push(block);
+    else replayed.push([command, "----", ...(await stage.perform(command))].join("\n"));
+  }
   return `${replayed.join("\n\n")}\n`;
 }
 
-/** The simulation that a transcript speaks to. */
+/** The simulation that a transcript speaks to, and the tracker that hears its agents. */
 class Stage {
   #slowStartMs = 0;
-  #simulation: Simulation | null = null;
+  #world: { readonly simulation: Simulation; readonly tracker: Tracker } | null = null;
+  /** What the tracker has said since somebody asked. */
+  #said: string[] = [];
 
-  perform(command: string): readonly string[] {
+  async perform(command: string): Promise<readonly string[]> {
     const [verb = "", ...words] = command.split(" ");
     if (verb === "world") return this.#build(new Map(words.map((word) => pairOf(word))));
-    const simulation = this.#simulation;
-    if (simulation === null) throw new Error(`Cannot perform "${command}": expected a world first`);
+    if (this.#world === null) throw new Error(`Cannot perform "${command}": expected a world first`);
+    const { simulation, tracker } = this.#world;
     const vips = words.map(vipId);
     const vantages = words.map(vantageId);
     switch (verb) {
@@ -61,11 +65,13 @@ class Stage {
         for (const vantage of vantages) simulation.silence(vantage, verb === "silence");
         return [];
       case "run":
-        return [...simulation.runUntil(simulation.nowMs + msOf(words[0]))].flatMap(linesOf);
+        this.#said = [];
+        await simulation.runUntil(simulation.nowMs + msOf(words[0]));
+        return this.#said;
       case "verdicts":
-        return [...simulation.tracker.verdicts().values()].flatMap((verdict) => this.#describe(verdict));
+        return [...tracker.verdicts().values()].flatMap((verdict) => this.#describe(verdict));
       case "vantages":
-        return simulation.tracker
+        return tracker
           .vantageStates()
           .map(
             ({ vantage, fresh, isolated, knownVips, contradictedVips }) =>
@@ -88,12 +94,21 @@ class Stage {
     });
     const vips = (options.get("vips") ?? "").split(",").map(vipId);
     const vantages = (options.get("vantages") ?? "").split(",").map(vantageId);
-    this.#simulation = new Simulation({ vips, vantages, check, random: randomFrom(1), failsAfterMs: 0 });
+    const tracker = new Tracker(tracked(vips, check), vantages, 0);
+    const simulation = new Simulation({
+      checks: new Map(vips.map((vip) => [vip, check])),
+      vantages,
+      random: randomFrom(1),
+      probeMs: (kind) => (kind === "success" ? 10 : 0),
+      onReport: (report) => this.#said.push(...linesOf(report.atMs, tracker.report(report))),
+      onTick: (nowMs) => this.#said.push(...linesOf(nowMs, tracker.tick(nowMs))),
+    });
+    this.#world = { simulation, tracker };
     return [];
   }
 
   #describe(verdict: Verdict): readonly string[] {
-    const nowMs = this.#simulation?.nowMs ?? 0;
+    const nowMs = this.#world?.simulation.nowMs ?? 0;
     const take = verdict.recovering ? `, takes ${takeOf(verdict, this.#slowStartMs, nowMs)}` : "";
     const votes = verdict.votes.map(
       ({ vantage, opinion, counts, error }) =>
@@ -103,8 +118,7 @@ class Stage {
   }
 }
 
-function linesOf({ atMs, changes }: Said): readonly string[] {
-  const { flipped, revised } = changes;
+function linesOf(atMs: number, { flipped, revised }: Changes): readonly string[] {
   return [
     ...flipped.map((verdict) => `${secondsOf(atMs)} ${sentenceOf(verdict)}`),
     ...revised.map((verdict) => `${secondsOf(atMs)} ${sentenceOf(verdict)}, as before`),

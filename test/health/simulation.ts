@@ -1,47 +1,65 @@
-/** Agents on a virtual clock: probes at the times a real schedule would choose, reported to a real tracker. */
+/** Agents on a virtual clock: the real schedule, its probes of simulated VIPs, and the way of their reports. */
 
 import type { Check, VantageId, VipId } from "../../src/config/config.ts";
-import { type Changes, Tracker } from "../../src/health/tracker.ts";
-import { failure, success, tracked } from "./fixtures.ts";
+import type { Outcome, Report } from "../../src/health/report.ts";
+import type { Target } from "../../src/probe/protocol.ts";
+import { Schedule } from "../../src/probe/schedule.ts";
+import { ManualClock } from "../probe/manual-clock.ts";
+import { failure, success } from "./fixtures.ts";
 
 export interface SimulationOptions {
-  readonly vips: readonly VipId[];
+  readonly checks: ReadonlyMap<VipId, Check>;
   readonly vantages: readonly VantageId[];
-  readonly check: Check;
   /** Uniform in [0, 1): first probes and jitter. */
   readonly random: () => number;
-  /** How long a dead VIP leaves a probe waiting: 0 refuses at once; the check's timeout at most. */
-  readonly failsAfterMs: number;
+  /** How long a probe takes, by how it ends; the check's timeout at most. */
+  readonly probeMs: (kind: Outcome["kind"], check: Check) => number;
+  /** How long a report travels; left out: no time. Those of one vantage stay in order. */
+  readonly travelMs?: () => number;
+  /** What a vantage sees of a VIP that is alive or not; left out: just that. */
+  readonly sees?: (vantage: VantageId, vip: VipId, isAlive: boolean) => boolean;
+  readonly onReport: (report: Report) => void;
+  /** Once a second, as on a node. */
+  readonly onTick: (nowMs: number) => void;
 }
 
-/** What a tracker said, and when. */
-export interface Said {
-  readonly atMs: number;
-  readonly changes: Changes;
-}
-
-const ANSWER_MS = 10;
+/** What a tick of a node waits for. */
+export const TICK_MS = 1_000;
 
 /** A world of VIPs and agents. Time stands still except in `runUntil`. */
 export class Simulation {
-  readonly tracker: Tracker;
-  nowMs = 0;
+  readonly clock: ManualClock = new ManualClock();
   readonly #options: SimulationOptions;
-  readonly #courses: Course[] = [];
   readonly #dead = new Set<VipId>();
   readonly #cutOff = new Set<VantageId>();
   readonly #silent = new Set<VantageId>();
-  #nextTickAtMs = 0;
+  /** When the last report of a vantage arrives. */
+  readonly #arrivesAtMs = new Map<VantageId, number>();
+  /** By vantage and VIP, when the last report counts as made. */
+  readonly #reportedAtMs = new Map<string, number>();
 
   constructor(options: SimulationOptions) {
     this.#options = options;
-    this.tracker = new Tracker(tracked(options.vips, options.check), options.vantages, 0);
+    this.clock.after(0, () => this.#tick());
     for (const vantage of options.vantages) {
-      for (const vip of options.vips) {
-        const startsAtMs = options.random() * options.check.intervalMs;
-        this.#courses.push({ vantage, vip, startsAtMs, running: null, last: "success", streak: 0 });
-      }
+      const schedule = new Schedule({
+        clock: this.clock,
+        random: options.random,
+        probe: ({ vip }) => this.#probe(vantage, vip),
+        onLook: (vip, { outcome }) => this.#send(vantage, vip as VipId, outcome),
+      });
+      schedule.replace(
+        new Map([...options.checks].map(([vip, check]) => [vip, { target: targetOf(vip, check) }])),
+      );
     }
+  }
+
+  get nowMs(): number {
+    return this.clock.now();
+  }
+
+  isDead(vip: VipId): boolean {
+    return this.#dead.has(vip);
   }
 
   kill(vip: VipId): void {
@@ -64,72 +82,52 @@ export class Simulation {
     else this.#silent.delete(vantage);
   }
 
-  /** Lets time pass, and yields whenever the tracker says something. */
-  *runUntil(endMs: number): Generator<Said> {
-    for (;;) {
-      const course = this.#courses.reduce((a, b) => (dueAt(b) < dueAt(a) ? b : a));
-      const atMs = Math.min(dueAt(course), this.#nextTickAtMs);
-      if (atMs > endMs) break;
-      this.nowMs = atMs;
-      const changes = atMs === this.#nextTickAtMs ? this.#tick() : this.#advance(course);
-      if (changes !== null && changes.flipped.length + changes.revised.length > 0) yield { atMs, changes };
-    }
-    this.nowMs = endMs;
+  /** Lets time pass. */
+  async runUntil(endMs: number): Promise<void> {
+    // A probe's end is one promise away from the schedule.
+    while (this.clock.step(endMs)) await null;
   }
 
-  #tick(): Changes {
-    this.#nextTickAtMs += 1_000;
-    return this.tracker.tick(this.nowMs);
+  #tick(): void {
+    this.#options.onTick(this.nowMs);
+    this.clock.after(TICK_MS, () => this.#tick());
   }
 
-  /** Starts the probe that is due, or ends the one that runs. */
-  #advance(course: Course): Changes | null {
-    const { vantage, vip, running } = course;
-    if (running === null) {
-      // A probe sees the VIP as it is when it starts; one that answers and dies at once is the worst case.
-      const fails = this.#dead.has(vip) || this.#cutOff.has(vantage);
-      const endsAtMs = this.nowMs + (fails ? this.#options.failsAfterMs : ANSWER_MS);
-      course.running = { kind: fails ? "failure" : "success", endsAtMs };
-      return null;
-    }
-    course.running = null;
-    course.streak = running.kind === course.last ? course.streak + 1 : 1;
-    course.last = running.kind;
-    course.startsAtMs = Math.max(this.nowMs, course.startsAtMs + this.#waitMs(course));
-    if (this.#silent.has(vantage)) return null;
-    if (running.kind === "success") return this.tracker.report(success(vantage, vip, this.nowMs));
-    const error = this.#options.failsAfterMs < this.#options.check.timeoutMs ? "refused" : "timeout";
-    return this.tracker.report(failure(vantage, vip, this.nowMs, error));
+  /** A probe sees the VIP as it is when it starts; one that answers and dies at once is the worst case. */
+  #probe(vantage: VantageId, vip: VipId): Promise<Outcome> {
+    const { checks, probeMs, sees } = this.#options;
+    const check = checks.get(vip)!;
+    const isAlive = !this.#dead.has(vip) && !this.#cutOff.has(vantage);
+    const kind = (sees?.(vantage, vip, isAlive) ?? isAlive) ? "success" : "failure";
+    const tookMs = probeMs(kind, check);
+    return new Promise((resolve) => {
+      this.clock.after(tookMs, () => {
+        const error = tookMs < check.timeoutMs ? "refused" : "timeout";
+        resolve((kind === "success" ? success(vantage, vip, 0) : failure(vantage, vip, 0, error)).outcome);
+      });
+    });
   }
 
-  #waitMs({ last, streak }: Course): number {
-    const { intervalMs, jitterMs, recheckMs, rise, fall } = this.#options.check;
-    const isSettled = streak >= (last === "success" ? rise : fall);
-    return isSettled ? intervalMs + this.#options.random() * jitterMs : recheckMs;
+  #send(vantage: VantageId, vip: VipId, outcome: Outcome): void {
+    if (this.#silent.has(vantage)) return;
+    const { travelMs, onReport } = this.#options;
+    const arrivesAtMs = Math.max(this.#arrivesAtMs.get(vantage) ?? 0, this.nowMs + (travelMs?.() ?? 0));
+    this.#arrivesAtMs.set(vantage, arrivesAtMs);
+    // As `control/ingest` dates them: by their arrival, but each after the one before.
+    const arrive = (): void => {
+      const key = `${vantage} ${vip}`;
+      const atMs = Math.max(this.nowMs, (this.#reportedAtMs.get(key) ?? 0) + 1);
+      this.#reportedAtMs.set(key, atMs);
+      onReport({ vantage, vip, atMs, outcome });
+    };
+    if (arrivesAtMs === this.nowMs) arrive();
+    else this.clock.after(arrivesAtMs - this.nowMs, arrive);
   }
 }
 
-/** The probes of one VIP from one vantage. */
-interface Course {
-  readonly vantage: VantageId;
-  readonly vip: VipId;
-  startsAtMs: number;
-  running: { readonly kind: "success" | "failure"; readonly endsAtMs: number } | null;
-  last: "success" | "failure";
-  streak: number;
-}
-
-function dueAt(course: Course): number {
-  return course.running?.endsAtMs ?? course.startsAtMs;
-}
-
-/** Numbers in [0, 1) that are the same in every run (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+function targetOf(
+  vip: VipId,
+  { probe, intervalMs, timeoutMs, recheckMs, jitterMs, rise, fall }: Check,
+): Target {
+  return { vip, address: "192.0.2.1", probe, intervalMs, timeoutMs, recheckMs, jitterMs, rise, fall };
 }

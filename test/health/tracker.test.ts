@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { Report } from "../../src/health/report.ts";
 import type { TrackedVip } from "../../src/health/tracked.ts";
 import { type Changes, Tracker } from "../../src/health/tracker.ts";
+import { randomFrom } from "../e2e/random.ts";
 import { checkWith, failure, success, tracked, vantageId, vipId } from "./fixtures.ts";
-import { randomFrom } from "./simulation.ts";
 
 const [dublin, tokyo, virginia] = ["dublin", "tokyo", "virginia"].map(vantageId) as [never, never, never];
 const vantages = [dublin, tokyo, virginia];
@@ -317,4 +317,15 @@ test("a report that changes no opinion costs microseconds with 5,000 VIPs and 20
   for (let nowMs = 5_000; nowMs < 10_000; nowMs += 1_000) tracker.tick(nowMs);
   // 100,000 reports and 5 ticks are 5 s of such a world. It takes about 0.1 s; the limit leaves room for a busy machine.
   expect(process.cpuUsage(before).user / 1_000).toBeLessThan(1_000);
+});
+
+test("a VIP that all have seen dead is down at once, though an outage in slower checks has isolated who saw it first", () => {
+  const fast = checkWith({ rise: 1, fall: 1, minVantages: 2 });
+  const slow = checkWith({ rise: 1, fall: 1, minVantages: 2, intervalMs: 60_000 });
+  const tracker = new Tracker([...tracked([a], fast), ...tracked([b, c], slow)], [dublin, tokyo], 0);
+  for (const vantage of [dublin, tokyo])
+    for (const vip of [a, b, c]) tracker.report(success(vantage, vip, 1));
+  for (const vip of [b, c, a]) expect(tracker.report(failure(dublin, vip, 2)).flipped).toEqual([]);
+  expect(tracker.vantageStates()[0]).toMatchObject({ vantage: dublin, isolated: true });
+  expect(tracker.report(failure(tokyo, a, 3)).flipped).toMatchObject([{ vip: a, up: false }]);
 });

@@ -14,20 +14,28 @@ export class ManualClock implements Clock {
     return () => this.#timers.delete(timer);
   };
 
+  /**
+   * Runs the timer that falls due first, at its own time, and says whether there was one by `untilMs`; if not, it is
+   * `untilMs` now. What the timer has resolved goes on when the caller waits.
+   */
+  step(untilMs: number): boolean {
+    let due: { readonly atMs: number; readonly run: () => void } | null = null;
+    for (const timer of this.#timers) if (due === null || timer.atMs < due.atMs) due = timer;
+    if (due === null || due.atMs > untilMs) {
+      this.#nowMs = untilMs;
+      return false;
+    }
+    this.#timers.delete(due);
+    this.#nowMs = due.atMs;
+    due.run();
+    return true;
+  }
+
   /** Moves on, runs every timer that falls due at its own time, and lets promises settle in between. */
   async pass(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;
-    for (;;) {
-      await settle();
-      const due = [...this.#timers]
-        .filter((timer) => timer.atMs <= untilMs)
-        .sort((a, b) => a.atMs - b.atMs)[0];
-      if (due === undefined) break;
-      this.#timers.delete(due);
-      this.#nowMs = due.atMs;
-      due.run();
-    }
-    this.#nowMs = untilMs;
+    do await settle();
+    while (this.step(untilMs));
     await settle();
   }
 }
