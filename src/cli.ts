@@ -57,7 +57,14 @@ program
   .command("explain")
   .description("say why a client gets the answer it gets")
   .argument("<name>", "owner name of a service")
-  .requiredOption("--client <address>", "the client's address")
+  .option("--client <address>", "the client's address, or its subnet as its resolver sends it (ECS)")
+  .option("--resolver <address>", "its resolver's address: alone, where that sends nothing of its clients")
+  .option(
+    "--if <fact>",
+    "suppose down:TARGET, up:TARGET, drain:TARGET, undrain:TARGET, weight:TARGET=N or rtt:REGION=MS; again for more",
+    (fact: string, before: readonly string[]) => [...before, fact],
+    [],
+  )
   .option("--type <type>", "A, AAAA or HTTPS", "A")
   .option("--api <url>", "API of the node", process.env["MERIDIAN_API"] ?? "http://127.0.0.1:8053")
   .option("--token-file <file>", "file with a token; else the variable MERIDIAN_TOKEN")

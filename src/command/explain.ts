@@ -7,7 +7,9 @@ import { complain, print } from "./console.ts";
 export async function explain(
   name: string,
   options: {
-    readonly client: string;
+    readonly client?: string;
+    readonly resolver?: string;
+    readonly if: readonly string[];
     readonly type: string;
     readonly api: string;
     readonly tokenFile?: string;
@@ -18,12 +20,13 @@ export async function explain(
     options.tokenFile === undefined ? process.env["MERIDIAN_TOKEN"] : readToken(options.tokenFile);
   if (token === null) return;
   if (token === undefined) return complain("Set MERIDIAN_TOKEN or give --token-file: the API wants a token");
+  const { type, client, resolver } = options;
   let response: Response;
   try {
     response = await fetch(new URL("/v1/explain", options.api), {
       method: "POST",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ name, type: options.type, client: options.client }),
+      body: JSON.stringify({ name, type, client, resolver, if: options.if }),
     });
   } catch (cause) {
     return complain(`Cannot reach ${options.api}: ${String(cause)}; is a node running there?`);

@@ -1,12 +1,14 @@
 /** What control offers its API: everything that can be asked or changed on a node. */
 
 import type { WebSocket } from "ws";
-import type { Service } from "../config/config.ts";
+import type { Service, VipId } from "../config/config.ts";
 import type { VantageState } from "../health/matrix.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
+import type { Counterfactual } from "../steering/counterfactual.ts";
 import type { Explanation } from "../steering/explain.ts";
 import type { Facts } from "../steering/facts.ts";
+import type { Supposition } from "../steering/suppose.ts";
 import type { IpAddress } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
 import type { Challenge } from "./challenge.ts";
@@ -38,8 +40,8 @@ export interface Desk {
   /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
   audit(limit: number, before: number | null): readonly AuditEntry[];
   status(): Status;
-  /** Why clients at an address get the answers they get at this moment. */
-  explain(qname: Name, client: IpAddress, family: 4 | 6): ExplainOutcome;
+  /** Why clients at an address get the answers they get at this moment, or would get if. */
+  explain(question: ExplainQuestion): ExplainOutcome;
   /** Sums over all dns threads, in the order of `Counter`, then the picks of each region in the order of the config. */
   counters(): Promise<readonly number[]>;
   /** Makes one change, or none of it. */
@@ -67,6 +69,16 @@ export interface ConnectedVantage extends VantageState {
   readonly streams: number;
 }
 
+/** What is to be explained. */
+export interface ExplainQuestion {
+  readonly qname: Name;
+  /** What the answer goes by: the client's address, the lowest of its subnet, or its resolver's. */
+  readonly client: IpAddress;
+  readonly family: 4 | 6;
+  /** Facts that are not so, but might be. */
+  readonly supposed: readonly Supposition[];
+}
+
 /** An explanation, or that there is nothing to explain. */
 export type ExplainOutcome =
   | {
@@ -76,6 +88,11 @@ export type ExplainOutcome =
       /** How many bits of the client's address the answer depends on: the ECS scope. */
       readonly scopePrefixLength: number;
       readonly explanation: Explanation;
+      /** The VIP of the plan that this client gets in the second of `atMs`; null: it has none. */
+      readonly picked: VipId | null;
+      readonly atMs: number;
+      /** What would change the plan. */
+      readonly counterfactual: Counterfactual;
     }
   | { readonly kind: "not-steered"; readonly message: string };
 

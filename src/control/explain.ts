@@ -1,25 +1,30 @@
 /** Explains the answers for a qname: finds its service, its clients' class, and why the plan is what it is. */
 
-import type { Service } from "../config/config.ts";
+import { planWords } from "../book/patch.ts";
+import { drawFor, pickFrom } from "../book/pick.ts";
+import type { Service, VipId } from "../config/config.ts";
 import { leafScope, lookupClass } from "../geo/trie.ts";
+import { counterfactual } from "../steering/counterfactual.ts";
 import { explain } from "../steering/explain.ts";
 import type { Facts } from "../steering/facts.ts";
+import { localise } from "../steering/localise.ts";
 import { onGrid } from "../steering/partition.ts";
+import type { Plan } from "../steering/plan.ts";
+import { suppose } from "../steering/suppose.ts";
 import { suggest } from "../suggest.ts";
 import type { IpAddress } from "../wire/address.ts";
 import { formatName, type Name, nameKey, parentOf, sameName } from "../wire/name.ts";
+import { hashName } from "../wire/name-hash.ts";
 import { viewOf } from "../wire/packet.ts";
 import type { Zone } from "../zone/zone.ts";
-import type { ExplainOutcome } from "./desk.ts";
+import type { ExplainOutcome, ExplainQuestion } from "./desk.ts";
 import type { Edition } from "./live-book.ts";
 
-/** Why clients at an address get the answers they get. */
+/** Why clients at an address get the answers they get, or would get if. */
 export function explainName(
   { snapshot, planner }: Edition,
-  facts: Facts,
-  qname: Name,
-  client: IpAddress,
-  family: 4 | 6,
+  known: Facts,
+  { qname, client, family, supposed }: ExplainQuestion,
 ): ExplainOutcome {
   const { config, zones, atlas } = snapshot;
   const service = serviceFor(qname, config.services, zones);
@@ -36,12 +41,28 @@ export function explainName(
   const { partition, trie } = split;
   const location = onGrid(atlas.locate(client), partition.gridDegrees);
   const leaf = trie === null ? null : lookupClass(trie.nodes, 0, viewOf(client.bytes), client.family === 6);
+  const facts = suppose(known, supposed);
+  const explanation = explain(service, location, family, facts, config);
+  const local = localise(service.policy, location, config);
   return {
     kind: "explained",
     service,
     scopePrefixLength: leaf === null ? 0 : leafScope(leaf),
-    explanation: explain(service, location, family, facts, config),
+    explanation,
+    picked: pickFor(explanation.plan, qname, client, facts.nowMs),
+    atMs: facts.nowMs,
+    counterfactual: counterfactual(local, service, family, facts, config),
   };
+}
+
+/** The very VIP that dns gives: by its draw, from the words that it has of the plan. */
+function pickFor(plan: Plan, qname: Name, client: IpAddress, atMs: number): VipId | null {
+  if (plan.kind !== "answer") return null;
+  const vips = plan.shares.map(({ vip }) => vip);
+  const words = planWords(plan, new Map(vips.map((vip, number) => [vip, number])), vips.length);
+  const hash = hashName(viewOf(qname), 0, qname.length);
+  const draw = drawFor(viewOf(client.bytes), client.family === 6, hash, Math.trunc(atMs / 1000));
+  return vips[pickFrom(words, 0, draw)] ?? null;
 }
 
 /** By its own name, by a `STEER`, or by the `STEER` of a wildcard that the name matches (RFC 4592 §4.1). */

@@ -9,13 +9,19 @@ import { trackedVips } from "../health/tracked.ts";
 import type { Verdict } from "../health/verdict.ts";
 import { formatProblem, type Problem } from "../problem.ts";
 import type { Facts } from "../steering/facts.ts";
-import type { IpAddress } from "../wire/address.ts";
-import type { Name } from "../wire/name.ts";
 import { type Challenge, challengesFor, live } from "./challenge.ts";
 import { type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
 import { Clerk } from "./clerk.ts";
 import { describeFlips } from "./describe-flips.ts";
-import type { ConnectedVantage, Desk, ExplainOutcome, LastReload, ListedOverride, Status } from "./desk.ts";
+import type {
+  ConnectedVantage,
+  Desk,
+  ExplainOutcome,
+  ExplainQuestion,
+  LastReload,
+  ListedOverride,
+  Status,
+} from "./desk.ts";
 import { explainName } from "./explain.ts";
 import { FactKeeper } from "./fact-keeper.ts";
 import { inTurns } from "./in-turns.ts";
@@ -247,8 +253,8 @@ export class NodeDesk implements Desk {
     };
   }
 
-  explain(qname: Name, client: IpAddress, family: 4 | 6): ExplainOutcome {
-    return explainName(this.#edition(), this.facts(), qname, client, family);
+  explain(question: ExplainQuestion): ExplainOutcome {
+    return explainName(this.#edition(), this.facts(), question);
   }
 
   counters(): Promise<readonly number[]> {

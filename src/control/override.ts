@@ -145,8 +145,18 @@ function isKnown(config: Config, target: Target): boolean {
   return membersOf(config, target).length > 0;
 }
 
+/** What has this name in the config, in the first of these ways; null: nothing. */
+export function findTarget<By extends Target["by"]>(
+  config: Config,
+  bys: readonly By[],
+  id: string,
+): Target<By> | null {
+  const by = bys.find((candidate) => isKnown(config, { by: candidate, id }));
+  return by === undefined ? null : { by, id };
+}
+
 /** The members that a target speaks of; none for a choice. */
-function membersOf(config: Config, target: Target): readonly Member[] {
+export function membersOf(config: Config, target: Target): readonly Member[] {
   switch (target.by) {
     case "choice":
       return [];
@@ -179,7 +189,8 @@ function keysUnder(scope: string, policy: Policy, name: string | null): readonly
   );
 }
 
-function candidates(config: Config, by: Target["by"]): readonly string[] {
+/** Everything that a target of a kind can name. */
+export function candidates(config: Config, by: Target["by"]): readonly string[] {
   const members = [...config.members.values()];
   switch (by) {
     case "member":

@@ -19,7 +19,8 @@ export interface LatencyView {
 export interface RankedRegion {
   readonly region: RegionId;
   readonly rttMs: number;
-  readonly source: "vantages" | "distance";
+  /** supposed: by who asks what would be if. */
+  readonly source: "vantages" | "distance" | "supposed";
 }
 
 /** How often the measurements are frozen anew and the rankings reconsidered. */
@@ -120,11 +121,7 @@ export class RttTable implements LatencyView {
   }
 
   #rank(view: View, incumbent: RegionId | null): readonly RankedRegion[] {
-    const ranked = this.#estimates(view).toSorted((a, b) => a.rttMs - b.rttMs);
-    const best = ranked[0];
-    const stays = ranked.find(({ region }) => region === incumbent);
-    if (best === undefined || stays === undefined || isBetter(best, stays)) return ranked;
-    return [stays, ...ranked.filter((region) => region !== stays)];
+    return rankBy(this.#estimates(view), incumbent);
   }
 
   #estimates(view: View): readonly RankedRegion[] {
@@ -165,6 +162,28 @@ type View =
 
 function firstOf(ranking: Ranking): RegionId | null {
   return ranking.regions[0]?.region ?? null;
+}
+
+/** Regions by their round-trip times, but that the one that was first stays until another is better by enough. */
+export function rankBy(
+  estimates: readonly RankedRegion[],
+  incumbent: RegionId | null,
+): readonly RankedRegion[] {
+  const ranked = estimates.toSorted((a, b) => a.rttMs - b.rttMs);
+  const best = ranked[0];
+  const stays = ranked.find(({ region }) => region === incumbent);
+  if (best === undefined || stays === undefined || isBetter(best, stays)) return ranked;
+  return [stays, ...ranked.filter((region) => region !== stays)];
+}
+
+/** A round-trip time, in whole ms, at which a challenger overtakes one with that round-trip time; 0 or less: none does. */
+export function overtakesAtMs(incumbentRttMs: number): number {
+  return Math.ceil(Math.min(incumbentRttMs - BETTER_MS, incumbentRttMs * (1 - BETTER_SHARE))) - 1;
+}
+
+/** A round-trip time, in whole ms, at which one that is first is overtaken by a challenger with that round-trip time. */
+export function overtakenAtMs(challengerRttMs: number): number {
+  return Math.floor(Math.max(challengerRttMs + BETTER_MS, challengerRttMs / (1 - BETTER_SHARE))) + 1;
 }
 
 function isBetter(challenger: RankedRegion, incumbent: RankedRegion): boolean {

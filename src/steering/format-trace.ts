@@ -1,7 +1,10 @@
 /** A trace as lines of text, for `meridian explain` and for the audit. */
 
+import type { VipId } from "../config/config.ts";
+import type { Counterfactual } from "./counterfactual.ts";
 import type { Plan } from "./plan.ts";
-import type { Trace, TraceFact, TraceNode, TraceStage } from "./trace.ts";
+import type { Supposition } from "./suppose.ts";
+import type { Margin, Trace, TraceFact, TraceNode, TraceStage } from "./trace.ts";
 import { formatPercent, formatVerdict } from "./words.ts";
 
 /** The stages that were tried, each as an indented tree, then the plan. */
@@ -73,4 +76,52 @@ function formatPlan(plan: Plan, family: 4 | 6): string {
     case "servfail":
       return `${type}: SERVFAIL, as the last resort`;
   }
+}
+
+/** A margin as one line: `eu-west at 21 ms is 71 ms ahead of us-east at 92 ms`. */
+export function formatMargin({ first, second, marginMs }: Margin): string {
+  const [a, b, margin] = [first.rttMs, second.rttMs, Math.abs(marginMs)].map((ms) => `${Math.round(ms)} ms`);
+  return marginMs < 0
+    ? `${first.region} at ${a} was first and stays: ${second.region} at ${b} is not better by enough`
+    : `${first.region} at ${a} is ${margin} ahead of ${second.region} at ${b}`;
+}
+
+/** The smallest change as one line: `it would be web/us-east if web/eu-west were down`. */
+export function formatCounterfactual(found: Counterfactual): string {
+  if (found.kind === "found") {
+    const changes = found.changes.map(formatSupposition).join(" and ");
+    return `it would be ${formatMembers(found.plan)} if ${changes}`;
+  }
+  return found.complete
+    ? "no one or two of the facts would change it"
+    : "it was not found among as many changes as are tried";
+}
+
+function formatMembers(plan: Plan): string {
+  if (plan.kind !== "answer") return plan.kind.toUpperCase();
+  if (plan.shares.length === 1) return plan.shares.map(({ vip }) => memberIn(vip)).join();
+  return plan.shares.map(({ vip, share }) => `${memberIn(vip)} ${formatPercent(share)}`).join(", ");
+}
+
+/** A supposition as a clause: `web/eu-west were down`. */
+export function formatSupposition(supposed: Supposition): string {
+  switch (supposed.kind) {
+    case "verdict":
+      return `${memberIn(supposed.vip)} were ${supposed.up ? "up" : "down"}`;
+    case "drained":
+      return `${supposed.member} were ${supposed.drained ? "drained" : "not drained"}`;
+    case "member weight":
+      return `${supposed.member} weighed ${supposed.weight}`;
+    case "choice weight":
+      return `${supposed.choice} weighed ${supposed.weight}`;
+    case "take":
+      return `${memberIn(supposed.vip)} took ${formatPercent(supposed.take)} of what it is offered`;
+    case "rtt":
+      return `${supposed.region} were at ${Math.round(supposed.rttMs)} ms`;
+  }
+}
+
+/** The member of a VIP, `pool/member/ipv4`: of one family alone the member says it all. */
+function memberIn(vip: VipId): string {
+  return vip.slice(0, vip.lastIndexOf("/"));
 }

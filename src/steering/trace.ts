@@ -110,6 +110,30 @@ export function traceOf(
   return { family, stages, plan: planned.plan };
 }
 
+/** By how much the region that is first by round-trip time is ahead, once for each order that was asked for. */
+export interface Margin {
+  readonly path: string;
+  readonly first: RankedRegion;
+  readonly second: RankedRegion;
+  /** Below 0: it was first before, and keeps its place until another is better by enough. */
+  readonly marginMs: number;
+}
+
+/** The margins in the attempt that the plan follows. */
+export function marginsOf({ stages }: Trace): readonly Margin[] {
+  const root = stages.at(-1)?.root;
+  return root === undefined ? [] : marginsUnder(root);
+}
+
+function marginsUnder({ path, facts, children }: TraceNode): readonly Margin[] {
+  const [first, second] = facts.filter((fact) => fact.kind === "rtt");
+  const own =
+    first === undefined || second === undefined
+      ? []
+      : [{ path, first, second, marginMs: second.rttMs - first.rttMs }];
+  return [...own, ...children.flatMap(marginsUnder)];
+}
+
 /** What a node of a trace has from above. */
 interface Setting {
   readonly above: readonly string[];

@@ -1,6 +1,7 @@
 /** Quantities as traces write them. */
 
 import type { Verdict } from "../health/verdict.ts";
+import { SUPPOSED } from "./suppose.ts";
 
 /** How long ago, in the unit that gives at most three digits or so: `45s`, `12m`, `30h`. */
 export function formatAge(ms: number): string {
@@ -18,6 +19,7 @@ export function formatVerdict(verdict: {
   readonly ageMs: number;
 }): string {
   const { up, basis, reason, ageMs } = verdict;
+  if (reason === SUPPOSED) return `${up ? "up" : "down"}, as supposed`;
   return `${basis === "forced" ? "forced " : ""}${up ? "up" : "down"} for ${formatAge(ageMs)} (${reason})`;
 }
 

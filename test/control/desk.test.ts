@@ -2,6 +2,7 @@
 
 import { renameSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import type { ExplainQuestion } from "../../src/control/desk.ts";
 import { parseAddress } from "../../src/wire/address.ts";
 import { type Name, parseName, rootName } from "../../src/wire/name.ts";
 import type { TestAgent } from "./test-agent.ts";
@@ -281,24 +282,28 @@ describe("a change of the files", () => {
 });
 
 describe("the desk tells", () => {
+  function asked(qname: string, client: string, family: 4 | 6): ExplainQuestion {
+    return { qname: name(qname), client: address(client), family, supposed: [] };
+  }
+
   test("why a client gets its answers, and with which scope", async () => {
     const node = await new Node().open();
-    const found = node.desk.explain(name(WWW), address(GB), 4);
+    const found = node.desk.explain(asked(WWW, GB, 4));
     if (found.kind !== "explained") throw new Error(found.message);
     expect(found.scopePrefixLength).toBe(24);
     expect(found.explanation.plan).toMatchObject({ shares: [{ vip: EU_VIP, share: 1 }] });
-    expect(node.desk.explain(name("shop.test.example"), address(US), 4)).toMatchObject({
+    expect(node.desk.explain(asked("shop.test.example", US, 4))).toMatchObject({
       service: { label: WWW },
       explanation: { plan: { shares: [{ vip: EAST_VIP }] } },
     });
-    expect(node.desk.explain(name("mix.test.example"), address(US), 6)).toMatchObject({
+    expect(node.desk.explain(asked("mix.test.example", US, 6))).toMatchObject({
       scopePrefixLength: 0,
     });
   });
 
   test("that a name is not steered, and which one may be meant", async () => {
     const node = await new Node().open();
-    expect(node.desk.explain(name("wwww.test.example"), address(GB), 4)).toEqual({
+    expect(node.desk.explain(asked("wwww.test.example", GB, 4))).toEqual({
       kind: "not-steered",
       message: "wwww.test.example is not steered: no service answers for it; did you mean www.test.example?",
     });

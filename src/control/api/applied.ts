@@ -1,6 +1,7 @@
 /** Which overrides had a part in a plan. */
 
 import type { Config } from "../../config/config.ts";
+import { SUPPOSED } from "../../steering/suppose.ts";
 import type { Trace, TraceFact, TraceNode } from "../../steering/trace.ts";
 import { lookup, memberOfVip } from "../lookup.ts";
 import { isActive, type Override, type Target } from "../override.ts";
@@ -28,14 +29,14 @@ function factsUnder(node: TraceNode): readonly TraceFact[] {
 function deciding(fact: TraceFact, active: readonly Override[], config: Config): readonly Override[] {
   switch (fact.kind) {
     case "verdict":
-      if (fact.basis !== "forced") return [];
+      if (fact.basis !== "forced" || fact.reason === SUPPOSED) return [];
       return narrowest("force", targetsOfVip(fact.vip, config), active);
     case "weight":
       return narrowest(
         "weight",
         [{ by: "choice", id: fact.of }, ...targetsOfMember(fact.of, config)],
         active,
-      );
+      ).filter(({ action }) => action.kind === "weight" && action.weight === fact.overridden);
     case "drained":
       return targetsOfMember(fact.member, config).flatMap((target) => on("drain", target, active));
     case "take":

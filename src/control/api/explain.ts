@@ -1,18 +1,22 @@
-/** Why clients at an address get the answers they get. */
+/** Why clients at an address get the answers they get, and what they would get if. */
 
 import Type, { type Static } from "typebox";
-import type { Service } from "../../config/config.ts";
+import type { Config, Service } from "../../config/config.ts";
 import { type Explanation, formatExplanation, formatLocation } from "../../steering/explain.ts";
+import { formatCounterfactual, formatMargin, formatSupposition } from "../../steering/format-trace.ts";
+import type { Supposition } from "../../steering/suppose.ts";
+import { marginsOf } from "../../steering/trace.ts";
 import { formatPercent } from "../../steering/words.ts";
-import { type IpAddress, parseAddress } from "../../wire/address.ts";
+import { type IpAddress, type Prefix, parseAddress, parsePrefix } from "../../wire/address.ts";
 import { type Name, parseName, rootName } from "../../wire/name.ts";
 import type { Desk, ExplainOutcome } from "../desk.ts";
 import { describeAction, type Override } from "../override.ts";
+import { aWhatIf, parseWhatIf } from "../what-if.ts";
 import type { Api } from "./api.ts";
 import { appliedOverrides } from "./applied.ts";
 import { badRequest, Failure } from "./errors.ts";
-import { type PlanView, planSchema, planView } from "./plan-view.ts";
-import { errorBody, formatMoment, nullable, object, oneOf } from "./schemas.ts";
+import { type PlanView, planSchema, planView, type ShareView, shareSchema } from "./plan-view.ts";
+import { errorBody, formatMoment, moment, nullable, object, oneOf } from "./schemas.ts";
 
 const nameText = Type.String({
   minLength: 1,
@@ -20,16 +24,44 @@ const nameText = Type.String({
   description: "a name such as www.example.com",
 });
 const typeText = oneOf(["A", "AAAA", "HTTPS"], "A, AAAA or HTTPS");
-const anAddress = "an address such as 192.0.2.1 or 2001:db8::1";
-const clientText = Type.String({ maxLength: 64, description: anAddress });
+const aClient = "an address such as 192.0.2.1, or a subnet as resolvers send it (ECS) such as 2001:db8::/56";
+const aResolver = "an address such as 192.0.2.53 or 2001:db8::53";
 
-const body = object({ name: nameText, type: typeText, client: clientText });
+const body = object(
+  {
+    name: nameText,
+    type: typeText,
+    client: Type.Optional(Type.String({ maxLength: 64, description: aClient })),
+    resolver: Type.Optional(Type.String({ maxLength: 64, description: aResolver })),
+    if: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 1_300, description: aWhatIf }), {
+        maxItems: 64,
+        description: "facts to suppose, the later over the earlier",
+      }),
+    ),
+  },
+  {
+    examples: [
+      { name: "www.example.com", type: "A", client: "192.0.2.1" },
+      { name: "www.example.com", type: "AAAA", client: "2001:db8::/56", resolver: "192.0.2.53" },
+      {
+        name: "www.example.com",
+        type: "A",
+        client: "192.0.2.1",
+        if: ["down:eu-west", "weight:canary/new=80"],
+      },
+    ],
+  },
+);
 
 const explanationSchema = object(
   {
     name: Type.String(),
     type: typeText,
-    client: Type.String(),
+    client: nullable(Type.String({ description: "as it was asked; null: the resolver sends nothing of it" })),
+    resolver: nullable(Type.String()),
+    steeredBy: oneOf(["client", "resolver"], "whose address the answer goes by"),
+    supposed: Type.Array(Type.String(), { description: "the facts that were supposed, in words" }),
     service: Type.String({ description: "the service that answers for the name" }),
     location: object({
       text: Type.String({ description: "what is known of the client, the most specific last" }),
@@ -44,6 +76,31 @@ const explanationSchema = object(
     ttlSeconds: Type.Number(),
     family: oneOf(["ipv4", "ipv6"], "the family that plan and trace speak of"),
     plan: planSchema,
+    pick: object(
+      {
+        at: moment,
+        share: nullable(shareSchema),
+      },
+      { description: "the VIP that a query gets in this second; null: none" },
+    ),
+    counterfactual: object(
+      {
+        changes: Type.Array(Type.String(), {
+          description: "one or two facts; none: nothing so small was found",
+        }),
+        plan: nullable(planSchema),
+      },
+      { description: "the smallest change of facts that would give other VIPs" },
+    ),
+    margins: Type.Array(
+      object({
+        path: Type.String({ description: "the node of the policy" }),
+        first: Type.String({ description: "the region that is first by round-trip time" }),
+        second: Type.String(),
+        marginMs: Type.Number({ description: "below 0: it was first before, and keeps its place" }),
+      }),
+      { description: "by how much regions are ahead where round-trip times decide" },
+    ),
     overrides: Type.Array(Type.String(), { description: "ids of the overrides that had a part in it" }),
     lines: Type.Array(Type.String(), { description: "all of it for people" }),
     trace: Type.Unsafe<Explanation["trace"]>({
@@ -51,7 +108,7 @@ const explanationSchema = object(
       description: "every node of the policy as it came out, with the facts that were looked at",
     }),
   },
-  { description: "Why the client gets the answer that it gets." },
+  { description: "Why the client gets the answer that it gets, or would get." },
 );
 
 export function explainRoutes(app: Api, desk: Desk): void {
@@ -60,19 +117,13 @@ export function explainRoutes(app: Api, desk: Desk): void {
     {
       config: { access: "reader" },
       schema: {
-        summary: "Why a client gets the answer that it gets",
+        summary: "Why a client gets the answer that it gets, and what it would get if facts were others",
         tags: ["services"],
         body,
         response: { 200: explanationSchema, default: errorBody },
       },
     },
-    ({ body: { name, type, client } }) => {
-      const qname = parseName(name, rootName);
-      const address = parseAddress(client);
-      if (qname.kind === "problem") throw badRequest([`name: ${qname.message}`]);
-      if (address === null) throw badRequest([`client: expected ${anAddress}, got "${client}"`]);
-      return explain(desk, { name, qname: qname.name, type, address });
-    },
+    (request) => explain(desk, questionOf(request.body, desk.snapshot().config)),
   );
 }
 
@@ -80,7 +131,38 @@ interface Question {
   readonly name: string;
   readonly qname: Name;
   readonly type: Static<typeof typeText>;
+  readonly client: Prefix | null;
+  readonly resolver: IpAddress | null;
+  readonly steeredBy: "client" | "resolver";
+  /** What the answer goes by. */
   readonly address: IpAddress;
+  readonly supposed: readonly Supposition[];
+}
+
+function questionOf(asked: Static<typeof body>, config: Config): Question {
+  const { name, type } = asked;
+  const qname = parseName(name, rootName);
+  const client = asked.client === undefined ? null : parsePrefix(asked.client);
+  const resolver = asked.resolver === undefined ? null : parseAddress(asked.resolver);
+  const { value: supposed, problems } = parseWhatIf(asked.if ?? [], config);
+  // A subnet of length 0 keeps the client to itself (RFC 7871 §7.1.2).
+  const steeredBy = client === null || client.length === 0 ? "resolver" : "client";
+  const address = steeredBy === "client" ? client?.address : resolver;
+  const wrong = [
+    ...(qname.kind === "problem" ? [`name: ${qname.message}`] : []),
+    ...(asked.client !== undefined && client === null
+      ? [`client: expected ${aClient}, got "${asked.client}"`]
+      : []),
+    ...(asked.resolver !== undefined && resolver === null
+      ? [`resolver: expected ${aResolver}, got "${asked.resolver}"`]
+      : []),
+    ...problems,
+  ];
+  if (wrong.length > 0 || qname.kind === "problem") throw badRequest(wrong);
+  if (address === null || address === undefined) {
+    throw badRequest([`client: expected ${aClient}; or resolver, where it sends nothing of its clients`]);
+  }
+  return { name, qname: qname.name, type, client, resolver, steeredBy, address, supposed };
 }
 
 /**
@@ -88,26 +170,31 @@ interface Question {
  * of its `ipv4hint`, or where there is no IPv4 address of its `ipv6hint`.
  */
 function explain(desk: Desk, question: Question): Static<typeof explanationSchema> {
-  const { name, qname, type, address } = question;
-  const first = type === "AAAA" ? 6 : 4;
-  let family: 4 | 6 = first;
-  let explained = explainedOr404(desk.explain(qname, address, first));
+  const { name, qname, type, address, supposed } = question;
+  const explainIn = (family: 4 | 6): Explained =>
+    explainedOr404(desk.explain({ qname, client: address, family, supposed }));
+  let family: 4 | 6 = type === "AAAA" ? 6 : 4;
+  let explained = explainIn(family);
   if (type === "HTTPS" && explained.explanation.plan.kind === "nodata") {
     family = 6;
-    explained = explainedOr404(desk.explain(qname, address, 6));
+    explained = explainIn(6);
   }
-  const { service, scopePrefixLength, explanation } = explained;
+  const { service, scopePrefixLength, explanation, picked, atMs, counterfactual } = explained;
   const { config } = desk.snapshot();
   const { continent, country, subdivision, asn, labels } = explanation.location;
   const hasAnswer = type !== "HTTPS" || service.https !== null;
   const plan: PlanView = hasAnswer
     ? planView(explanation.plan, config)
     : { kind: "nodata", lastResort: false, shares: [] };
+  const pick = plan.shares.find(({ vip }) => vip === picked) ?? null;
   const applied = appliedOverrides(explanation.trace, desk.overrides(), config, desk.nowMs());
   return {
     name,
     type,
-    client: address.text,
+    client: textOf(question.client),
+    resolver: question.resolver?.text ?? null,
+    steeredBy: question.steeredBy,
+    supposed: supposed.map(formatSupposition),
     service: service.label,
     location: {
       text: formatLocation(explanation.location),
@@ -122,8 +209,19 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
     ttlSeconds: service.ttlSeconds,
     family: family === 4 ? "ipv4" : "ipv6",
     plan,
+    pick: { at: formatMoment(atMs), share: pick },
+    counterfactual:
+      counterfactual.kind === "none"
+        ? { changes: [], plan: null }
+        : {
+            changes: counterfactual.changes.map(formatSupposition),
+            plan: planView(counterfactual.plan, config),
+          },
+    margins: marginsOf(explanation.trace).map(({ path, first, second, marginMs }) => {
+      return { path, first: first.region, second: second.region, marginMs };
+    }),
     overrides: applied.map(({ id }) => id),
-    lines: [...linesFor(question, explained, plan, applied)],
+    lines: [...linesFor(question, explained, plan, pick, applied)],
     trace: explanation.trace,
   };
 }
@@ -136,19 +234,36 @@ function explainedOr404(outcome: ExplainOutcome): Explained {
 }
 
 function linesFor(
-  { name, type, address }: Question,
-  { service, scopePrefixLength, explanation }: Explained,
+  question: Question,
+  { service, scopePrefixLength, explanation, atMs, counterfactual }: Explained,
   plan: PlanView,
+  pick: ShareView | null,
   applied: readonly Override[],
 ): readonly string[] {
+  const { name, type, supposed } = question;
   const as = sameLabel(name, service) ? "" : `, steered as ${service.label}`;
   return [
-    `${name} ${type} for ${address.text}${as}`,
+    `${name} ${type} for ${whoAsks(question)}${as}`,
+    ...(supposed.length === 0 ? [] : [`if ${supposed.map(formatSupposition).join(" and ")}:`]),
     ...formatExplanation(explanation),
     ...answerLines(type, service, plan),
+    ...(pick === null || plan.shares.length < 2 ? [] : [`${pick.address} at ${formatMoment(atMs)}`]),
     `ECS scope /${scopePrefixLength}, TTL ${service.ttlSeconds} s`,
+    ...marginsOf(explanation.trace).map(formatMargin),
+    formatCounterfactual(counterfactual),
     ...applied.map(describeOverride),
   ];
+}
+
+function whoAsks({ client, resolver, steeredBy }: Question): string {
+  if (steeredBy === "resolver") return `clients of ${resolver?.text ?? ""}, which sends nothing of them`;
+  return `${textOf(client)}${resolver === null ? "" : ` through ${resolver.text}`}`;
+}
+
+/** A whole address without its length. */
+function textOf(prefix: Prefix | null): string | null {
+  if (prefix === null) return null;
+  return prefix.length === prefix.address.bytes.length * 8 ? prefix.address.text : prefix.text;
 }
 
 /** The plan's line is there already; these say what stands behind its VIPs. */

@@ -16,7 +16,7 @@ export interface PlanView {
 }
 
 /** One VIP of a plan. */
-interface ShareView {
+export interface ShareView {
   readonly vip: string;
   readonly address: string;
   readonly member: string;
@@ -25,20 +25,23 @@ interface ShareView {
   readonly probability: number;
 }
 
+/** The schema of a `ShareView`. */
+export const shareSchema: Type.TUnsafe<ShareView> = Type.Unsafe<ShareView>(
+  object({
+    vip: Type.String(),
+    address: Type.String(),
+    member: Type.String(),
+    region: Type.String(),
+    probability: Type.Number({ minimum: 0, maximum: 1.000001 }),
+  }),
+);
+
 /** The schema of a `PlanView`. */
 export const planSchema: Type.TUnsafe<PlanView> = Type.Unsafe<PlanView>(
   object({
     kind: oneOf(["answer", "nodata", "servfail"], "answer, nodata or servfail"),
     lastResort: Type.Boolean({ description: "nothing was up, so whenDown decided" }),
-    shares: Type.Array(
-      object({
-        vip: Type.String(),
-        address: Type.String(),
-        member: Type.String(),
-        region: Type.String(),
-        probability: Type.Number({ minimum: 0, maximum: 1.000001 }),
-      }),
-    ),
+    shares: Type.Array(shareSchema),
   }),
 );
 

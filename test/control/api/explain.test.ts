@@ -23,11 +23,15 @@ describe("POST /v1/explain", () => {
       "A: web/eu-west/ipv4 100 %",
       "    100 %  10.0.0.2  web/eu-west in eu-west",
       "ECS scope /24, TTL 5 s",
+      "it would be web/us-east if web/eu-west were down",
     ]);
     expect(body).toMatchObject({
       name: WWW,
       type: "A",
       client: GB,
+      resolver: null,
+      steeredBy: "client",
+      supposed: [],
       service: WWW,
       location: {
         text: "EU GB 53,-1.5",
@@ -54,6 +58,12 @@ describe("POST /v1/explain", () => {
           },
         ],
       },
+      pick: { at: "2026-01-01T00:00:00.000Z", share: { vip: "web/eu-west/ipv4" } },
+      counterfactual: {
+        changes: ["web/eu-west were down"],
+        plan: { kind: "answer", shares: [{ vip: "web/us-east/ipv4" }] },
+      },
+      margins: [],
       overrides: [],
       trace: { family: 4, stages: [{ root: { kind: "first", outcome: "up" } }] },
     });
@@ -157,6 +167,122 @@ describe("POST /v1/explain", () => {
     expect((await ask(api, WWW, "A", GB)).body.overrides).toEqual([]);
   });
 
+  test("goes by the resolver where it sends nothing of its clients", async () => {
+    const api = await TestApi.open();
+    for (const client of [undefined, "0.0.0.0/0", "::/0"]) {
+      const { body } = await api.post("/v1/explain", { name: WWW, type: "A", client, resolver: US });
+      expect([body.steeredBy, body.client, body.resolver]).toEqual(["resolver", client ?? null, US]);
+      expect(body.plan.shares[0].vip).toBe("web/us-east/ipv4");
+      expect(body.lines[0]).toBe(`${WWW} A for clients of ${US}, which sends nothing of them`);
+    }
+  });
+
+  test("goes by the subnet that a resolver sends of its client", async () => {
+    const api = await TestApi.open();
+    const { body } = await api.post("/v1/explain", {
+      name: WWW,
+      type: "A",
+      client: "192.0.2.0/24",
+      resolver: US,
+    });
+    expect([body.steeredBy, body.client, body.plan.shares[0].vip]).toEqual([
+      "client",
+      "192.0.2.0/24",
+      "web/eu-west/ipv4",
+    ]);
+    expect(body.lines[0]).toBe(`${WWW} A for 192.0.2.0/24 through ${US}`);
+  });
+
+  test("names the very VIP that dns gives in each second", async () => {
+    const api = await TestApi.open();
+    const name = "mix.test.example";
+    const seen = new Set<string>();
+    for (let second = 0; second < 30; second += 1) {
+      for (const type of ["A", "AAAA"] as const) {
+        const { body } = await ask(api, name, type, GB);
+        const { address } = body.pick.share;
+        const moment = Math.trunc(api.node.nowMs / 1000);
+        expect(api.node.dns.answers(name, GB, type, moment)).toMatchObject([{ data: address }]);
+        expect(body.lines).toContain(`${address} at ${body.pick.at}`);
+        seen.add(address);
+      }
+      api.node.pass(1_000);
+    }
+    expect(seen.size).toBe(4);
+  });
+
+  test.each<readonly [readonly string[], string, Readonly<Record<string, number>>]>([
+    [["down:eu-west"], WWW, { "web/us-east": 1 }],
+    [["down:web/eu-west"], WWW, { "web/us-east": 1 }],
+    [["down:web/eu-west/ipv4"], WWW, { "web/us-east": 1 }],
+    [["down:web/eu-west/ipv6"], WWW, { "web/eu-west": 1 }],
+    [["down:eu-west", "up:web/eu-west"], WWW, { "web/eu-west": 1 }],
+    [["drain:eu-west"], WWW, { "web/us-east": 1 }],
+    [["drain:web/eu-west", "undrain:eu-west"], WWW, { "web/eu-west": 1 }],
+    [["weight:mix/new=150"], "mix.test.example", { "web/us-east": 0.75, "web/eu-west": 0.25 }],
+    [["weight:near.test.example/here=3"], "near.test.example", { "web/us-east": 0.25, "web/eu-west": 0.75 }],
+    [["weight:web/eu-west=0"], "near.test.example", { "web/us-east": 1 }],
+    [["weight:eu-west=0"], "near.test.example", { "web/us-east": 1 }],
+  ])("if %j, for %s, tells what would be: %j", async (supposed, name, shares) => {
+    const api = await TestApi.open();
+    const before = await ask(api, name, "A", GB);
+    const { status, body } = await api.post("/v1/explain", { name, type: "A", client: GB, if: supposed });
+    expect(status).toBe(200);
+    expect(
+      Object.fromEntries(body.plan.shares.map((share: PlanShare) => [share.member, share.probability])),
+    ).toEqual(shares);
+    expect(body.overrides).toEqual([]);
+    expect(body.lines[1]).toMatch(/^if .*:$/);
+    const after = await ask(api, name, "A", GB);
+    expect(after.body).toEqual(before.body);
+  });
+
+  test("by latency tells the margin, and what would be if a region came nearer", async () => {
+    const config = CONFIG.replace("policy: mix", "policy: { latency: web }");
+    const api = await TestApi.open(new Node(new Folder({ "meridian.yaml": config })));
+    const name = "mix.test.example";
+    const { body } = await ask(api, name, "A", GB);
+    expect(body.margins).toEqual([
+      { path: "latency", first: "eu-west", second: "us-east", marginMs: expect.any(Number) },
+    ]);
+    expect(body.lines).toContainEqual(
+      expect.stringMatching(/^eu-west at \d+ ms is \d+ ms ahead of us-east at \d+ ms$/),
+    );
+    const supposed = await api.post("/v1/explain", {
+      name,
+      type: "A",
+      client: GB,
+      if: ["rtt:eu-west=60", "rtt:us-east=54"],
+    });
+    expect(supposed.body.plan.shares).toMatchObject([{ member: "web/us-east" }]);
+    expect(supposed.body.lines[1]).toBe("if eu-west were at 60 ms and us-east were at 54 ms:");
+    expect(supposed.body.lines.join("\n")).toContain("us-east 54 ms by supposed");
+  });
+
+  test("with something supposed does not speak of an override that would not decide", async () => {
+    const api = await TestApi.open();
+    const target = { region: "eu-west" };
+    await api.post("/v1/overrides", { kind: "force", target, verdict: "down", reason: "x" });
+    await api.post("/v1/overrides", {
+      kind: "weight",
+      target: { choice: "mix/new" },
+      weight: 9,
+      reason: "x",
+    });
+    const asked = { name: WWW, type: "A", client: GB, if: ["up:eu-west"] };
+    expect((await api.post("/v1/explain", asked)).body).toMatchObject({
+      overrides: [],
+      plan: { shares: [{ member: "web/eu-west" }] },
+    });
+    const weighed = {
+      name: "mix.test.example",
+      type: "A",
+      client: GB,
+      if: ["weight:mix/new=10", "up:eu-west"],
+    };
+    expect((await api.post("/v1/explain", weighed)).body.overrides).toEqual([]);
+  });
+
   test("is for readers too", async () => {
     const api = await TestApi.open();
     const body = { name: WWW, type: "A", client: GB };
@@ -169,7 +295,37 @@ describe("POST /v1/explain", () => {
     [{ name: "a..b", type: "A", client: GB }, 400, "name: "],
     [{ name: "", type: "A", client: GB }, 400, "name: expected a name such as"],
     [{ name: WWW, type: "MX", client: GB }, 400, 'type: expected A, AAAA or HTTPS, got "MX"'],
-    [{ name: WWW, type: "A", client: "192.0.2.0/24" }, 400, "client: expected an address such as"],
+    [{ name: WWW, type: "A", client: "192.0.2.1/24" }, 400, "client: expected an address such as"],
+    [{ name: WWW, type: "A", resolver: "192.0.2.0/24" }, 400, "resolver: expected an address such as"],
+    [
+      { name: WWW, type: "A", client: "0.0.0.0/0" },
+      400,
+      "or resolver, where it sends nothing of its clients",
+    ],
+    [{ name: WWW, type: "A", client: GB, time: 1 }, 400, "time"],
+    [{ name: WWW, type: "A", client: GB, if: "down:eu-west" }, 400, "if: expected"],
+    [{ name: WWW, type: "A", client: GB, if: ["downn:eu-west"] }, 400, "expected down:TARGET"],
+    [{ name: WWW, type: "A", client: GB, if: ["eu-west"] }, 400, "expected down:TARGET"],
+    [
+      { name: WWW, type: "A", client: GB, if: ["down:eu-wst"] },
+      400,
+      'meridian.yaml; did you mean "eu-west"?',
+    ],
+    [{ name: WWW, type: "A", client: GB, if: ["drain:mix/new"] }, 400, 'no region or member "mix/new"'],
+    [{ name: WWW, type: "A", client: GB, if: ["undrain:x"] }, 400, 'no region or member "x"'],
+    [{ name: WWW, type: "A", client: GB, if: ["weight:mix/neww=1"] }, 400, 'did you mean "mix/new"?'],
+    [
+      { name: WWW, type: "A", client: GB, if: ["weight:mix/new=-1"] },
+      400,
+      "expected weight:TARGET=NUMBER, 0 to",
+    ],
+    [{ name: WWW, type: "A", client: GB, if: ["weight:mix/new"] }, 400, "expected weight:TARGET=NUMBER"],
+    [
+      { name: WWW, type: "A", client: GB, if: ["rtt:eu-west=fast"] },
+      400,
+      "expected rtt:REGION=MS, 0 to 60000",
+    ],
+    [{ name: WWW, type: "A", client: GB, if: ["rtt:eu=1"] }, 400, 'no region "eu" in '],
     [{ name: WWW, type: "A", client: "here" }, 400, "client: expected an address such as"],
     [{ name: WWW, type: "A" }, 400, "client: expected an address such as"],
   ])("of %j is %i: %s", async (question, status, message) => {
@@ -181,6 +337,11 @@ describe("POST /v1/explain", () => {
     ]);
   });
 });
+
+interface PlanShare {
+  readonly member: string;
+  readonly probability: number;
+}
 
 function ask(api: TestApi, name: string, type: string, client: string): Promise<Result> {
   return api.post("/v1/explain", { name, type, client });

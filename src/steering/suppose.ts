@@ -1,0 +1,78 @@
+/** Facts as they might be: what explanations look for what would change an answer, and what operators ask "what if" of. */
+
+import type { MemberId, RegionId, VipId } from "../config/config.ts";
+import { type LatencyView, rankBy } from "../health/rtt.ts";
+import type { Facts } from "./facts.ts";
+
+/** One fact as it might be. */
+export type Supposition =
+  | { readonly kind: "verdict"; readonly vip: VipId; readonly up: boolean }
+  | { readonly kind: "drained"; readonly member: MemberId; readonly drained: boolean }
+  | { readonly kind: "member weight"; readonly member: MemberId; readonly weight: number }
+  /** By `policy/choice`, or `service/choice` for a policy written in place. */
+  | { readonly kind: "choice weight"; readonly choice: string; readonly weight: number }
+  /** The fraction that the VIP takes of what it is offered. */
+  | { readonly kind: "take"; readonly vip: VipId; readonly take: number }
+  /** To clients everywhere. */
+  | { readonly kind: "rtt"; readonly region: RegionId; readonly rttMs: number };
+
+/** The reason of a supposed verdict. */
+export const SUPPOSED = "supposed";
+
+/** The facts with some changed, the later supposition over the earlier; `facts` stays as it is. */
+export function suppose(facts: Facts, suppositions: readonly Supposition[]): Facts {
+  if (suppositions.length === 0) return facts;
+  const verdicts = new Map(facts.verdicts);
+  const takes = new Map(facts.takes);
+  const memberWeights = new Map(facts.memberWeights);
+  const choiceWeights = new Map(facts.choiceWeights);
+  const drained = new Set(facts.drained);
+  const rttsMs = new Map<RegionId, number>();
+  for (const one of suppositions) {
+    switch (one.kind) {
+      case "verdict":
+        verdicts.set(one.vip, {
+          vip: one.vip,
+          up: one.up,
+          basis: "forced",
+          reason: SUPPOSED,
+          votes: [],
+          sinceMs: facts.nowMs,
+          recovering: false,
+        });
+        break;
+      case "drained":
+        if (one.drained) drained.add(one.member);
+        else drained.delete(one.member);
+        break;
+      case "member weight":
+        memberWeights.set(one.member, one.weight);
+        break;
+      case "choice weight":
+        choiceWeights.set(one.choice, one.weight);
+        break;
+      case "take":
+        takes.set(one.vip, one.take);
+        break;
+      case "rtt":
+        rttsMs.set(one.region, one.rttMs);
+        break;
+    }
+  }
+  const latency = rttsMs.size === 0 ? facts.latency : supposedLatency(facts.latency, rttsMs);
+  return { ...facts, verdicts, takes, memberWeights, choiceWeights, drained, latency };
+}
+
+/** The region that is first keeps its place as long as hysteresis would leave it there. */
+function supposedLatency(latency: LatencyView, rttsMs: ReadonlyMap<RegionId, number>): LatencyView {
+  return {
+    ranking: (cell, regions) => {
+      const ranking = latency.ranking(cell, regions);
+      const supposed = ranking.map((ranked) => {
+        const rttMs = rttsMs.get(ranked.region);
+        return rttMs === undefined ? ranked : ({ ...ranked, rttMs, source: SUPPOSED } as const);
+      });
+      return rankBy(supposed, ranking[0]?.region ?? null);
+    },
+  };
+}
