@@ -66,6 +66,8 @@ const computingMayImport = new Set([
   "node:crypto",
   "node:path",
   "node:path/posix",
+  // Where V8 keeps the switch of its engine for patterns.
+  "node:v8",
   "node:zlib",
   "yaml",
 ]);
