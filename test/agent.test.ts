@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { type Agent, runAgent } from "../src/agent.ts";
 import type { Target } from "../src/probe/protocol.ts";
 import { listen } from "./probe/servers.ts";
+import { httpSpec } from "./probe/specs.ts";
 import { target } from "./probe/targets.ts";
 import { eventually, type TestNode, testNode } from "./probe/test-node.ts";
 
@@ -26,17 +27,7 @@ async function webTarget(vip: string): Promise<{ readonly target: Target; readon
   const web = new WebVip();
   await web.open();
   onTestFinished(() => web.close());
-  const probe = {
-    kind: "http",
-    tls: false,
-    port: web.port,
-    method: "GET",
-    path: "/healthz",
-    host: null,
-    headers: {},
-    expect: { codes: [[200, 200]], body: null },
-    insecure: false,
-  } as const;
+  const probe = httpSpec(web.port, { host: null });
   const pace = { intervalMs: 100, recheckMs: 50, timeoutMs: 2_000, jitterMs: 0 };
   return { target: target(vip, { probe, ...pace }), vip: web };
 }
@@ -128,7 +119,7 @@ describe("an agent", () => {
       connections += 1;
     });
     const { target: web } = await webTarget("web");
-    const node = await testNode([{ ...web, probe: { ...web.probe, port }, timeoutMs: 60_000 }]);
+    const node = await testNode([{ ...web, probe: httpSpec(port), timeoutMs: 60_000 }]);
     const agent = await agentOf(node);
     await eventually(() => expect(connections).toBe(1));
     const stoppedAtMs = performance.now();

@@ -64,30 +64,124 @@ export interface Check {
 }
 
 /** What one probe does. */
-export type ProbeSpec = HttpProbeSpec | TcpProbeSpec;
+export type ProbeSpec = SingleProbeSpec | CalculatedProbeSpec;
 
-export interface HttpProbeSpec {
+/** A probe that looks for itself. */
+export type SingleProbeSpec = HttpProbeSpec | TcpProbeSpec | DnsProbeSpec | GrpcProbeSpec;
+
+/** What every probe is judged by besides its own expectations. */
+interface CommonProbeSpec {
+  /** A success that took longer, from the start of the probe to its end, is a failure; null: it may take its timeout. */
+  readonly latencyMs: number | null;
+  /** A failure is what is wanted, and a success is none. */
+  readonly inverted: boolean;
+}
+
+/** Which certificate will do. */
+export interface TlsProbeSpec {
+  /** Accepts any. */
+  readonly insecure: boolean;
+  /** For so long the certificate must still be valid; 0: now. */
+  readonly validForMs: number;
+}
+
+export interface HttpProbeSpec extends CommonProbeSpec {
   readonly kind: "http";
-  readonly tls: boolean;
+  /** 2: HTTP/2, agreed by ALPN. */
+  readonly version: 1 | 2;
+  /** null: without TLS. */
+  readonly tls: TlsProbeSpec | null;
   readonly port: number;
   readonly method: "GET" | "HEAD";
   readonly path: string;
   /** Host header, and with TLS the SNI and the name the certificate must carry; null: the VIP itself. */
   readonly host: string | null;
   readonly headers: Readonly<Record<string, string>>;
-  readonly expect: {
-    /** Inclusive ranges of status codes that count as success. */
-    readonly codes: readonly (readonly [number, number])[];
-    /** A text the body must contain (first 64 KiB); null: any body. */
-    readonly body: string | null;
-  };
-  /** With TLS: accept any certificate. */
-  readonly insecure: boolean;
+  readonly expect: HttpExpectation;
+  /** Where the response says how loaded the VIP is; null: nowhere. */
+  readonly load: LoadSource | null;
 }
 
-export interface TcpProbeSpec {
+/** Which response is a success. */
+export interface HttpExpectation {
+  /** Inclusive ranges of status codes. */
+  readonly codes: readonly (readonly [number, number])[];
+  /** The values of headers, by their names. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** A text that the body must contain (first 64 KiB); null: any body. */
+  readonly body: string | null;
+  /** A pattern of `config/pattern.ts` that must match in the first 64 KiB of the body; null: none. */
+  readonly pattern: string | null;
+  /** What fields of a JSON body must be, by their paths. */
+  readonly json: Readonly<Record<string, JsonExpectation>>;
+}
+
+/** What a field of a JSON body must be. */
+export type JsonExpectation =
+  /** This text, or the number, the boolean or null that is written so. */
+  | { readonly kind: "is"; readonly text: string }
+  /** A number between both, which it must not reach; null: without that end. */
+  | { readonly kind: "between"; readonly above: number | null; readonly below: number | null };
+
+/** Where a response says how loaded the VIP is. */
+export interface LoadSource {
+  readonly from: "header" | "json";
+  /** The header's name, or the path of the field. */
+  readonly name: string;
+  /** The number that stands for full load. */
+  readonly full: number;
+}
+
+/** A connection, with TLS or without; then, where they are given, what is sent and what must come. */
+export interface TcpProbeSpec extends CommonProbeSpec {
   readonly kind: "tcp";
+  readonly tls: TlsProbeSpec | null;
   readonly port: number;
+  /** With TLS the SNI and the name the certificate must carry; null: the VIP itself. */
+  readonly host: string | null;
+  /** Octets in hexadecimal digits; null: nothing is sent. */
+  readonly send: string | null;
+  /** Octets in hexadecimal digits that must come, within the first 64 KiB; null: nothing need come. */
+  readonly expect: string | null;
+}
+
+/** One query and its response. */
+export interface DnsProbeSpec extends CommonProbeSpec {
+  readonly kind: "dns";
+  readonly port: number;
+  readonly transport: "udp" | "tcp";
+  /** As `formatName` writes it. */
+  readonly qname: string;
+  readonly qtype: number;
+  /** RCODEs that are a success; with NOERROR there must be an RR of the QTYPE. */
+  readonly rcodes: readonly number[];
+  /** Addresses that must be among the answers. */
+  readonly answers: readonly string[];
+}
+
+/** `grpc.health.v1.Health/Check`. */
+export interface GrpcProbeSpec extends CommonProbeSpec {
+  readonly kind: "grpc";
+  readonly tls: TlsProbeSpec | null;
+  readonly port: number;
+  /** The `:authority`, and with TLS the SNI and the name the certificate must carry; null: the VIP itself. */
+  readonly host: string | null;
+  /** "": the server as a whole. */
+  readonly service: string;
+}
+
+/** Several probes of one VIP at the same time, of which so many must succeed. */
+export interface CalculatedProbeSpec extends CommonProbeSpec {
+  readonly kind: "calculated";
+  readonly need: number;
+  readonly of: readonly PartSpec[];
+}
+
+/** A probe that is a part of another. */
+interface PartSpec {
+  /** The check that it is from, for the words of a failure. */
+  readonly check: CheckId;
+  readonly probe: SingleProbeSpec;
 }
 
 /** VIPs that serve the same thing. */

@@ -7,12 +7,14 @@ import type {
   MemberId,
   Pool,
   PoolId,
+  ProbeSpec,
   Region,
   RegionId,
   Vip,
   VipId,
 } from "./config.ts";
 import { keys } from "./keys.ts";
+import { portsOf } from "./probe-ports.ts";
 import type { NamedReader, Reader } from "./read.ts";
 import { portRange, type Range } from "./units.ts";
 
@@ -40,7 +42,8 @@ function parsePool(id: PoolId, reader: Reader, context: PoolContext): Pool {
   const list = pool.required("members");
   const entries = list?.named() ?? [];
   if (list?.kind === "map" && entries.length === 0) list.problemAtKey("expected at least one member");
-  const members = entries.map(({ name, value }) => parseMember(id, name, value, context.regions));
+  const probe = check === null ? null : (context.checks.get(check)?.probe ?? null);
+  const members = entries.map(({ name, value }) => parseMember(id, name, value, context.regions, probe));
   refuseSharedAddresses(members, entries);
   return { id, check, members };
 }
@@ -50,10 +53,15 @@ function parseMember(
   name: string,
   reader: Reader,
   regions: ReadonlyMap<RegionId, Region>,
+  checked: ProbeSpec | null,
 ): Member {
   const id = `${pool}/${name}` as MemberId;
   const member = reader.fields(keys["pools.*.members.*"]);
   const port = member.optional("port")?.wholeNumber(portRange) ?? null;
+  if (port !== null && checked !== null && portsOf(checked).length > 1)
+    member
+      .optional("port")
+      ?.problemAtKey("expected only with a check of one port, and the parts of this one have several");
   const probe = member.optional("probe")?.oneOf(["ipv4", "ipv6", "each"]) ?? "each";
   if (probe !== "each" && member.optional(probe) === null)
     member.optional("probe")?.problem(`expected the key "${probe}" beside it, the address to probe`);

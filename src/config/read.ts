@@ -305,7 +305,8 @@ function within(range: Range, value: number | null): number | null {
   return value !== null && value >= range.least && value <= range.most ? value : null;
 }
 
-function formatChoice(words: readonly string[]): string {
+/** `a, b or c`. */
+export function formatChoice(words: readonly string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
 

@@ -1,6 +1,7 @@
 /** What agents are to probe for a config. */
 
 import type { Check, Config, Vip } from "../config/config.ts";
+import { atPort } from "../config/probe-ports.ts";
 import { vipsOf } from "../health/tracked.ts";
 import type { Target } from "../probe/protocol.ts";
 
@@ -23,7 +24,7 @@ function targetOf(vip: Vip, check: Check): Target {
   return {
     vip: vip.id,
     address: vip.address.text,
-    probe: vip.port === null ? check.probe : { ...check.probe, port: vip.port },
+    probe: vip.port === null ? check.probe : atPort(check.probe, vip.port),
     intervalMs: check.intervalMs,
     timeoutMs: check.timeoutMs,
     recheckMs: check.recheckMs,

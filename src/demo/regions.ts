@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import type { Logger } from "pino";
 import type { Config, Endpoint } from "../config/config.ts";
+import { portsOf } from "../config/probe-ports.ts";
 import { readCatalogue, writeCatalogue } from "./catalogue.ts";
 
 /** Reading the catalogue may take this long; a slower region would keep its clients waiting. */
@@ -45,7 +46,9 @@ export function endpointsOf(config: Config, region: string): readonly Endpoint[]
       .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])
       .filter((vip) => vip !== null)
       .filter((vip) => vip.judgedBy === vip.id)
-      .map((vip) => ({ address: vip.address, port: vip.port ?? check.probe.port }));
+      .flatMap(({ address, port }) =>
+        (port === null ? portsOf(check.probe) : [port]).map((probed) => ({ address, port: probed })),
+      );
   });
   // Two pools may share a VIP, and an address is bound once.
   return [...new Map(endpoints.map((endpoint) => [urlOf(endpoint), endpoint])).values()];

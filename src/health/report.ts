@@ -14,8 +14,11 @@ export type ErrorClass =
   | "tls"
   | "certificate"
   | "status"
+  | "header"
   | "body"
-  | "protocol";
+  | "protocol"
+  | "slow"
+  | "inverted";
 
 /** One probe of one VIP from one vantage. */
 export interface Report {
@@ -43,8 +46,10 @@ export type Outcome =
     };
 
 export interface Timings {
-  /** TCP handshake: one round trip. */
+  /** A TCP handshake or an ICMP echo: one round trip. */
   readonly connectMs: number | null;
   readonly tlsMs: number | null;
   readonly firstByteMs: number | null;
+  /** To the end of the probe; not there: the agent is of a release that did not say. */
+  readonly totalMs?: number;
 }

@@ -5,25 +5,26 @@ import { TLSSocket } from "node:tls";
 import type { ErrorClass, Outcome, Timings } from "../health/report.ts";
 import { DETAIL_LENGTH_MAX } from "./protocol.ts";
 
+/** What is timed on the way. */
+type Phase = Exclude<keyof Timings, "totalMs">;
+
 /**
  * One probe under way. It ends exactly once: by `succeed`, by `fail`, when its time is up, or when it is given up; then
- * its socket is destroyed, and whatever that still says is ignored.
+ * what it opened is closed, and whatever that still says is ignored.
  */
 export class Attempt {
   /** What the probe saw; null: it was given up, or this machine could not make it, so it says nothing of the VIP. */
   readonly outcome: Promise<Outcome | null>;
-  readonly #socket: Socket;
   readonly #end: (outcome: Outcome | null) => void;
   readonly #startedAtMs: number = performance.now();
-  readonly #timings: { -readonly [phase in keyof Timings]: Timings[phase] } = {
-    connectMs: null,
-    tlsMs: null,
-    firstByteMs: null,
-  };
-  #waitingFor = "a connection";
+  readonly #timings: Record<Phase, number | null> = { connectMs: null, tlsMs: null, firstByteMs: null };
+  #waitingFor: string;
+  #socket: Socket | null = null;
+  #closers: (() => void)[] = [];
+  #ended = false;
 
-  constructor(socket: Socket, timeoutMs: number, signal: AbortSignal) {
-    this.#socket = socket;
+  constructor(waitingFor: string, timeoutMs: number, signal: AbortSignal) {
+    this.#waitingFor = waitingFor;
     const { promise, resolve } = Promise.withResolvers<Outcome | null>();
     this.outcome = promise;
     const giveUp = (): void => this.#end(null);
@@ -34,17 +35,29 @@ export class Attempt {
     this.#end = (outcome) => {
       clearTimeout(timer);
       signal.removeEventListener("abort", giveUp);
-      socket.destroy();
+      this.#ended = true;
+      for (const close of this.#closers.splice(0)) close();
       resolve(outcome);
     };
-    socket.on("error", (error) => this.failBy(error));
     if (signal.aborted) giveUp();
   }
 
+  /** Takes on the connection of the probe: it ends with the probe, and its error ends the probe. */
+  own(socket: Socket): void {
+    this.#socket = socket;
+    socket.on("error", (error) => this.failBy(error));
+    this.onEnd(() => socket.destroy());
+  }
+
+  /** Calls `close` when the probe ends. */
+  onEnd(close: () => void): void {
+    if (this.#ended) close();
+    else this.#closers.push(close);
+  }
+
   /** Notes that a phase is over, and what comes next, for the detail of a later failure. */
-  reached(phase: keyof Timings, waitingFor: string): void {
-    // To the microsecond: more digits would be noise on the wire.
-    this.#timings[phase] ??= Math.round((performance.now() - this.#startedAtMs) * 1_000) / 1_000;
+  reached(phase: Phase, waitingFor: string): void {
+    this.#timings[phase] ??= this.#elapsedMs();
     this.#waitingFor = waitingFor;
   }
 
@@ -53,8 +66,9 @@ export class Attempt {
     this.#waitingFor = what;
   }
 
-  succeed(): void {
-    this.#end({ kind: "success", timings: { ...this.#timings } });
+  /** `load` is what the VIP says of itself; null: nothing. */
+  succeed(load: number | null = null): void {
+    this.#end({ kind: "success", timings: this.#timingsNow(), ...(load !== null && { load }) });
   }
 
   fail(error: ErrorClass, detail: string): void {
@@ -62,7 +76,7 @@ export class Attempt {
       kind: "failure",
       error,
       detail: detail.slice(0, DETAIL_LENGTH_MAX),
-      timings: { ...this.#timings },
+      timings: this.#timingsNow(),
     });
   }
 
@@ -70,6 +84,20 @@ export class Attempt {
   failBy(error: NodeJS.ErrnoException): void {
     if (ownShortages.has(error.code ?? "")) this.#end(null);
     else this.fail(...this.#explain(error));
+  }
+
+  /** Ends the probe because the VIP said no more. */
+  closed(): void {
+    this.fail("reset", `connection closed before ${this.#waitingFor}`);
+  }
+
+  #timingsNow(): Timings {
+    return { ...this.#timings, totalMs: this.#elapsedMs() };
+  }
+
+  /** To the microsecond: more digits would be noise on the wire. */
+  #elapsedMs(): number {
+    return Math.round((performance.now() - this.#startedAtMs) * 1_000) / 1_000;
   }
 
   #explain(error: NodeJS.ErrnoException): [ErrorClass, string] {

@@ -24,6 +24,7 @@ import Type from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import type { ProbeSpec, VantageId, VipId } from "../config/config.ts";
 import { type ErrorClass, LOAD_MAX, type Outcome } from "../health/report.ts";
+import { probeSpec } from "./spec.ts";
 
 /** Where a node's API takes report streams. */
 export const STREAM_PATH = "/v1/agents/stream";
@@ -155,10 +156,8 @@ export function parseNodeMessage(text: string): NodeMessage | MessageProblem {
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
 const milliseconds = (minimum: number) => Type.Number({ minimum, maximum: 86_400_000 });
 const reached = Type.Union([milliseconds(0), Type.Null()]);
-const port = Type.Integer({ minimum: 1, maximum: 65_535 });
 const threshold = Type.Integer({ minimum: 1, maximum: 1_000 });
 const sequence = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
-const code = Type.Integer({ minimum: 100, maximum: 599 });
 const vip = Type.Unsafe<VipId>(text(512));
 
 const errorClasses = [
@@ -169,13 +168,21 @@ const errorClasses = [
   "tls",
   "certificate",
   "status",
+  "header",
   "body",
   "protocol",
+  "slow",
+  "inverted",
 ] as const satisfies readonly ErrorClass[];
 
 const load = Type.Union([Type.Number({ minimum: 0, maximum: LOAD_MAX }), Type.Null()]);
 
-const timings = Type.Object({ connectMs: reached, tlsMs: reached, firstByteMs: reached });
+const timings = Type.Object({
+  connectMs: reached,
+  tlsMs: reached,
+  firstByteMs: reached,
+  totalMs: Type.Optional(milliseconds(0)),
+});
 
 const outcome = Type.Union([
   Type.Object({ kind: Type.Literal("success"), timings, load: Type.Optional(load) }),
@@ -185,24 +192,6 @@ const outcome = Type.Union([
     detail: Type.String({ maxLength: DETAIL_LENGTH_MAX }),
     timings,
   }),
-]);
-
-const probe = Type.Union([
-  Type.Object({
-    kind: Type.Literal("http"),
-    tls: Type.Boolean(),
-    port,
-    method: Type.Union([Type.Literal("GET"), Type.Literal("HEAD")]),
-    path: Type.String({ minLength: 1, maxLength: 8_192, pattern: "^/" }),
-    host: Type.Union([text(255), Type.Null()]),
-    headers: Type.Record(Type.String(), Type.String({ maxLength: 8_192 })),
-    expect: Type.Object({
-      codes: Type.Array(Type.Tuple([code, code]), { minItems: 1, maxItems: 100 }),
-      body: Type.Union([text(65_536), Type.Null()]),
-    }),
-    insecure: Type.Boolean(),
-  }),
-  Type.Object({ kind: Type.Literal("tcp"), port }),
 ]);
 
 const helloValidator = Compile(
@@ -233,7 +222,7 @@ const targetsValidator = Compile(
       Type.Object({
         vip,
         address: text(64),
-        probe,
+        probe: probeSpec,
         intervalMs: milliseconds(10),
         timeoutMs: milliseconds(1),
         recheckMs: milliseconds(1),

@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { CheckId, MemberId, PoolId, RegionId } from "../../src/config/config.ts";
+import type { CheckId, MemberId, PoolId, ProbeSpec, RegionId } from "../../src/config/config.ts";
 import { keys } from "../../src/config/keys.ts";
 import { formatName } from "../../src/wire/name.ts";
+import { dnsSpec, expecting, grpcSpec, httpSpec, tcpSpec, tls } from "../probe/specs.ts";
 import { configOf, maximal, parse, problemsOf, root, small } from "./fixture.ts";
 
 const config = configOf(maximal);
@@ -126,7 +127,8 @@ describe("a config with every key", () => {
       id: "plain",
       probe: {
         kind: "http",
-        tls: false,
+        version: 1,
+        tls: null,
         port: 8080,
         method: "GET",
         path: "/healthz?deep=1",
@@ -137,9 +139,17 @@ describe("a config with every key", () => {
             [200, 299],
             [301, 301],
           ],
+          headers: { "X-Release": "7" },
           body: "ok: yes",
+          pattern: "^ok: (yes|no)",
+          json: {
+            db: { kind: "is", text: "ok" },
+            "queue.depth": { kind: "between", above: -1, below: 100 },
+          },
         },
-        insecure: false,
+        load: { from: "json", name: "load.cpu", full: 100 },
+        latencyMs: 300,
+        inverted: false,
       },
       intervalMs: 3000,
       timeoutMs: 800,
@@ -151,18 +161,71 @@ describe("a config with every key", () => {
       minVantages: 2,
       slowStartMs: 120_000,
     });
-    expect(config.checks.get("port" as CheckId)?.probe).toEqual({ kind: "tcp", port: 25 });
+    expect(config.checks.get("port" as CheckId)?.probe).toEqual(tcpSpec(25));
+  });
+
+  test.each<[string, ProbeSpec]>([
+    ["redis", tcpSpec(6379, { send: "50494e470d0a", expect: "2b504f4e47" })],
+    [
+      "binary",
+      tcpSpec(443, {
+        tls: { insecure: false, validForMs: 336 * 3_600_000 },
+        host: "www.example",
+        send: "0001",
+        expect: "ff",
+      }),
+    ],
+    [
+      "newest",
+      httpSpec(443, {
+        version: 2,
+        tls,
+        path: "/",
+        host: null,
+        expect: expecting({ codes: [[200, 299]] }),
+        load: { from: "header", name: "X-Load", full: 1 },
+      }),
+    ],
+    [
+      "resolver",
+      dnsSpec(53, {
+        qname: "www.example.",
+        qtype: 28,
+        transport: "tcp",
+        rcodes: [0, 3],
+        answers: ["2001:db8::1"],
+      }),
+    ],
+    ["cart", grpcSpec(50_051, { service: "shop.Cart" })],
+    ["closed", tcpSpec(23, { inverted: true })],
+  ])("has the probe of its check %s", (check, probe) => {
+    expect(config.checks.get(check as CheckId)?.probe).toEqual(probe);
+  });
+
+  test("has the probes that one is calculated of", () => {
+    const probeOf = (check: string) => config.checks.get(check as CheckId)?.probe;
+    expect(probeOf("most")).toEqual({
+      kind: "calculated",
+      need: 2,
+      of: ["plain", "port", "closed"].map((check) => ({ check, probe: probeOf(check) })),
+      latencyMs: null,
+      inverted: false,
+    });
   });
 
   test("has the documented defaults of a check, never above a short interval", () => {
     expect(config.checks.get("secure" as CheckId)).toMatchObject({
       probe: {
-        tls: true,
+        version: 1,
+        tls: { insecure: true, validForMs: 0 },
         port: 443,
         path: "/",
         host: null,
         headers: {},
-        expect: { codes: [[200, 299]], body: null },
+        expect: { codes: [[200, 299]], headers: {}, body: null, pattern: null, json: {} },
+        load: null,
+        latencyMs: null,
+        inverted: false,
       },
       intervalMs: 5000,
       timeoutMs: 2000,

@@ -149,18 +149,21 @@ describe("checks", () => {
   checkAll(
     [
       ["checks: { c: {} }", ['1:11: checks.c: expected the key "type"']],
-      ["checks: { c: { type: htp } }", ['1:22: checks.c.type: expected http, https or tcp, found "htp"']],
+      [
+        "checks: { c: { type: htp } }",
+        ['1:22: checks.c.type: expected http, https, http2, tcp, tls, dns, grpc or calculated, found "htp"'],
+      ],
       ["checks: { c: { type: tcp } }", ['1:11: checks.c: expected the key "port"']],
       [
-        "checks: { c: { type: tcp, port: 1, path: /, expect: {} } }",
+        "checks: { c: { type: tcp, port: 1, path: /, expect: { codes: [200] } } }",
         [
-          "1:36: checks.c.path: expected only in a check of type http or https",
-          "1:45: checks.c.expect: expected only in a check of type http or https",
+          "1:36: checks.c.path: expected only in a check of type http, https or http2",
+          "1:55: checks.c.expect.codes: expected only in a check of type http, https or http2",
         ],
       ],
       [
         "checks: { c: { type: http, insecure: true } }",
-        ["1:28: checks.c.insecure: expected only in a check of type https"],
+        ["1:28: checks.c.insecure: expected only in a check of type https, http2, tls or grpc"],
       ],
       [
         "checks: { c: { type: https, insecure: yes } }",
@@ -257,6 +260,81 @@ describe("checks", () => {
         ],
       ],
       [
+        "checks: { c: { type: http, expect: { headers: { A: x, a: y } } } }",
+        [`1:55: checks.c.expect.headers: "a" ${listed}, and case does not matter in headers`],
+      ],
+      [
+        'checks: { c: { type: http, expect: { pattern: "(a)\\\\1" } } }',
+        [
+          '1:47: checks.c.expect.pattern: expected a pattern that is matched in linear time: without lookaround, back references and large counts, found "(a)\\\\1"',
+        ],
+      ],
+      [
+        "checks: { c: { type: http, expect: { json: { a..b: ok, b: {}, c: { below: 1, above: 1 } } } } }",
+        [
+          '1:46: checks.c.expect.json: expected the path of a field, keys with dots between them such as queue.depth, found "a..b"',
+          '1:59: checks.c.expect.json.b: expected the key "above" or "below" or both, found an empty map',
+          "1:66: checks.c.expect.json.c: expected a number between the two bounds, found a map",
+        ],
+      ],
+      [
+        "checks: { c: { type: http, load: { full: 0 } } }",
+        [
+          '1:28: checks.c.load: expected one of the keys "header" and "json"',
+          '1:42: checks.c.load.full: expected a number from 0.001 to 1,000,000,000, found "0"',
+        ],
+      ],
+      [
+        "checks: { c: { type: http, method: HEAD, expect: { pattern: a, json: { a: 1 } }, load: { json: a } } }",
+        [
+          "1:52: checks.c.expect.pattern: a response to HEAD has no body, expected the method GET",
+          "1:64: checks.c.expect.json: a response to HEAD has no body, expected the method GET",
+          "1:82: checks.c.load: a response to HEAD has no body, expected the method GET",
+        ],
+      ],
+      [
+        "checks: { c: { type: tcp, port: 1, send: { hex: 0 }, expect: { text: a, hex: 61 } } }",
+        [
+          '1:49: checks.c.send.hex: expected octets in hexadecimal digits such as 50 49 4e 47, found "0"',
+          '1:73: checks.c.expect.hex: expected only one of the keys "text" and "hex"',
+        ],
+      ],
+      [
+        "checks: { c: { type: dns, qtype: AXFR, expect: { rcodes: [NOEROR], answers: [192.0.2.1] } } }",
+        [
+          '1:11: checks.c: expected the key "qname"',
+          '1:34: checks.c.qtype: expected an RR type such as A or SOA, found "AXFR"',
+          '1:59: checks.c.expect.rcodes[0]: expected NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN, YXRRSET, NXRRSET, NOTAUTH or NOTZONE, found "NOEROR"',
+          "1:68: checks.c.expect.answers: expected only with the qtype A or AAAA",
+        ],
+      ],
+      [
+        'checks: { c: { type: dns, qname: a.example, expect: { answers: ["::1"] } } }',
+        ['1:65: checks.c.expect.answers[0]: expected an IPv4 address such as 192.0.2.1, found "::1"'],
+      ],
+      [
+        "checks: { c: { type: grpc, tls: false, insecure: true, expect: { validFor: 1h } } }",
+        [
+          '1:11: checks.c: expected the key "port"',
+          "1:40: checks.c.insecure: expected only with TLS",
+          "1:66: checks.c.expect.validFor: expected only with TLS",
+        ],
+      ],
+      [
+        "checks: { a: { type: http }, c: { type: calculated, of: [b, a, a, c], need: 5, port: 1 } }",
+        [
+          '1:58: checks.c.of[0]: there is no check "b", expected "a"',
+          '1:64: checks.c.of[2]: "a" is in the list already',
+          '1:67: checks.c.of[3]: expected a check that is not calculated itself, found "c"',
+          '1:77: checks.c.need: expected all, any or a whole number from 1 to 4, the number of checks, found "5"',
+          "1:80: checks.c.port: expected only in a check of type http, https, http2, tcp, tls, dns or grpc",
+        ],
+      ],
+      [
+        "checks: { c: { type: calculated, of: [] } }",
+        ["1:38: checks.c.of: expected at least one check, found an empty list"],
+      ],
+      [
         "checks: { c: { type: http, intervall: 1s } }",
         ['1:28: checks.c: unknown key "intervall", did you mean "interval"'],
       ],
@@ -319,8 +397,14 @@ describe("pools", () => {
         "pools: { p: { members: { us: { ipv4: 192.0.2.1 }, eu: { ipv4: 192.0.2.1 } } } }",
         ['1:51: pools.p.members.eu: 192.0.2.1 is the address of member "us" already'],
       ],
+      [
+        "pools: { p: { check: both, members: { us: { ipv4: 192.0.2.1, port: 8080 } } } }",
+        [
+          "1:62: pools.p.members.us.port: expected only with a check of one port, and the parts of this one have several",
+        ],
+      ],
     ],
-    "checks: { web: { type: http } }\nregions: { us: { at: [1, 1] }, eu: { at: [2, 2] } }",
+    "checks: { web: { type: http }, ssh: { type: tcp, port: 22 }, both: { type: calculated, of: [web, ssh] } }\nregions: { us: { at: [1, 1] }, eu: { at: [2, 2] } }",
   );
 
   test("members without any region are one problem", () => {

@@ -197,7 +197,25 @@ describe("another config", () => {
     await agent.greet("dublin");
     const told = agent.next("targets");
     ingest.use(parse(CONFIG.replace("ipv4: 10.0.0.2,", "ipv4: 10.0.0.2, port: 8080,")), 8);
-    expect((await told).targets.map(({ probe }) => probe.port)).toEqual([80, 8080]);
+    expect((await told).targets).toMatchObject([{ probe: { port: 80 } }, { probe: { port: 8080 } }]);
+  });
+
+  test("the parts of a calculated check go to the port of the member too", async () => {
+    const { ingest, connect } = await open();
+    const agent = await connect("dublin");
+    await agent.greet("dublin");
+    const told = agent.next("targets");
+    const checks = CONFIG.replace(
+      "checks:",
+      "checks:\n  open: { type: tcp, port: 80 }\n  both: { type: calculated, of: [open] }",
+    );
+    ingest.use(
+      parse(
+        checks.replace("check: web", "check: both").replace("ipv4: 10.0.0.2,", "ipv4: 10.0.0.2, port: 8080,"),
+      ),
+      8,
+    );
+    expect((await told).targets.at(-1)).toMatchObject({ probe: { of: [{ probe: { port: 8080 } }] } });
   });
 });
 

@@ -14,6 +14,7 @@ import { buildAtlas } from "../../src/geo/atlas.ts";
 import { readMmdb } from "../../src/geo/mmdb.ts";
 import { parseName, rootName } from "../../src/wire/name.ts";
 import { writeMmdb } from "../geo/mmdb-file.ts";
+import { tcpSpec } from "../probe/specs.ts";
 import { policies, whenDowns } from "../steering/arbitraries.ts";
 import { failover, latency, member, pool, WORLD, weighted } from "../steering/world.ts";
 
@@ -26,7 +27,7 @@ const VIPS = [...WORLD.members.values()].flatMap(({ ipv4, ipv6 }) =>
 
 const check: Check = {
   id: "web" as CheckId,
-  probe: { kind: "tcp", port: 80 },
+  probe: tcpSpec(80),
   intervalMs: 3_000,
   timeoutMs: 1_000,
   rise: 1,

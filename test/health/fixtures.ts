@@ -18,6 +18,7 @@ import type { ErrorClass, Report } from "../../src/health/report.ts";
 import type { TrackedVip } from "../../src/health/tracked.ts";
 import { parseAddress } from "../../src/wire/address.ts";
 import { parseName } from "../../src/wire/name.ts";
+import { tcpSpec } from "../probe/specs.ts";
 
 export const vipId = (text: string): VipId => text as VipId;
 export const vantageId = (text: string): VantageId => text as VantageId;
@@ -30,7 +31,7 @@ export const checkId = (text: string): CheckId => text as CheckId;
 export function checkWith(changes: Partial<Check> = {}): Check {
   return {
     id: checkId("web"),
-    probe: { kind: "tcp", port: 80 },
+    probe: tcpSpec(80),
     intervalMs: 5_000,
     timeoutMs: 2_000,
     rise: 2,

@@ -4,28 +4,14 @@ import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { HttpProbeSpec } from "../../src/config/config.ts";
+import type { HttpExpectation } from "../../src/config/config.ts";
 import { probeHttp } from "../../src/probe/http.ts";
 import { closedPort, listen, listenTls, pem } from "./servers.ts";
+import { expecting, httpSpec, tls } from "./specs.ts";
 
 const never = new AbortController().signal;
 
-function spec(port: number, changes: Partial<HttpProbeSpec> = {}): HttpProbeSpec {
-  return {
-    kind: "http",
-    tls: false,
-    port,
-    method: "GET",
-    path: "/healthz",
-    host: "www.gslb.example",
-    headers: {},
-    expect: { codes: [[200, 200]], body: null },
-    insecure: false,
-    ...changes,
-  };
-}
-
-const okBody = (body: string): HttpProbeSpec["expect"] => ({ codes: [[200, 299]], body });
+const okBody = (body: string): HttpExpectation => expecting({ codes: [[200, 299]], body });
 
 /** Answers each request with `text` as it stands. */
 function answering(...texts: readonly string[]): (socket: Socket) => void {
@@ -47,7 +33,7 @@ describe("a request", () => {
         socket.write("HTTP/1.1 200 OK\r\n\r\n");
       }),
     );
-    const asked = spec(port, { method: "HEAD", path: "/a?b=c", headers: { "x-check": "yes" } });
+    const asked = httpSpec(port, { method: "HEAD", path: "/a?b=c", headers: { "x-check": "yes" } });
     expect(await probeHttp("127.0.0.1", asked, 2_000, never)).toMatchObject({ kind: "success" });
     expect(seen.split("\r\n")).toEqual([
       "HEAD /a?b=c HTTP/1.1",
@@ -69,13 +55,13 @@ describe("a request", () => {
         socket.write("HTTP/1.1 200 OK\r\n\r\n");
       }),
     );
-    await probeHttp("127.0.0.1", spec(port, { host: null }), 2_000, never);
+    await probeHttp("127.0.0.1", httpSpec(port, { host: null }), 2_000, never);
     expect(seen).toContain(`host: 127.0.0.1:${port}\r\n`);
   });
 
   test("that cannot be sent fails as protocol", async () => {
     const port = await listen(() => {});
-    const outcome = await probeHttp("127.0.0.1", spec(port, { path: "/a b" }), 2_000, never);
+    const outcome = await probeHttp("127.0.0.1", httpSpec(port, { path: "/a b" }), 2_000, never);
     expect(outcome).toMatchObject({ error: "protocol", detail: expect.stringContaining("cannot send") });
   });
 
@@ -85,7 +71,7 @@ describe("a request", () => {
       socket.on("close", () => closed.resolve());
       answering("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok")(socket);
     });
-    await probeHttp("127.0.0.1", spec(port), 2_000, never);
+    await probeHttp("127.0.0.1", httpSpec(port), 2_000, never);
     await closed.promise;
   });
 });
@@ -109,7 +95,7 @@ describe("a healthy server", () => {
       socket.setDefaultEncoding("latin1");
       answering(...texts)(socket);
     });
-    const asked = spec(port, expected === undefined ? {} : { expect: expected });
+    const asked = httpSpec(port, expected === undefined ? {} : { expect: expected });
     const outcome = await probeHttp("127.0.0.1", asked, 2_000, never);
     expect(outcome).toMatchObject({ kind: "success", timings: { tlsMs: null } });
   });
@@ -121,7 +107,7 @@ describe("a healthy server", () => {
         socket.write("HTTP/1.1 200 OK\r\n\r\n");
       }),
     );
-    const outcome = await probeHttp("127.0.0.1", spec(port), 2_000, never);
+    const outcome = await probeHttp("127.0.0.1", httpSpec(port), 2_000, never);
     const { connectMs, firstByteMs } = outcome!.timings;
     expect(connectMs).toBeGreaterThan(0);
     expect(firstByteMs! - connectMs!).toBeGreaterThan(50);
@@ -130,17 +116,16 @@ describe("a healthy server", () => {
 
 describe("a failing server", () => {
   const headers = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n";
-  test.each<[string, (socket: Socket) => void, HttpProbeSpec["expect"] | undefined, string, string]>([
+  test.each<[string, (socket: Socket) => void, HttpExpectation | undefined, string, string]>([
     [
       "a wrong code",
       answering("HTTP/1.1 503 Busy\r\n\r\n"),
-      {
+      expecting({
         codes: [
           [200, 204],
           [301, 301],
         ],
-        body: null,
-      },
+      }),
       "status",
       "expected 200 to 204 or 301, got 503",
     ],
@@ -218,18 +203,18 @@ describe("a failing server", () => {
     ],
   ])("%s is a failure of its class", async (_, serve, expected, error, detail) => {
     const port = await listen(serve);
-    const asked = spec(port, expected === undefined ? {} : { expect: expected });
+    const asked = httpSpec(port, expected === undefined ? {} : { expect: expected });
     const outcome = await probeHttp("127.0.0.1", asked, error === "timeout" ? 200 : 5_000, never);
     expect(outcome).toMatchObject({ kind: "failure", error, detail });
     expect(outcome!.timings.connectMs).toBeGreaterThan(0);
   });
 
   test("a closed port is refused", async () => {
-    expect(await probeHttp("127.0.0.1", spec(await closedPort()), 2_000, never)).toEqual({
+    expect(await probeHttp("127.0.0.1", httpSpec(await closedPort()), 2_000, never)).toEqual({
       kind: "failure",
       error: "refused",
       detail: "connection refused",
-      timings: { connectMs: null, tlsMs: null, firstByteMs: null },
+      timings: { connectMs: null, tlsMs: null, firstByteMs: null, totalMs: expect.any(Number) },
     });
   });
 
@@ -244,7 +229,7 @@ describe("a failing server", () => {
       }),
     );
     const startedAtMs = performance.now();
-    const outcome = await probeHttp("127.0.0.1", spec(port), 150, never);
+    const outcome = await probeHttp("127.0.0.1", httpSpec(port), 150, never);
     expect(outcome).toMatchObject({ error: "timeout" });
     expect(performance.now() - startedAtMs).toBeLessThan(1_000);
   });
@@ -258,12 +243,12 @@ describe("a probe that is given up", () => {
       socket.on("close", () => closed.resolve());
       stop.abort();
     });
-    expect(await probeHttp("127.0.0.1", spec(port), 2_000, stop.signal)).toBeNull();
+    expect(await probeHttp("127.0.0.1", httpSpec(port), 2_000, stop.signal)).toBeNull();
     await closed.promise;
   });
 
   test("before it began is not made", async () => {
-    expect(await probeHttp("127.0.0.1", spec(await closedPort()), 2_000, AbortSignal.abort())).toBeNull();
+    expect(await probeHttp("127.0.0.1", httpSpec(await closedPort()), 2_000, AbortSignal.abort())).toBeNull();
   });
 });
 
@@ -274,7 +259,7 @@ describe("with TLS", () => {
 
   test("a good certificate is a success, and the handshake is timed", async () => {
     const port = await listenTls("good", serve);
-    const outcome = await probeHttp("127.0.0.1", spec(port, { tls: true }), 2_000, never);
+    const outcome = await probeHttp("127.0.0.1", httpSpec(port, { tls }), 2_000, never);
     expect(outcome?.kind).toBe("success");
     const { connectMs, tlsMs, firstByteMs } = outcome!.timings;
     expect(connectMs).toBeLessThan(tlsMs!);
@@ -283,7 +268,7 @@ describe("with TLS", () => {
 
   test("a certificate for the VIP's address is good when the check has no host", async () => {
     const port = await listenTls("good", serve);
-    const asked = spec(port, { tls: true, host: null });
+    const asked = httpSpec(port, { tls, host: null });
     expect(await probeHttp("127.0.0.1", asked, 2_000, never)).toMatchObject({ kind: "success" });
   });
 
@@ -294,22 +279,27 @@ describe("with TLS", () => {
     ["other", null, /IP: 127.0.0.1 is not in the cert's list/],
   ])("the certificate '%s' for %s fails, unless the check is insecure", async (certificate, host, detail) => {
     const port = await listenTls(certificate, serve);
-    const asked = spec(port, { tls: true, host });
+    const asked = httpSpec(port, { tls, host });
     const outcome = await probeHttp("127.0.0.1", asked, 2_000, never);
     expect(outcome).toMatchObject({ error: "certificate", detail: expect.stringMatching(detail) });
-    const outcomeInsecure = await probeHttp("127.0.0.1", { ...asked, insecure: true }, 2_000, never);
+    const outcomeInsecure = await probeHttp(
+      "127.0.0.1",
+      { ...asked, tls: { ...tls, insecure: true } },
+      2_000,
+      never,
+    );
     expect(outcomeInsecure).toMatchObject({ kind: "success" });
   });
 
   test("a server that speaks no TLS fails as tls", async () => {
     const port = await listen((socket) => socket.once("data", () => socket.write("HTTP/1.1 400 No\r\n\r\n")));
-    const outcome = await probeHttp("127.0.0.1", spec(port, { tls: true }), 2_000, never);
+    const outcome = await probeHttp("127.0.0.1", httpSpec(port, { tls }), 2_000, never);
     expect(outcome).toMatchObject({ error: "tls", detail: "wrong version number" });
   });
 
   test("a server that never finishes the handshake times out", async () => {
     const port = await listen(() => {});
-    const outcome = await probeHttp("127.0.0.1", spec(port, { tls: true }), 200, never);
+    const outcome = await probeHttp("127.0.0.1", httpSpec(port, { tls }), 200, never);
     expect(outcome).toMatchObject({
       error: "timeout",
       detail: "waited 200 ms for the end of the TLS handshake",
@@ -318,7 +308,7 @@ describe("with TLS", () => {
 
   test("a server that closes during the handshake resets", async () => {
     const port = await listen((socket) => socket.once("data", () => socket.end()));
-    const outcome = await probeHttp("127.0.0.1", spec(port, { tls: true }), 2_000, never);
+    const outcome = await probeHttp("127.0.0.1", httpSpec(port, { tls }), 2_000, never);
     expect(outcome).toMatchObject({
       error: "reset",
       detail: "connection closed before the end of the TLS handshake",
@@ -326,6 +316,6 @@ describe("with TLS", () => {
   });
 });
 
-function okBodyless(first: number, last: number): HttpProbeSpec["expect"] {
-  return { codes: [[first, last]], body: null };
+function okBodyless(first: number, last: number): HttpExpectation {
+  return expecting({ codes: [[first, last]] });
 }

@@ -2,6 +2,7 @@
 
 import { expect, test } from "vitest";
 import { mergeTargets } from "../../src/probe/merge.ts";
+import { tcpSpec } from "./specs.ts";
 import { target } from "./targets.ts";
 
 test("equal targets of two nodes are one, and both nodes get its reports", () => {
@@ -21,7 +22,7 @@ test("equal targets of two nodes are one, and both nodes get its reports", () =>
 
 test.each([
   ["address", { address: "::1" }],
-  ["probe", { probe: { kind: "tcp", port: 81 } as const }],
+  ["probe", { probe: tcpSpec(81) }],
   ["interval", { intervalMs: 1_000 }],
 ])("targets of one VIP that differ in %s are probed apart", (_, changes) => {
   const shared = mergeTargets(

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { CheckId, ProbeSpec } from "../../src/config/config.ts";
 import {
   AGENT_MESSAGE_LENGTH_MAX,
   checkHello,
@@ -12,6 +13,7 @@ import {
   parseNodeMessage,
   REPORTS_PER_MESSAGE_MAX,
 } from "../../src/probe/protocol.ts";
+import { dnsSpec, expecting, grpcSpec, httpSpec, tcpSpec, tls } from "./specs.ts";
 import { failure, success, target } from "./targets.ts";
 
 const hello = { kind: "hello", vantage: "dublin", session: "s", version: "1" };
@@ -23,21 +25,39 @@ const reports = {
     { vip: "web/eu/ipv4", agoMs: 0, outcome: failure },
   ],
 };
-const http = {
-  kind: "http",
-  tls: true,
-  port: 443,
-  method: "GET",
-  path: "/healthz",
-  host: null,
-  headers: { "x-check": "yes" },
-  expect: { codes: [[200, 299]], body: "ok" },
-  insecure: false,
-} as const;
+const probes: readonly ProbeSpec[] = [
+  httpSpec(443, {
+    version: 2,
+    tls,
+    headers: { "x-check": "yes" },
+    expect: expecting({
+      headers: { "x-release": "7" },
+      body: "ok",
+      pattern: "^ok",
+      json: { db: { kind: "is", text: "ok" }, "queue.depth": { kind: "between", above: null, below: 100 } },
+    }),
+    load: { from: "json", name: "load", full: 100 },
+  }),
+  tcpSpec(25, {
+    tls: { insecure: true, validForMs: 1_000 },
+    host: "mail.example",
+    send: "0d0a",
+    expect: "00ff",
+  }),
+  dnsSpec(53, { transport: "tcp", rcodes: [0, 3], answers: ["192.0.2.1"], latencyMs: 50 }),
+  grpcSpec(50_051, { service: "shop.Cart", inverted: true }),
+  {
+    kind: "calculated",
+    need: 1,
+    of: [{ check: "web" as CheckId, probe: tcpSpec(80) }],
+    latencyMs: null,
+    inverted: false,
+  },
+];
 const targets = {
   kind: "targets",
   version: 7,
-  targets: [target("a"), target("b", { address: "::1", probe: http })],
+  targets: [target("a", { address: "::1" }), ...probes.map((probe) => target("b", { probe }))],
 };
 
 test.each([hello, reports])("an agent's $kind message is read as it was written", (message) => {
@@ -93,7 +113,7 @@ describe("what breaks the protocol is a problem that says what would be right", 
   test.each([
     [target("a", { address: "localhost" }), 'a: expected an address, got "localhost"'],
     [
-      target("a", { probe: { ...http, path: "healthz" } }),
+      target("a", { probe: httpSpec(80, { path: "healthz" }) }),
       'targets/targets/0/probe/path: must match pattern "^/"',
     ],
     [target("a", { intervalMs: 0 }), "targets/targets/0/intervalMs: must be >= 10"],

@@ -1,6 +1,7 @@
 /** Servers for the probes to look at, on loopback ports of their own. */
 
 import { readFileSync } from "node:fs";
+import type { Server as HttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { onTestFinished } from "vitest";
@@ -45,6 +46,19 @@ async function opened(server: Server, event: string, serve: (socket: Socket) => 
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
   });
+  return startedOn(server);
+}
+
+/** Has a server of any kind listen until the test ends, and returns its port. */
+export function listening(server: Server): Promise<number> {
+  onTestFinished(async () => {
+    if ("closeAllConnections" in server) (server as HttpServer).closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return startedOn(server);
+}
+
+async function startedOn(server: Server): Promise<number> {
   server.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   return (server.address() as AddressInfo).port;
