@@ -113,8 +113,8 @@ export const keys = {
   "checks.*.load": ["header", "json", "full"],
   "checks.*.quorum": ["percent"],
 
-  "pools.*": ["check", "members"],
-  "pools.*.members.*": ["region", "ipv4", "ipv6", "weight", "probe", "port"],
+  "pools.*": ["check", "members", "shedAbove"],
+  "pools.*.members.*": ["region", "ipv4", "ipv6", "weight", "probe", "port", "shedAbove"],
 
   policy: ["geo", "nearest", "latency", "weighted", "failover"],
   "policy.geo": ["prefixes", "labels", "asns", "subdivisions", "countries", "continents", "default", "minUp"],

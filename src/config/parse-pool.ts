@@ -39,11 +39,15 @@ export function parsePools(reader: Reader | null, context: PoolContext): Readonl
 function parsePool(id: PoolId, reader: Reader, context: PoolContext): Pool {
   const pool = reader.fields(keys["pools.*"]);
   const check = pool.optional("check")?.reference("check", context.checks) ?? null;
+  const shedAbove = pool.optional("shedAbove")?.fraction() ?? null;
   const list = pool.required("members");
   const entries = list?.named() ?? [];
   if (list?.kind === "map" && entries.length === 0) list.problemAtKey("expected at least one member");
   const probe = check === null ? null : (context.checks.get(check)?.probe ?? null);
-  const members = entries.map(({ name, value }) => parseMember(id, name, value, context.regions, probe));
+  const members = entries.map(({ name, value }) => {
+    const member = parseMember(id, name, value, context.regions, probe);
+    return { ...member, shedAbove: member.shedAbove ?? shedAbove };
+  });
   refuseSharedAddresses(members, entries);
   return { id, check, members };
 }
@@ -81,6 +85,7 @@ function parseMember(
     ipv4: vip("ipv4"),
     ipv6: vip("ipv6"),
     weight: member.optional("weight")?.number(weightRange) ?? 1,
+    shedAbove: member.optional("shedAbove")?.fraction() ?? null,
   };
 }
 

@@ -1,7 +1,8 @@
-/** Keeps the facts: verdicts, slow starts and round-trip times, with the operators' overrides on top. */
+/** Keeps the facts: verdicts, slow starts, loads and round-trip times, with the operators' overrides on top. */
 
-import type { Config, VipId } from "../config/config.ts";
-import type { VantageState } from "../health/matrix.ts";
+import type { Check, Config, MemberId, PoolId, VipId } from "../config/config.ts";
+import { Loads } from "../health/loads.ts";
+import { freshForMs, type VantageState } from "../health/matrix.ts";
 import { nextStepAt, takeOf } from "../health/ramp.ts";
 import type { Report } from "../health/report.ts";
 import { RttTable } from "../health/rtt.ts";
@@ -10,7 +11,9 @@ import { type Changes, Tracker } from "../health/tracker.ts";
 import type { Verdict } from "../health/verdict.ts";
 import { cellCoordinates } from "../steering/cell.ts";
 import type { Facts } from "../steering/facts.ts";
+import { memberOfVip } from "./lookup.ts";
 import { applyOverrides, describeAction, nextEndMs, type Override, type OverrideFacts } from "./override.ts";
+import { sheddingRules } from "./shedding.ts";
 import type { StoredVerdict } from "./store.ts";
 
 /** What has become different, so that only plans that depend on it are made again. */
@@ -47,6 +50,7 @@ export function isNothing(shift: Shift): boolean {
 export class FactKeeper {
   readonly #tracker: Tracker;
   readonly #rtts: RttTable;
+  readonly #loads: Loads;
   readonly #recovering = new Set<VipId>();
   readonly #takes = new Map<VipId, number>();
   #config: Config;
@@ -72,6 +76,7 @@ export class FactKeeper {
     this.#slowStartMs = slowStarts(config);
     this.#tracker = new Tracker(trackedVips(config), config.vantages.keys(), nowMs);
     this.#rtts = new RttTable(config, cellCoordinates);
+    this.#loads = new Loads(sheddingRules(config), nowMs);
     this.#tracker.restore(verdictsOf(config, restored));
     for (const verdict of this.#tracker.verdicts().values()) this.#follow(verdict);
   }
@@ -82,6 +87,7 @@ export class FactKeeper {
     this.#slowStartMs = slowStarts(config);
     const changes = this.#tracker.retarget(trackedVips(config), config.vantages.keys(), nowMs);
     this.#rtts.retarget(config);
+    this.#loads.retarget(sheddingRules(config));
     for (const vip of this.#recovering) if (!this.#slowStartMs.has(vip)) this.#forget(vip);
     this.#applied = applyOverrides(config, this.#overrides, nowMs);
     return { ...this.#shiftBy(changes), rankings: true };
@@ -102,17 +108,19 @@ export class FactKeeper {
     for (const report of reports) {
       const changes = this.#tracker.report(report);
       this.#rtts.report(report);
+      this.#takeLoad(report);
       flipped.push(...changes.flipped);
       revised.push(...changes.revised);
     }
     return this.#shiftBy({ flipped, revised });
   }
 
-  /** Moves time: votes go stale, slow starts go on, overrides end, rankings are reconsidered. */
+  /** Moves time: votes go stale, slow starts go on, members shed load, overrides end, rankings are reconsidered. */
   tick(nowMs: number): Shift {
     this.#nowMs = nowMs;
     const judged = this.#shiftBy(this.#tracker.tick(nowMs));
     const stepped = new Set([...this.#recovering].filter((vip) => this.#step(vip)));
+    for (const member of this.#loads.tick(nowMs)) for (const vip of this.#vipsOf(member)) stepped.add(vip);
     const endsNow = this.#overrideEndMs !== null && this.#overrideEndMs <= nowMs;
     const ended = endsNow ? this.override(this.#overrides, nowMs) : NO_SHIFT;
     return [ended, { ...NO_SHIFT, vips: stepped, rankings: this.#rtts.tick(nowMs) }].reduce(
@@ -155,12 +163,38 @@ export class FactKeeper {
     return {
       nowMs,
       verdicts: forceVerdicts(this.#tracker.verdicts(), applied),
-      takes: new Map(this.#takes),
+      takes: this.#takesNow(),
+      loads: this.#loads.loads(),
       memberWeights: applied.memberWeights,
       choiceWeights: applied.choiceWeights,
       drained: applied.drained,
       latency: this.#rtts,
     };
+  }
+
+  /** What VIPs take while they ramp up, times what their members take under their load. */
+  #takesNow(): ReadonlyMap<VipId, number> {
+    const takes = new Map(this.#takes);
+    for (const [member, take] of this.#loads.takes()) {
+      const vips = this.#vipsOf(member);
+      for (const vip of vips) takes.set(vip, (this.#takes.get(vip) ?? 1) * take);
+    }
+    return takes;
+  }
+
+  /** A load is its member's, whichever of its VIPs has told it. */
+  #takeLoad({ vantage, vip, atMs, outcome }: Report): void {
+    const load = outcome.kind === "success" ? (outcome.load ?? null) : null;
+    const member = load === null ? null : memberOfVip(this.#config, vip);
+    const check = member && checkOf(this.#config, member.pool);
+    if (load === null || !member || !check) return;
+    const freshUntilMs = atMs + freshForMs(check);
+    this.#loads.report({ member: member.id, source: vantage, load, atMs, freshUntilMs });
+  }
+
+  #vipsOf(id: MemberId): readonly VipId[] {
+    const member = this.#config.members.get(id);
+    return member === undefined ? [] : vipsOf(member).map((vip) => vip.id);
   }
 
   #shiftBy({ flipped, revised }: Changes): Shift {
@@ -197,6 +231,11 @@ export class FactKeeper {
 /** The slow start of each VIP's check. */
 function slowStarts(config: Config): ReadonlyMap<VipId, number> {
   return new Map(trackedVips(config).map(({ vip, check }) => [vip, check?.slowStartMs ?? 0]));
+}
+
+function checkOf(config: Config, pool: PoolId): Check | null {
+  const id = config.pools.get(pool)?.check ?? null;
+  return id === null ? null : (config.checks.get(id) ?? null);
 }
 
 /** Stored verdicts as the tracker takes them, as far as their VIPs and vantages are still in the config. */

@@ -229,8 +229,12 @@ function opinionsOf(row: Row): { readonly known: number; readonly healthy: numbe
   return { known, healthy };
 }
 
+/** How long a report of such a check is fresh. */
+export function freshForMs({ intervalMs, timeoutMs }: Pick<Check, "intervalMs" | "timeoutMs">): number {
+  return FRESH_INTERVALS * intervalMs + timeoutMs;
+}
+
 /** The last moment at which a report of `atMs` is fresh. */
 function staleAfter(cell: Cell, atMs: number): number {
-  const { intervalMs, timeoutMs } = cell.row.check;
-  return atMs + FRESH_INTERVALS * intervalMs + timeoutMs;
+  return atMs + freshForMs(cell.row.check);
 }

@@ -8,8 +8,10 @@ import type { Verdict } from "../health/verdict.ts";
 export interface Facts {
   readonly nowMs: number;
   readonly verdicts: ReadonlyMap<VipId, Verdict>;
-  /** The share, 0 to 1, that a VIP takes of what it would be given: slow start; absent: 1. */
+  /** The share, 0 to 1, that a VIP takes of what it would be given: slow start and load; absent: 1. */
   readonly takes: ReadonlyMap<VipId, number>;
+  /** How busy members are, as far as anybody says; 1: as busy as can be. Plans follow `takes`; this is why. */
+  readonly loads: ReadonlyMap<MemberId, number>;
   /** Overridden weights of pool members. */
   readonly memberWeights: ReadonlyMap<MemberId, number>;
   /** Overridden weights of a named policy's choices, by `policy/choice`. */

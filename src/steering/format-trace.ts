@@ -55,6 +55,8 @@ function formatFact(fact: TraceFact): string {
       return formatVerdict(fact);
     case "take":
       return `takes ${formatPercent(fact.take)} of what it is offered`;
+    case "load":
+      return `load ${formatPercent(fact.load)}, sheds above ${formatPercent(fact.shedAbove)}`;
     case "drained":
       return "drained";
     case "weight":

@@ -84,6 +84,13 @@ export type TraceFact =
       readonly ageMs: number;
     }
   | { readonly kind: "take"; readonly vip: VipId; readonly take: number }
+  | {
+      readonly kind: "load";
+      readonly member: MemberId;
+      readonly load: number;
+      /** The load above which it gives answers away. */
+      readonly shedAbove: number;
+    }
   | { readonly kind: "drained"; readonly member: MemberId }
   | {
       readonly kind: "weight";
@@ -190,7 +197,7 @@ class Tracer {
 
   #memberFacts({ node, vip, verdict }: MemberEvaluation): readonly TraceFact[] {
     const { facts } = this.#terms;
-    const { id, weight: declared } = node.member;
+    const { id, weight: declared, shedAbove } = node.member;
     const found: TraceFact[] = [];
     if (verdict !== null) {
       const { vip: judged, up, basis, reason, sinceMs } = verdict;
@@ -198,6 +205,8 @@ class Tracer {
     }
     const take = vip === null ? 1 : takeOf(vip, facts);
     if (vip !== null && take < 1) found.push({ kind: "take", vip: vip.id, take });
+    const load = facts.loads.get(id);
+    if (load !== undefined && shedAbove !== null) found.push({ kind: "load", member: id, load, shedAbove });
     if (facts.drained.has(id)) found.push({ kind: "drained", member: id });
     const overridden = facts.memberWeights.get(id);
     if (overridden !== undefined) found.push({ kind: "weight", of: id, declared, overridden });

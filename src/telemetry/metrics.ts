@@ -200,7 +200,7 @@ const DNS: readonly Family[] = [
 const VIPS: readonly Family[] = [
   ofVips("up", "1: the verdict on this VIP is up. 0: it is down.", ({ up }) => Number(up)),
   ofVips("held", "1: too few vantages are fresh to judge this VIP.", ({ held }) => Number(held)),
-  ofVips("take_ratio", "The share it takes of what it is offered: slow start.", ({ take }) => take),
+  ofVips("take_ratio", "The share it takes of what it is offered: slow start and load.", ({ take }) => take),
 ];
 
 const VANTAGES: readonly Family[] = [

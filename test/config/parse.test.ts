@@ -253,6 +253,8 @@ describe("a config with every key", () => {
       ["web/dublin-2", "eu-west", 0],
       ["web/dublin-3", "eu-west", 1],
     ]);
+    expect(web?.members.map(({ shedAbove }) => shedAbove)).toEqual([0.85, 0.7, 0.85, 0.85]);
+    expect(config.members.get("spare/us-east" as MemberId)?.shedAbove).toBeNull();
     expect(config.pools.get("spare" as PoolId)?.check).toBeNull();
     expect([...config.members.keys()]).toEqual([
       ...(web?.members.map(({ id }) => id) ?? []),

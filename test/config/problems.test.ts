@@ -372,6 +372,10 @@ describe("pools", () => {
         ['1:56: pools.p.members.us.probe: expected the key "ipv6" beside it, the address to probe'],
       ],
       [
+        "pools: { p: { shedAbove: 85, members: { us: { ipv4: 192.0.2.1 } } } }",
+        ['1:26: pools.p.shedAbove: expected a share from 0 to 1, or from 0% to 100%, found "85"'],
+      ],
+      [
         "pools: { p: { members: { us: { ipv4: 192.0.2.1, weight: -1 } } } }",
         ['1:57: pools.p.members.us.weight: expected a number from 0 to 1,000,000, found "-1"'],
       ],

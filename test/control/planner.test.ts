@@ -62,6 +62,31 @@ describe("plans that are made again after each shift", () => {
   });
 });
 
+test("a member that is too busy gives answers of both its VIPs away, however it says so, and has them back in time", () => {
+  const walk = new Walk(
+    snapshotOf([{ policy: failover([pool("two"), pool("one")]), whenDown: { kind: "all" } }]),
+  );
+  const shares = (): readonly unknown[] =>
+    plansOf(walk.planner).flatMap((classes) =>
+      classes.flatMap(({ ipv4, ipv6 }) =>
+        [ipv4, ipv6].map((plan) => (plan.kind === "answer" ? plan.shares.map(({ share }) => share) : plan)),
+      ),
+    );
+  const say = (load: number, succeeds = true): void => {
+    walk.take({ kind: "report", vantage: "dublin", vip: "two/us/ipv6", succeeds, connectMs: 1, load });
+    walk.take({ kind: "tick", ms: 1_000 });
+  };
+  for (let second = 0; second < 60; second += 1) say(0.9);
+  expect(shares()).toEqual([[1], [1]]);
+  for (let second = 0; second < 60; second += 1) say(3);
+  const [ipv4, ipv6] = shares() as readonly (readonly number[])[];
+  expect(ipv4).toEqual(ipv6);
+  expect(ipv4).toHaveLength(2);
+  expect(ipv4?.[0]).toBeLessThan(0.6);
+  for (let second = 0; second < 120; second += 5) walk.take({ kind: "tick", ms: 5_000 });
+  expect(shares()).toEqual([[1], [1]]);
+});
+
 describe("services", () => {
   test("with equal policies are planned as one, unless an override could tell them apart", () => {
     const inPlace = weighted({ a: [1, member("web/us")], b: [1, member("web/eu")] });
@@ -106,7 +131,8 @@ describe("services", () => {
           ["eu", 300],
           ["ap", 5],
         ] as const) {
-          walk.take({ kind: "report", vantage, vip: `web/${region}/ipv4`, succeeds: true, connectMs });
+          const vip = `web/${region}/ipv4`;
+          walk.take({ kind: "report", vantage, vip, succeeds: true, connectMs, load: null });
         }
       }
     }
@@ -136,6 +162,7 @@ type Step =
       readonly vip: string;
       readonly succeeds: boolean;
       readonly connectMs: number;
+      readonly load: number | null;
     }
   | { readonly kind: "tick"; readonly ms: number };
 
@@ -176,6 +203,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     vip: fc.constantFrom<string>(...VIPS),
     succeeds: fc.boolean(),
     connectMs: fc.integer({ min: 1, max: 400 }),
+    load: fc.constantFrom(null, 0.2, 0.9, 3),
   }),
   fc.integer({ min: 1, max: 20_000 }).map((ms): Step => ({ kind: "tick", ms })),
 );
@@ -222,7 +250,7 @@ class Walk {
         this.#nowMs += 1;
         const timings = { connectMs: step.connectMs, tlsMs: null, firstByteMs: null };
         const outcome = step.succeeds
-          ? { kind: "success" as const, timings }
+          ? { kind: "success" as const, timings, load: step.load }
           : { kind: "failure" as const, error: "refused" as const, detail: "", timings };
         const { vantage, vip } = step;
         const report = { vantage: vantage as VantageId, vip: vip as VipId, atMs: this.#nowMs, outcome };

@@ -77,7 +77,7 @@ function whenDownOf(word: string): Service["whenDown"] {
   return { kind: "fallback", pool: word as PoolId };
 }
 
-/** `down MEMBER`, `up MEMBER`, `drained MEMBER`, `take MEMBER N`, `weight MEMBER N`, `choice POLICY/KEY N`, `rtt REGION MS`. */
+/** `down MEMBER`, `up MEMBER`, `drained MEMBER`, `take MEMBER N`, `load MEMBER N`, `weight MEMBER N`, `choice POLICY/KEY N`, `rtt REGION MS`. */
 function factsFrom(lines: readonly string[]): Facts {
   const words = lines.map((line) => line.split(" "));
   const subjects = (kind: string): readonly string[] =>
@@ -90,6 +90,7 @@ function factsFrom(lines: readonly string[]): Facts {
     down: subjects("down"),
     drained: subjects("drained"),
     takes: numbers("take"),
+    loads: numbers("load"),
     memberWeights: numbers("weight"),
     choiceWeights: numbers("choice"),
     rttMs: numbers("rtt"),

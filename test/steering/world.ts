@@ -23,6 +23,7 @@ import { type Planned, planFor } from "../../src/steering/plan.ts";
 export interface MemberSpec {
   readonly region: string;
   readonly weight?: number;
+  readonly shedAbove?: number;
   readonly families?: readonly (4 | 6)[];
 }
 
@@ -45,6 +46,7 @@ export function configOf(
         ipv4: families.includes(4) ? vipOf(`${id}/ipv4`, 4, host) : null,
         ipv6: families.includes(6) ? vipOf(`${id}/ipv6`, 6, host) : null,
         weight: spec.weight ?? 1,
+        shedAbove: spec.shedAbove ?? null,
       };
     });
     poolMap.set(pool as PoolId, { id: pool as PoolId, check: null, members });
@@ -106,13 +108,13 @@ function vipOf(id: string, family: 4 | 6, host: number): Vip {
 export const WORLD: Config = configOf(
   { us: [39, -77], eu: [53, -6], ap: [35, 139] },
   {
-    web: { us: { region: "us" }, eu: { region: "eu" }, ap: { region: "ap" } },
+    web: { us: { region: "us", shedAbove: 0.5 }, eu: { region: "eu" }, ap: { region: "ap" } },
     heavy: { us: { region: "us", weight: 3 }, eu: { region: "eu" } },
     standby: { us: { region: "us" }, eu: { region: "eu", weight: 0 }, ap: { region: "ap", weight: 0 } },
     old: { us: { region: "us", families: [4] }, eu: { region: "eu", families: [4] } },
     mixed: { us: { region: "us", families: [4] }, eu: { region: "eu" } },
-    one: { eu: { region: "eu" } },
-    two: { us: { region: "us" } },
+    one: { eu: { region: "eu", shedAbove: 0.5 } },
+    two: { us: { region: "us", shedAbove: 1 } },
     sorry: { us: { region: "us" }, ap: { region: "ap" } },
   },
 );
@@ -211,6 +213,8 @@ export interface FactSpec {
   readonly down?: readonly string[];
   /** By member. */
   readonly takes?: Readonly<Record<string, number>>;
+  /** By member. */
+  readonly loads?: Readonly<Record<string, number>>;
   readonly memberWeights?: Readonly<Record<string, number>>;
   readonly choiceWeights?: Readonly<Record<string, number>>;
   readonly drained?: readonly string[];
@@ -220,13 +224,22 @@ export interface FactSpec {
 
 /** Facts in which everything is up, but for what the spec says. */
 export function factsOf(spec: FactSpec = {}): Facts {
-  const { down = [], takes = {}, memberWeights = {}, choiceWeights = {}, drained = [], rttMs = {} } = spec;
+  const {
+    down = [],
+    takes = {},
+    loads = {},
+    memberWeights = {},
+    choiceWeights = {},
+    drained = [],
+    rttMs = {},
+  } = spec;
   return {
     nowMs: NOW_MS,
     verdicts: new Map(
       down.flatMap(bothVips).map((vip): [VipId, Verdict] => [vip, verdict(vip, { up: false })]),
     ),
     takes: new Map(Object.entries(takes).flatMap(([id, take]) => bothVips(id).map((vip) => [vip, take]))),
+    loads: new Map(Object.entries(loads).map(([id, load]) => [id as MemberId, load])),
     memberWeights: new Map(Object.entries(memberWeights).map(([id, weight]) => [id as MemberId, weight])),
     choiceWeights: new Map(Object.entries(choiceWeights)),
     drained: new Set(drained.map((id) => id as MemberId)),

@@ -40,6 +40,7 @@ function deciding(fact: TraceFact, active: readonly Override[], config: Config):
     case "drained":
       return targetsOfMember(fact.member, config).flatMap((target) => on("drain", target, active));
     case "take":
+    case "load":
     case "rtt":
       return [];
   }

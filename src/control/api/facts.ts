@@ -4,6 +4,7 @@ import Type, { type Static } from "typebox";
 import type { Config, Vip } from "../../config/config.ts";
 import { vipsOf } from "../../health/tracked.ts";
 import type { Verdict } from "../../health/verdict.ts";
+import type { Facts } from "../../steering/facts.ts";
 import type { ConnectedVantage, Desk } from "../desk.ts";
 import { memberOfVip } from "../lookup.ts";
 import type { Api } from "./api.ts";
@@ -43,8 +44,11 @@ const verdictSchema = object({
   since: moment,
   recovering: Type.Boolean({ description: "it comes back after having been down" }),
   take: Type.Number({
-    description: "the share, 0 to 1, that it takes of what it would be given: slow start",
+    description: "the share, 0 to 1, that it takes of what it would be given: slow start and load",
   }),
+  load: nullable(
+    Type.Number({ description: "how busy its member says it is; 1: as busy as can be; null: nobody says" }),
+  ),
   votes: Type.Array(vote),
 });
 
@@ -91,10 +95,10 @@ export function factRoutes(app: Api, desk: Desk): void {
     },
     ({ query }) => {
       const { config } = desk.snapshot();
-      const { takes } = desk.facts();
+      const facts = desk.facts();
       const { entries, next } = pageOf(desk.verdicts(), ({ vip }) => vip, query);
       return {
-        verdicts: entries.flatMap((entry) => verdictOf(entry, takes.get(entry.vip) ?? 1, config)),
+        verdicts: entries.flatMap((entry) => verdictOf(entry, facts, config)),
         next,
       };
     },
@@ -133,7 +137,11 @@ function regionsOf(desk: Desk): Static<typeof regionSchema>[] {
 }
 
 /** None where the VIP has gone from the config. */
-function verdictOf(verdict: Verdict, take: number, config: Config): Static<typeof verdictSchema>[] {
+function verdictOf(
+  verdict: Verdict,
+  { takes, loads }: Facts,
+  config: Config,
+): Static<typeof verdictSchema>[] {
   const member = memberOfVip(config, verdict.vip);
   const vip = member === null ? undefined : vipsOf(member).find(({ id }) => id === verdict.vip);
   if (member === null || vip === undefined) return [];
@@ -151,7 +159,8 @@ function verdictOf(verdict: Verdict, take: number, config: Config): Static<typeo
       reason,
       since: formatMoment(sinceMs),
       recovering,
-      take,
+      take: takes.get(vip.id) ?? 1,
+      load: loads.get(member.id) ?? null,
       votes: votes.map(({ vantage, opinion, counts, error, reportedAtMs }) => {
         return { vantage, opinion, counts, error, reportedAt: formatOptionalMoment(reportedAtMs) };
       }),

@@ -198,6 +198,7 @@ describe("the facts", () => {
         since: "2026-01-01T00:00:00.000Z",
         recovering: false,
         take: 1,
+        load: null,
         votes: [
           {
             vantage: "dublin",
