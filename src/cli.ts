@@ -19,6 +19,10 @@ const program = new Command("meridian")
   .version(version);
 
 const config = new Option("--config <dir>", "folder with meridian.yaml").default(".");
+const api = new Option("--api <url>", "API of the node").default(
+  process.env["MERIDIAN_API"] ?? "http://127.0.0.1:8053",
+);
+const tokenFile = new Option("--token-file <file>", "file with a token; else the variable MERIDIAN_TOKEN");
 
 program
   .command("serve")
@@ -66,10 +70,19 @@ program
     [],
   )
   .option("--type <type>", "A, AAAA or HTTPS", "A")
-  .option("--api <url>", "API of the node", process.env["MERIDIAN_API"] ?? "http://127.0.0.1:8053")
-  .option("--token-file <file>", "file with a token; else the variable MERIDIAN_TOKEN")
+  .addOption(api)
+  .addOption(tokenFile)
   .option("--json", "print the API's answer as it is")
   .action(async (name, options) => (await import("./command/explain.ts")).explain(name, options));
+
+program
+  .command("release")
+  .description("bring up what is healthy and held down")
+  .argument("<name>", "a region, a member (pool/member) or a VIP (pool/member/ipv4)")
+  .requiredOption("--reason <text>", "why; it goes to the audit list")
+  .addOption(api)
+  .addOption(tokenFile)
+  .action(async (name, options) => (await import("./command/release.ts")).release(name, options));
 
 const token = program.command("token").description("make, list and remove tokens of a node");
 token

@@ -41,6 +41,20 @@ export type Quorum =
   | { readonly kind: "all" }
   | { readonly kind: "percent"; readonly percent: number };
 
+/** What happens when a VIP that was down is healthy again. Times in milliseconds. */
+export type Failback =
+  | {
+      readonly kind: "auto";
+      /** How long it must have been healthy before it comes back, after its first flap; 0: it comes back at once. */
+      readonly holdDownMs: number;
+      /** Each further flap doubles that up to here; at least `holdDownMs`. */
+      readonly holdDownMsMax: number;
+      /** Being up for so long makes one flap forgotten, so it halves the hold. */
+      readonly halfLifeMs: number;
+    }
+  /** It stays down until an operator releases it. */
+  | { readonly kind: "manual" };
+
 /** How a member is probed, and when it is judged. All times in milliseconds. */
 export interface Check {
   readonly id: CheckId;
@@ -59,6 +73,7 @@ export interface Check {
   readonly quorum: Quorum;
   /** With fewer fresh vantages verdicts are held as they are. */
   readonly minVantages: number;
+  readonly failback: Failback;
   /** A VIP that comes back takes its full share only after this long; 0: at once. */
   readonly slowStartMs: number;
 }

@@ -93,6 +93,7 @@ export const keys = {
     "jitter",
     "quorum",
     "minVantages",
+    "failback",
     "slowStart",
   ],
   "checks.*.send": ["hex"],
@@ -112,6 +113,7 @@ export const keys = {
   "checks.*.expect.json.*": ["above", "below"],
   "checks.*.load": ["header", "json", "full"],
   "checks.*.quorum": ["percent"],
+  "checks.*.failback": ["holdDown", "holdDownMax", "halfLife"],
 
   "pools.*": ["check", "members", "shedAbove"],
   "pools.*.members.*": ["region", "ipv4", "ipv6", "weight", "probe", "port", "shedAbove"],

@@ -1,6 +1,6 @@
 /** The section `checks`: how members are probed, and when they are judged. */
 
-import type { Check, CheckId, ProbeSpec, Quorum } from "./config.ts";
+import type { Check, CheckId, Failback, ProbeSpec, Quorum } from "./config.ts";
 import { keys } from "./keys.ts";
 import { type CheckFields, parseProbes } from "./parse-probe.ts";
 import type { Reader } from "./read.ts";
@@ -12,6 +12,7 @@ const percentRange = { least: 1, most: 100 };
 const intervalRange = { least: 100, most: 3_600_000 };
 const timeoutRange = { least: 10, most: 3_600_000 };
 const jitterRange = { least: 0, most: 3_600_000 };
+const holdRange = { least: 1000, most: 86_400_000 };
 const slowStartRange = { least: 0, most: 86_400_000 };
 
 /** The section `checks`; null where it is not given. `vantageCount` is how many vantages the file declares. */
@@ -40,6 +41,7 @@ function parseCheck(id: CheckId, check: CheckFields, probe: ProbeSpec, vantageCo
     jitterMs: atMost(intervalMs, check.optional("jitter"), jitterRange, Math.round(intervalMs / 10)),
     quorum: parseQuorum(check.optional("quorum")),
     minVantages: parseMinVantages(check.optional("minVantages"), vantageCount),
+    failback: parseFailback(check.optional("failback")),
     slowStartMs: check.optional("slowStart")?.duration(slowStartRange) ?? 60_000,
   };
 }
@@ -65,4 +67,20 @@ function parseQuorum(reader: Reader | null): Quorum {
     return { kind: "percent", percent: quorum.required("percent")?.number(percentRange) ?? Number.NaN };
   }
   return { kind: reader?.oneOf(["majority", "any", "all"], "{ percent: 60 }") ?? "majority" };
+}
+
+/** At once where nothing is said: only who asks for a hold is to wait. */
+function parseFailback(reader: Reader | null): Failback {
+  const usual = { kind: "auto", holdDownMs: 0, holdDownMsMax: 3_600_000, halfLifeMs: 900_000 } as const;
+  if (reader?.kind !== "map") {
+    const kind = reader?.oneOf(["auto", "manual"], "{ holdDown: 2m }") ?? "auto";
+    return kind === "manual" ? { kind } : usual;
+  }
+  const failback = reader.fields(keys["checks.*.failback"]);
+  const holdDownMs = failback.required("holdDown")?.duration(holdRange) ?? Number.NaN;
+  const most = failback.optional("holdDownMax");
+  const holdDownMsMax = most?.duration(holdRange) ?? Math.max(usual.holdDownMsMax, holdDownMs);
+  if (holdDownMsMax < holdDownMs) most?.expected(`at least the holdDown, ${formatDuration(holdDownMs)}`);
+  const halfLifeMs = failback.optional("halfLife")?.duration(holdRange) ?? usual.halfLifeMs;
+  return { kind: "auto", holdDownMs, holdDownMsMax, halfLifeMs };
 }

@@ -1,5 +1,6 @@
 /** The one door: every change that somebody makes, by API, command line or file, goes through here. */
 
+import type { VipId } from "../config/config.ts";
 import type { Problem } from "../problem.ts";
 import { suggest } from "../suggest.ts";
 import { Rcode } from "../wire/codes.ts";
@@ -23,6 +24,9 @@ import {
   isActive,
   type Override,
   overrideId,
+  targetProblem,
+  type VipTarget,
+  vipsUnder,
 } from "./override.ts";
 import type { Loaded, Loader, Snapshot } from "./snapshot.ts";
 import type { AuditEvent, NewAuditEntry, Store, StoredChange } from "./store.ts";
@@ -33,6 +37,8 @@ export type Edit =
   /** Replaces the override of the same kind and target. `untilMs` is in the future; null: no end. */
   | { readonly kind: "set-override"; readonly action: Action; readonly untilMs: number | null }
   | { readonly kind: "end-override"; readonly id: string }
+  /** Brings up what is healthy and held down. */
+  | { readonly kind: "release"; readonly target: VipTarget }
   /** Answers this value at an `_acme-challenge` name; one that is there gets this end. */
   | { readonly kind: "set-challenge"; readonly owner: Name; readonly value: string; readonly untilMs: number }
   | { readonly kind: "end-challenge"; readonly owner: Name; readonly value: string }
@@ -73,6 +79,9 @@ export interface DoorOptions {
   readonly versionSeen: () => number;
   /** Puts other overrides in force before it returns. `audit` says what is new, for the log. */
   readonly override: (overrides: readonly Override[], audit: readonly NewAuditEntry[]) => void;
+  readonly isHeldDown: (vip: VipId) => boolean;
+  /** Brings up VIPs that are held down before it returns. `audit` says what is new, for the log. */
+  readonly release: (vips: readonly VipId[], audit: readonly NewAuditEntry[]) => void;
   /** Has other challenges answered before it returns. `audit` says what is new, for the log. */
   readonly challenge: (challenges: readonly Challenge[], audit: readonly NewAuditEntry[]) => void;
   /** Puts the book of another snapshot in force, or says why it cannot be. */
@@ -102,6 +111,8 @@ export class Door {
           return this.#setOverride(request, request.edit.action, request.edit.untilMs);
         case "end-override":
           return this.#endOverride(request, request.edit.id);
+        case "release":
+          return this.#release(request, request.edit.target);
         case "set-challenge":
         case "end-challenge":
           return this.#editChallenges(request, this.#challengeEdit(request, request.edit));
@@ -184,6 +195,23 @@ export class Door {
     }
     const audit = [this.#entry("override-ended", describeAction(override.action), request)];
     return this.#write({ set: [], ended: [id], audit });
+  }
+
+  #release(request: ChangeRequest, target: VipTarget): ChangeOutcome {
+    const { snapshot, isHeldDown, release, store } = this.#options;
+    const { config } = snapshot();
+    const problem = targetProblem(config, target);
+    if (problem !== null) return refused(problem);
+    const vips = vipsUnder(config, target).filter(isHeldDown);
+    if (vips.length === 0) return refused(`${target.by} ${target.id}: nothing of it is held down`);
+    const audit = [
+      this.#entry("hold-released", `release ${target.by} ${target.id}: ${vips.join(", ")}`, request),
+    ];
+    const version = this.version() + 1;
+    const stored = store.commit({ version, set: [], ended: [], audit });
+    if (stored.kind === "conflict") return stored;
+    release(vips, audit);
+    return { kind: "published", version };
   }
 
   #challengeEdit(

@@ -26,10 +26,18 @@ export interface Shift {
   readonly rankings: boolean;
   /** Verdicts that went from up to down or back by themselves. */
   readonly flipped: readonly Verdict[];
+  /** Those that are up or down as before, and otherwise different. */
+  readonly revised: readonly Verdict[];
 }
 
 /** Nothing has become different. */
-export const NO_SHIFT: Shift = { vips: new Set(), choices: new Set(), rankings: false, flipped: [] };
+export const NO_SHIFT: Shift = {
+  vips: new Set(),
+  choices: new Set(),
+  rankings: false,
+  flipped: [],
+  revised: [],
+};
 
 /** Two shifts as one. */
 export function joinShifts(a: Shift, b: Shift): Shift {
@@ -38,6 +46,7 @@ export function joinShifts(a: Shift, b: Shift): Shift {
     choices: a.choices.union(b.choices),
     rankings: a.rankings || b.rankings,
     flipped: [...a.flipped, ...b.flipped],
+    revised: [...a.revised, ...b.revised],
   };
 }
 
@@ -115,7 +124,12 @@ export class FactKeeper {
     return this.#shiftBy({ flipped, revised });
   }
 
-  /** Moves time: votes go stale, slow starts go on, members shed load, overrides end, rankings are reconsidered. */
+  /** Brings up those of these VIPs that are held down. */
+  release(vips: Iterable<VipId>, nowMs: number): Shift {
+    return this.#shiftBy(this.#tracker.release(vips, nowMs));
+  }
+
+  /** Moves time: votes go stale, slow starts and holds go on, members shed load, overrides end, rankings are reconsidered. */
   tick(nowMs: number): Shift {
     this.#nowMs = nowMs;
     const judged = this.#shiftBy(this.#tracker.tick(nowMs));
@@ -129,9 +143,11 @@ export class FactKeeper {
     );
   }
 
-  /** When something changes by the clock alone: a slow start's next step or an override's end; null: nothing. */
+  /** When something changes by the clock alone: a slow start's next step, the end of a hold or an override; null: nothing. */
   nextDueMs(): number | null {
     let next = this.#overrideEndMs;
+    const holdEndMs = this.#tracker.nextHoldEndMs();
+    if (holdEndMs !== null && (next === null || holdEndMs < next)) next = holdEndMs;
     for (const vip of this.#recovering) {
       const verdict = this.#tracker.verdicts().get(vip);
       const stepMs = verdict && nextStepAt(verdict, this.#slowStartMs.get(vip) ?? 0, this.#nowMs);
@@ -200,7 +216,7 @@ export class FactKeeper {
   #shiftBy({ flipped, revised }: Changes): Shift {
     const changed = [...flipped, ...revised];
     for (const verdict of changed) this.#follow(verdict);
-    return { ...NO_SHIFT, vips: new Set(changed.map(({ vip }) => vip)), flipped };
+    return { ...NO_SHIFT, vips: new Set(changed.map(({ vip }) => vip)), flipped, revised };
   }
 
   #follow(verdict: Verdict): void {
@@ -251,8 +267,10 @@ function verdictsOf(config: Config, stored: readonly StoredVerdict[]): readonly 
       error: null,
       reportedAtMs: null,
     }));
-    const { up, sinceMs, recovering } = found;
-    return [{ vip, up, basis: "held", reason: "held from before a restart", votes, sinceMs, recovering }];
+    const { up, sinceMs, recovering, flaps, healthySinceMs } = found;
+    const hold = healthySinceMs === null ? null : { healthySinceMs, untilMs: null };
+    const reason = "held from before a restart";
+    return [{ vip, up, basis: "held", reason, votes, sinceMs, recovering, flaps, hold }];
   });
 }
 
@@ -273,6 +291,8 @@ function forceVerdicts(
       votes: judged.get(vip)?.votes ?? [],
       sinceMs: createdMs,
       recovering: false,
+      flaps: judged.get(vip)?.flaps ?? 0,
+      hold: null,
     });
   }
   return verdicts;

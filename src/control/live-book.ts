@@ -21,8 +21,12 @@ export interface LiveBookOptions {
   readonly keeper: FactKeeper;
   readonly publisher: Publisher;
   readonly nowMs: () => number;
-  /** Told of verdicts that flipped and what that moved, after dns has been told. */
-  readonly onFlip: (flipped: readonly Verdict[], replanned: readonly Replanned[]) => void;
+  /** Told of verdicts that flipped and what that moved, and of those revised, after dns has been told. */
+  readonly onVerdicts: (
+    flipped: readonly Verdict[],
+    revised: readonly Verdict[],
+    replanned: readonly Replanned[],
+  ) => void;
 }
 
 /** Shifts come in; plans go out, all of one turn of the event loop together. */
@@ -57,7 +61,7 @@ export class LiveBook {
     const shift = this.#pending;
     this.#pending = NO_SHIFT;
     if (isNothing(shift)) return [];
-    const { keeper, publisher, nowMs, onFlip } = this.#options;
+    const { keeper, publisher, nowMs, onVerdicts } = this.#options;
     let replanned: readonly Replanned[] = [];
     if (this.#edition !== null) {
       const { planner, directory } = this.#edition;
@@ -65,7 +69,8 @@ export class LiveBook {
       publisher.patch(patchesFor(directory, replanned));
     }
     if (this.#late !== null) this.#late = joinShifts(this.#late, shift);
-    if (shift.flipped.length > 0) onFlip(shift.flipped, replanned);
+    const { flipped, revised } = shift;
+    if (flipped.length + revised.length > 0) onVerdicts(flipped, revised, replanned);
     return replanned;
   }
 

@@ -23,14 +23,14 @@ import type {
   Status,
 } from "./desk.ts";
 import { explainName } from "./explain.ts";
-import { FactKeeper } from "./fact-keeper.ts";
+import { FactKeeper, type Shift } from "./fact-keeper.ts";
 import { inTurns } from "./in-turns.ts";
 import { Ingest } from "./ingest.ts";
 import { KeyRoller, type SignedZoneView } from "./key-roller.ts";
 import { type Edition, LiveBook } from "./live-book.ts";
 import { describeMoved } from "./moved.ts";
 import { Notifier } from "./notifier.ts";
-import { isActive, isStale, type Override } from "./override.ts";
+import { isActive, isStale } from "./override.ts";
 import { lookAtParent } from "./parent.ts";
 import type { Replanned } from "./planner.ts";
 import type { Publisher } from "./publish.ts";
@@ -121,7 +121,7 @@ export class NodeDesk implements Desk {
       keeper: this.#keeper,
       publisher,
       nowMs,
-      onFlip: (flipped, replanned) => this.#onFlip(flipped, replanned),
+      onVerdicts: (flipped, revised, replanned) => this.#onVerdicts(flipped, revised, replanned),
     });
     this.#door = new Door({
       store: this.#store,
@@ -129,7 +129,9 @@ export class NodeDesk implements Desk {
       nowMs,
       snapshot: () => this.snapshot(),
       versionSeen: () => publisher.versionSeen,
-      override: (overrides, audit) => this.#override(overrides, audit),
+      override: (overrides, audit) => this.#follow(this.#keeper.override(overrides, nowMs()), audit),
+      isHeldDown: (vip) => (this.#keeper.judged().get(vip)?.hold ?? null) !== null,
+      release: (vips, audit) => this.#follow(this.#keeper.release(vips, nowMs()), audit),
       challenge: (challenges, audit) => this.#challenge(challenges, audit),
       replace: (snapshot, version) => this.#book.replace(snapshot, version),
       onLoaded: (loaded, problems) => this.#onLoaded(loaded, problems),
@@ -309,21 +311,30 @@ export class NodeDesk implements Desk {
     this.#options.log.error({ cause: String(cause) }, what);
   }
 
-  /** In one line: who was judged, by whom, why, and what moved. */
-  #onFlip(flipped: readonly Verdict[], replanned: readonly Replanned[]): void {
+  /** In one line: who was judged, by whom, why, and what moved. What a restart must not forget is stored. */
+  #onVerdicts(
+    flipped: readonly Verdict[],
+    revised: readonly Verdict[],
+    replanned: readonly Replanned[],
+  ): void {
     const { config } = this.snapshot();
-    const flips = describeFlips(flipped, config);
-    this.#options.log.warn(`${flips}; moved: ${describeMoved(replanned, config) ?? "nothing"}`);
+    if (flipped.length > 0) {
+      const flips = describeFlips(flipped, config);
+      this.#options.log.warn(`${flips}; moved: ${describeMoved(replanned, config) ?? "nothing"}`);
+    }
     this.#arm();
+    const memorable = [...flipped, ...revised.filter(({ up }) => !up)];
+    if (memorable.length === 0) return;
     try {
-      this.#store.saveVerdicts(flipped.map(storedVerdict));
+      this.#store.saveVerdicts(memorable.map(storedVerdict));
     } catch (cause) {
       this.#complain("verdicts are not stored; after a restart they would be as they were before", cause);
     }
   }
 
-  #override(overrides: readonly Override[], audit: readonly NewAuditEntry[]): void {
-    this.#book.shift(this.#keeper.override(overrides, this.nowMs()));
+  /** Moves the plans at once by what an operator has ordered, and logs it. */
+  #follow(shift: Shift, audit: readonly NewAuditEntry[]): void {
+    this.#book.shift(shift);
     const moved = describeMoved(this.#book.flush(), this.snapshot().config) ?? "nothing";
     for (const { author, event, detail, reason, version } of audit) {
       this.#options.log.info({ version }, `${author}: ${event}: ${detail} (${reason}); moved: ${moved}`);
@@ -390,12 +401,14 @@ export class NodeDesk implements Desk {
   }
 }
 
-function storedVerdict({ vip, up, sinceMs, recovering, votes }: Verdict): StoredVerdict {
+function storedVerdict({ vip, up, sinceMs, recovering, flaps, hold, votes }: Verdict): StoredVerdict {
   return {
     vip,
     up,
     sinceMs,
     recovering,
+    flaps,
+    healthySinceMs: hold?.healthySinceMs ?? null,
     opinions: new Map(votes.map(({ vantage, opinion }) => [vantage, opinion])),
   };
 }

@@ -1,6 +1,6 @@
 /** Overrides: an operator's word that wins over facts and config, and how they become facts. */
 
-import type { Config, Member, MemberId, VipId } from "../config/config.ts";
+import type { Config, Member, MemberId, Vip, VipId } from "../config/config.ts";
 import { weightRange } from "../config/parse-pool.ts";
 import type { Policy } from "../config/policy.ts";
 import { vipsOf } from "../health/tracked.ts";
@@ -18,7 +18,7 @@ export type Action =
   | { readonly kind: "drain"; readonly target: Target<"member" | "region"> }
   | {
       readonly kind: "force";
-      readonly target: Target<"member" | "region" | "vip">;
+      readonly target: VipTarget;
       readonly verdict: "up" | "down";
     };
 
@@ -31,6 +31,9 @@ export interface Target<By extends string = "member" | "region" | "choice" | "vi
    */
   readonly id: string;
 }
+
+/** What has verdicts. */
+export type VipTarget = Target<"member" | "region" | "vip">;
 
 /** An action with who ordered it, why, and until when. */
 export interface Override {
@@ -76,8 +79,13 @@ export function actionProblem(config: Config, action: Action): string | null {
   if (action.kind === "weight" && !(action.weight >= least && action.weight <= most)) {
     return `weight: expected ${least} to ${most}, got ${action.weight}`;
   }
-  const { by, id } = action.target;
-  if (isKnown(config, action.target)) return null;
+  return targetProblem(config, action.target);
+}
+
+/** What is wrong with a target under this config; null: nothing. */
+export function targetProblem(config: Config, target: Target): string | null {
+  const { by, id } = target;
+  if (isKnown(config, target)) return null;
   const near = suggest(id, candidates(config, by));
   return `no ${by} "${id}" in ${config.file}${near === null ? "" : `; did you mean "${near}"?`}`;
 }
@@ -125,13 +133,23 @@ export function applyOverrides(config: Config, overrides: Iterable<Override>, no
       else if (action.kind === "drain") drained.add(member.id);
       else {
         for (const vip of vipsOf(member)) {
-          if (action.target.by === "vip" && vip.id !== action.target.id) continue;
-          forced.set(vip.id, { verdict: action.verdict, override });
+          if (isUnder(action.target, vip)) forced.set(vip.id, { verdict: action.verdict, override });
         }
       }
     }
   }
   return { memberWeights, choiceWeights, drained, forced };
+}
+
+/** The VIPs that a target speaks of. */
+export function vipsUnder(config: Config, target: VipTarget): readonly VipId[] {
+  const vips = membersOf(config, target).flatMap(vipsOf);
+  return vips.filter((vip) => isUnder(target, vip)).map(({ id }) => id);
+}
+
+/** Whether a target speaks of a VIP of one of its members. */
+function isUnder(target: VipTarget, vip: Vip): boolean {
+  return target.by !== "vip" || vip.id === target.id;
 }
 
 /** A wide target is applied first, so that a narrow one overwrites it. */

@@ -62,6 +62,8 @@ const STEPS: readonly string[] = [
      until_ms INTEGER NOT NULL,
      PRIMARY KEY (owner, value)
    ) STRICT;`,
+  `ALTER TABLE verdicts ADD COLUMN flaps INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE verdicts ADD COLUMN healthy_since_ms INTEGER;`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

@@ -100,6 +100,8 @@ class SqliteStore implements Store {
         up: row["up"] === 1,
         sinceMs: integer(row, "since_ms"),
         recovering: row["recovering"] === 1,
+        flaps: integer(row, "flaps"),
+        healthySinceMs: row["healthy_since_ms"] === null ? null : integer(row, "healthy_since_ms"),
         opinions: opinions.get(vip) ?? new Map<string, Opinion>(),
       };
     });
@@ -107,14 +109,17 @@ class SqliteStore implements Store {
 
   saveVerdicts(verdicts: readonly StoredVerdict[]): void {
     this.#transaction(() => {
-      for (const { vip, up, sinceMs, recovering, opinions } of verdicts) {
+      for (const { vip, up, sinceMs, recovering, flaps, healthySinceMs, opinions } of verdicts) {
         this.#run("DELETE FROM verdicts WHERE vip = ?", vip);
         this.#run(
-          "INSERT INTO verdicts (vip, up, since_ms, recovering) VALUES (?, ?, ?, ?)",
+          `INSERT INTO verdicts (vip, up, since_ms, recovering, flaps, healthy_since_ms)
+           VALUES (?, ?, ?, ?, ?, ?)`,
           vip,
           Number(up),
           sinceMs,
           Number(recovering),
+          flaps,
+          healthySinceMs,
         );
         for (const [vantage, opinion] of opinions) {
           this.#run("INSERT INTO opinions (vip, vantage, opinion) VALUES (?, ?, ?)", vip, vantage, opinion);
@@ -302,6 +307,7 @@ const AUDIT_EVENTS = [
   "override-replaced",
   "override-ended",
   "override-expired",
+  "hold-released",
   "challenges-set",
   "challenges-ended",
   "challenges-expired",

@@ -64,6 +64,7 @@ export type AuditEvent =
   | "override-replaced"
   | "override-ended"
   | "override-expired"
+  | "hold-released"
   | "challenges-set"
   | "challenges-ended"
   | "challenges-expired"
@@ -97,6 +98,9 @@ export interface StoredVerdict {
   readonly up: boolean;
   readonly sinceMs: number;
   readonly recovering: boolean;
+  readonly flaps: number;
+  /** Since when it has been healthy while it is held down; null: it is not. */
+  readonly healthySinceMs: number | null;
   /** What each vantage thought of the VIP. */
   readonly opinions: ReadonlyMap<string, Opinion>;
 }

@@ -1,9 +1,10 @@
-/** From reports to verdicts: a state machine without clock or timers, moved only by `report()` and `tick()`. */
+/** From reports to verdicts: a state machine without clock or timers, moved by `report()`, `tick()` and operators. */
 
 import type { Check, VantageId, VipId } from "../config/config.ts";
+import { holdOf, isSameHold } from "./failback.ts";
 import { Matrix, type VantageState } from "./matrix.ts";
 import type { Report } from "./report.ts";
-import { assumedUp, judgeBy, nextRuling, type Ruling, reasonOf } from "./ruling.ts";
+import { assumedUp, comeBack, judgeBy, nextRuling, type Ruling, reasonOf } from "./ruling.ts";
 import type { TrackedVip } from "./tracked.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -11,7 +12,7 @@ import type { Verdict } from "./verdict.ts";
 export interface Changes {
   /** Verdicts whose `up` changed. */
   readonly flipped: readonly Verdict[];
-  /** Verdicts as up or down as before, whose `basis` or `recovering` changed. */
+  /** Verdicts as up or down as before, whose `basis`, `recovering` or `hold` changed. */
   readonly revised: readonly Verdict[];
 }
 
@@ -20,10 +21,12 @@ export interface Changes {
  *
  * 1. Reports of different vantages and VIPs may come in any order: opinions, votes, judgements and isolation are the
  *    same in the end. Of one vantage on one VIP, reports that are not newer than the last are ignored.
- * 2. What depends on the way there is what remembers: `sinceMs`, `recovering`, and for a VIP that too few vote on,
- *    whether it is up, and whether that is held or assumed.
- * 3. Time moves by `tick()` alone and never back. Reports are judged at once; only staleness and the end of slow start
- *    wait for a tick.
+ * 2. What depends on the way there is what remembers: `sinceMs`, `recovering`, `flaps`, and for a VIP that too few vote
+ *    on, whether it is up, and whether that is held or assumed. A hold remembers that a VIP was down, so two nodes that
+ *    heard the same in another order may differ until it is over: for the longest hold after the votes have come to
+ *    rest. Nobody is up whom the votes call down, whatever the order.
+ * 3. Time moves by `tick()` alone and never back. Reports are judged at once; only staleness and the ends of slow
+ *    starts and holds wait for a tick.
  * 4. A VIP judged by another has that one's verdict, under its own name.
  */
 export class Tracker {
@@ -31,7 +34,8 @@ export class Tracker {
   #matrix: Matrix = new Matrix(new Map(), []);
   /** By every VIP that it speaks for. */
   #judged: ReadonlyMap<VipId, Judged> = new Map();
-  readonly #recovering = new Set<Judged>();
+  /** Those whose verdict changes by the clock alone: they recover, or are held down until some time. */
+  readonly #waiting = new Set<Judged>();
   #verdicts: ReadonlyMap<VipId, Verdict> = new Map();
   /** Those whose verdicts in `#verdicts` have been overtaken: they are written when somebody asks. */
   readonly #overtaken = new Set<Judged>();
@@ -57,7 +61,7 @@ export class Tracker {
     }
     this.#matrix = matrix;
 
-    this.#recovering.clear();
+    this.#waiting.clear();
     this.#overtaken.clear();
     this.#verdicts = new Map();
     for (const judged of new Set(this.#judged.values())) {
@@ -72,14 +76,22 @@ export class Tracker {
    * their opinions go on from where they were, so that `rise` holds across a restart too.
    */
   restore(verdicts: Iterable<Verdict>): void {
-    for (const { vip, up, basis, sinceMs, recovering, votes } of verdicts) {
+    for (const { vip, up, basis, sinceMs, recovering, flaps, hold, votes } of verdicts) {
       const judged = this.#judged.get(vip);
-      if (judged?.leader !== vip || judged.ruling.basis !== "assumed") continue;
+      if (judged?.leader !== vip || judged.check === null || judged.ruling.basis !== "assumed") continue;
       // The others say nothing of the VIP itself: an override is put on top of verdicts, not into them.
       if (basis !== "judged" && basis !== "held") continue;
       for (const vote of votes) this.#matrix.recall(vip, vote.vantage, vote.opinion);
-      judged.ruling = { up, basis: "held", sinceMs: Math.min(sinceMs, this.#nowMs), recovering };
-      if (recovering) this.#recovering.add(judged);
+      const healthySinceMs = hold === null ? null : Math.min(hold.healthySinceMs, this.#nowMs);
+      judged.ruling = {
+        up,
+        basis: "held",
+        sinceMs: Math.min(sinceMs, this.#nowMs),
+        recovering,
+        flaps,
+        hold: healthySinceMs === null ? null : holdOf(judged.check.failback, flaps, healthySinceMs),
+      };
+      this.#await(judged);
       this.#overtaken.add(judged);
     }
   }
@@ -93,11 +105,37 @@ export class Tracker {
     return affected.length === 0 ? NO_CHANGES : this.#judge(affected, Math.max(report.atMs, this.#nowMs));
   }
 
-  /** Moves time: votes go stale, slow starts end. Made to be called about once a second. */
+  /** Brings up those of these VIPs that are held down, with those that share their verdict. Nothing else changes. */
+  release(vips: Iterable<VipId>, nowMs: number): Changes {
+    this.#nowMs = Math.max(this.#nowMs, nowMs);
+    const flipped: Verdict[] = [];
+    for (const vip of vips) {
+      const judged = this.#judged.get(vip);
+      if (judged === undefined || judged.check === null || judged.ruling.hold === null) continue;
+      judged.ruling = comeBack(judged.ruling, judged.check, this.#nowMs);
+      this.#await(judged);
+      this.#overtaken.add(judged);
+      flipped.push(...this.#verdictsOf(judged));
+    }
+    return { flipped, revised: [] };
+  }
+
+  /** When the next hold ends, after the last tick; null: none does by itself. */
+  nextHoldEndMs(): number | null {
+    let next: number | null = null;
+    for (const { ruling } of this.#waiting) {
+      const endMs = ruling.hold?.untilMs ?? null;
+      // One that is past waits for votes.
+      if (endMs !== null && endMs > this.#nowMs && (next === null || endMs < next)) next = endMs;
+    }
+    return next;
+  }
+
+  /** Moves time: votes go stale, slow starts and holds end. Made to be called about once a second. */
   tick(nowMs: number): Changes {
     this.#nowMs = Math.max(this.#nowMs, nowMs);
     const affected = new Set(this.#matrix.expire(this.#nowMs));
-    for (const { leader } of this.#recovering) affected.add(leader);
+    for (const { leader } of this.#waiting) affected.add(leader);
     return affected.size === 0 ? NO_CHANGES : this.#judge(affected, this.#nowMs);
   }
 
@@ -137,8 +175,13 @@ export class Tracker {
     if (judged.check === null) return;
     const judgement = judgeBy(judged.check, this.#matrix.tally(judged.leader));
     judged.ruling = nextRuling(judged.ruling, judgement, judged.check, nowMs);
-    if (judged.ruling.recovering) this.#recovering.add(judged);
-    else this.#recovering.delete(judged);
+    this.#await(judged);
+  }
+
+  #await(judged: Judged): void {
+    const { recovering, hold } = judged.ruling;
+    if (recovering || hold !== null) this.#waiting.add(judged);
+    else this.#waiting.delete(judged);
   }
 
   #verdictsOf(judged: Judged): readonly Verdict[] {
@@ -198,8 +241,11 @@ function changesBetween(before: ReadonlyMap<VipId, Verdict>, after: ReadonlyMap<
     const earlier = before.get(vip);
     if (earlier === undefined) continue;
     if (earlier.up !== verdict.up) flipped.push(verdict);
-    else if (earlier.basis !== verdict.basis || earlier.recovering !== verdict.recovering)
-      revised.push(verdict);
+    else if (isRevised(earlier, verdict)) revised.push(verdict);
   }
   return { flipped, revised };
+}
+
+function isRevised(a: Verdict, b: Verdict): boolean {
+  return a.basis !== b.basis || a.recovering !== b.recovering || !isSameHold(a.hold, b.hold);
 }

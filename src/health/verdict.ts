@@ -18,6 +18,14 @@ export interface Vote {
   readonly reportedAtMs: number | null;
 }
 
+/** What keeps a VIP down that is healthy again (`health/failback.ts`). */
+export interface Hold {
+  /** Since when the votes have said up without a break. */
+  readonly healthySinceMs: number;
+  /** When it comes back; null: when an operator releases it. */
+  readonly untilMs: number | null;
+}
+
 /** Up or down for a VIP. */
 export interface Verdict {
   readonly vip: VipId;
@@ -34,4 +42,8 @@ export interface Verdict {
   readonly sinceMs: number;
   /** True while it comes back after having been down: slow start applies from `sinceMs`. */
   readonly recovering: boolean;
+  /** How many flaps counted when it last went down; 0: it never did, or its check holds nothing down. */
+  readonly flaps: number;
+  /** null: nothing but the votes keeps it down, or it is up. */
+  readonly hold: Hold | null;
 }

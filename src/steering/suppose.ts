@@ -39,6 +39,8 @@ export function suppose(facts: Facts, suppositions: readonly Supposition[]): Fac
           votes: [],
           sinceMs: facts.nowMs,
           recovering: false,
+          flaps: 0,
+          hold: null,
         });
         break;
       case "drained":

@@ -36,6 +36,10 @@ export interface MeasuredVip {
   readonly up: boolean;
   /** Too few vantages are fresh, so the verdict stays as it was. */
   readonly held: boolean;
+  /** It is healthy, and stays down until its hold is over. */
+  readonly heldDown: boolean;
+  /** How many counted when it last went down. */
+  readonly flaps: number;
   /** The share, 0 to 1, that it takes of what it would be given. */
   readonly take: number;
 }
@@ -200,6 +204,8 @@ const DNS: readonly Family[] = [
 const VIPS: readonly Family[] = [
   ofVips("up", "1: the verdict on this VIP is up. 0: it is down.", ({ up }) => Number(up)),
   ofVips("held", "1: too few vantages are fresh to judge this VIP.", ({ held }) => Number(held)),
+  ofVips("held_down", "1: this VIP is healthy again and held down.", ({ heldDown }) => Number(heldDown)),
+  ofVips("flaps", "How many flaps counted when this VIP last went down.", ({ flaps }) => flaps),
   ofVips("take_ratio", "The share it takes of what it is offered: slow start and load.", ({ take }) => take),
 ];
 

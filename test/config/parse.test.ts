@@ -159,6 +159,7 @@ describe("a config with every key", () => {
       jitterMs: 0,
       quorum: { kind: "percent", percent: 60 },
       minVantages: 2,
+      failback: { kind: "auto", holdDownMs: 90_000, holdDownMsMax: 1_800_000, halfLifeMs: 600_000 },
       slowStartMs: 120_000,
     });
     expect(config.checks.get("port" as CheckId)?.probe).toEqual(tcpSpec(25));
@@ -234,7 +235,14 @@ describe("a config with every key", () => {
       recheckMs: 1000,
       jitterMs: 500,
       minVantages: 1,
+      failback: { kind: "manual" },
       slowStartMs: 60_000,
+    });
+    expect(config.checks.get("port" as CheckId)?.failback).toEqual({
+      kind: "auto",
+      holdDownMs: 0,
+      holdDownMsMax: 3_600_000,
+      halfLifeMs: 900_000,
     });
     expect(config.checks.get("quick" as CheckId)).toMatchObject({
       timeoutMs: 500,

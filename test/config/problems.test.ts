@@ -254,6 +254,21 @@ describe("checks", () => {
         ['1:47: checks.c.quorum.percent: expected a number from 1 to 100, found "0"'],
       ],
       [
+        "checks: { c: { type: http, failback: never } }",
+        ['1:38: checks.c.failback: expected auto, manual or { holdDown: 2m }, found "never"'],
+      ],
+      [
+        "checks: { c: { type: http, failback: { halfLife: 0s } } }",
+        [
+          '1:28: checks.c.failback: expected the key "holdDown"',
+          '1:50: checks.c.failback.halfLife: expected a duration such as 500ms, 5s, 1m or 1h, from 1s to 24h, found "0s"',
+        ],
+      ],
+      [
+        "checks: { c: { type: http, failback: { holdDown: 2m, holdDownMax: 90s } } }",
+        ['1:67: checks.c.failback.holdDownMax: expected at least the holdDown, 2m, found "90s"'],
+      ],
+      [
         "checks: { c: { type: http, minVantages: 2 } }\nvantages: { a: { at: [1, 1] } }",
         [
           '1:41: checks.c.minVantages: expected at most 1, the number of vantages in the section "vantages", found "2"',

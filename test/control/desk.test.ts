@@ -3,6 +3,7 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { ExplainQuestion } from "../../src/control/desk.ts";
+import type { Verdict } from "../../src/health/verdict.ts";
 import { parseAddress } from "../../src/wire/address.ts";
 import { type Name, parseName, rootName } from "../../src/wire/name.ts";
 import type { TestAgent } from "./test-agent.ts";
@@ -89,13 +90,61 @@ describe("reports", () => {
     const agents = Object.values(await node.agents("dublin", "virginia"));
     await seeBothUp(agents);
     await seeDown(node, agents, EU_VIP);
-    for (let probes = 0; probes < 2; probes += 1) {
-      node.pass(1_000);
-      for (const agent of agents) await agent.report({ [EU_VIP]: "ok" });
-    }
+    await seeUpAgain(node, agents, EU_VIP);
     expect(node.dns.addresses(WWW, GB)).toEqual([EAST, EU]);
     for (let steps = 0; steps < 9; steps += 1) node.pass(1_000);
     expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+  });
+
+  test("of success start a hold, which goes on through a restart and ends at its time", async () => {
+    const folder = new Folder({ "meridian.yaml": HELD });
+    const node = await new Node(folder).open();
+    const agents = Object.values(await node.agents("dublin", "virginia"));
+    await seeBothUp(agents);
+    await seeDown(node, agents, EU_VIP);
+    await seeUpAgain(node, agents, EU_VIP);
+    const { hold, reason } = verdictOn(node, EU_VIP)!;
+    expect(hold!.untilMs! - hold!.healthySinceMs).toBe(60_000);
+    expect(reason).toMatch(/^up for 2 of 2 vantages since .*, held down for 1m until .* \(1 flap\)$/);
+
+    const again = await restarted(node);
+    expect(verdictOn(again, EU_VIP)).toMatchObject({ up: false, basis: "held", hold, flaps: 1 });
+    again.pass(hold!.untilMs! - again.desk.nowMs() - 1);
+    const later = Object.values(await again.agents("dublin", "virginia"));
+    for (const agent of later) await agent.report({ [EU_VIP]: "ok" });
+    expect(again.dns.addresses(WWW, GB)).toEqual([EAST]);
+    again.pass(1);
+    expect(again.dns.addresses(WWW, GB)).toEqual([EU]);
+
+    const third = await restarted(again);
+    expect(verdictOn(third, EU_VIP)).toMatchObject({ up: true, hold: null, flaps: 1 });
+  });
+
+  test("of success end no hold before an operator does, who is on record", async () => {
+    const folder = new Folder({
+      "meridian.yaml": CONFIG.replace("slowStart: 0s", "slowStart: 0s, failback: manual"),
+    });
+    const node = await new Node(folder).open();
+    const agents = Object.values(await node.agents("dublin", "virginia"));
+    await seeBothUp(agents);
+    await seeDown(node, agents, EU_VIP);
+    const edit = { kind: "release", target: { by: "region", id: "eu-west" } } as const;
+    expect(await node.change(edit)).toMatchObject({
+      kind: "refused",
+      problems: [{ message: "region eu-west: nothing of it is held down" }],
+    });
+    await seeUpAgain(node, agents, EU_VIP);
+    node.pass(5_000);
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    expect(verdictOn(node, EU_VIP)?.reason).toMatch(/held down until it is released$/);
+    expect(await node.change(edit)).toEqual({ kind: "published", version: 2 });
+    expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+    expect(node.desk.audit(1, null)).toMatchObject([
+      { event: "hold-released", detail: "release region eu-west: web/eu-west/ipv4, web/eu-west/ipv6" },
+    ]);
+
+    const again = await restarted(node);
+    expect(again.dns.addresses(WWW, GB)).toEqual([EU]);
   });
 
   test("end with the token of their agent", async () => {
@@ -341,6 +390,20 @@ test("a cold start of dns finds the plans of the last flip in the book on disk",
   expect(cold.addresses(WWW, GB)).toEqual([EAST]);
 });
 
+const HELD = CONFIG.replace("slowStart: 0s", "slowStart: 0s, failback: { holdDown: 1m }");
+
+/** The node after a restart of its control at the same moment. */
+async function restarted(node: Node): Promise<Node> {
+  await node.close();
+  const again = new Node(node.folder, node.dns);
+  again.nowMs = node.nowMs;
+  return again.open();
+}
+
+function verdictOn({ desk }: Node, vip: string): Verdict | undefined {
+  return desk.verdicts().find((verdict) => verdict.vip === vip);
+}
+
 /** Lets every vantage see both regions up. */
 async function seeBothUp(agents: readonly TestAgent[]): Promise<void> {
   for (const agent of agents) await agent.report({ [EU_VIP]: "ok", [EAST_VIP]: "ok" }, 500);
@@ -351,6 +414,14 @@ async function seeDown(node: Node, agents: readonly TestAgent[], vip: string): P
   for (let failures = 0; failures < 2; failures += 1) {
     for (const agent of agents) await agent.report({ [vip]: "timeout" });
     node.pass(1_000);
+  }
+}
+
+/** Lets every vantage see a VIP that is down be healthy again. */
+async function seeUpAgain(node: Node, agents: readonly TestAgent[], vip: string): Promise<void> {
+  for (let successes = 0; successes < 2; successes += 1) {
+    node.pass(1_000);
+    for (const agent of agents) await agent.report({ [vip]: "ok" });
   }
 }
 

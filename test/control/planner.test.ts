@@ -36,6 +36,7 @@ const check: Check = {
   jitterMs: 0,
   quorum: { kind: "majority" },
   minVantages: 1,
+  failback: { kind: "auto", holdDownMs: 0, holdDownMsMax: 3_600_000, halfLifeMs: 900_000 },
   slowStartMs: 10_000,
 };
 

@@ -111,8 +111,16 @@ function conformance(name: string, open: () => Store): void {
         ["dublin", "unhealthy" as const],
         ["tokyo", "degraded" as const],
       ]);
-      const down = { vip: "web/eu/ipv4", up: false, sinceMs: 5, recovering: false, opinions };
-      const up = { vip: "web/us/ipv4", up: true, sinceMs: 6, recovering: true, opinions: new Map() };
+      const down = {
+        vip: "web/eu/ipv4",
+        up: false,
+        sinceMs: 5,
+        recovering: false,
+        flaps: 2,
+        healthySinceMs: 8,
+        opinions,
+      };
+      const up = { ...down, vip: "web/us/ipv4", up: true, recovering: true, healthySinceMs: null };
       store.saveVerdicts([down, up]);
       store.saveVerdicts([{ ...down, sinceMs: 7 }]);
       expect(store.verdicts()).toEqual([{ ...down, sinceMs: 7 }, up]);

@@ -40,6 +40,7 @@ export function checkWith(changes: Partial<Check> = {}): Check {
     jitterMs: 0,
     quorum: { kind: "majority" },
     minVantages: 1,
+    failback: { kind: "auto", holdDownMs: 0, holdDownMsMax: 3_600_000, halfLifeMs: 900_000 },
     slowStartMs: 0,
     ...changes,
   };

@@ -6,7 +6,8 @@ import { vipId } from "./fixtures.ts";
 
 function recoveringSince(sinceMs: number): Verdict {
   const vip = vipId("web/a/ipv4");
-  return { vip, up: true, basis: "judged", reason: "", votes: [], sinceMs, recovering: true };
+  const past = { sinceMs, recovering: true, flaps: 0, hold: null };
+  return { vip, up: true, basis: "judged", reason: "", votes: [], ...past };
 }
 
 test.each([

@@ -3,7 +3,7 @@
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Quorum } from "../../src/config/config.ts";
+import type { Failback, Quorum } from "../../src/config/config.ts";
 import { takeOf } from "../../src/health/ramp.ts";
 import { type Changes, Tracker } from "../../src/health/tracker.ts";
 import type { Verdict } from "../../src/health/verdict.ts";
@@ -60,6 +60,8 @@ class Stage {
       case "reconnect":
         for (const vantage of vantages) simulation.cutOff(vantage, verb === "cut-off");
         return [];
+      case "release":
+        return linesOf(simulation.nowMs, tracker.release(vips, simulation.nowMs));
       case "silence":
       case "hear":
         for (const vantage of vantages) simulation.silence(vantage, verb === "silence");
@@ -90,6 +92,7 @@ class Stage {
       fall: Number(options.get("fall") ?? 3),
       quorum: { kind: options.get("quorum") ?? "majority" } as Quorum,
       minVantages: Number(options.get("min-vantages") ?? 1),
+      failback: failbackOf(options),
       slowStartMs: this.#slowStartMs,
     });
     const vips = (options.get("vips") ?? "").split(",").map(vipId);
@@ -116,6 +119,17 @@ class Stage {
     );
     return [`${sentenceOf(verdict)}, since ${secondsOf(verdict.sinceMs)}${take}`, ...votes];
   }
+}
+
+function failbackOf(options: ReadonlyMap<string, string>): Failback {
+  const holdDown = options.get("hold-down") ?? "0s";
+  if (holdDown === "manual") return { kind: "manual" };
+  return {
+    kind: "auto",
+    holdDownMs: msOf(holdDown),
+    holdDownMsMax: msOf(options.get("hold-down-max") ?? "3600s"),
+    halfLifeMs: msOf(options.get("half-life") ?? "900s"),
+  };
 }
 
 function linesOf(atMs: number, { flipped, revised }: Changes): readonly string[] {

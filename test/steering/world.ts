@@ -271,6 +271,8 @@ export function verdict(vip: VipId, parts: Partial<Verdict> = {}): Verdict {
     votes: [],
     sinceMs: NOW_MS - 12_000,
     recovering: false,
+    flaps: 0,
+    hold: null,
     ...parts,
   };
 }

@@ -43,6 +43,15 @@ const verdictSchema = object({
   reason: Type.String(),
   since: moment,
   recovering: Type.Boolean({ description: "it comes back after having been down" }),
+  flaps: Type.Integer({ description: "how many flaps counted when it last went down" }),
+  hold: nullable(
+    object(
+      { healthySince: moment, until: nullable(moment) },
+      {
+        description: "it is healthy and held down: since when, and until when, or null: until it is released",
+      },
+    ),
+  ),
   take: Type.Number({
     description: "the share, 0 to 1, that it takes of what it would be given: slow start and load",
   }),
@@ -145,7 +154,7 @@ function verdictOf(
   const member = memberOfVip(config, verdict.vip);
   const vip = member === null ? undefined : vipsOf(member).find(({ id }) => id === verdict.vip);
   if (member === null || vip === undefined) return [];
-  const { up, basis, reason, sinceMs, recovering, votes } = verdict;
+  const { up, basis, reason, sinceMs, recovering, flaps, hold, votes } = verdict;
   return [
     {
       vip: vip.id,
@@ -159,6 +168,11 @@ function verdictOf(
       reason,
       since: formatMoment(sinceMs),
       recovering,
+      flaps,
+      hold: hold && {
+        healthySince: formatMoment(hold.healthySinceMs),
+        until: formatOptionalMoment(hold.untilMs),
+      },
       take: takes.get(vip.id) ?? 1,
       load: loads.get(member.id) ?? null,
       votes: votes.map(({ vantage, opinion, counts, error, reportedAtMs }) => {

@@ -84,6 +84,8 @@ function vipsIn(desk: Desk): readonly MeasuredVip[] {
         family: address.family === 4 ? ("ipv4" as const) : ("ipv6" as const),
         up: verdict?.up === true,
         held: verdict?.basis === "held",
+        heldDown: (verdict?.hold ?? null) !== null,
+        flaps: verdict?.flaps ?? 0,
         take: takes.get(id) ?? 1,
       };
     }),

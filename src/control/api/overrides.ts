@@ -2,7 +2,7 @@
 
 import Type, { type Static } from "typebox";
 import type { Desk, ListedOverride } from "../desk.ts";
-import { type Action, isActive, overrideId, type Target } from "../override.ts";
+import { type Action, isActive, overrideId, type Target, type VipTarget } from "../override.ts";
 import type { Api } from "./api.ts";
 import { Failure } from "./errors.ts";
 import {
@@ -33,7 +33,7 @@ const weightTarget = Type.Union([member, region, choice], {
   description: "an object with one of member, region, choice",
 });
 const drainTarget = Type.Union([member, region], { description: "an object with one of member, region" });
-const forceTarget = Type.Union([member, region, vip], {
+const vipTarget = Type.Union([member, region, vip], {
   description: "an object with one of member, region, vip",
 });
 
@@ -41,7 +41,7 @@ const common = { reason: reasonText, until: Type.Optional(untilText) };
 const body = Type.Union([
   object({ kind: Type.Literal("weight"), target: weightTarget, weight, ...common }),
   object({ kind: Type.Literal("drain"), target: drainTarget, ...common }),
-  object({ kind: Type.Literal("force"), target: forceTarget, verdict: state, ...common }),
+  object({ kind: Type.Literal("force"), target: vipTarget, verdict: state, ...common }),
 ]);
 
 const listed = object(
@@ -71,6 +71,7 @@ const list = object(
 );
 const made = object({ version, override: listed }, { description: "The override, in force." });
 const ended = object({ version }, { description: "The override is ended." });
+const released = object({ version }, { description: "What was held down is up." });
 
 export function overrideRoutes(app: Api, desk: Desk): void {
   app.get(
@@ -139,6 +140,26 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       return { version };
     },
   );
+
+  app.post(
+    "/v1/releases",
+    {
+      config: { access: "admin" },
+      schema: {
+        summary: "Bring up VIPs that are healthy and held down",
+        tags: ["overrides"],
+        headers: ifMatchHeader,
+        body: object({ target: vipTarget, reason: reasonText }),
+        response: { 200: released, default: errorBody },
+      },
+    },
+    async (request, reply) => {
+      const { target, reason } = request.body;
+      const version = await submit(desk, request, { kind: "release", target: vipTargetOf(target) }, reason);
+      reply.header("etag", etagOf(version));
+      return { version };
+    },
+  );
 }
 
 function actionOf(asked: Static<typeof body>): Action {
@@ -155,10 +176,14 @@ function actionOf(asked: Static<typeof body>): Action {
     case "force":
       return {
         kind,
-        target: "vip" in target ? { by: "vip", id: target.vip } : memberOrRegion(target),
+        target: vipTargetOf(target),
         verdict: asked.verdict,
       };
   }
+}
+
+function vipTargetOf(target: Static<typeof vipTarget>): VipTarget {
+  return "vip" in target ? { by: "vip", id: target.vip } : memberOrRegion(target);
 }
 
 function memberOrRegion(target: Static<typeof drainTarget>): Target<"member" | "region"> {

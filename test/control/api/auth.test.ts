@@ -13,6 +13,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "GET /readyz": "public",
   "GET /metrics": "public",
   "GET /v1/status": "reader",
+  "POST /v1/releases": "admin",
   "POST /v1/reload": "admin",
   "GET /v1/services": "reader",
   "GET /v1/services/{name}": "reader",

@@ -197,6 +197,8 @@ describe("the facts", () => {
         reason: expect.any(String),
         since: "2026-01-01T00:00:00.000Z",
         recovering: false,
+        flaps: 0,
+        hold: null,
         take: 1,
         load: null,
         votes: [

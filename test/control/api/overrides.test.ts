@@ -1,8 +1,14 @@
 /** Overrides by API: what is set is answered, what is wrong is said. */
 
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { CONFIG, GB } from "../test-node.ts";
+import { CONFIG, Folder, GB, Node } from "../test-node.ts";
 import { TestApi } from "./test-api.ts";
+
+const CLI = fileURLToPath(new URL("../../../src/cli.ts", import.meta.url));
+const run = promisify(execFile);
 
 const WWW = "www.test.example";
 const MIX = "mix.test.example";
@@ -259,6 +265,63 @@ describe("GET and DELETE /v1/overrides", () => {
     expect((await api.post("/v1/reload")).status).toBe(200);
     expect((await api.get("/v1/overrides")).body.overrides[0]).toMatchObject({ active: true, stale: true });
   });
+});
+
+describe("what is held down", () => {
+  /** A node with manual failback, of which `web/eu-west` has died and is healthy again. */
+  async function heldDown(): Promise<TestApi> {
+    const manual = CONFIG.replace("rise: 2, fall: 2,", "rise: 1, fall: 1, failback: manual,");
+    const api = await TestApi.open(new Node(new Folder({ "meridian.yaml": manual })));
+    const { dublin } = await api.node.agents("dublin");
+    for (const outcome of ["ok", "timeout", "ok"] as const) {
+      await dublin.report({ "web/eu-west/ipv4": outcome });
+      api.node.pass(1_000);
+    }
+    expect(api.node.dns.addresses(WWW, GB)).toEqual(["10.0.0.1"]);
+    return api;
+  }
+
+  test("is seen with its verdict, and released by POST /v1/releases", async () => {
+    const api = await heldDown();
+    const { body } = await api.get("/v1/verdicts?after=web%2Fus-east%2Fipv6");
+    const hold = { healthySince: "2026-01-01T00:00:02.000Z", until: null };
+    expect(body.verdicts).toMatchObject([
+      { vip: "web/eu-west/ipv4", hold },
+      { vip: "web/eu-west/ipv6", hold },
+    ]);
+    const asked = { target: { member: "web/eu-west" }, reason: "it has caught up" };
+    const released = await api.post("/v1/releases", asked);
+    expect(released).toMatchObject({ status: 200, body: { version: 2 } });
+    expect(released.headers.get("etag")).toBe('"2"');
+    expect(api.node.dns.addresses(WWW, GB)).toEqual(["10.0.0.2"]);
+    expect((await api.get("/v1/audit?limit=1")).body.entries).toMatchObject([
+      { event: "hold-released", author: "anna", reason: "it has caught up" },
+    ]);
+    expect((await api.post("/v1/releases", asked)).status).toBe(422);
+    const unknown = { target: { region: "eu-wst" }, reason: "x" };
+    expect(JSON.stringify((await api.post("/v1/releases", unknown)).body)).toMatch(/did you mean .*eu-west/);
+  });
+
+  test.each(["eu-west", "web/eu-west", "web/eu-west/ipv6"])(
+    "is released by `meridian release %s`",
+    async (name) => {
+      const api = await heldDown();
+      const env = { ...process.env, MERIDIAN_TOKEN: api.tokens.admin };
+      const { stdout } = await run(
+        process.execPath,
+        [CLI, "release", name, "--reason", "x", "--api", api.url],
+        { env },
+      );
+      expect(stdout).toBe(`${name} is released\n`);
+      expect(api.node.dns.addresses(WWW, GB)).toEqual(["10.0.0.2"]);
+      await expect(
+        run(process.execPath, [CLI, "release", name, "--reason", "x", "--api", api.url], { env }),
+      ).rejects.toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining("nothing of it is held down"),
+      });
+    },
+  );
 });
 
 test("each change is one line of the log, without the token", async () => {
