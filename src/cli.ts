@@ -89,7 +89,7 @@ token
   .command("add")
   .argument("<name>", "who the token is for; audit entries carry this name")
   .addOption(config)
-  .addOption(new Option("--role <role>").choices(["admin", "reader", "agent"]).default("admin"))
+  .addOption(new Option("--role <role>").choices(["admin", "reader", "observer", "agent"]).default("admin"))
   .option("--vantage <name>", "with role agent: the only vantage it may speak for")
   .action(async (name, options) => (await import("./command/token.ts")).addToken(name, options));
 token

@@ -11,7 +11,7 @@ export function addToken(
   name: string,
   options: {
     readonly config: string;
-    readonly role: "admin" | "reader" | "agent";
+    readonly role: TokenGrant["role"];
     readonly vantage?: string;
   },
 ): void {
@@ -46,7 +46,7 @@ export function removeToken(name: string, options: { readonly config: string }):
   });
 }
 
-function grantOf(role: "admin" | "reader" | "agent", vantage: string | undefined): TokenGrant | null {
+function grantOf(role: TokenGrant["role"], vantage: string | undefined): TokenGrant | null {
   if (role === "agent") return vantage === undefined ? null : { role, vantage };
   return vantage === undefined ? { role } : null;
 }

@@ -121,7 +121,7 @@ export const keys = {
   policy: ["geo", "nearest", "latency", "weighted", "failover"],
   "policy.geo": ["prefixes", "labels", "asns", "subdivisions", "countries", "continents", "default", "minUp"],
   "policy.nearest": ["of", "biasKm", "minUp"],
-  "policy.latency": ["of", "minUp"],
+  "policy.latency": ["of", "prefixes", "asns", "minUp"],
   "policy.weighted.*": ["weight", "use"],
   "policy.failover": ["order", "minUp"],
 

@@ -39,8 +39,14 @@ function parseLabelMatch(key: Reader): GeoMatch | null {
 }
 
 function parseAsnMatch(key: Reader): GeoMatch | null {
-  const asn = key.wholeNumber(asnRange);
-  return Number.isNaN(asn) ? null : { by: "asn", asn };
+  const asn = parseAsn(key);
+  return asn === null ? null : { by: "asn", asn };
+}
+
+/** An AS number (RFC 6793); null where it is a problem. */
+export function parseAsn(reader: Reader): number | null {
+  const asn = reader.wholeNumber(asnRange);
+  return Number.isNaN(asn) ? null : asn;
 }
 
 function parseSubdivisionMatch(key: Reader, countries: ReadonlySet<string>): GeoMatch | null {

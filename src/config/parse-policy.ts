@@ -2,7 +2,7 @@
 
 import type { Member, MemberId, Pool, PoolId, Region, RegionId } from "./config.ts";
 import { keys } from "./keys.ts";
-import { caseMaps, type ParseMatch } from "./parse-geo-match.ts";
+import { caseMaps, type ParseMatch, parseAsn } from "./parse-geo-match.ts";
 import { weightRange } from "./parse-pool.ts";
 import {
   childrenOf,
@@ -192,7 +192,13 @@ export class PolicyParser {
     const fields = reader.kind === "map" ? reader.fields(keys["policy.latency"]) : null;
     const of = this.#parseOf(fields === null ? reader : fields.required("of"));
     const minUp = parseMinUp(fields?.optional("minUp"));
-    return of === null ? null : { kind: "latency", name, minUp, of };
+    const prefixes = parseDistinct(
+      fields?.optional("prefixes"),
+      "prefixes",
+      (item) => item.prefix()?.text ?? null,
+    );
+    const asns = parseDistinct(fields?.optional("asns"), "AS numbers", parseAsn);
+    return of === null ? null : { kind: "latency", name, minUp, of, prefixes, asns };
   }
 
   #parseOf(reader: Reader | null): Policy | null {
@@ -254,6 +260,22 @@ export class PolicyParser {
     this.#extents.set(policy, { size, depth });
     return policy;
   }
+}
+
+/** A list without repetitions; items with problems, which are collected, are left out. */
+function parseDistinct<T>(
+  reader: Reader | null | undefined,
+  what: string,
+  parseItem: (item: Reader) => T | null,
+): readonly T[] {
+  const seen = new Set<T>();
+  for (const item of reader?.items(`a list of ${what}`) ?? []) {
+    const value = parseItem(item);
+    if (value === null) continue;
+    if (seen.has(value)) item.problem(`${String(value)} is there already`);
+    seen.add(value);
+  }
+  return [...seen];
 }
 
 function parseMinUp(reader: Reader | null | undefined): number {

@@ -61,6 +61,9 @@ export interface Nearest extends Named {
 export interface Latency extends Named {
   readonly kind: "latency";
   readonly of: Policy;
+  /** Networks with round-trip times of their own, where operators have observed them: prefixes in canonical text, and AS numbers. */
+  readonly prefixes: readonly string[];
+  readonly asns: readonly number[];
 }
 
 /** Shares of answers. */

@@ -1,7 +1,7 @@
 /** What control offers its API: everything that can be asked or changed on a node. */
 
 import type { WebSocket } from "ws";
-import type { Service, VipId } from "../config/config.ts";
+import type { RegionId, Service, VipId } from "../config/config.ts";
 import type { VantageState } from "../health/matrix.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
@@ -9,10 +9,11 @@ import type { Counterfactual } from "../steering/counterfactual.ts";
 import type { Explanation } from "../steering/explain.ts";
 import type { Facts } from "../steering/facts.ts";
 import type { Supposition } from "../steering/suppose.ts";
-import type { IpAddress } from "../wire/address.ts";
+import type { IpAddress, Prefix } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
 import type { Challenge } from "./challenge.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
+import type { RoundTrips } from "./fact-keeper.ts";
 import type { SignedZoneView } from "./key-roller.ts";
 import type { NotifyOutcome } from "./notifier.ts";
 import type { Override } from "./override.ts";
@@ -42,6 +43,10 @@ export interface Desk {
   status(): Status;
   /** Why clients at an address get the answers they get at this moment, or would get if. */
   explain(question: ExplainQuestion): ExplainOutcome;
+  /** Takes round-trip times that clients had, for the `latency` policies. */
+  observe(observations: readonly ClientRtt[]): void;
+  /** What the orders of regions in `latency` policies rest on. */
+  roundTrips(): RoundTrips;
   /** Sums over all dns threads, in the order of `Counter`, then the picks of each region in the order of the config. */
   counters(): Promise<readonly number[]>;
   /** Makes one change, or none of it. */
@@ -77,6 +82,14 @@ export interface ExplainQuestion {
   readonly family: 4 | 6;
   /** Facts that are not so, but might be. */
   readonly supposed: readonly Supposition[];
+}
+
+/** The middle of some round-trip times that clients in a prefix had to a region of the config. */
+export interface ClientRtt {
+  readonly prefix: Prefix;
+  readonly region: RegionId;
+  readonly rttMs: number;
+  readonly samples: number;
 }
 
 /** An explanation, or that there is nothing to explain. */

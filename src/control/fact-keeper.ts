@@ -1,15 +1,17 @@
 /** Keeps the facts: verdicts, slow starts, loads and round-trip times, with the operators' overrides on top. */
 
 import type { Check, Config, MemberId, PoolId, VipId } from "../config/config.ts";
+import type { Measurements } from "../health/averages.ts";
 import { Loads } from "../health/loads.ts";
 import { freshForMs, type VantageState } from "../health/matrix.ts";
+import type { Observation } from "../health/observations.ts";
 import { nextStepAt, takeOf } from "../health/ramp.ts";
 import type { Report } from "../health/report.ts";
-import { RttTable } from "../health/rtt.ts";
+import { type CellRanking, RttTable } from "../health/rtt.ts";
 import { trackedVips, vipsOf } from "../health/tracked.ts";
 import { type Changes, Tracker } from "../health/tracker.ts";
 import type { Verdict } from "../health/verdict.ts";
-import { cellCoordinates } from "../steering/cell.ts";
+import { cellCoordinates, speakingFor } from "../steering/cell.ts";
 import type { Facts } from "../steering/facts.ts";
 import { memberOfVip } from "./lookup.ts";
 import { applyOverrides, describeAction, nextEndMs, type Override, type OverrideFacts } from "./override.ts";
@@ -28,6 +30,13 @@ export interface Shift {
   readonly flipped: readonly Verdict[];
   /** Those that are up or down as before, and otherwise different. */
   readonly revised: readonly Verdict[];
+}
+
+/** The round-trip times in force. */
+export interface RoundTrips {
+  /** For clients in the cells of policies, the longest not asked for first. */
+  readonly rankings: readonly CellRanking[];
+  readonly measurements: Measurements;
 }
 
 /** Nothing has become different. */
@@ -84,7 +93,7 @@ export class FactKeeper {
     this.#overrideEndMs = nextEndMs(overrides, nowMs);
     this.#slowStartMs = slowStarts(config);
     this.#tracker = new Tracker(trackedVips(config), config.vantages.keys(), nowMs);
-    this.#rtts = new RttTable(config, cellCoordinates);
+    this.#rtts = new RttTable(config, { coordinates: cellCoordinates, speakingFor });
     this.#loads = new Loads(sheddingRules(config), nowMs);
     this.#tracker.restore(verdictsOf(config, restored));
     for (const verdict of this.#tracker.verdicts().values()) this.#follow(verdict);
@@ -122,6 +131,16 @@ export class FactKeeper {
       revised.push(...changes.revised);
     }
     return this.#shiftBy({ flipped, revised });
+  }
+
+  /** Takes what an operator has observed; rankings follow within ten seconds. */
+  observe(observations: readonly Observation[]): void {
+    for (const observation of observations) this.#rtts.observe(observation);
+  }
+
+  /** What orders of regions rest on. */
+  roundTrips(): RoundTrips {
+    return { rankings: this.#rtts.rankings(), measurements: this.#rtts.measurements() };
   }
 
   /** Brings up those of these VIPs that are held down. */

@@ -8,12 +8,14 @@ import type { ForwardedRequest } from "../book/messages.ts";
 import { trackedVips } from "../health/tracked.ts";
 import type { Verdict } from "../health/verdict.ts";
 import { formatProblem, type Problem } from "../problem.ts";
+import { observedAs } from "../steering/cell.ts";
 import type { Facts } from "../steering/facts.ts";
 import { type Challenge, challengesFor, live } from "./challenge.ts";
 import { type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
 import { Clerk } from "./clerk.ts";
 import { describeFlips } from "./describe-flips.ts";
 import type {
+  ClientRtt,
   ConnectedVantage,
   Desk,
   ExplainOutcome,
@@ -23,7 +25,7 @@ import type {
   Status,
 } from "./desk.ts";
 import { explainName } from "./explain.ts";
-import { FactKeeper, type Shift } from "./fact-keeper.ts";
+import { FactKeeper, type RoundTrips, type Shift } from "./fact-keeper.ts";
 import { inTurns } from "./in-turns.ts";
 import { Ingest } from "./ingest.ts";
 import { KeyRoller, type SignedZoneView } from "./key-roller.ts";
@@ -257,6 +259,22 @@ export class NodeDesk implements Desk {
 
   explain(question: ExplainQuestion): ExplainOutcome {
     return explainName(this.#edition(), this.facts(), question);
+  }
+
+  observe(observations: readonly ClientRtt[]): void {
+    const { atlas } = this.snapshot();
+    const atMs = this.nowMs();
+    this.#keeper.observe(
+      observations.map(({ prefix, ...rtt }) => ({
+        ...rtt,
+        as: observedAs(atlas.locate(prefix.address)),
+        atMs,
+      })),
+    );
+  }
+
+  roundTrips(): RoundTrips {
+    return this.#keeper.roundTrips();
   }
 
   counters(): Promise<readonly number[]> {

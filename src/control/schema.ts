@@ -6,7 +6,7 @@ import type { DatabaseSync } from "node:sqlite";
  * Each step brings the tables from its index to the next `user_version`. A step that has been released is never
  * edited: a new one is added.
  */
-const STEPS: readonly string[] = [
+export const STEPS: readonly string[] = [
   `CREATE TABLE counter (version INTEGER NOT NULL) STRICT;
    INSERT INTO counter (version) VALUES (0);
 
@@ -64,6 +64,18 @@ const STEPS: readonly string[] = [
    ) STRICT;`,
   `ALTER TABLE verdicts ADD COLUMN flaps INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE verdicts ADD COLUMN healthy_since_ms INTEGER;`,
+  // More roles: which there are is known where tokens are read.
+  `ALTER TABLE tokens RENAME TO tokens_before;
+   CREATE TABLE tokens (
+     name TEXT PRIMARY KEY,
+     hash TEXT NOT NULL UNIQUE,
+     role TEXT NOT NULL,
+     vantage TEXT CHECK ((vantage IS NOT NULL) = (role = 'agent')),
+     created_ms INTEGER NOT NULL
+   ) STRICT;
+   INSERT INTO tokens (name, hash, role, vantage, created_ms)
+     SELECT name, hash, role, vantage, created_ms FROM tokens_before;
+   DROP TABLE tokens_before;`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

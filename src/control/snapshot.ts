@@ -189,8 +189,9 @@ function prefixesIn(config: Config): readonly Prefix[] {
   const seen = new Set<Policy>();
   const texts = new Set<string>();
   for (const policy of config.services.flatMap((service) => policiesIn(service.policy, seen))) {
-    if (policy.kind !== "geo") continue;
-    for (const { match } of policy.cases) if (match.by === "prefix") texts.add(match.prefix);
+    if (policy.kind === "latency") for (const prefix of policy.prefixes) texts.add(prefix);
+    if (policy.kind === "geo")
+      for (const { match } of policy.cases) if (match.by === "prefix") texts.add(match.prefix);
   }
   return [...texts].map(parsePrefix).filter((prefix) => prefix !== null);
 }

@@ -320,7 +320,7 @@ const AUDIT_EVENTS = [
 const OPINIONS = ["unknown", "healthy", "degraded", "unhealthy"] as const satisfies readonly Opinion[];
 
 function readToken(row: Row): TokenRecord {
-  const role = oneOf(row, "role", ["admin", "reader", "agent"]);
+  const role = oneOf(row, "role", ["admin", "reader", "observer", "agent"]);
   const grant: TokenGrant = role === "agent" ? { role, vantage: text(row, "vantage") } : { role };
   return { name: text(row, "name"), grant, createdMs: integer(row, "created_ms") };
 }

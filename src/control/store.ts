@@ -107,7 +107,7 @@ export interface StoredVerdict {
 
 /** What a token allows. */
 export type TokenGrant =
-  | { readonly role: "admin" | "reader" }
+  | { readonly role: "admin" | "reader" | "observer" }
   /** An agent may only open a report stream, as this vantage. */
   | { readonly role: "agent"; readonly vantage: string };
 

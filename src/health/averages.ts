@@ -1,27 +1,22 @@
 /** Moving averages of the round-trip times that vantages measure. */
 
 import type { Config, RegionId, VantageId, VipId } from "../config/config.ts";
-import { median } from "./estimate.ts";
+import { averaged, isSound, type Measured } from "./average.ts";
+import { togetherOf } from "./estimate.ts";
 import type { Report } from "./report.ts";
 import { vipsOf } from "./tracked.ts";
 
 /** Each region's round-trip time from each vantage that has a fresh one. */
-export type Measurements = ReadonlyMap<RegionId, ReadonlyMap<VantageId, number>>;
+export type Measurements = ReadonlyMap<RegionId, ReadonlyMap<VantageId, Measured>>;
 
-/** The weight of a new sample in the moving average (EWMA): half of a lasting change shows after two samples. */
-const ALPHA = 0.3;
-
-/** A VIP's average is used from this many samples on. */
-const SAMPLES_MIN = 3;
-
-/** An average without a new sample for this long is no longer used: long enough to outlast an outage. */
-const FRESH_MS = 300_000;
+/** A VIP's average is used from three samples on, and until it had none for long enough to outlast an outage. */
+const SOUND = { samplesMin: 3, freshMs: 300_000 };
 
 /**
  * One average for each vantage and VIP. A sample is the `connectMs` of a success: a TCP handshake is one round trip.
  */
 export class Averages {
-  readonly #averages = new Map<VantageId, Map<VipId, Average>>();
+  readonly #averages = new Map<VantageId, Map<VipId, Measured>>();
   #regionOf: ReadonlyMap<VipId, RegionId> = new Map();
 
   constructor(config: Config) {
@@ -35,7 +30,7 @@ export class Averages {
       if (!config.vantages.has(vantage)) this.#averages.delete(vantage);
     }
     for (const vantage of config.vantages.keys()) {
-      const averages = this.#averages.get(vantage) ?? new Map<VipId, Average>();
+      const averages = this.#averages.get(vantage) ?? new Map<VipId, Measured>();
       this.#averages.set(vantage, averages);
       for (const vip of averages.keys()) {
         if (regionOf.get(vip) !== this.#regionOf.get(vip)) averages.delete(vip);
@@ -49,50 +44,37 @@ export class Averages {
     const sampleMs = outcome.kind === "success" ? outcome.timings.connectMs : null;
     const averages = this.#averages.get(vantage);
     if (sampleMs === null || averages === undefined || !this.#regionOf.has(vip)) return;
-    const average = averages.get(vip);
-    if (average === undefined) averages.set(vip, { rttMs: sampleMs, samples: 1, atMs });
-    else if (atMs > average.atMs) {
-      average.rttMs += ALPHA * (sampleMs - average.rttMs);
-      average.samples += 1;
-      average.atMs = atMs;
-    }
+    const before = averages.get(vip) ?? null;
+    if (before?.atMs === atMs) return;
+    averages.set(vip, averaged(before, { rttMs: sampleMs, samples: 1, atMs }));
   }
 
   /** Each vantage's time to each region: the median over the region's VIPs. */
   measurements(nowMs: number): Measurements {
-    const measurements = new Map<RegionId, Map<VantageId, number>>();
+    const measurements = new Map<RegionId, Map<VantageId, Measured>>();
     for (const [vantage, averages] of this.#averages) {
-      for (const [region, rttsMs] of this.#rttsByRegion(averages, nowMs)) {
-        const rttMs = median(rttsMs);
-        if (rttMs === null) continue;
-        const measured = measurements.get(region) ?? new Map<VantageId, number>();
-        measurements.set(region, measured.set(vantage, rttMs));
+      for (const [region, ofVips] of this.#soundByRegion(averages, nowMs)) {
+        const measured = measurements.get(region) ?? new Map<VantageId, Measured>();
+        measurements.set(region, measured.set(vantage, togetherOf(ofVips)));
       }
     }
     return measurements;
   }
 
-  #rttsByRegion(
-    averages: ReadonlyMap<VipId, Average>,
+  #soundByRegion(
+    averages: ReadonlyMap<VipId, Measured>,
     nowMs: number,
-  ): ReadonlyMap<RegionId, readonly number[]> {
-    const byRegion = new Map<RegionId, number[]>();
-    for (const [vip, { rttMs, samples, atMs }] of averages) {
+  ): ReadonlyMap<RegionId, readonly Measured[]> {
+    const byRegion = new Map<RegionId, Measured[]>();
+    for (const [vip, average] of averages) {
       const region = this.#regionOf.get(vip);
-      if (region === undefined || samples < SAMPLES_MIN || nowMs - atMs > FRESH_MS) continue;
-      const rttsMs = byRegion.get(region);
-      if (rttsMs === undefined) byRegion.set(region, [rttMs]);
-      else rttsMs.push(rttMs);
+      if (region === undefined || !isSound(average, nowMs, SOUND)) continue;
+      const ofRegion = byRegion.get(region);
+      if (ofRegion === undefined) byRegion.set(region, [average]);
+      else ofRegion.push(average);
     }
     return byRegion;
   }
-}
-
-/** The moving average of one vantage's samples of one VIP. */
-interface Average {
-  rttMs: number;
-  samples: number;
-  atMs: number;
 }
 
 function regionsOfVips(config: Config): ReadonlyMap<VipId, RegionId> {

@@ -1,16 +1,17 @@
 /** What round-trip time clients would see to a region, judged by what vantages near them see. */
 
+import type { Measured } from "./average.ts";
+
 /** A vantage's round-trip time to a region, and how far the vantage is from the clients. */
 export interface Measurement {
   readonly km: number;
-  readonly rttMs: number;
+  readonly measured: Measured;
 }
 
 /** A round-trip time with its source, as in `RankedRegion`. */
-export interface Estimate {
-  readonly rttMs: number;
-  readonly source: "vantages" | "distance";
-}
+export type Estimate =
+  | { readonly rttMs: number; readonly source: "distance" }
+  | { readonly rttMs: number; readonly source: "vantages"; readonly measured: Measured };
 
 /** Light in fibre needs 1 ms for 100 km and back. */
 const KM_PER_MS = 100;
@@ -38,19 +39,35 @@ export function estimateFrom(regionKm: number, measurements: readonly Measuremen
   const heard = measurements.filter(({ km }) => km <= regionKm + DETOUR_KM).sort((a, b) => a.km - b.km);
   const reachKm = (heard[0]?.km ?? 0) + COMPARABLE_KM;
   const comparable = heard.slice(0, VANTAGES_MAX).filter(({ km }) => km <= reachKm);
-  const rttMs = median(comparable.map((measurement) => measurement.rttMs + measurement.km / KM_PER_MS));
-  if (rttMs === null) return { rttMs: regionKm / KM_PER_MS, source: "distance" };
-  return { rttMs, source: "vantages" };
+  if (comparable.length === 0) return { rttMs: regionKm / KM_PER_MS, source: "distance" };
+  const seen = comparable.map(({ km, measured }) => ({
+    ...measured,
+    rttMs: measured.rttMs + km / KM_PER_MS,
+  }));
+  return byVantages(seen);
 }
 
 /**
  * The estimate for clients whose place is unknown: they may be where any vantage is. So it is the median of what the
  * vantages measured; where none did, of their distances to the region; and 0 where there are no vantages.
  */
-export function estimateAnywhere(vantageKms: readonly number[], rttsMs: readonly number[]): Estimate {
-  const rttMs = median(rttsMs);
-  if (rttMs !== null) return { rttMs, source: "vantages" };
+export function estimateAnywhere(vantageKms: readonly number[], measured: readonly Measured[]): Estimate {
+  if (measured.length > 0) return byVantages(measured);
   return { rttMs: (median(vantageKms) ?? 0) / KM_PER_MS, source: "distance" };
+}
+
+function byVantages(seen: readonly Measured[]): Estimate {
+  const measured = togetherOf(seen);
+  return { rttMs: measured.rttMs, source: "vantages", measured };
+}
+
+/** The median of some averages, with all samples behind them. */
+export function togetherOf(averages: readonly Measured[]): Measured {
+  return {
+    rttMs: median(averages.map(({ rttMs }) => rttMs)) ?? 0,
+    samples: averages.reduce((sum, { samples }) => sum + samples, 0),
+    atMs: averages.reduce((latest, { atMs }) => Math.max(latest, atMs), Number.NEGATIVE_INFINITY),
+  };
 }
 
 /** The middle value; the mean of the two in the middle of an even number; null: there are no values. */

@@ -2,15 +2,18 @@
 
 import type { Config, Coordinates, RegionId, VantageId } from "../config/config.ts";
 import { distanceKm } from "../geo/distance.ts";
+import type { Measured } from "./average.ts";
 import { Averages, type Measurements } from "./averages.ts";
-import { estimateAnywhere, estimateFrom } from "./estimate.ts";
+import { estimateAnywhere, estimateFrom, type Measurement } from "./estimate.ts";
+import { type Observation, Observations, type Observed } from "./observations.ts";
 import type { Report } from "./report.ts";
 
 /** Round-trip times as locations see regions. */
 export interface LatencyView {
   /**
    * The regions asked for, best first, for clients in a cell (`steering/cell.ts`); hysteresis is already applied.
-   * A region that nobody has measured stands by its estimate from distance.
+   * A region stands by what operators have observed of the most specific of what is known of the cell, else by what the
+   * nearest vantages measure, else by its distance.
    */
   ranking(cell: string, regions: readonly RegionId[]): readonly RankedRegion[];
 }
@@ -20,7 +23,29 @@ export interface RankedRegion {
   readonly region: RegionId;
   readonly rttMs: number;
   /** supposed: by who asks what would be if. */
-  readonly source: "vantages" | "distance" | "supposed";
+  readonly source: "observations" | "vantages" | "distance" | "supposed";
+}
+
+/** The same of a table. */
+export interface EstimatedRegion extends RankedRegion {
+  readonly source: "observations" | "vantages" | "distance";
+  /** What it rests on; absent: on distance. */
+  readonly measured?: Measured;
+}
+
+/** The order of the regions for the clients of a cell. */
+export interface CellRanking {
+  readonly cell: string;
+  /** Best first, hysteresis applied. */
+  readonly regions: readonly EstimatedRegion[];
+}
+
+/** What is known of a cell by its text. */
+export interface CellReader {
+  /** The middle of the cell; null: the place of its clients is unknown. */
+  coordinates(cell: string): Coordinates | null;
+  /** Under what its clients are observed, most specific first. */
+  speakingFor(cell: string): readonly string[];
 }
 
 /** How often the measurements are frozen anew and the rankings reconsidered. */
@@ -34,24 +59,25 @@ const BETTER_SHARE = 0.1;
 const BETTER_MS = 5;
 
 /**
- * The rankings of regions, from the round-trip times in reports.
+ * The rankings of regions, from the round-trip times in reports and from operators' observations.
  *
  * 1. What `ranking()` sees is frozen between two reconsiderations in `tick()`, so equal questions get equal answers.
  *    It remembers the question, to answer it again in `tick()`; that does not show in any answer.
  * 2. The first of a ranking stays first until a challenger is better by both 10 % and 5 ms. The rest is in order.
  */
 export class RttTable implements LatencyView {
-  readonly #coordinatesOf: (cell: string) => Coordinates | null;
+  readonly #cells: CellReader;
   #config: Config;
   readonly #averages: Averages;
+  readonly #observations = new Observations();
   #frozen: Measurements = new Map();
+  #observed: Observed = new Map();
   /** By cell and regions, the longest not asked for first. */
   readonly #rankings = new Map<string, Ranking>();
   #rerankedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** `coordinatesOf` gives the middle of a cell; null: the place of its clients is unknown. */
-  constructor(config: Config, coordinatesOf: (cell: string) => Coordinates | null) {
-    this.#coordinatesOf = coordinatesOf;
+  constructor(config: Config, cells: CellReader) {
+    this.#cells = cells;
     this.#config = config;
     this.#averages = new Averages(config);
   }
@@ -60,6 +86,7 @@ export class RttTable implements LatencyView {
   retarget(config: Config): void {
     this.#config = config;
     this.#averages.retarget(config);
+    this.#observations.retarget(config);
     for (const ranking of this.#rankings.values()) {
       ranking.view = this.#viewFrom(ranking.cell, ranking.asked);
       ranking.regions = this.#rank(ranking.view, firstOf(ranking));
@@ -72,11 +99,27 @@ export class RttTable implements LatencyView {
     this.#averages.add(report);
   }
 
+  /** Takes what an operator has observed. */
+  observe(observation: Observation): void {
+    this.#observations.add(observation);
+  }
+
+  /** What vantages measure, as it counts now. */
+  measurements(): Measurements {
+    return this.#frozen;
+  }
+
+  /** The rankings that have been asked for, the longest not asked for first. */
+  rankings(): readonly CellRanking[] {
+    return Array.from(this.#rankings.values(), ({ cell, regions }) => ({ cell, regions }));
+  }
+
   /** Reconsiders the rankings, at most every ten seconds. True when the order of any of them has changed. */
   tick(nowMs: number): boolean {
     if (nowMs < this.#rerankedAtMs + RERANK_MS) return false;
     this.#rerankedAtMs = nowMs;
     this.#frozen = this.#averages.measurements(nowMs);
+    this.#observed = this.#observations.sound(nowMs);
     let changed = false;
     for (const ranking of this.#rankings.values()) {
       const regions = this.#rank(ranking.view, firstOf(ranking));
@@ -105,39 +148,59 @@ export class RttTable implements LatencyView {
   }
 
   #viewFrom(cell: string, asked: readonly RegionId[]): View {
-    const clients = this.#coordinatesOf(cell);
+    const clients = this.#cells.coordinates(cell);
+    const observedAs = this.#cells.speakingFor(cell);
     const vantages = [...this.#config.vantages.values()];
     const regions = asked.map((id) => this.#config.regions.get(id)).filter((region) => region !== undefined);
     const vantageKms = (to: Coordinates): readonly (readonly [VantageId, number])[] =>
       vantages.map(({ id, coordinates }) => [id, distanceKm(coordinates, to)]);
     if (clients !== null) {
       const regionKms = regions.map(({ id, coordinates }) => [id, distanceKm(clients, coordinates)] as const);
-      return { kind: "place", vantageKms: vantageKms(clients), regionKms };
+      return { kind: "place", observedAs, vantageKms: vantageKms(clients), regionKms };
     }
     return {
       kind: "anywhere",
+      observedAs,
       regionKms: regions.map(({ id, coordinates }) => [id, vantageKms(coordinates).map(([, km]) => km)]),
     };
   }
 
-  #rank(view: View, incumbent: RegionId | null): readonly RankedRegion[] {
+  #rank(view: View, incumbent: RegionId | null): readonly EstimatedRegion[] {
     return rankBy(this.#estimates(view), incumbent);
   }
 
-  #estimates(view: View): readonly RankedRegion[] {
+  #estimates(view: View): readonly EstimatedRegion[] {
     if (view.kind === "anywhere") {
-      return view.regionKms.map(([region, kms]) => {
-        const rttsMs = [...(this.#frozen.get(region)?.values() ?? [])];
-        return { region, ...estimateAnywhere(kms, rttsMs) };
-      });
+      return view.regionKms.map(([region, kms]) => ({
+        region,
+        ...(this.#observedBy(view, region) ??
+          estimateAnywhere(kms, [...(this.#frozen.get(region)?.values() ?? [])])),
+      }));
     }
-    return view.regionKms.map(([region, regionKm]) => {
-      const measured = this.#frozen.get(region);
-      const measurements = view.vantageKms.flatMap(([vantage, km]) => {
-        const rttMs = measured?.get(vantage);
-        return rttMs === undefined ? [] : [{ km, rttMs }];
-      });
-      return { region, ...estimateFrom(regionKm, measurements) };
+    return view.regionKms.map(([region, regionKm]) => ({
+      region,
+      ...(this.#observedBy(view, region) ??
+        estimateFrom(regionKm, this.#measurementsOf(region, view.vantageKms))),
+    }));
+  }
+
+  /** By the most specific of what the clients are observed as that has been observed; null: none has. */
+  #observedBy({ observedAs }: View, region: RegionId): Omit<EstimatedRegion, "region"> | null {
+    for (const text of observedAs) {
+      const measured = this.#observed.get(text)?.get(region);
+      if (measured !== undefined) return { rttMs: measured.rttMs, source: "observations", measured };
+    }
+    return null;
+  }
+
+  #measurementsOf(
+    region: RegionId,
+    vantageKms: readonly (readonly [VantageId, number])[],
+  ): readonly Measurement[] {
+    const measuredBy = this.#frozen.get(region);
+    return vantageKms.flatMap(([vantage, km]) => {
+      const measured = measuredBy?.get(vantage);
+      return measured === undefined ? [] : [{ km, measured }];
     });
   }
 }
@@ -147,28 +210,29 @@ interface Ranking {
   readonly cell: string;
   readonly asked: readonly RegionId[];
   view: View;
-  regions: readonly RankedRegion[];
+  regions: readonly EstimatedRegion[];
 }
 
-/** How far things are from the clients of a cell, which does not change between two configs. */
-type View =
+/** What the clients of a cell are observed as, and how far things are from them: it does not change between two configs. */
+type View = { readonly observedAs: readonly string[] } & (
   | {
       readonly kind: "place";
       readonly vantageKms: readonly (readonly [VantageId, number])[];
       readonly regionKms: readonly (readonly [RegionId, number])[];
     }
   /** The clients' place is unknown; each region has its distances to all vantages. */
-  | { readonly kind: "anywhere"; readonly regionKms: readonly (readonly [RegionId, readonly number[]])[] };
+  | { readonly kind: "anywhere"; readonly regionKms: readonly (readonly [RegionId, readonly number[]])[] }
+);
 
 function firstOf(ranking: Ranking): RegionId | null {
   return ranking.regions[0]?.region ?? null;
 }
 
 /** Regions by their round-trip times, but that the one that was first stays until another is better by enough. */
-export function rankBy(
-  estimates: readonly RankedRegion[],
+export function rankBy<R extends RankedRegion>(
+  estimates: readonly R[],
   incumbent: RegionId | null,
-): readonly RankedRegion[] {
+): readonly R[] {
   const ranked = estimates.toSorted((a, b) => a.rttMs - b.rttMs);
   const best = ranked[0];
   const stays = ranked.find(({ region }) => region === incumbent);

@@ -42,7 +42,7 @@ export function localise(policy: Policy, location: Location, config: Config): Lo
         region,
         use: reachedVia([region], use),
       }));
-      return localFastest(parts, cellOf(location), policy.minUp, [titleOf(policy)]);
+      return localFastest(parts, cellOf(location, policy), policy.minUp, [titleOf(policy)]);
     }
     case "weighted":
       return localWeighted(choicesOf(policy, here), policy.name, policy.minUp, [titleOf(policy)]);

@@ -55,7 +55,7 @@ class ShapeWriter {
       case "nearest":
         return `nearest(${policy.minUp}, ${JSON.stringify([...policy.biasKm])}, ${this.write(policy.of)})`;
       case "latency":
-        return `latency(${policy.minUp}, ${this.write(policy.of)})`;
+        return `latency(${policy.minUp}, ${[...policy.prefixes, ...policy.asns].join(" ")}, ${this.write(policy.of)})`;
       case "weighted": {
         const scope = policy.name === null ? "in place" : this.#number("policy", policy.name);
         const choices = policy.choices.map(

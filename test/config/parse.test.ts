@@ -323,7 +323,7 @@ describe("a config with every key", () => {
     const usEast = { kind: "member", member: "web/us-east" };
     const euWest = { kind: "member", member: "web/eu-west" };
     const spare = { kind: "pool", pool: "spare" };
-    const latency = { kind: "latency", name: null, minUp: 0, of: web };
+    const latency = { kind: "latency", name: null, minUp: 0, of: web, prefixes: [], asns: [] };
     const byOrder = { kind: "failover", name: "by-order", minUp: 1, order: [euWest, latency, spare] };
     const biasKm = new Map([
       ["eu-west" as RegionId, 300],
@@ -350,7 +350,14 @@ describe("a config with every key", () => {
       ],
       default: byDistance,
     });
-    expect(policies["by-latency"]).toEqual({ kind: "latency", name: "by-latency", minUp: 0.25, of: web });
+    expect(policies["by-latency"]).toEqual({
+      kind: "latency",
+      name: "by-latency",
+      minUp: 0.25,
+      of: web,
+      prefixes: ["203.0.113.0/24"],
+      asns: [64500],
+    });
     expect(policies["by-weight"]).toEqual({
       kind: "weighted",
       name: "by-weight",

@@ -79,6 +79,15 @@ describe("a policy", () => {
         "1:27: policies.p.latency: expected a policy, or the name of a pool, pool/member or policy, found a list",
       ],
     ],
+    [
+      "{ latency: { of: web/us, prefixes: [10.0.0.1/8, 2001:DB8::/32, 2001:db8::/32], asns: [0, 1, 1] } }",
+      [
+        '1:52: policies.p.latency.prefixes[0]: expected a prefix without host bits such as 192.0.2.0/24 or 2001:db8::/32, found "10.0.0.1/8"',
+        "1:79: policies.p.latency.prefixes[2]: 2001:db8::/32 is there already",
+        '1:102: policies.p.latency.asns[0]: expected a whole number from 1 to 4,294,967,295, found "0"',
+        "1:108: policies.p.latency.asns[2]: 1 is there already",
+      ],
+    ],
     ["{ weighted: {} }", ["1:18: policies.p.weighted: expected at least one choice with a weight above 0"]],
     [
       "{ weighted: { web: 0, a: { weight: 0, use: web } } }",

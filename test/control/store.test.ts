@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ChallengeEdit } from "../../src/control/challenge.ts";
 import { type Action, type Override, overrideId } from "../../src/control/override.ts";
+import { STEPS } from "../../src/control/schema.ts";
 import { openSqliteStore } from "../../src/control/sqlite-store.ts";
 import type { NewAuditEntry, Store } from "../../src/control/store.ts";
 import { hashToken, makeSecret } from "../../src/control/token.ts";
@@ -158,6 +159,23 @@ function conformance(name: string, open: () => Store): void {
     });
   });
 }
+
+test("a store of the first schema keeps what it holds, and takes what came later", () => {
+  const path = join(folder, "meridian.db");
+  const database = new DatabaseSync(path);
+  database.exec(STEPS[0] ?? "");
+  database.exec("INSERT INTO tokens VALUES ('dublin', 'hash', 'agent', 'dublin', 7)");
+  database.exec("PRAGMA user_version = 1");
+  database.close();
+  const store = openSqliteStore(path);
+  store.addToken({ name: "otto", grant: { role: "observer" }, createdMs: 8 }, "another", "anna");
+  expect(store.tokens()).toEqual([
+    { name: "dublin", grant: { role: "agent", vantage: "dublin" }, createdMs: 7 },
+    { name: "otto", grant: { role: "observer" }, createdMs: 8 },
+  ]);
+  expect(store.findToken("hash")?.name).toBe("dublin");
+  store.close();
+});
 
 test("a store that a newer release wrote is refused", () => {
   const path = join(folder, "meridian.db");

@@ -53,7 +53,7 @@ describe("the failover bound", () => {
   test.each<[string, Policy]>([
     ["weighted", { kind: "weighted", ...named, choices: [{ key: "x", weight: 1, use: slowLeaf }] }],
     ["failover", { kind: "failover", ...named, order: [quick, slowLeaf] }],
-    ["latency", { kind: "latency", ...named, of: slowLeaf }],
+    ["latency", { kind: "latency", ...named, of: slowLeaf, prefixes: [], asns: [] }],
     ["nearest", { kind: "nearest", ...named, of: slowLeaf, biasKm: new Map() }],
     ["geo, by a case", geo(slowLeaf, null)],
     ["geo, by default", geo(quick, slowLeaf)],

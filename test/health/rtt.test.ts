@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Config, Coordinates, Pool } from "../../src/config/config.ts";
-import { estimateAnywhere, estimateFrom, median } from "../../src/health/estimate.ts";
+import type { Measured } from "../../src/health/average.ts";
+import { estimateAnywhere, estimateFrom, type Measurement, median } from "../../src/health/estimate.ts";
 import { RttTable } from "../../src/health/rtt.ts";
 import { configWith, failure, memberOf, poolId, regionId, success, vantageId, vipId } from "./fixtures.ts";
 
@@ -30,7 +31,10 @@ function worldOf(vantages: readonly string[], regionsDeclared: readonly string[]
 }
 
 function tableOf(config: Config): RttTable {
-  return new RttTable(config, (cell) => places[cell] ?? null);
+  return new RttTable(config, {
+    coordinates: (cell) => places[cell] ?? null,
+    speakingFor: (cell) => [cell, "europe"],
+  });
 }
 
 /** Three samples at least for each of a region's VIPs, from a vantage. */
@@ -47,6 +51,14 @@ function measure(
       table.report(success(vantageId(vantage), vipId(`web/${region}-${n}/ipv4`), fromMs + i, rttMs));
     }
   }
+}
+
+function measured(rttMs: number): Measured {
+  return { rttMs, samples: 3, atMs: 0 };
+}
+
+function measuredAt({ km, rttMs }: { readonly km: number; readonly rttMs: number }): Measurement {
+  return { km, measured: measured(rttMs) };
 }
 
 function orderOf(table: RttTable, cell: string): readonly string[] {
@@ -84,7 +96,7 @@ describe("an estimate", () => {
       "vantages",
     ],
   ] as const)("%s", (_rule, regionKm, measurements, rttMs, source) => {
-    expect(estimateFrom(regionKm, measurements)).toEqual({ rttMs, source });
+    expect(estimateFrom(regionKm, measurements.map(measuredAt))).toMatchObject({ rttMs, source });
   });
 
   test.each([
@@ -92,7 +104,7 @@ describe("an estimate", () => {
     ["is the median distance where none has measured", [100, 200, 900], [], 2, "distance"],
     ["is nothing without vantages", [], [], 0, "distance"],
   ] as const)("for clients of an unknown place %s", (_rule, kms, rttsMs, rttMs, source) => {
-    expect(estimateAnywhere(kms, rttsMs)).toEqual({ rttMs, source });
+    expect(estimateAnywhere(kms, rttsMs.map(measured))).toMatchObject({ rttMs, source });
   });
 
   test("does not depend on the order of measurements", () => {
@@ -102,7 +114,10 @@ describe("an estimate", () => {
         fc.nat(20_000),
         fc.uniqueArray(measurement, { selector: ({ km }) => km }),
         (regionKm, list) => {
-          expect(estimateFrom(regionKm, list.toReversed())).toEqual(estimateFrom(regionKm, list));
+          const measurements = list.map(measuredAt);
+          expect(estimateFrom(regionKm, measurements.toReversed())).toEqual(
+            estimateFrom(regionKm, measurements),
+          );
         },
       ),
     );
@@ -292,4 +307,77 @@ test("however many rankings are asked for, each is answered", () => {
   const table = tableOf(worldOf([]));
   for (let i = 0; i < 12_000; i += 1) expect(table.ranking(`cell ${i}`, regions).length).toBe(3);
   expect(table.tick(1_000)).toBe(false);
+});
+
+describe("operators' observations", () => {
+  const minute = 60_000;
+
+  /** A table in which the vantage in London finds Dublin at 20 ms, with ten samples of somebody's for Virginia. */
+  function observedAs(text: string, rttMs: number, samples = 10): RttTable {
+    const table = tableOf(worldOf(["london"]));
+    measure(table, "london", "dublin", 20, 0);
+    table.observe({ as: [text], region: regionId("virginia"), rttMs, samples, atMs: 0 });
+    table.tick(1_000);
+    return table;
+  }
+
+  test("come before what vantages measure", () => {
+    const [first] = observedAs("london", 5).ranking("london", regions);
+    expect(first).toEqual({
+      region: "virginia",
+      rttMs: 5,
+      source: "observations",
+      measured: { rttMs: 5, samples: 10, atMs: 0 },
+    });
+  });
+
+  test("of the more specific come first, region by region", () => {
+    const table = observedAs("europe", 5);
+    expect(orderOf(table, "london")[0]).toBe("virginia");
+    table.observe({ as: ["london"], region: regionId("virginia"), rttMs: 90, samples: 10, atMs: 2_000 });
+    table.tick(20_000);
+    expect(
+      table.ranking("london", regions).map(({ region, rttMs, source }) => [region, rttMs, source]),
+    ).toEqual([
+      ["dublin", 20, "vantages"],
+      ["virginia", 90, "observations"],
+      ["tokyo", expect.any(Number), "distance"],
+    ]);
+  });
+
+  test("that are few, or old, do not count", () => {
+    const sourceFor = (table: RttTable) =>
+      table.ranking("london", regions).find(({ region }) => region === "virginia")?.source;
+    expect(sourceFor(observedAs("london", 5, 9))).toBe("distance");
+    const table = observedAs("london", 5);
+    table.tick(60 * minute);
+    expect(sourceFor(table)).toBe("observations");
+    table.tick(61 * minute);
+    expect(sourceFor(table)).toBe("distance");
+  });
+
+  test("that come late change nothing, and of a region that is gone are forgotten", () => {
+    const table = observedAs("london", 5);
+    table.observe({ as: ["london"], region: regionId("virginia"), rttMs: 500, samples: 10, atMs: -1 });
+    table.tick(20_000);
+    expect(table.ranking("london", regions)[0]).toMatchObject({ region: "virginia", rttMs: 5 });
+    table.retarget(worldOf(["london"], ["dublin", "tokyo"]));
+    table.retarget(worldOf(["london"]));
+    table.tick(40_000);
+    expect(orderOf(table, "london")[0]).toBe("dublin");
+  });
+
+  test("of more clients than are remembered push out the longest not observed", () => {
+    const table = observedAs("london", 5);
+    const one = { region: regionId("virginia"), rttMs: 5, samples: 10, atMs: 0 };
+    for (let i = 0; i < 20_000; i += 1) table.observe({ ...one, as: [`AS${i}`] });
+    table.tick(20_000);
+    expect(orderOf(table, "london")[0]).toBe("dublin");
+  });
+
+  test("that were asked for are listed with what they rest on", () => {
+    const table = observedAs("london", 5);
+    table.ranking("london", regions);
+    expect(table.rankings()).toEqual([{ cell: "london", regions: table.ranking("london", regions) }]);
+  });
 });

@@ -54,6 +54,8 @@ function policiesWith(minUps: fc.Arbitrary<number>): fc.Arbitrary<Policy> {
         name: fc.constant(null),
         minUp: minUps,
         of: tie("policy"),
+        prefixes: fc.subarray(["192.0.2.0/24", "192.0.0.0/16"]),
+        asns: fc.subarray([64496]),
       }),
       fc.record({
         kind: fc.constant("weighted" as const),

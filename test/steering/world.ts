@@ -181,7 +181,7 @@ export function nearest(of: Policy, biasKm: Readonly<Record<string, number>> = {
 }
 
 export function latency(of: Policy, minUp = 0): Policy {
-  return { kind: "latency", name: null, minUp, of };
+  return { kind: "latency", name: null, minUp, of, prefixes: [], asns: [] };
 }
 
 export function location(parts: Partial<Location>): Location {

@@ -15,10 +15,10 @@ export type Api = FastifyInstance<
 >;
 
 /**
- * Who may use a route. public: everybody, without a token. reader: readers and admins. admin: admins. agent: agents, and
- * nobody else, because a report stream belongs to a vantage.
+ * Who may use a route. public: everybody, without a token. reader: readers and admins. admin: admins. observer: observers
+ * and admins. agent: agents, and nobody else, because a report stream belongs to a vantage.
  */
-export type Access = "public" | "reader" | "admin" | "agent";
+export type Access = "public" | "reader" | "admin" | "observer" | "agent";
 
 declare module "fastify" {
   interface FastifyContextConfig {

@@ -21,6 +21,7 @@ const MINUTE_MS = 60_000;
 const ROLES: Readonly<Record<Exclude<Access, "public">, readonly TokenRecord["grant"]["role"][]>> = {
   reader: ["reader", "admin"],
   admin: ["admin"],
+  observer: ["observer", "admin"],
   agent: ["agent"],
 };
 

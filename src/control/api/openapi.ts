@@ -9,6 +9,7 @@ const WHO: Readonly<Record<Access, string>> = {
   public: "No token is needed.",
   reader: "For tokens of the roles reader and admin.",
   admin: "For tokens of the role admin.",
+  observer: "For tokens of the roles observer and admin.",
   agent: "For tokens of the role agent.",
 };
 

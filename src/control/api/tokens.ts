@@ -16,17 +16,19 @@ const name = Type.String({
 });
 const vantage = Type.String({ description: "a vantage of the config" });
 
+const ROLE = "admin, reader, observer or agent";
+
 const body = Type.Union(
   [
-    object({ name, role: oneOf(["admin", "reader"], "admin, reader or agent") }),
+    object({ name, role: oneOf(["admin", "reader", "observer"], ROLE) }),
     object({ name, role: Type.Literal("agent"), vantage }),
   ],
-  { description: "name, role admin, reader or agent, and for an agent, and no other, its vantage" },
+  { description: `name, role (${ROLE}), and for an agent, and no other, its vantage` },
 );
 
 const listed = object({
   name: Type.String(),
-  role: oneOf(["admin", "reader", "agent"], "admin, reader or agent"),
+  role: oneOf(["admin", "reader", "observer", "agent"], ROLE),
   vantage: Type.Optional(vantage),
   createdAt: moment,
 });
@@ -35,7 +37,7 @@ const list = object({ tokens: Type.Array(listed) }, { description: "All tokens, 
 const made = object(
   {
     name: Type.String(),
-    role: oneOf(["admin", "reader", "agent"], "admin, reader or agent"),
+    role: oneOf(["admin", "reader", "observer", "agent"], ROLE),
     vantage: Type.Optional(vantage),
     token: Type.String({ description: "the secret; it is shown this once, only its hash is kept" }),
   },

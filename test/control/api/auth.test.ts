@@ -21,6 +21,9 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "GET /v1/regions": "reader",
   "GET /v1/verdicts": "reader",
   "GET /v1/vantages": "reader",
+  "POST /v1/observations": "observer",
+  "GET /v1/rtt": "reader",
+  "GET /v1/rtt/vantages": "reader",
   "GET /v1/overrides": "reader",
   "POST /v1/overrides": "admin",
   "DELETE /v1/overrides/{id}": "admin",
@@ -39,9 +42,10 @@ type Who = Role | "nobody" | "stranger";
 
 /** Who gets through, by access. */
 const LETS_IN: Readonly<Record<Access, readonly Who[]>> = {
-  public: ["nobody", "stranger", "reader", "admin", "agent"],
+  public: ["nobody", "stranger", "reader", "admin", "observer", "agent"],
   reader: ["reader", "admin"],
   admin: ["admin"],
+  observer: ["admin", "observer"],
   agent: ["agent"],
 };
 
@@ -54,7 +58,7 @@ test.each(Object.entries(ACCESS))("%s is for %s", async (route, access) => {
   const [method = "", template = ""] = route.split(" ");
   const url = template.replaceAll(/\{[^}]+\}/g, "nothing");
   const { ask } = await openApp();
-  for (const who of ["nobody", "stranger", "reader", "admin", "agent"] as const) {
+  for (const who of ["nobody", "stranger", "reader", "admin", "observer", "agent"] as const) {
     const { status, body, challenge } = await ask(who, method, url);
     if (LETS_IN[access].includes(who)) {
       expect([401, 403, 429, 500], who).not.toContain(status);
@@ -150,6 +154,7 @@ async function openApp(): Promise<App> {
   const tokens = {
     admin: desk.addToken("admin", { role: "admin" }, "a test") ?? "",
     reader: desk.addToken("reader", { role: "reader" }, "a test") ?? "",
+    observer: desk.addToken("observer", { role: "observer" }, "a test") ?? "",
     agent: desk.addToken("agent", { role: "agent", vantage: "dublin" }, "a test") ?? "",
     stranger: "9QfYy0mCq0P7nUCv0mJt4aYk1cG2t3u4v5w6x7y8z9A",
   };

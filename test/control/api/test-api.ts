@@ -8,7 +8,7 @@ import { buildApi, startApi } from "../../../src/control/api/server.ts";
 import type { Desk } from "../../../src/control/desk.ts";
 import { Node } from "../test-node.ts";
 
-export type Role = "admin" | "reader" | "agent";
+export type Role = "admin" | "reader" | "observer" | "agent";
 
 /** The part of an OpenAPI document that tests look at. */
 export interface Document {
@@ -98,6 +98,7 @@ export class TestApi {
     const tokens = {
       admin: add("anna", { role: "admin" }),
       reader: add("rita", { role: "reader" }),
+      observer: add("otto", { role: "observer" }),
       agent: add("agent-dublin", { role: "agent", vantage: "dublin" }),
     };
     return new TestApi(node, running, tokens, await documentOf(desk), logged);
