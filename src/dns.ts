@@ -33,6 +33,7 @@ import { keptErrorOf, type Outcome } from "./serve/successor.ts";
 import { systemCalls } from "./serve/system.ts";
 import { type UdpEvent, UdpWorkers, udpRows } from "./serve/udp-workers.ts";
 import { Counter, count, counterRow, newCounters } from "./telemetry/counters.ts";
+import { newSampleRings, sampleRing } from "./telemetry/samples.ts";
 
 /** What dns is started with. */
 export interface DnsOptions {
@@ -62,7 +63,7 @@ export function takesOver(): boolean {
 
 /** A successor takes over after so long at the latest, and signs the rest as it is asked for: some 500,000 signatures. */
 const SIGNED_MS = 20_000;
-/** The row of counters of the parent's own thread; the UDP workers' follow. */
+/** The row of counters, and the ring of samples, of the parent's own thread; the UDP workers' follow. */
 const STREAM_ROW = 0;
 
 /**
@@ -77,7 +78,9 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   const calls = systemCalls();
   if (calls !== null) shortenSlice(calls, "parent");
   mkdirSync(node.stateFolder, { recursive: true, mode: 0o700 });
-  const counters = newCounters(1 + udpRows(node.workers));
+  const rows = 1 + udpRows(node.workers);
+  const counters = newCounters(rows);
+  const samples = node.profile === null ? null : newSampleRings(rows);
   const streamCounters = counterRow(counters, STREAM_ROW);
   const cookies = new CookieKeeper({
     path: node.cookies.secrets ?? join(node.stateFolder, "cookie-secrets"),
@@ -91,7 +94,8 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   });
   const stopLimitLog = logLimits(counters, log);
   const signingLog = new SigningLog(streamCounters, log);
-  const streams = createResponder(null, streamCounters, options);
+  const streamSamples = samples === null ? null : sampleRing(samples, STREAM_ROW);
+  const streams = createResponder(null, streamCounters, options, streamSamples);
   let udp: UdpWorkers | null = null;
   const signing = new SigningHost(node.stateFolder);
   const host = new BookHost(signing, {
@@ -142,6 +146,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     challenges: host.challenges,
     options,
     counters,
+    samples,
     firstRow: STREAM_ROW + 1,
     ownCounters: streamCounters,
     forwarder,
@@ -178,6 +183,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     host,
     challenges,
     counters,
+    samples,
     sockets,
     udp,
     forwarder,

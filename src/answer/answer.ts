@@ -34,6 +34,7 @@ import { optLength, writeOpt } from "./opt.ts";
 import type { AnswerOptions } from "./options.ts";
 import { isReferral, Limit, type RateLimit } from "./rate-limit.ts";
 import { type Reply, Section } from "./reply.ts";
+import type { Sampler } from "./sampler.ts";
 import { type Signatures, steeredVariant } from "./signatures.ts";
 import { steer } from "./steer.ts";
 import { Transport } from "./transport.ts";
@@ -56,6 +57,8 @@ export interface AnswerState {
   readonly cookies: Cookies | null;
   /** null: responses are not limited. */
   readonly rateLimit: RateLimit | null;
+  /** null: there is no profile of traffic. */
+  readonly sampler: Sampler | null;
 }
 
 /**
@@ -182,7 +185,7 @@ function answerAt(
   moment: number,
   isQname: boolean,
 ): boolean {
-  const { query, reply, counters } = state;
+  const { query, reply, counters, sampler } = state;
   const { words } = book;
   const zone = book.zonesAt + word(words, nearest + Node.zone) * ZONE_WORDS;
   const cut = cutAt(book, exact, nearest, query.qtype);
@@ -217,8 +220,10 @@ function answerAt(
   if (service !== 0 && isSteered(query.qtype)) {
     const record = (service - 1) * SERVICE_WORDS;
     const at = reply.at;
-    if (!steer(book, record, query, client, moment, reply, counters))
-      deny(book, zone, node, steeredVariant(query.qtype), reply, signatures);
+    const hasAnswer = steer(book, record, query, client, moment, reply, counters);
+    if (sampler?.isDue() === true)
+      sampler.note(book, service - 1, query, client, moment, reply, reply.at > at);
+    if (!hasAnswer) deny(book, zone, node, steeredVariant(query.qtype), reply, signatures);
     else if (signatures !== null && reply.at > at) signatures.addForSteered(at, book, node, reply);
     return false;
   }

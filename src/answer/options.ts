@@ -15,6 +15,8 @@ export interface AnswerOptions {
   readonly rateLimit: RateLimitOptions | null;
   /** How many times as long as its query a reply over UDP may be without a valid cookie; null: any. */
   readonly maxAmplification: number | null;
+  /** Where traffic is sampled: one of so many steered queries is. */
+  readonly sampleEvery: number;
   /** How long a connection may idle, as clients that ask are told (RFC 7828). */
   readonly idleTimeoutMs: number;
 }
@@ -42,6 +44,7 @@ export const defaultAnswerOptions: AnswerOptions = {
   cookies: null,
   rateLimit: null,
   maxAmplification: null,
+  sampleEvery: 1,
   idleTimeoutMs: 10_000,
 };
 
@@ -56,13 +59,14 @@ export interface AnswerMeans {
 
 /** The options that a config stands for. */
 export function answerOptionsOf(node: NodeConfig, { secrets, table, seed }: AnswerMeans): AnswerOptions {
-  const { nsid, chaos, cookies, rateLimit, maxAmplification, tcp } = node;
+  const { nsid, chaos, cookies, rateLimit, maxAmplification, profile, tcp } = node;
   return {
     nsid: octetsOf(nsid),
     chaos: { id: octetsOf(chaos.id), version: octetsOf(chaos.version), bookFor: chaos.bookFor },
     cookies: cookies.mode === "off" ? null : { secrets, required: cookies.mode === "require" },
     rateLimit: rateLimit === null ? null : { ...rateLimit, table, seed },
     maxAmplification,
+    sampleEvery: profile?.sample ?? 1,
     idleTimeoutMs: tcp.idleTimeoutMs,
   };
 }

@@ -9,6 +9,7 @@ import { Cookies } from "./cookie.ts";
 import { type AnswerOptions, defaultAnswerOptions } from "./options.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { Reply } from "./reply.ts";
+import { Sampler } from "./sampler.ts";
 import { Signatures, type SigningState } from "./signatures.ts";
 import type { Transport } from "./transport.ts";
 
@@ -40,11 +41,15 @@ export interface Responder {
   adoptChallenges(challenges: ServedBook | null): void;
 }
 
-/** `book` null: every query gets SERVFAIL until one is adopted. `counters` is this thread's row. */
+/**
+ * `book` null: every query gets SERVFAIL until one is adopted. `counters` is this thread's row, `samples` its ring; null:
+ * nothing is sampled.
+ */
 export function createResponder(
   book: ServedBook | null,
   counters: Float64Array,
   options: AnswerOptions = defaultAnswerOptions,
+  samples: Uint32Array | null = null,
 ): Responder {
   const state: AnswerState = {
     book: null,
@@ -57,6 +62,7 @@ export function createResponder(
     options,
     cookies: options.cookies === null ? null : new Cookies(options.cookies.secrets),
     rateLimit: options.rateLimit === null ? null : new RateLimit(options.rateLimit),
+    sampler: samples === null ? null : new Sampler(samples, options.sampleEvery),
   };
   const adopt = ({ memory, signing }: ServedBook): void => {
     state.book = new Book(memory);

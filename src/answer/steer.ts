@@ -34,15 +34,15 @@ export function steer(
 ): boolean {
   const record = book.servicesAt + service;
   count(counters, Counter.steered);
-  const usesSubnet = query.hasSubnet && query.sourcePrefixLength > 0;
-  const address = usesSubnet ? query.subnetAddress : client.view;
-  const isIpv6 = usesSubnet ? query.subnetFamily === 2 : client.family === 6;
+  const isBySubnet = usesSubnet(query);
+  const address = isBySubnet ? query.subnetAddress : client.view;
+  const isIpv6 = isBySubnet ? query.subnetFamily === 2 : client.family === 6;
   const trie = word(book.words, record + ServiceRecord.trie);
   let classNumber = 0;
   if (trie !== 0) {
     const leaf = lookupClass(book.words, trie, address, isIpv6);
     classNumber = leafClass(leaf);
-    if (usesSubnet) reply.scope = leafScope(leaf);
+    if (isBySubnet) reply.scope = leafScope(leaf);
   }
   const draw = drawFor(address, isIpv6, query.qnameHash, moment);
   switch (query.qtype) {
@@ -56,6 +56,11 @@ export function steer(
       return addHttps(book, record, vip4, vip6, reply, counters);
     }
   }
+}
+
+/** Whether the client is where its subnet is; a subnet of no bits withholds it (RFC 7871 §7.1.2). */
+export function usesSubnet(query: Query): boolean {
+  return query.hasSubnet && query.sourcePrefixLength > 0;
 }
 
 /** Offset of the VIP that the draw hits in the plan in force, or NO_VIP, or SERVFAIL. */

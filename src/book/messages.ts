@@ -11,6 +11,8 @@ export type ToDns =
   /** New plans for the book of that version, packed; dropped when dns serves another. */
   | { readonly kind: "patch"; readonly version: number; readonly packed: Uint32Array }
   | { readonly kind: "counters"; readonly request: number }
+  /** Asks for the samples of traffic that have come in since the last time. */
+  | { readonly kind: "samples"; readonly request: number }
   /** The book on disk holds every patch that was sent before. */
   | { readonly kind: "saved" }
   /** Challenges to answer from now on, each until its end; null: there are none. */
@@ -37,7 +39,14 @@ export type ToPublisher =
   /** Asks that the book on disk be brought up to date now. */
   | { readonly kind: "save" }
   /** Sums over all threads, in the order of `Counter`, then one for each region number. */
-  | { readonly kind: "counters"; readonly request: number; readonly values: readonly number[] };
+  | { readonly kind: "counters"; readonly request: number; readonly values: readonly number[] }
+  /** As `telemetry/samples.ts` lays them out, and how many more there were. */
+  | {
+      readonly kind: "samples";
+      readonly request: number;
+      readonly words: Uint32Array;
+      readonly dropped: number;
+    };
 
 /** About requests that control answers. */
 export type FromClient =

@@ -9,12 +9,12 @@ export const NO_VIP = -1;
 export const SERVFAIL = -2;
 
 /** Leaves the first 24 of 32 bits: of an IPv4 address its /24, of the second word of an IPv6 address what is of its /56. */
-const PREFIX_MASK: number = ~0xff;
+export const PREFIX_MASK: number = ~0xff;
 
 /**
  * 32 evenly spread bits of which prefix asks for what, and when: the /24 or /56 of the address, or of the subnet that
  * stands for it, in 4 or 16 octets; the hash of the qname; the second. More of the address is not looked at: a
- * resolver that sends a longer prefix than others gets the same.
+ * resolver that sends a longer prefix than others gets the same, and samples of traffic need no more to draw again.
  */
 export function drawFor(address: DataView, isIpv6: boolean, qnameHash: number, moment: number): number {
   const hash = mix(qnameHash ^ moment);

@@ -312,6 +312,8 @@ export interface NodeConfig {
   readonly rateLimit: RateLimitConfig | null;
   /** How many times as long as its query a reply over UDP may be without a valid cookie; null: any. */
   readonly maxAmplification: number | null;
+  /** null: no profile of traffic is kept. */
+  readonly profile: ProfileConfig | null;
   readonly api: Endpoint;
   /** Certificate and key of the API (PEM files); null: plain HTTP. */
   readonly apiTls: TlsFiles | null;
@@ -347,6 +349,13 @@ export interface RateLimitConfig {
   readonly exempt: readonly Prefix[];
   /** Counts what would be limited, and limits nothing. */
   readonly dryRun: boolean;
+}
+
+/** What is kept of traffic, to try changes with. */
+export interface ProfileConfig {
+  /** One of so many steered queries is sampled. */
+  readonly sample: number;
+  readonly keepMs: number;
 }
 
 /** An address and a port; port 0 asks the system for a free one. */

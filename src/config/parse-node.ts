@@ -2,7 +2,7 @@
 
 import { isAbsolute, join } from "node:path/posix";
 import { addressOf } from "../wire/address.ts";
-import type { Endpoint, GeoConfig, NodeConfig, RateLimitConfig, TlsFiles } from "./config.ts";
+import type { Endpoint, GeoConfig, NodeConfig, ProfileConfig, RateLimitConfig, TlsFiles } from "./config.ts";
 import { keys } from "./keys.ts";
 import { parsePrefixes } from "./parse-prefixes.ts";
 import type { Fields, Reader } from "./read.ts";
@@ -37,6 +37,9 @@ const windowRange = { least: 1000, most: 30_000 };
 const slipRange = { least: 0, most: 100 };
 /** Truncated replies have at least the octets of their query; 1 lets no more pass. */
 const amplificationRange = { least: 1, most: 100 };
+const sampleRange = { least: 0, most: 1_000_000 };
+/** A window at the least. */
+const keepRange = { least: 300_000, most: 7 * 24 * 3_600_000 };
 const boundTermRange = { least: 1, most: 60_000 };
 
 /** The section `node`; null where it is not given. Relative paths start at `folder`. */
@@ -86,6 +89,7 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
     },
     rateLimit: parseRateLimit(node?.optional("rateLimit") ?? null),
     maxAmplification: node?.optional("maxAmplification")?.number(amplificationRange) ?? null,
+    profile: parseProfile(node?.optional("profile") ?? null),
     api: api?.optional("listen")?.endpoint() ?? defaultApi,
     apiTls: apiTls ? files(apiTls) : null,
     stateFolder: parsePath(node?.optional("state") ?? null, folder) ?? join(folder, "var"),
@@ -140,6 +144,14 @@ function parseRateLimit(reader: Reader | null): RateLimitConfig | null {
     exempt: parsePrefixes(limit.optional("exempt")),
     dryRun: limit.optional("dryRun")?.boolean() ?? false,
   };
+}
+
+/** The section `node.profile`; null where it says that nothing is sampled. */
+function parseProfile(reader: Reader | null): ProfileConfig | null {
+  const profile = reader?.fields(keys["node.profile"]);
+  const sample = profile?.optional("sample")?.wholeNumber(sampleRange) ?? 100;
+  const keepMs = profile?.optional("keep")?.duration(keepRange) ?? 24 * 3_600_000;
+  return sample === 0 ? null : { sample, keepMs };
 }
 
 /** The lists of endpoints in one file; no endpoint may be in them twice. */

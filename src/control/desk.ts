@@ -17,6 +17,7 @@ import type { RoundTrips } from "./fact-keeper.ts";
 import type { SignedZoneView } from "./key-roller.ts";
 import type { NotifyOutcome } from "./notifier.ts";
 import type { Override } from "./override.ts";
+import type { ProfileWindow } from "./profile.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { AuditEntry, TokenGrant, TokenRecord } from "./store.ts";
 import type { TransferOutcome } from "./transfers.ts";
@@ -49,6 +50,8 @@ export interface Desk {
   roundTrips(): RoundTrips;
   /** Sums over all dns threads, in the order of `Counter`, then the picks of each region in the order of the config. */
   counters(): Promise<readonly number[]>;
+  /** What is known of the traffic since a moment, the oldest first, until now; null: the config does not want it kept. */
+  profile(fromMs: number): Promise<Iterable<ProfileWindow> | null>;
   /** Makes one change, or none of it. */
   change(request: ChangeRequest): Promise<ChangeOutcome>;
   /** Who this bearer token belongs to; null: nobody. */

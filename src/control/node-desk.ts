@@ -35,6 +35,7 @@ import { Notifier } from "./notifier.ts";
 import { isActive, isStale } from "./override.ts";
 import { lookAtParent } from "./parent.ts";
 import type { Replanned } from "./planner.ts";
+import { type ProfileWindow, TrafficProfile } from "./profile.ts";
 import type { Publisher } from "./publish.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
 import { openSqliteStore, STORE_FILE } from "./sqlite-store.ts";
@@ -106,6 +107,8 @@ export class NodeDesk implements Desk {
   readonly #clerk: Clerk;
   readonly #notifier: Notifier;
   readonly #roller: KeyRoller;
+  /** null: the config does not want one. */
+  readonly #profile: TrafficProfile | null;
   readonly #watcher: FileWatcher;
   readonly #first: Snapshot;
   #lastReload: LastReload;
@@ -158,6 +161,9 @@ export class NodeDesk implements Desk {
       look: ({ apex }, rollover) => lookAtParent(apex, rollover, nowMs),
       log: options.log,
     });
+    const { profile } = first.config.node;
+    if (profile === null) this.#store.dropWindows(Number.MAX_SAFE_INTEGER);
+    this.#profile = profile === null ? null : new TrafficProfile(this.#store, profile, nowMs());
     this.#watcher = new FileWatcher({
       onChange: (files) => this.#reload(`changed: ${files.join(", ")}`),
     });
@@ -189,6 +195,7 @@ export class NodeDesk implements Desk {
         .catch((cause) => this.#complain("what has come to its end is not on record", cause));
     }
     this.#roller.tick();
+    void this.#takeSamples();
     this.#ingest.keepTokens(new Set(this.#store.tokens().map(({ name }) => name)));
     this.#arm();
   }
@@ -202,6 +209,7 @@ export class NodeDesk implements Desk {
     await this.#door.quiet();
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#options.publisher.save();
+    this.#profile?.save();
     this.#store.close();
   }
 
@@ -281,6 +289,11 @@ export class NodeDesk implements Desk {
     return this.#options.publisher.counters();
   }
 
+  async profile(fromMs: number): Promise<Iterable<ProfileWindow> | null> {
+    await this.#takeSamples();
+    return this.#profile?.windows(fromMs) ?? null;
+  }
+
   change(request: ChangeRequest): Promise<ChangeOutcome> {
     return this.#door.change(request);
   }
@@ -310,6 +323,16 @@ export class NodeDesk implements Desk {
 
   acceptAgent(socket: WebSocket, token: TokenRecord): void {
     this.#ingest.accept(socket, token);
+  }
+
+  /** What has come in of traffic until now goes into the profile. */
+  async #takeSamples(): Promise<void> {
+    if (this.#profile === null) return;
+    try {
+      this.#profile.take(await this.#options.publisher.samples());
+    } catch (cause) {
+      this.#complain("the profile of traffic is not kept", cause);
+    }
   }
 
   #edition(): Edition {
@@ -391,6 +414,7 @@ export class NodeDesk implements Desk {
     this.#notifier.use(value);
     const { config } = value;
     this.#ingest.use(config, this.#door.version());
+    this.#profile?.use(this.#options.publisher.versionServed, config);
     this.#store.keepVerdicts(new Set(trackedVips(config).map(({ vip }) => vip)));
     log.info(
       { version: this.#door.version(), zones: value.zones.length, services: config.services.length },

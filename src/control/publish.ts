@@ -8,6 +8,7 @@ import type { BookContent, CompiledBook } from "../book/compile.ts";
 import { HEADER_WORDS, Header } from "../book/layout.ts";
 import type { ToDns, ToPublisher } from "../book/messages.ts";
 import { applyPatches } from "../book/patch.ts";
+import type { Samples } from "../telemetry/samples.ts";
 
 /** The book on disk lags behind the plans in force by at most this. */
 const REWRITE_MS = 5_000;
@@ -37,6 +38,7 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #path: string;
   readonly #counters = new Map<number, (values: readonly number[]) => void>();
+  readonly #samples = new Map<number, (samples: Samples) => void>();
   readonly #greeting = Promise.withResolvers<void>();
   #requests = 0;
   #waiting: Waiting | null = null;
@@ -84,6 +86,10 @@ export class Publisher {
       case "counters":
         this.#counters.get(message.request)?.(message.values);
         this.#counters.delete(message.request);
+        break;
+      case "samples":
+        this.#samples.get(message.request)?.(message);
+        this.#samples.delete(message.request);
         break;
       case "reload": // Not about books: the process passes it to the desk.
         break;
@@ -138,6 +144,16 @@ export class Publisher {
     return new Promise((resolve) => {
       this.#counters.set(request, resolve);
       this.#options.send({ kind: "counters", request });
+    });
+  }
+
+  /** The samples of traffic that have come in since the last time. */
+  samples(): Promise<Samples> {
+    this.#requests += 1;
+    const request = this.#requests;
+    return new Promise((resolve) => {
+      this.#samples.set(request, resolve);
+      this.#options.send({ kind: "samples", request });
     });
   }
 

@@ -76,6 +76,12 @@ export const STEPS: readonly string[] = [
    INSERT INTO tokens (name, hash, role, vantage, created_ms)
      SELECT name, hash, role, vantage, created_ms FROM tokens_before;
    DROP TABLE tokens_before;`,
+  `CREATE TABLE profile (
+     start_s INTEGER PRIMARY KEY,
+     queries INTEGER NOT NULL,
+     names TEXT NOT NULL,
+     samples BLOB NOT NULL
+   ) STRICT;`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

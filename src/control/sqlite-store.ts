@@ -4,6 +4,7 @@ import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqli
 import type { Opinion } from "../health/verdict.ts";
 import type { Challenge } from "./challenge.ts";
 import type { Action, Override } from "./override.ts";
+import { type ProfileWindow, packSamples, unpackSamples } from "./profile.ts";
 import { migrate } from "./schema.ts";
 import type {
   AuditEntry,
@@ -171,6 +172,29 @@ class SqliteStore implements Store {
     });
   }
 
+  saveWindow({ startSeconds, queries, samples }: ProfileWindow): void {
+    const { names, octets } = packSamples(samples);
+    this.#run(
+      "INSERT OR REPLACE INTO profile (start_s, queries, names, samples) VALUES (?, ?, ?, ?)",
+      startSeconds,
+      queries,
+      JSON.stringify(names),
+      octets,
+    );
+  }
+
+  *windows(fromSeconds: number): Iterable<ProfileWindow> {
+    const starts = this.#all("SELECT start_s FROM profile WHERE start_s >= ? ORDER BY start_s", fromSeconds);
+    for (const start of starts) {
+      const row = this.#one("SELECT * FROM profile WHERE start_s = ?", integer(start, "start_s"));
+      if (row !== null) yield readWindow(row);
+    }
+  }
+
+  dropWindows(beforeSeconds: number): void {
+    this.#run("DELETE FROM profile WHERE start_s < ?", beforeSeconds);
+  }
+
   exclusively(work: () => NewAuditEntry | null): void {
     this.#transaction(() => {
       const entry = work();
@@ -248,7 +272,7 @@ class SqliteStore implements Store {
   }
 
   /** True when a row was written. */
-  #run(sql: string, ...values: (string | number | null)[]): boolean {
+  #run(sql: string, ...values: (string | number | null | Uint8Array<ArrayBuffer>)[]): boolean {
     return Number(this.#statement(sql).run(...values).changes) > 0;
   }
 
@@ -299,6 +323,17 @@ function readAuditEntry(row: Row): AuditEntry {
     reason: text(row, "reason"),
     event: oneOf(row, "event", AUDIT_EVENTS),
     detail: text(row, "detail"),
+  };
+}
+
+function readWindow(row: Row): ProfileWindow {
+  const octets = row["samples"];
+  if (!(octets instanceof Uint8Array)) throw new Error("column samples: expected octets");
+  const names: readonly string[] = JSON.parse(text(row, "names"));
+  return {
+    startSeconds: integer(row, "start_s"),
+    queries: integer(row, "queries"),
+    samples: unpackSamples({ names, octets: new Uint8Array(octets) }),
   };
 }
 

@@ -3,6 +3,7 @@
 import type { Opinion } from "../health/verdict.ts";
 import type { Challenge, ChallengeEdit } from "./challenge.ts";
 import type { Override } from "./override.ts";
+import type { ProfileStore } from "./profile.ts";
 
 /**
  * The memory of a node. Calls are synchronous and durable when they return.
@@ -10,7 +11,7 @@ import type { Override } from "./override.ts";
  * 1. The version only grows, whoever else writes to the same store.
  * 2. What one `commit` or one call writes is there as a whole after a crash, or not at all.
  */
-export interface Store {
+export interface Store extends ProfileStore {
   /** The version of the last change; 0 in a new store. */
   version(): number;
   /** All overrides that were not ended, by id. */

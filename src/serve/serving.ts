@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { FromClient, ToDns } from "../book/messages.ts";
 import type { NodeConfig } from "../config/config.ts";
 import { sumCounters } from "../telemetry/counters.ts";
+import { drainSamples, NO_SAMPLES } from "../telemetry/samples.ts";
 import type { BookHost } from "./book-host.ts";
 import type { ChallengeHost } from "./challenge-host.ts";
 import { ControlProcess } from "./control-process.ts";
@@ -22,6 +23,8 @@ export interface ServingParts {
   readonly host: BookHost;
   readonly challenges: ChallengeHost;
   readonly counters: SharedArrayBuffer;
+  /** null: traffic is not sampled. */
+  readonly samples: SharedArrayBuffer | null;
   /** null: there are none that could be handed over. */
   readonly sockets: SocketSet | null;
   readonly udp: UdpWorkers;
@@ -158,6 +161,12 @@ export class Serving {
       case "counters":
         this.#control.send({ kind: "counters", request: message.request, values: sumCounters(counters) });
         return;
+      case "samples": {
+        const { samples } = this.#parts;
+        const drained = samples === null ? NO_SAMPLES : drainSamples(samples);
+        this.#control.send({ kind: "samples", request: message.request, ...drained });
+        return;
+      }
       case "saved":
         this.#onSaved();
         return;

@@ -7,6 +7,7 @@ import type { ServedBook } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import type { Endpoint } from "../config/config.ts";
 import { counterRow } from "../telemetry/counters.ts";
+import { sampleRing } from "../telemetry/samples.ts";
 import type { Forwarder } from "./forwarder.ts";
 import { describeCrash } from "./guard.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -30,6 +31,8 @@ export interface UdpOptions {
   readonly options: AnswerOptions;
   /** Made by `newCounters`. */
   readonly counters: SharedArrayBuffer;
+  /** Made by `newSampleRings`, with a ring for each row of the counters; null: traffic is not sampled. */
+  readonly samples: SharedArrayBuffer | null;
   /** The workers' rows are this one and those after it, `udpRows` in all. */
   readonly firstRow: number;
   /** The parent's own row: the replies of control's to packets in batches are sent here. */
@@ -187,12 +190,14 @@ export class UdpWorkers {
     const row = this.#freeRows.pop();
     if (row === undefined || this.#isStopping) return;
     const heartbeat = new Heartbeat();
+    const { samples } = this.#options;
     const start: WorkerStart = {
       responder: (this.#options.responder ?? new URL("../answer/responder.ts", import.meta.url)).href,
       book: this.#book,
       options: this.#options.options,
       challenges: this.#challenges,
       counters: counterRow(this.#options.counters, row),
+      samples: samples === null ? null : sampleRing(samples, row),
       orders: this.#orders.shared,
       heartbeat: heartbeat.shared,
     };

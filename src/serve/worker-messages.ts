@@ -14,6 +14,8 @@ export interface WorkerStart {
   readonly challenges: ServedBook | null;
   /** The worker's own row. */
   readonly counters: Float64Array;
+  /** The worker's own ring; null: traffic is not sampled. */
+  readonly samples: Uint32Array | null;
   /** The memory of the `Orders`. */
   readonly orders: SharedArrayBuffer;
   /** The memory of the worker's own `Heartbeat`. */

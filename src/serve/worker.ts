@@ -132,6 +132,6 @@ const linked = new LinkedModules();
 const { createResponder } = linked.load(start.responder) as typeof ResponderModule;
 // With the answer, because a spare that has to load it first would let a dead worker's sockets wait.
 const { serveBatches } = linked.load(new URL("./udp-batch.ts", import.meta.url).href) as typeof UdpBatch;
-const responder = createResponder(start.book, start.counters, start.options);
+const responder = createResponder(start.book, start.counters, start.options, start.samples);
 responder.adoptChallenges(start.challenges);
 new UdpWorker(parentPort, start, responder);

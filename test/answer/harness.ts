@@ -101,6 +101,7 @@ export class Server {
     options: Partial<AnswerOptions> = {},
     keys: ReadonlyMap<string, Signing> = new Map(),
     version = 1,
+    samples: Uint32Array | null = null,
   ) {
     this.compiled = compileBook({
       version,
@@ -119,7 +120,7 @@ export class Server {
     const signing = { table, zones: zones.map(({ apex }) => keys.get(nameKey(apex)) ?? null) };
     this.served = { memory: this.memory, signing };
     this.options = { ...defaultAnswerOptions, ...options };
-    this.#responder = createResponder(this.served, this.counters, this.options);
+    this.#responder = createResponder(this.served, this.counters, this.options, samples);
     this.client.address.set([198, 51, 100, 7]);
   }
 

@@ -92,6 +92,7 @@ describe("a config with every key", () => {
         dryRun: true,
       },
       maxAmplification: 12.5,
+      profile: { sample: 10, keepMs: 48 * 3_600_000 },
       chaos: {
         id: "ams-1.dns",
         version: "Meridian 1",

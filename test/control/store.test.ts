@@ -52,6 +52,30 @@ function conformance(name: string, open: () => Store): void {
       expect(store.version()).toBe(1);
     });
 
+    test("windows of a profile come back as they were, the oldest first, until they are dropped", () => {
+      const query = {
+        service: "www",
+        region: null,
+        moment: 1,
+        qnameHash: 2,
+        qtype: 1,
+        prefixLength: 24,
+        low: 0,
+      };
+      const window = (startSeconds: number) => ({
+        startSeconds,
+        queries: 300,
+        samples: [{ ...query, isIpv6: false, high: startSeconds }],
+      });
+      for (const start of [600, 300, 900]) store.saveWindow(window(start));
+      store.saveWindow({ ...window(600), queries: 500 });
+      store.close();
+      store = open();
+      expect([...store.windows(301)]).toEqual([{ ...window(600), queries: 500 }, window(900)]);
+      store.dropWindows(600);
+      expect([...store.windows(0)].map(({ startSeconds }) => startSeconds)).toEqual([600, 900]);
+    });
+
     test("challenges come back as they were, one for each owner and value, and go one by one", () => {
       const first = { owner: "_acme-challenge.a.", value: "x", author: "anna", createdMs: 1, untilMs: 9 };
       const second = { ...first, value: "y" };

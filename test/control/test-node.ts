@@ -7,6 +7,7 @@ import { type Answer, decode, encode, type Packet } from "dns-packet";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import { Client } from "../../src/answer/client.ts";
+import { defaultAnswerOptions } from "../../src/answer/options.ts";
 import { createResponder, type Responder } from "../../src/answer/responder.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { type Challenges, compileChallenges } from "../../src/book/challenges.ts";
@@ -17,6 +18,7 @@ import { Publisher } from "../../src/control/publish.ts";
 import { BookHost } from "../../src/serve/book-host.ts";
 import { SigningHost } from "../../src/serve/signing-host.ts";
 import { counterRow, newCounters, sumCounters } from "../../src/telemetry/counters.ts";
+import { drainSamples, newSampleRings, sampleRing } from "../../src/telemetry/samples.ts";
 import { parseAddress } from "../../src/wire/address.ts";
 import { Packet as Message } from "../../src/wire/packet.ts";
 import { writeMmdb } from "../geo/mmdb-file.ts";
@@ -114,7 +116,13 @@ export class Dns {
   /** Refuses every book for this reason; null: takes what is sound. */
   refusal: string | null = null;
   readonly #counters = newCounters(1);
-  readonly #responder: Responder = createResponder(null, counterRow(this.#counters, 0));
+  readonly #samples = newSampleRings(1);
+  readonly #responder: Responder = createResponder(
+    null,
+    counterRow(this.#counters, 0),
+    defaultAnswerOptions,
+    sampleRing(this.#samples, 0),
+  );
 
   /** Keys are read from the state folder; without signed zones it is never looked into. */
   constructor(stateFolder = "/nonexistent") {
@@ -137,6 +145,11 @@ export class Dns {
       case "counters": {
         const { request } = message;
         setImmediate(() => this.tell({ kind: "counters", request, values: sumCounters(this.#counters) }));
+        break;
+      }
+      case "samples": {
+        const { request } = message;
+        setImmediate(() => this.tell({ kind: "samples", request, ...drainSamples(this.#samples) }));
         break;
       }
       case "challenges":

@@ -109,6 +109,7 @@ export function configWith(parts: ConfigParts): Config {
       chaos: { id: null, version: null, bookFor: [] },
       rateLimit: null,
       maxAmplification: null,
+      profile: null,
       cookies: { mode: "optional", secrets: null },
       stateFolder: "state",
       reportMs: 500,

@@ -87,6 +87,7 @@ describe.skipIf(CALLS === null)(
         options: defaultAnswerOptions,
         counters: newCounters(udpRows(workers)),
         firstRow: 0,
+        samples: null,
         ownCounters: counterRow(newCounters(1), 0),
         forwarder: new EchoForwarder(),
         onEvent: () => {},

@@ -43,6 +43,7 @@ async function start({ mode = "batch", ...options }: StartOptions): Promise<UdpW
     options: defaultAnswerOptions,
     counters: newCounters(8),
     firstRow: 0,
+    samples: null,
     ownCounters: counterRow(newCounters(1), 0),
     onEvent: () => {},
     forwarder: new EchoForwarder(),

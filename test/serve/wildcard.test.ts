@@ -23,6 +23,7 @@ async function serve(mode: "batch" | "datagram", address: string, port = 0): Pro
     options: defaultAnswerOptions,
     counters: newCounters(2),
     firstRow: 0,
+    samples: null,
     ownCounters: counterRow(newCounters(1), 0),
     onEvent: () => {},
     forwarder: new EchoForwarder(),

@@ -73,6 +73,7 @@ export function configOf(
       chaos: { id: null, version: null, bookFor: [] },
       rateLimit: null,
       maxAmplification: null,
+      profile: null,
       cookies: { mode: "optional", secrets: null },
       stateFolder: "state",
       reportMs: 1,

@@ -23,6 +23,7 @@ import { keyRoutes } from "./keys.ts";
 import { metricRoutes } from "./metrics.ts";
 import { describeRoutes } from "./openapi.ts";
 import { overrideRoutes } from "./overrides.ts";
+import { profileRoutes } from "./profile.ts";
 import { rttRoutes } from "./rtt.ts";
 import { serviceRoutes } from "./services.ts";
 import { tokenRoutes } from "./tokens.ts";
@@ -101,6 +102,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   configRoutes(app, desk);
   serviceRoutes(app, desk);
   explainRoutes(app, desk);
+  profileRoutes(app, desk);
   factRoutes(app, desk);
   rttRoutes(app, desk);
   overrideRoutes(app, desk);
