@@ -284,6 +284,7 @@ function verdictsOf(config: Config, stored: readonly StoredVerdict[]): readonly 
       opinion: found.opinions.get(vantage) ?? "unknown",
       counts: false,
       error: null,
+      timings: null,
       reportedAtMs: null,
     }));
     const { up, sinceMs, recovering, flaps, healthySinceMs } = found;

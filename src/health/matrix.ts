@@ -57,6 +57,7 @@ export class Matrix {
     cell.column.reportedAtMs = Math.max(cell.column.reportedAtMs ?? report.atMs, report.atMs);
     const { outcome } = report;
     cell.error = outcome.kind === "failure" ? { class: outcome.error, detail: outcome.detail } : null;
+    cell.timings = outcome.timings;
     const standing = afterProbe(cell.standing, outcome.kind, cell.row.check);
     return this.#change(cell, standing, nowMs <= staleAfter(cell, report.atMs));
   }
@@ -92,6 +93,7 @@ export class Matrix {
       opinion: cell.standing.opinion,
       counts: hasVote(cell),
       error: cell.error,
+      timings: cell.timings,
       reportedAtMs: cell.reportedAtMs,
     }));
   }
@@ -114,6 +116,7 @@ export class Matrix {
       const heir = this.#rows.get(vip)?.cells.get(cell.column.vantage);
       if (heir === undefined) continue;
       heir.error = cell.error;
+      heir.timings = cell.timings;
       heir.reportedAtMs = cell.reportedAtMs;
       heir.column.reportedAtMs = cell.column.reportedAtMs;
       this.#change(heir, cell.standing, cell.fresh);
@@ -169,6 +172,7 @@ interface Cell {
   readonly column: Column;
   standing: Standing;
   error: Vote["error"];
+  timings: Vote["timings"];
   reportedAtMs: number | null;
   fresh: boolean;
   /** Whether it stands in the calendar; there it may stand under an earlier time than its own. */
@@ -198,7 +202,16 @@ function emptyColumn(vantage: VantageId): Column {
 }
 
 function emptyCell(row: Row, column: Column): Cell {
-  return { row, column, standing: UNKNOWN, error: null, reportedAtMs: null, fresh: false, filed: false };
+  return {
+    row,
+    column,
+    standing: UNKNOWN,
+    error: null,
+    timings: null,
+    reportedAtMs: null,
+    fresh: false,
+    filed: false,
+  };
 }
 
 function isKnown(cell: Cell): boolean {

@@ -1,7 +1,7 @@
 /** The judgement of a VIP after thresholds, quorum and overrides. */
 
 import type { VantageId, VipId } from "../config/config.ts";
-import type { ErrorClass } from "./report.ts";
+import type { ErrorClass, Timings } from "./report.ts";
 
 /** What one vantage thinks of one VIP after its thresholds. */
 export type Opinion = "unknown" | "healthy" | "degraded" | "unhealthy";
@@ -14,6 +14,8 @@ export interface Vote {
   readonly counts: boolean;
   /** The last failure's class and words, when the last probe failed. */
   readonly error: { readonly class: ErrorClass; readonly detail: string } | null;
+  /** How long the phases of its last probe took; null: there was none yet. */
+  readonly timings: Timings | null;
   /** When it last reported; null: never. */
   readonly reportedAtMs: number | null;
 }

@@ -114,6 +114,7 @@ describe("verdicts()", () => {
         opinion: "degraded",
         counts: true,
         error: { class: "refused", detail: "refused in a test" },
+        timings: { connectMs: null, tlsMs: null, firstByteMs: null },
         reportedAtMs: 2,
       },
     ]);

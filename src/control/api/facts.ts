@@ -3,7 +3,7 @@
 import Type, { type Static } from "typebox";
 import type { Config, Vip } from "../../config/config.ts";
 import { vipsOf } from "../../health/tracked.ts";
-import type { Verdict } from "../../health/verdict.ts";
+import type { Verdict, Vote } from "../../health/verdict.ts";
 import type { Facts } from "../../steering/facts.ts";
 import type { ConnectedVantage, Desk } from "../desk.ts";
 import { memberOfVip } from "../lookup.ts";
@@ -23,11 +23,18 @@ const regionSchema = object({
   drained: Type.Array(Type.String(), { description: "the members that are drained" }),
 });
 
+const phase = nullable(Type.Number());
+const timings = object(
+  { connectMs: phase, tlsMs: phase, firstByteMs: phase, totalMs: phase },
+  { description: "of the last probe, from its start to the end of each phase; null: it was not reached" },
+);
+
 const vote = object({
   vantage: Type.String(),
   opinion: oneOf(["unknown", "healthy", "degraded", "unhealthy"], "an opinion"),
   counts: Type.Boolean({ description: "false: the vantage is silent or isolated" }),
   error: nullable(object({ class: Type.String(), detail: Type.String() })),
+  timings: nullable(timings),
   reportedAt: nullable(moment),
 });
 
@@ -175,11 +182,20 @@ function verdictOf(
       },
       take: takes.get(vip.id) ?? 1,
       load: loads.get(member.id) ?? null,
-      votes: votes.map(({ vantage, opinion, counts, error, reportedAtMs }) => {
-        return { vantage, opinion, counts, error, reportedAt: formatOptionalMoment(reportedAtMs) };
-      }),
+      votes: votes.map(voteOf),
     },
   ];
+}
+
+function voteOf({ vantage, opinion, counts, error, timings, reportedAtMs }: Vote): Static<typeof vote> {
+  return {
+    vantage,
+    opinion,
+    counts,
+    error,
+    timings: timings === null ? null : { ...timings, totalMs: timings.totalMs ?? null },
+    reportedAt: formatOptionalMoment(reportedAtMs),
+  };
 }
 
 function familyOf({ address }: Vip): "ipv4" | "ipv6" {

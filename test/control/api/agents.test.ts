@@ -30,7 +30,15 @@ describe("/v1/agents/stream", () => {
       .toMatchObject({
         up: false,
         basis: "judged",
-        votes: [{ vantage: "dublin", opinion: "unhealthy", counts: true, error: { class: "refused" } }],
+        votes: [
+          {
+            vantage: "dublin",
+            opinion: "unhealthy",
+            counts: true,
+            error: { class: "refused" },
+            timings: { connectMs: null, totalMs: expect.any(Number) },
+          },
+        ],
       });
   });
 

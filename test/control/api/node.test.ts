@@ -207,10 +207,19 @@ describe("the facts", () => {
             opinion: "degraded",
             counts: true,
             error: { class: "timeout", detail: "no answer in 1 s" },
+            timings: { connectMs: 10, tlsMs: null, firstByteMs: null, totalMs: null },
             reportedAt: "2026-01-01T00:00:01.000Z",
           },
-          { vantage: "virginia", opinion: "unknown", counts: false, error: null, reportedAt: null },
-          { vantage: "tokyo", opinion: "unknown", counts: false, error: null, reportedAt: null },
+          ...["virginia", "tokyo"].map((vantage) => {
+            return {
+              vantage,
+              opinion: "unknown",
+              counts: false,
+              error: null,
+              timings: null,
+              reportedAt: null,
+            };
+          }),
         ],
       },
     ]);
