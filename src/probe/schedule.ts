@@ -4,8 +4,9 @@ import type { Outcome } from "../health/report.ts";
 import type { Clock } from "./clock.ts";
 import type { Target } from "./protocol.ts";
 
-/** A new target is probed for the first time within this time. */
+/** A new target is probed for the first time within this time; when many are new, each takes another millisecond. */
 const FIRST_PROBE_MS_MAX = 1_000;
+const FIRST_PROBE_MS_EACH = 1;
 
 export interface ScheduleOptions {
   readonly clock: Clock;
@@ -28,7 +29,9 @@ export interface Look {
 /**
  * Probes every target in its own rhythm; one probe of a target at a time.
  *
- * 1. A new target is probed at a random moment within `FIRST_PROBE_MS_MAX`, or its interval if that is shorter.
+ * 1. A new target is probed at a random moment within `FIRST_PROBE_MS_MAX`, or its interval if that is shorter. Of 5,000
+ *    that come at once a thousand are begun each second: all of them within one second would keep a core busy for more than
+ *    that, and what the agent is late to read looks like a slow VIP.
  * 2. A target is settled after `rise` successes in a row, or `fall` failures. Until then the next probe starts
  *    `recheckMs` after the last one's start, or at its end if that is later.
  * 3. When settled, the next probe starts `intervalMs` after the last one's start, plus a random part of `jitterMs`.
@@ -53,8 +56,11 @@ export class Schedule {
       course.stop();
       this.#courses.delete(key);
     }
-    for (const [key, { target }] of targets) {
-      if (!this.#courses.has(key)) this.#courses.set(key, new Course(key, target, this.#options));
+    const fresh = [...targets].filter(([key]) => !this.#courses.has(key));
+    const withinMs = Math.max(FIRST_PROBE_MS_MAX, fresh.length * FIRST_PROBE_MS_EACH);
+    for (const [key, { target }] of fresh) {
+      const course = new Course(key, target, Math.min(withinMs, target.intervalMs), this.#options);
+      this.#courses.set(key, course);
     }
   }
 
@@ -76,11 +82,12 @@ class Course {
   #stopped = false;
   #cancel: () => void;
 
-  constructor(key: string, target: Target, options: ScheduleOptions) {
+  /** `withinMs` is how long the first probe may wait. */
+  constructor(key: string, target: Target, withinMs: number, options: ScheduleOptions) {
     this.#key = key;
     this.#target = target;
     this.#options = options;
-    this.#cancel = this.#startIn(options.random() * Math.min(FIRST_PROBE_MS_MAX, target.intervalMs));
+    this.#cancel = this.#startIn(options.random() * withinMs);
   }
 
   stop(): void {

@@ -70,6 +70,27 @@ describe("the rhythm of one target", () => {
   });
 });
 
+describe("many targets that come at once", () => {
+  test.each([
+    [100, 1_000],
+    [5_000, 5_000],
+  ])("%i of them are begun within %i ms, evenly", async (count, ms) => {
+    let state = 1;
+    const random = (): number => {
+      state = (state * 48_271) % 2_147_483_647;
+      return state / 2_147_483_647;
+    };
+    const { clock, starts, use } = scheduleOf(() => [success, 1], random);
+    use(
+      ...Array.from({ length: count }, (_, i) => target(`${i}`, { intervalMs: 60_000, recheckMs: 30_000 })),
+    );
+    await clock.pass(ms);
+    expect(starts).toHaveLength(count);
+    const late = starts.filter((startedAtMs) => startedAtMs > ms * 0.9);
+    expect(late.length).toBeGreaterThan(count / 20);
+  });
+});
+
 describe("what is news", () => {
   test("every outcome is, but those that a settled target repeats", async () => {
     const kinds = [success, success, success, failure, failure, failure, failure, success, success, success];
