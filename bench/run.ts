@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { agentTable } from "./agent.ts";
 import { leaveServerCore } from "./cores.ts";
 import { writeDatabase } from "./database.ts";
 import { writeSection } from "./document.ts";
@@ -50,6 +51,7 @@ const { values: options } = parseArgs({
     scale: { type: "boolean", default: false },
     names: { type: "boolean", default: false },
     streams: { type: "boolean", default: false },
+    agent: { type: "boolean", default: false },
     write: { type: "string" },
   },
 });
@@ -65,6 +67,7 @@ function chosen(): Promise<readonly string[]> {
   if (options.scale) return scale(document);
   if (options.names) return namesTable(document);
   if (options.streams) return streamsTable(document);
+  if (options.agent) return agentTable(document);
   return compare();
 }
 
