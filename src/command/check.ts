@@ -2,6 +2,7 @@
 
 import { checkFolder, type Snapshot } from "../control/snapshot.ts";
 import { failoverBound, formatBound } from "../health/bound.ts";
+import { flipBound, formatFlipBound } from "../health/flip-bound.ts";
 import { complainOf, plural, print } from "./console.ts";
 
 /** Checks a folder as a node would that starts with it. */
@@ -11,7 +12,7 @@ export function check(folder: string): void {
   else printPromises(value);
 }
 
-/** What was read, and each service's failover bound term by term. */
+/** What was read, how often verdicts can change, and each service's failover bound term by term. */
 function printPromises({ config, zones }: Snapshot): void {
   const names = zones.reduce((sum, zone) => sum + zone.nodes.size, 0);
   const counts = [
@@ -22,6 +23,8 @@ function printPromises({ config, zones }: Snapshot): void {
     plural(config.vantages.size, "vantage"),
   ];
   print(`${config.file}: ${counts.join(", ")}`);
+  for (const one of config.checks.values())
+    print(formatFlipBound(one, flipBound(one, config.vantages.size, config.node.reportMs)));
   for (const service of config.services) {
     const bound = failoverBound(service, config);
     const promised = service.failoverWithinMs;
