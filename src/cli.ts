@@ -76,6 +76,15 @@ program
   .action(async (name, options) => (await import("./command/explain.ts")).explain(name, options));
 
 program
+  .command("rtt")
+  .description("show in which order latency policies have the regions, and why")
+  .option("--cell <text>", "only cells whose text begins so, as in GB")
+  .addOption(api)
+  .addOption(tokenFile)
+  .option("--json", "print data")
+  .action(async (options) => (await import("./command/rtt.ts")).rtt(options));
+
+program
   .command("release")
   .description("bring up what is healthy and held down")
   .argument("<name>", "a region, a member (pool/member) or a VIP (pool/member/ipv4)")

@@ -10,7 +10,49 @@ export interface ApiOptions {
 }
 
 /** The body of the answer to a POST; null: there is none, and the operator has been told why. */
-export async function postToApi(path: string, body: object, options: ApiOptions): Promise<object | null> {
+export function postToApi(path: string, body: object, options: ApiOptions): Promise<object | null> {
+  return call(path, options, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+/** The same for a GET. */
+function getFromApi(path: string, options: ApiOptions): Promise<object | null> {
+  return call(path, options, { method: "GET", headers: {} });
+}
+
+/**
+ * All entries of a list that comes in pages, as the bodies have them under `key`; null: not all could be had, and the operator has been
+ * told why.
+ */
+export async function getListFromApi(
+  path: string,
+  key: string,
+  options: ApiOptions,
+): Promise<readonly unknown[] | null> {
+  const entries: unknown[] = [];
+  for (let after: string | null = null; ; ) {
+    const query = new URLSearchParams({ limit: "1000", ...(after === null ? {} : { after }) });
+    const page: Readonly<Record<string, unknown>> | null = await getFromApi(`${path}?${query}`, options).then(
+      (body) => body && { ...body },
+    );
+    if (page === null) return null;
+    const listed = page[key];
+    if (Array.isArray(listed)) entries.push(...listed);
+    if (typeof page["next"] !== "string") return entries;
+    after = page["next"];
+  }
+}
+
+interface Call {
+  readonly method: "GET" | "POST";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+async function call(path: string, options: ApiOptions, { headers, ...rest }: Call): Promise<object | null> {
   const token =
     options.tokenFile === undefined ? process.env["MERIDIAN_TOKEN"] : readToken(options.tokenFile);
   if (token === null) return null;
@@ -21,9 +63,8 @@ export async function postToApi(path: string, body: object, options: ApiOptions)
   let response: Response;
   try {
     response = await fetch(new URL(path, options.api), {
-      method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify(body),
+      ...rest,
+      headers: { ...headers, authorization: `Bearer ${token}` },
     });
   } catch (cause) {
     complain(`Cannot reach ${options.api}: ${String(cause)}; is a node running there?`);

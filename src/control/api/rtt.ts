@@ -3,7 +3,7 @@
 import Type, { type Static } from "typebox";
 import type { Config, RegionId } from "../../config/config.ts";
 import type { Measured } from "../../health/average.ts";
-import type { CellRanking } from "../../health/rtt.ts";
+import type { CellRanking, EstimatedRegion } from "../../health/rtt.ts";
 import { suggest } from "../../suggest.ts";
 import { type Prefix, parsePrefix } from "../../wire/address.ts";
 import type { ClientRtt, Desk } from "../desk.ts";
@@ -94,6 +94,21 @@ const measurementList = object(
   { measurements: Type.Array(measurementSchema) },
   { description: "What each vantage measures to each region." },
 );
+
+/** One order, as the API shows it. */
+export interface RttRanking {
+  readonly cell: string;
+  /** Best first. */
+  readonly regions: readonly {
+    readonly region: string;
+    readonly rttMs: number;
+    readonly source: EstimatedRegion["source"];
+    /** null: nobody has measured. */
+    readonly samples: number | null;
+    readonly measuredAt: string | null;
+  }[];
+  readonly marginMs: number | null;
+}
 
 export function rttRoutes(app: Api, desk: Desk): void {
   app.post(

@@ -1,9 +1,13 @@
 /** Round-trip times by API: what is observed steers, and what steers can be seen. */
 
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { CONFIG, Folder, GB, Node, US } from "../test-node.ts";
 import { TestApi } from "./test-api.ts";
 
+const CLI = fileURLToPath(new URL("../../../src/cli.ts", import.meta.url));
 const FAST = "fast.test.example";
 /** Of the two that are told apart, a network of its own and the rest of its country. */
 const NETWORK = "192.0.2.128/25";
@@ -124,6 +128,24 @@ describe("GET /v1/rtt", () => {
     expect(first.body.rankings).toEqual(body.rankings.slice(0, 1));
     const rest = await api.get(`/v1/rtt?after=${encodeURIComponent(first.body.next)}`);
     expect(rest.body.rankings).toEqual(body.rankings.slice(1));
+  });
+
+  test("is printed by `meridian rtt`", async () => {
+    const api = await open();
+    api.node.dns.addresses(FAST, GB);
+    const args = [CLI, "rtt", "--api", api.url, "--cell", "GB 53,-1.5"];
+    const env = { ...process.env, MERIDIAN_TOKEN: api.tokens.reader };
+    const { stdout } = await promisify(execFile)(process.execPath, args, { env });
+    expect(stdout.replaceAll(/\d+\.\d ms/g, (ms) => "N".repeat(ms.length - 3).concat(" ms"))).toBe(
+      [
+        "cell                       region   rtt      behind   source    samples  last",
+        "GB 53,-1.5                 eu-west  NNN ms            distance",
+        "                           us-east  NNNN ms  NNNN ms  distance",
+        "GB 53,-1.5 192.0.2.128/25  eu-west  NNN ms            distance",
+        "                           us-east  NNNN ms  NNNN ms  distance",
+        "",
+      ].join("\n"),
+    );
   });
 
   test("has what vantages measure beside it", async () => {
