@@ -22,7 +22,7 @@ import type { Edition } from "./live-book.ts";
 
 /** Why clients at an address get the answers they get, or would get if. */
 export function explainName(
-  { snapshot, planner }: Edition,
+  { snapshot, planner }: Pick<Edition, "snapshot" | "planner">,
   known: Facts,
   { qname, client, family, supposed }: ExplainQuestion,
 ): ExplainOutcome {

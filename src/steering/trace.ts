@@ -1,6 +1,6 @@
 /** Tells why a plan is what it is, from the very evaluation that it was made from. */
 
-import type { MemberId, VipId } from "../config/config.ts";
+import type { MemberId, Service, VipId } from "../config/config.ts";
 import type { RankedRegion } from "../health/rtt.ts";
 import type { Verdict } from "../health/verdict.ts";
 import {
@@ -21,6 +21,8 @@ import { formatPercent, formatVerdict } from "./words.ts";
 export interface Trace {
   readonly family: 4 | 6;
   readonly stages: readonly TraceStage[];
+  /** What the service says of a moment when nothing is up. */
+  readonly whenDown: Service["whenDown"]["kind"];
   readonly plan: Plan;
 }
 
@@ -44,6 +46,12 @@ export interface TraceNode {
   readonly take: number;
   /** Its share beside its siblings, before takes; null: it stands in an order, or on top. */
   readonly weight: number | null;
+  /** Of a member: its VIP; null: it has no address of the family. */
+  readonly vip: VipId | null;
+  /** Of a member: its weight by the config. */
+  readonly weighs: number | null;
+  /** The least part of it that must be up; 0: anything. */
+  readonly minUp: number;
   /** The fraction of all answers of the stage that it gives. */
   readonly share: number;
   /** Why it is down or gives no answer; null: it gives some. */
@@ -104,7 +112,7 @@ export type TraceFact =
 /** The trace of a plan. The service, family and facts are those that it was planned from. */
 export function traceOf(
   planned: Planned,
-  service: { readonly label: string },
+  service: Pick<Service, "label" | "whenDown">,
   family: 4 | 6,
   facts: Facts,
 ): Trace {
@@ -114,7 +122,7 @@ export function traceOf(
     const root = tracer.node(evaluation, { above: [], weight: null, share: isUp ? 1 : 0, blocked: null });
     return { subject, reserves, asIfUp, root };
   });
-  return { family, stages, plan: planned.plan };
+  return { family, stages, whenDown: service.whenDown.kind, plan: planned.plan };
 }
 
 /** By how much the region that is first by round-trip time is ahead, once for each order that was asked for. */
@@ -176,6 +184,9 @@ class Tracer {
       outcome: outcomeOf(eligible, take),
       take,
       weight,
+      vip: vip?.id ?? null,
+      weighs: node.member.weight,
+      minUp: 0,
       share,
       why,
       kept:
@@ -231,6 +242,9 @@ class Tracer {
       outcome: outcomeOf(eligible, take),
       take,
       weight,
+      vip: null,
+      weighs: null,
+      minUp: "minUp" in node ? node.minUp : 0,
       share,
       why: share > 0 ? null : (this.#branchProblem(evaluation) ?? blocked),
       kept: keptIn(children),
