@@ -3,6 +3,7 @@
 import { flushCompileCache } from "node:module";
 import type { ToControl, ToDns } from "./book/messages.ts";
 import { startApi } from "./control/api/server.ts";
+import { explainTxt } from "./control/explain-txt.ts";
 import { openDesk } from "./control/node-desk.ts";
 import { Publisher } from "./control/publish.ts";
 import { Requests } from "./control/requests.ts";
@@ -32,6 +33,7 @@ let requests: Requests | null = null;
 process.on("message", (message: ToControl) => {
   switch (message.kind) {
     case "request":
+    case "explain":
     case "next":
     case "gone":
       requests?.receive(message);
@@ -71,6 +73,7 @@ stop = async () => {
 };
 requests = new Requests({
   reply: (request) => desk.reply(request),
+  explain: (octets, source) => explainTxt(octets, source, desk),
   send,
   onError: (cause) => log.error({ cause: String(cause) }, "a request got no reply"),
 });

@@ -126,7 +126,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     if (change.kind === "patch") host.patch(change.version, change.packed);
     else void challenges.answer(change.challenges);
   });
-  const forwarder = new Forwarder((message) => serving.send(message), streams.answer);
+  const forwarder = new Forwarder((message) => serving.send(message), streams);
 
   const signed = signing.begin({
     table: (table) => host.retable(table),

@@ -16,7 +16,7 @@ import {
   ZoneRecord,
 } from "../book/layout.ts";
 import { Counter, count } from "../telemetry/counters.ts";
-import { word } from "../wire/bytes.ts";
+import { copyBytes, word } from "../wire/bytes.ts";
 import { ExtendedError, isTransfer, Opcode, Rcode, RRClass, RRType } from "../wire/codes.ts";
 import { headerLength, messageLengthMax, udpLengthMax } from "../wire/format.ts";
 import { hashName } from "../wire/name-hash.ts";
@@ -28,12 +28,12 @@ import { answerChaos } from "./chaos.ts";
 import type { Client } from "./client.ts";
 import { CookieProof, type Cookies } from "./cookie.ts";
 import { findChallenge, findEncloser, findNode } from "./find.ts";
-import { FORWARD, takesQuery, takesUpdate } from "./forward.ts";
+import { asksWhy, FORWARD, takesQuery, takesUpdate } from "./forward.ts";
 import { LINKS_MAX } from "./links.ts";
 import { optLength, writeOpt } from "./opt.ts";
 import type { AnswerOptions } from "./options.ts";
 import { isReferral, Limit, type RateLimit } from "./rate-limit.ts";
-import { type Reply, Section } from "./reply.ts";
+import { FIXED_LENGTH, type Reply, Section } from "./reply.ts";
 import type { Sampler } from "./sampler.ts";
 import { type Signatures, steeredVariant } from "./signatures.ts";
 import { steer } from "./steer.ts";
@@ -53,6 +53,8 @@ export interface AnswerState {
   readonly reply: Reply;
   readonly counters: Float64Array;
   readonly options: AnswerOptions;
+  /** RDATA of the TXT that control has for this query, which asks why; empty: none; null: control is to be asked. */
+  explanation: Uint8Array | null;
   /** null: cookies are off. */
   readonly cookies: Cookies | null;
   /** null: responses are not limited. */
@@ -90,7 +92,7 @@ export function answer(
   reply.begin(packet, query, sizeMax, optLength(query, transport, options));
   if (isMisplaced(query, transport)) refuse(Parsed.FormErr, query, reply);
   else if (isUnproven(parsed, proof, transport, options)) reply.rcode = Rcode.BadCookie;
-  else if (parsed === Parsed.Query) resolve(state, packet, client, transport, moment);
+  else if (parsed === Parsed.Query) resolve(state, packet, client, transport, moment, isProven);
   else if (takesUpdate(state.book, query, client, transport)) reply.isForwarded = true;
   else if (parsed !== Parsed.CookieQuery || state.cookies === null) refuse(parsed, query, reply);
   if (reply.isForwarded) {
@@ -113,6 +115,7 @@ function resolve(
   client: Client,
   transport: Transport,
   moment: number,
+  isProven: boolean,
 ): void {
   const { book, challenges, query, reply } = state;
   const asksForZone = isTransfer(query.qtype);
@@ -153,6 +156,9 @@ function resolve(
   signatures?.begin(moment, transport);
   const challengeSignatures = signatures === null ? null : state.challengeSignatures;
   challengeSignatures?.begin(moment, transport);
+  if (query.qtype === RRType.TXT && asksWhy(book, packet.octets, client, transport)) {
+    if (sayWhy(state, book, packet, signatures, isProven)) return;
+  }
   let hash = query.qnameHash;
   for (let links = 0; links <= LINKS_MAX; links += 1) {
     const challenge =
@@ -172,6 +178,35 @@ function resolve(
     if (!answerAt(book, exact, nearest, state, signatures, client, moment, links === 0)) return;
     hash = hashName(packet.view, reply.ownerAt, reply.ownerLength);
   }
+}
+
+/**
+ * Answers a query that asks why; false: as if there were no such thing. Control is asked for clients alone whose address
+ * is not forged: others are sent to TCP. The answer is of this moment and this client, so nobody is to keep it.
+ */
+function sayWhy(
+  { explanation, query, reply }: AnswerState,
+  book: Book,
+  packet: Packet,
+  proofs: Signatures | null,
+  isProven: boolean,
+): boolean {
+  if (explanation === null) {
+    if (isProven) reply.isForwarded = true;
+    else reply.isTruncated = true;
+    return true;
+  }
+  const nearest = explanation.length === 0 ? 0 : findEncloser(book, packet, reply.ownerAt, reply.ownerLength);
+  if (nearest === 0) return false;
+  const { at } = reply;
+  reply.isAuthoritative = true;
+  reply.scope = query.sourcePrefixLength;
+  if (!reply.fits(FIXED_LENGTH + explanation.length)) return true;
+  const rdata = reply.addFixed(RRType.TXT, 0, explanation.length);
+  copyBytes(explanation, 0, reply.packet, rdata, explanation.length);
+  const zone = book.zonesAt + word(book.words, nearest + Node.zone) * ZONE_WORDS;
+  if (proofs?.enter(book, zone, false)) proofs.addForMade(at, book, reply);
+  return true;
 }
 
 /** Answers at one owner name; true when a CNAME leads on to another, which `reply` then stands at. */
@@ -316,7 +351,7 @@ function answerAny(
   } else {
     const { at } = reply;
     addHinfo(reply);
-    if (signatures !== null && reply.at > at) signatures.addForHinfo(at, book, reply);
+    if (signatures !== null && reply.at > at) signatures.addForMade(at, book, reply);
   }
 }
 

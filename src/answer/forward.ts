@@ -2,8 +2,9 @@
 
 import type { Book } from "../book/book.ts";
 import { ADMISSION_WORDS, AdmissionRecord, Right } from "../book/layout.ts";
-import { u8, word } from "../wire/bytes.ts";
+import { sameFolded, u8, word } from "../wire/bytes.ts";
 import { Opcode, RRType } from "../wire/codes.ts";
+import { headerLength } from "../wire/format.ts";
 import type { Query } from "../wire/query.ts";
 import type { Client } from "./client.ts";
 import { Transport } from "./transport.ts";
@@ -28,6 +29,15 @@ export function takesQuery(book: Book, query: Query, client: Client, transport: 
   if (query.qtype === RRType.AXFR)
     return transport !== Transport.Udp && isAdmitted(book, client, Right.Transfer);
   return isAdmitted(book, client, query.qtype === RRType.IXFR ? Right.Transfer : EVERY_RIGHT);
+}
+
+/** The first label of a name whose TXT says why the name behind it is answered as it is, with its length. */
+const EXPLAIN_LABEL = Uint8Array.from([8, ...Buffer.from("_explain")]);
+
+/** Whether a query for TXT asks why, and from where one may; never over HTTPS, behind which anybody may be. */
+export function asksWhy(book: Book, octets: Uint8Array, client: Client, transport: Transport): boolean {
+  if (!sameFolded(EXPLAIN_LABEL, 0, octets, headerLength, EXPLAIN_LABEL.length)) return false;
+  return transport !== Transport.Https && isAdmitted(book, client, Right.Explain);
 }
 
 /** Whether the client's address lies in a prefix that has one of these rights. */

@@ -25,6 +25,9 @@ export type Answer = (
   moment: number,
 ) => number;
 
+/** As `Answer`, with what control says of the query. */
+export type Explain = (...query: readonly [...Parameters<Answer>, rdata: Uint8Array | null]) => number;
+
 /** A book that was inspected, and what its answers are signed with. */
 export interface ServedBook {
   readonly memory: SharedArrayBuffer;
@@ -35,11 +38,15 @@ export interface ServedBook {
 /** One thread's way to answer. */
 export interface Responder {
   readonly answer: Answer;
+  /** Answers a query that control has explained: with a TXT of this RDATA, or as if there were no such name (null). */
+  readonly explain: Explain;
   /** Starts using another book. */
   adopt(book: ServedBook): void;
   /** Starts using other challenges; null: there are none. */
   adoptChallenges(challenges: ServedBook | null): void;
 }
+
+const NO_EXPLANATION = new Uint8Array(0);
 
 /**
  * `book` null: every query gets SERVFAIL until one is adopted. `counters` is this thread's row, `samples` its ring; null:
@@ -60,6 +67,7 @@ export function createResponder(
     reply: new Reply(),
     counters,
     options,
+    explanation: null,
     cookies: options.cookies === null ? null : new Cookies(options.cookies.secrets),
     rateLimit: options.rateLimit === null ? null : new RateLimit(options.rateLimit),
     sampler: samples === null ? null : new Sampler(samples, options.sampleEvery),
@@ -72,6 +80,14 @@ export function createResponder(
   return {
     answer: (packet, length, client, transport, moment) =>
       answer(state, packet, length, client, transport, moment),
+    explain: (packet, length, client, transport, moment, rdata) => {
+      state.explanation = rdata ?? NO_EXPLANATION;
+      try {
+        return answer(state, packet, length, client, transport, moment);
+      } finally {
+        state.explanation = null;
+      }
+    },
     adopt,
     adoptChallenges: (next) => {
       state.challenges = next === null ? null : new Book(next.memory);

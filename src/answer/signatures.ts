@@ -73,8 +73,8 @@ export class Signatures {
     this.#addLast(at, book, reply, Section.Answer, reply.ownerLength);
   }
 
-  /** Signs the HINFO that was added at `at`. */
-  addForHinfo(at: number, book: Book, reply: Reply): void {
+  /** Signs the RR that was added at `at`, which no book holds. */
+  addForMade(at: number, book: Book, reply: Reply): void {
     this.#place(0, 0, 0);
     this.#addLast(at, book, reply, Section.Answer, reply.ownerLength);
   }

@@ -57,6 +57,7 @@ export interface Admission {
   readonly prefix: Prefix;
   readonly updates: boolean;
   readonly transfers: boolean;
+  readonly explains: boolean;
 }
 
 /** How a zone is signed. */
@@ -307,11 +308,13 @@ class Compiler {
     this.#words.append(new Uint32Array(octets.buffer));
   }
 
-  #admission({ prefix, updates, transfers }: Admission): void {
+  #admission({ prefix, updates, transfers, explains }: Admission): void {
     const { family, bytes } = prefix.address;
     const octets = new Uint8Array(4 * (ADMISSION_WORDS - 3));
     octets.set(bytes);
-    this.#words.push((updates ? Right.Update : 0) | (transfers ? Right.Transfer : 0), family, prefix.length);
+    const rights =
+      (updates ? Right.Update : 0) | (transfers ? Right.Transfer : 0) | (explains ? Right.Explain : 0);
+    this.#words.push(rights, family, prefix.length);
     this.#words.append(new Uint32Array(octets.buffer));
   }
 

@@ -147,7 +147,7 @@ export const AdmissionRecord = { rights: 0, family: 1, length: 2, address: 3 } a
 export const ADMISSION_WORDS = 7;
 
 /** What requests of others than resolvers are taken from a prefix; each a bit. */
-export const Right = { Update: 1, Transfer: 2 } as const;
+export const Right = { Update: 1, Transfer: 2, Explain: 4 } as const;
 
 /**
  * A block of RRs, in octets:

@@ -23,7 +23,9 @@ export type ToDns =
       readonly request: number;
       readonly message: Uint8Array | null;
       readonly isLast: boolean;
-    };
+    }
+  /** What TXT says to a query that asks why, as RDATA; null: the name is not steered. */
+  | { readonly kind: "explanation"; readonly request: number; readonly rdata: Uint8Array | null };
 
 /** From dns to control. */
 export type ToControl = ToPublisher | FromClient;
@@ -51,6 +53,13 @@ export type ToPublisher =
 /** About requests that control answers. */
 export type FromClient =
   | ForwardedRequest
+  /** A query for TXT that asks why the name behind its first label is answered as it is. */
+  | {
+      readonly kind: "explain";
+      readonly request: number;
+      readonly octets: Uint8Array;
+      readonly source: Uint8Array;
+    }
   /** The client has taken the last message. */
   | { readonly kind: "next"; readonly request: number }
   /** The client waits no more. */

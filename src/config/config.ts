@@ -306,6 +306,8 @@ export interface NodeConfig {
     readonly version: string | null;
     readonly bookFor: readonly Prefix[];
   };
+  /** Who may ask by DNS why names are answered as they are. */
+  readonly explain: readonly Prefix[];
   /** DNS Cookies (RFC 7873). */
   readonly cookies: CookieConfig;
   /** null: responses are not limited. */

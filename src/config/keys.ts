@@ -32,6 +32,7 @@ export const keys = {
     "nsid",
     "proxyProtocol",
     "chaos",
+    "explain",
     "cookies",
     "rateLimit",
     "maxAmplification",

@@ -83,6 +83,7 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
       version: chaos?.optional("version")?.matching(nodeText, nodeTextExpected) ?? null,
       bookFor: parsePrefixes(chaos?.optional("bookFor") ?? null),
     },
+    explain: parsePrefixes(node?.optional("explain") ?? null),
     cookies: {
       mode: cookies?.optional("mode")?.oneOf(["off", "optional", "require"]) ?? "optional",
       secrets: parsePath(cookies?.optional("secrets") ?? null, folder),

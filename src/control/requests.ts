@@ -1,9 +1,11 @@
-/** The requests that dns has left to control: each one's reply goes out message by message, as the client takes them. */
+/** The requests that dns has left to control: each reply goes out message by message, as the client takes them. */
 
 import type { ForwardedRequest, FromClient, ToDns } from "../book/messages.ts";
 
 export interface RequestsOptions {
   readonly reply: (request: ForwardedRequest) => AsyncGenerator<Uint8Array>;
+  /** RDATA of a TXT; null: there is nothing to explain. */
+  readonly explain: (octets: Uint8Array, source: Uint8Array) => Uint8Array | null;
   readonly send: (message: ToDns) => void;
   /** Told when a reply could not be made. */
   readonly onError: (cause: unknown) => void;
@@ -32,6 +34,9 @@ export class Requests {
         this.#replies.set(request, { messages: this.#options.reply(message), next: null });
         void this.#send(request);
         break;
+      case "explain":
+        this.#explain(request, message.octets, message.source);
+        break;
       case "next":
         void this.#send(request);
         break;
@@ -40,6 +45,17 @@ export class Requests {
         this.#replies.delete(request);
         break;
     }
+  }
+
+  #explain(request: number, octets: Uint8Array, source: Uint8Array): void {
+    const { explain, onError, send } = this.#options;
+    let rdata: Uint8Array | null = null;
+    try {
+      rdata = explain(octets, source);
+    } catch (cause) {
+      onError(cause);
+    }
+    send({ kind: "explanation", request, rdata });
   }
 
   async #send(request: number): Promise<void> {

@@ -1,7 +1,7 @@
 /** Takes requests that only control can answer to it, and its replies back, so that no client can make control busy. */
 
 import { Client } from "../answer/client.ts";
-import type { Answer } from "../answer/responder.ts";
+import type { Responder } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import type { FromClient, ToDns } from "../book/messages.ts";
 import { copyOf } from "../wire/bytes.ts";
@@ -47,7 +47,7 @@ const SILENCE_MS = 5_000;
 
 interface Pending {
   readonly sink: ReplySink;
-  readonly octets: Uint8Array;
+  readonly asked: Request;
   /** Runs while a message is waited for: a client may take its time with one. */
   timer: NodeJS.Timeout;
   hasReplied: boolean;
@@ -56,16 +56,16 @@ interface Pending {
 /** The requests that are under way between clients and control. */
 export class Forwarder {
   readonly #send: (message: FromClient) => void;
-  readonly #answer: Answer;
+  readonly #responder: Pick<Responder, "explain">;
   readonly #pending = new Map<number, Pending>();
   readonly #client = new Client();
   #isOpen = false;
   #requests = 0;
 
-  /** `answer` answers queries whose responses control signs. */
-  constructor(send: (message: FromClient) => void, answer: Answer) {
+  /** `responder` answers queries whose responses control signs, or has something to say in. */
+  constructor(send: (message: FromClient) => void, responder: Pick<Responder, "explain">) {
     this.#send = send;
-    this.#answer = answer;
+    this.#responder = responder;
   }
 
   /** Control is there. */
@@ -80,17 +80,15 @@ export class Forwarder {
   }
 
   /** Takes a request to control. Without control, or with too many under way, the reply is SERVFAIL. */
-  forward({ octets, source, transport }: Request, sink: ReplySink): Forwarded {
+  forward(asked: Request, sink: ReplySink): Forwarded {
     this.#requests += 1;
     const request = this.#requests;
-    this.#pending.set(request, { sink, octets, timer: this.#startTimer(request), hasReplied: false });
+    this.#pending.set(request, { sink, asked, timer: this.#startTimer(request), hasReplied: false });
     if (!this.#isOpen || this.#pending.size > REQUESTS_MAX) {
       // Not at once: the caller has not got to know it yet.
       setImmediate(() => this.#fail(request));
     } else {
-      const isStream = transport !== Transport.Udp;
-      const response = this.#responseTo(octets, source, transport);
-      this.#send({ kind: "request", request, octets, source, isStream, response });
+      this.#send(this.#messageFor(request, asked));
     }
     return {
       next: () => this.#next(request),
@@ -133,18 +131,39 @@ export class Forwarder {
     else pending.sink.reply(message, isLast);
   }
 
-  /** The response to an ordinary query, made from what it was before it was signed; null: it is none. */
-  #responseTo(octets: Uint8Array, source: Uint8Array, transport: Transport): Uint8Array | null {
+  /** Takes what control says to a query that asks why. */
+  explain({ request, rdata }: Extract<ToDns, { kind: "explanation" }>): void {
+    const pending = this.#pending.get(request);
+    if (pending === undefined) return;
+    this.#forget(request);
+    const response = this.#respond(pending.asked.octets, pending.asked, rdata);
+    if (response === null) pending.sink.abort();
+    else pending.sink.reply(response, true);
+  }
+
+  /** An ordinary query that is not signed is here because it asks why. */
+  #messageFor(request: number, asked: Request): FromClient {
+    const { octets, source, transport } = asked;
     const message = readMessage(octets);
-    if (message === null || !isOrdinary(message)) return null;
-    const found = findTsig(message);
-    if (found.kind !== "signed") return null;
+    const found = message === null || !isOrdinary(message) ? null : findTsig(message);
+    if (found?.kind === "unsigned") return { kind: "explain", request, octets, source };
+    const isStream = transport !== Transport.Udp;
+    // Made from what the query was before it was signed.
+    const response = found?.kind === "signed" ? this.#respond(unsigned(octets, found.tsig), asked) : null;
+    return { kind: "request", request, octets, source, isStream, response };
+  }
+
+  /** Our own response to a query, with what control says in it if it asks why; null: there is none. */
+  #respond(
+    query: Uint8Array,
+    { source, transport }: Request,
+    rdata: Uint8Array | null = null,
+  ): Uint8Array | null {
     const packet = new Packet(new Uint8Array(messageLengthMax));
-    const query = unsigned(octets, found.tsig);
     packet.octets.set(query);
     setClient(this.#client, source);
     const moment = Math.trunc(Date.now() / 1000);
-    const length = this.#answer(packet, query.length, this.#client, transport, moment);
+    const length = this.#responder.explain(packet, query.length, this.#client, transport, moment, rdata);
     return length > 0 ? packet.octets.slice(0, length) : null;
   }
 
@@ -168,7 +187,7 @@ export class Forwarder {
     if (pending === undefined) return;
     this.#cancel(request);
     if (pending.hasReplied) pending.sink.abort();
-    else pending.sink.reply(servFail(pending.octets), true);
+    else pending.sink.reply(servFail(pending.asked.octets), true);
   }
 
   #forget(request: number): boolean {

@@ -178,6 +178,9 @@ export class Serving {
         // Not before what control has said earlier is in the answers.
         void this.#parts.challenges.settled.then(() => this.#parts.forwarder.receive(message));
         return;
+      case "explanation":
+        this.#parts.forwarder.explain(message);
+        return;
     }
   }
 

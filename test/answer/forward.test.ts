@@ -35,7 +35,7 @@ ns 60 A 192.0.2.99
 function admission(text: string, updates: boolean, transfers: boolean): Admission {
   const prefix = parsePrefix(text);
   if (prefix === null) throw new Error(text);
-  return { prefix, updates, transfers };
+  return { prefix, updates, transfers, explains: false };
 }
 
 const BOTH = [

@@ -7,7 +7,7 @@ import { createResponder, type ServedBook } from "../../src/answer/responder.ts"
 import { type Round, signAhead } from "../../src/answer/sign-ahead.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { inspectBook } from "../../src/book/book.ts";
-import { type BookService, type CompiledBook, compileBook } from "../../src/book/compile.ts";
+import { type Admission, type BookService, type CompiledBook, compileBook } from "../../src/book/compile.ts";
 import type { HttpsParameters, Service, Vip, VipId } from "../../src/config/config.ts";
 import { SignatureTable } from "../../src/dnssec/signature-table.ts";
 import type { Signing } from "../../src/dnssec/signer.ts";
@@ -102,6 +102,7 @@ export class Server {
     keys: ReadonlyMap<string, Signing> = new Map(),
     version = 1,
     samples: Uint32Array | null = null,
+    admissions: readonly Admission[] = [],
   ) {
     this.compiled = compileBook({
       version,
@@ -110,7 +111,7 @@ export class Server {
       services,
       vips,
       regionOf: () => 0,
-      admissions: [],
+      admissions,
     });
     const inspection = inspectBook(this.compiled.bytes);
     if (inspection.kind === "problem") throw new Error(inspection.message);
@@ -167,6 +168,13 @@ export class Server {
   /** Answers in place; the result is the response's length. */
   answer(packet: Message, length: number, transport: Transport, moment: number): number {
     return this.#responder.answer(packet, length, this.client, transport, moment);
+  }
+
+  /** Answers a query that asks why, with what control says; the response's octets. */
+  explain(query: Uint8Array, rdata: Uint8Array | null, transport: Transport, moment: number): Uint8Array {
+    this.#packet.octets.set(query);
+    const length = this.#responder.explain(this.#packet, query.length, this.client, transport, moment, rdata);
+    return this.#packet.octets.slice(0, length);
   }
 
   /** Asks and decodes. */

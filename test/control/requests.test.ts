@@ -7,6 +7,7 @@ type Reply = Extract<ToDns, { kind: "reply" }>;
 
 class Lab {
   readonly sent: Reply[] = [];
+  readonly explained: (Uint8Array | null)[] = [];
   readonly errors: unknown[] = [];
   /** Messages that were made, and how the making ended. */
   made = 0;
@@ -16,8 +17,13 @@ class Lab {
   constructor(messages: number, failsAfter = Number.POSITIVE_INFINITY) {
     this.#requests = new Requests({
       reply: () => this.#make(messages, failsAfter),
+      explain: (octets) => {
+        if (octets.length === 0) throw new Error("broken");
+        return octets;
+      },
       send: (message) => {
         if (message.kind === "reply") this.sent.push(message);
+        if (message.kind === "explanation") this.explained.push(message.rdata);
       },
       onError: (cause) => this.errors.push(cause),
     });
@@ -27,6 +33,10 @@ class Lab {
     const octets = new Uint8Array(12);
     const request = { request: 1, octets, source: octets.subarray(0, 4), isStream: true, response: null };
     await this.#tell({ kind: "request", ...request });
+  }
+
+  async askWhy(octets: Uint8Array): Promise<void> {
+    await this.#tell({ kind: "explain", request: 1, octets, source: Uint8Array.of(192, 0, 2, 1) });
   }
 
   async next(): Promise<void> {
@@ -112,4 +122,12 @@ describe("a request that dns has left to control", () => {
       1,
     ]);
   });
+});
+
+test("a query that asks why is explained, or not where that could not be done", async () => {
+  const lab = new Lab(0);
+  await lab.askWhy(Uint8Array.of(7));
+  await lab.askWhy(new Uint8Array(0));
+  expect(lab.explained).toEqual([Uint8Array.of(7), null]);
+  expect(lab.errors).toHaveLength(1);
 });

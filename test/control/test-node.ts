@@ -156,6 +156,7 @@ export class Dns {
         this.adoptChallenges(message.challenges);
         break;
       case "reply": // Asked for by tests of `Requests` alone.
+      case "explanation":
         break;
       case "saved":
       case "ready": // The process says it, not the desk that is tested here.

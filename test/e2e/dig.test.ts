@@ -58,6 +58,18 @@ const QUESTIONS: readonly (readonly [
   ["why a question is refused", "www.elsewhere.example A", [/EDE: 20 \(Not Authoritative\)/]],
   ["how long a connection may idle", "www.gslb.example A +tcp +keepalive", [/TCP[- ]KEEPALIVE: 10\.0/]],
   ["nothing of the software", "version.bind TXT CH", ["status: REFUSED", /EDE: 18 \(Prohibited\)/]],
+  [
+    "why, from where one may ask",
+    "_explain.www.gslb.example TXT +subnet=81.2.69.0/24",
+    [
+      /0\tIN\tTXT\t"www\.gslb\.example\. for 81\.2\.69\.0\/24, ECS scope \/1\d, TTL 5 s"/,
+      `"A ${VIPS.eu}, web/eu-west in eu-west: 100 % of answers"`,
+      '"by geo > continent EU > failover eu-first > choice 1 > web/eu-west"',
+      '"it would be web/us-east if web/eu-west were down"',
+      "CLIENT-SUBNET: 81.2.69.0/24/24",
+    ],
+  ],
+  ["why, of a name that is not steered", "_explain.mail.gslb.example TXT", ["status: NXDOMAIN"]],
   ["nothing of who the node is", "www.gslb.example A +nsid", ["status: NOERROR", VIPS.us]],
   ["a question without EDNS", "www.gslb.example A +noedns", ["status: NOERROR", "ADDITIONAL: 0"]],
   ["TCP", "www.gslb.example A +tcp", [VIPS.us, "(TCP)"]],
@@ -85,7 +97,8 @@ let tlsPort: number;
 let httpsPort: number;
 
 beforeAll(async () => {
-  site = await layOut(lab, HAS_OPENSSL ? [["  workers: 1", `  workers: 1\n  ${await encrypted()}`]] : []);
+  const more = HAS_OPENSSL ? `\n  ${await encrypted()}` : "";
+  site = await layOut(lab, [["  workers: 1", `  workers: 1\n  explain: [127.0.0.1]${more}`]]);
   appendFileSync(join(site.folder, "zones/gslb.example.zone"), LONG);
   await startNode(lab, site);
 });
@@ -112,6 +125,11 @@ describe.skipIf(!has("dig") || !hasIpv6())("dig over IPv6 reads (needs dig and I
     const said = await ask("dig", ["-6", "www.gslb.example", "A"]);
     expect(said).toContain(VIPS.us);
     expect(said).toContain("#PORT(::1) (UDP)");
+  });
+
+  test("that there is no such name as one that asks why, from where one may not", async () => {
+    const said = await ask("dig", ["-6", "_explain.www.gslb.example", "TXT"]);
+    expect(said).toContain("status: NXDOMAIN");
   });
 });
 

@@ -106,6 +106,7 @@ export function configWith(parts: ConfigParts): Config {
       api: listen,
       apiTls: null,
       nsid: null,
+      explain: [],
       chaos: { id: null, version: null, bookFor: [] },
       rateLimit: null,
       maxAmplification: null,

@@ -16,13 +16,13 @@ class Lab {
   readonly sent: FromClient[] = [];
   readonly replies: (readonly [message: readonly number[], isLast: boolean])[] = [];
   aborted = 0;
-  readonly forwarder = new Forwarder(
-    (message) => this.sent.push(message),
-    (packet, length) => {
+  readonly forwarder = new Forwarder((message) => this.sent.push(message), {
+    explain: (packet, length, _client, _transport, _moment, rdata) => {
       packet.octets[2] = 0x80;
-      return length;
+      if (rdata !== null) packet.octets.set(rdata, length);
+      return rdata === null ? length : length + rdata.length;
     },
-  );
+  });
 
   forward(octets = UPDATE) {
     return this.forwarder.forward(
@@ -82,8 +82,27 @@ describe("the forwarder", () => {
     const response = Uint8Array.from(query);
     response[2] = 0x80;
     expect(lab.sent[0]).toMatchObject({ response });
+  });
+
+  test("has control explain a query that asks why, and says itself what it explained", () => {
+    const lab = openLab();
+    const query = new MessageWriter(9, 0, 512).question({ qname: rootName, qtype: 16, qclass: 1 }).octets;
     lab.forward(query);
-    expect(lab.sent[1]).toMatchObject({ response: null });
+    lab.forward(query);
+    expect(lab.sent).toEqual([
+      { kind: "explain", request: 1, octets: query, source },
+      { kind: "explain", request: 2, octets: query, source },
+    ]);
+    lab.forwarder.explain({ kind: "explanation", request: 2, rdata: Uint8Array.of(1, 97) });
+    lab.forwarder.explain({ kind: "explanation", request: 1, rdata: null });
+    const response = [...query];
+    response[2] = 0x80;
+    expect(lab.replies).toEqual([
+      [[...response, 1, 97], true],
+      [response, true],
+    ]);
+    lab.forwarder.explain({ kind: "explanation", request: 1, rdata: null });
+    expect(lab.replies).toHaveLength(2);
   });
 
   test.each<[string, (lab: Lab) => void]>([

@@ -39,6 +39,8 @@ export function createResponder(book: ServedBook | null, counters: Float64Array)
       count(counters, Counter.queriesUdp + transport);
       return obey(packet.octets, length, client, moment, adopted);
     },
+    explain: (packet, length, client, _transport, moment) =>
+      obey(packet.octets, length, client, moment, adopted),
     adopt: (next) => {
       adopted = next;
     },

@@ -71,6 +71,7 @@ export function configOf(
       apiTls: null,
       nsid: null,
       chaos: { id: null, version: null, bookFor: [] },
+      explain: [],
       rateLimit: null,
       maxAmplification: null,
       profile: null,
