@@ -98,8 +98,11 @@ token
   .command("add")
   .argument("<name>", "who the token is for; audit entries carry this name")
   .addOption(config)
-  .addOption(new Option("--role <role>").choices(["admin", "reader", "observer", "agent"]).default("admin"))
+  .addOption(
+    new Option("--role <role>").choices(["admin", "reader", "observer", "agent", "signals"]).default("admin"),
+  )
   .option("--vantage <name>", "with role agent: the only vantage it may speak for")
+  .option("--pool <name...>", "with role signals: the only pools it may speak of")
   .action(async (name, options) => (await import("./command/token.ts")).addToken(name, options));
 token
   .command("list")

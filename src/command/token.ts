@@ -1,6 +1,6 @@
 /** `meridian token`: works on the store itself, so that the first token needs no token. */
 
-import type { TokenGrant } from "../control/store.ts";
+import { describeGrant, type TokenGrant } from "../control/store.ts";
 import { hashToken, makeSecret } from "../control/token.ts";
 import { complain, print } from "./console.ts";
 import { readConfig } from "./node.ts";
@@ -13,11 +13,12 @@ export function addToken(
     readonly config: string;
     readonly role: TokenGrant["role"];
     readonly vantage?: string;
+    readonly pool?: readonly string[];
   },
 ): void {
-  const grant = grantOf(options.role, options.vantage);
+  const grant = grantOf(options.role, options.vantage, options.pool);
   if (grant === null) {
-    complain("A token of role agent, and no other, names its --vantage");
+    complain("A token of role agent, and no other, names its --vantage, one of role signals its --pool");
     return;
   }
   withStore(readConfig(options.config), (store) => {
@@ -33,8 +34,7 @@ export function addToken(
 export function listTokens(options: { readonly config: string }): void {
   withStore(readConfig(options.config), (store) => {
     for (const { name, grant, createdMs } of store.tokens()) {
-      const role = grant.role === "agent" ? `agent ${grant.vantage}` : grant.role;
-      print(`${name}\t${role}\t${new Date(createdMs).toISOString()}`);
+      print(`${name}\t${describeGrant(grant)}\t${new Date(createdMs).toISOString()}`);
     }
   });
 }
@@ -46,7 +46,18 @@ export function removeToken(name: string, options: { readonly config: string }):
   });
 }
 
-function grantOf(role: TokenGrant["role"], vantage: string | undefined): TokenGrant | null {
-  if (role === "agent") return vantage === undefined ? null : { role, vantage };
-  return vantage === undefined ? { role } : null;
+/** null: what the role needs is not given, or something that it has no use for. */
+function grantOf(
+  role: TokenGrant["role"],
+  vantage: string | undefined,
+  pools: readonly string[] | undefined,
+): TokenGrant | null {
+  switch (role) {
+    case "agent":
+      return vantage === undefined || pools !== undefined ? null : { role, vantage };
+    case "signals":
+      return pools === undefined || vantage !== undefined ? null : { role, pools };
+    default:
+      return vantage === undefined && pools === undefined ? { role } : null;
+  }
 }

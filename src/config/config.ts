@@ -205,6 +205,18 @@ export interface Pool {
   /** null: not probed, always up. */
   readonly check: CheckId | null;
   readonly members: readonly Member[];
+  /** null: it takes none. */
+  readonly signals: SignalRules | null;
+}
+
+/** What a pool makes of signals: errors and loads that others see in real traffic. */
+export interface SignalRules {
+  /** How often a source promises to send them; they count for three times as long. */
+  readonly everyMs: number;
+  /** The share of failed requests, 0 to 1, above which they are a failure. */
+  readonly errorsAbove: number;
+  /** How many requests it takes to say so. */
+  readonly samples: number;
 }
 
 /** A VIP pair's place in a pool: at least one of `ipv4` and `ipv6` is there. */

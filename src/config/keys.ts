@@ -118,7 +118,8 @@ export const keys = {
   "checks.*.quorum": ["percent"],
   "checks.*.failback": ["holdDown", "holdDownMax", "halfLife"],
 
-  "pools.*": ["check", "members", "shedAbove"],
+  "pools.*": ["check", "members", "shedAbove", "signals"],
+  "pools.*.signals": ["every", "errorsAbove", "samples"],
   "pools.*.members.*": ["region", "ipv4", "ipv6", "weight", "probe", "port", "shedAbove"],
 
   policy: ["geo", "nearest", "latency", "weighted", "failover"],

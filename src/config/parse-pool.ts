@@ -10,6 +10,7 @@ import type {
   ProbeSpec,
   Region,
   RegionId,
+  SignalRules,
   Vip,
   VipId,
 } from "./config.ts";
@@ -20,6 +21,9 @@ import { portRange, type Range } from "./units.ts";
 
 /** Shares of answers are ratios of weights, so a bound costs nothing and keeps their sums exact. */
 export const weightRange: Range = { least: 0, most: 1_000_000 };
+
+const everyRange: Range = { least: 1_000, most: 3_600_000 };
+const samplesRange: Range = { least: 1, most: 1_000_000 };
 
 /** What pools refer to. */
 export interface PoolContext {
@@ -49,7 +53,22 @@ function parsePool(id: PoolId, reader: Reader, context: PoolContext): Pool {
     return { ...member, shedAbove: member.shedAbove ?? shedAbove };
   });
   refuseSharedAddresses(members, entries);
-  return { id, check, members };
+  return { id, check, members, signals: parseSignals(pool.optional("signals"), check) };
+}
+
+/** Signals join the votes of probes, so there must be some. */
+function parseSignals(reader: Reader | null, check: CheckId | null): SignalRules | null {
+  if (reader === null) return null;
+  if (check === null)
+    reader.problemAtKey(
+      'expected the key "check" beside it, whose thresholds and quorum hold for signals too',
+    );
+  const signals = reader.fields(keys["pools.*.signals"]);
+  return {
+    everyMs: signals.optional("every")?.duration(everyRange) ?? 10_000,
+    errorsAbove: signals.optional("errorsAbove")?.fraction() ?? 0.1,
+    samples: signals.optional("samples")?.wholeNumber(samplesRange) ?? 20,
+  };
 }
 
 function parseMember(

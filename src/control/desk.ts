@@ -18,6 +18,7 @@ import type { SignedZoneView } from "./key-roller.ts";
 import type { NotifyOutcome } from "./notifier.ts";
 import type { Override } from "./override.ts";
 import type { ProfileWindow } from "./profile.ts";
+import type { Signal, SignalOutcome } from "./signals.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { AuditEntry, TokenGrant, TokenRecord } from "./store.ts";
 import type { TransferOutcome } from "./transfers.ts";
@@ -54,6 +55,8 @@ export interface Desk {
   profile(fromMs: number): Promise<Iterable<ProfileWindow> | null>;
   /** Makes one change, or none of it. */
   change(request: ChangeRequest): Promise<ChangeOutcome>;
+  /** Takes all of these signals, or none. */
+  signal(token: TokenRecord, signals: readonly Signal[]): SignalOutcome;
   /** Who this bearer token belongs to; null: nobody. */
   authenticate(secret: string): TokenRecord | null;
   tokens(): readonly TokenRecord[];

@@ -8,6 +8,7 @@ import type { Observation } from "../health/observations.ts";
 import { nextStepAt, takeOf } from "../health/ramp.ts";
 import type { Report } from "../health/report.ts";
 import { type CellRanking, RttTable } from "../health/rtt.ts";
+import { SignalCounts, signalFreshForMs } from "../health/signals.ts";
 import { trackedVips, vipsOf } from "../health/tracked.ts";
 import { type Changes, Tracker } from "../health/tracker.ts";
 import type { Verdict } from "../health/verdict.ts";
@@ -16,6 +17,7 @@ import type { Facts } from "../steering/facts.ts";
 import { memberOfVip } from "./lookup.ts";
 import { applyOverrides, describeAction, nextEndMs, type Override, type OverrideFacts } from "./override.ts";
 import { sheddingRules } from "./shedding.ts";
+import type { KnownSignal } from "./signals.ts";
 import type { StoredVerdict } from "./store.ts";
 
 /** What has become different, so that only plans that depend on it are made again. */
@@ -69,6 +71,7 @@ export class FactKeeper {
   readonly #tracker: Tracker;
   readonly #rtts: RttTable;
   readonly #loads: Loads;
+  readonly #counts = new SignalCounts();
   readonly #recovering = new Set<VipId>();
   readonly #takes = new Map<VipId, number>();
   #config: Config;
@@ -106,6 +109,7 @@ export class FactKeeper {
     const changes = this.#tracker.retarget(trackedVips(config), config.vantages.keys(), nowMs);
     this.#rtts.retarget(config);
     this.#loads.retarget(sheddingRules(config));
+    this.#counts.clear();
     for (const vip of this.#recovering) if (!this.#slowStartMs.has(vip)) this.#forget(vip);
     this.#applied = applyOverrides(config, this.#overrides, nowMs);
     return { ...this.#shiftBy(changes), rankings: true };
@@ -129,6 +133,24 @@ export class FactKeeper {
       this.#takeLoad(report);
       flipped.push(...changes.flipped);
       revised.push(...changes.revised);
+    }
+    return this.#shiftBy({ flipped, revised });
+  }
+
+  /** Takes what others have counted in real traffic. */
+  signal(signals: readonly KnownSignal[], nowMs: number): Shift {
+    const flipped: Verdict[] = [];
+    const revised: Verdict[] = [];
+    for (const { source, member, vips, rules, errors, load } of signals) {
+      const freshUntilMs = nowMs + signalFreshForMs(rules);
+      if (load !== null) this.#loads.report({ member, source, load, atMs: nowMs, freshUntilMs });
+      for (const vip of errors === null ? [] : vips) {
+        const report = errors && this.#counts.add(source, vip, errors, rules, nowMs);
+        if (!report) continue;
+        const changes = this.#tracker.report(report);
+        flipped.push(...changes.flipped);
+        revised.push(...changes.revised);
+      }
     }
     return this.#shiftBy({ flipped, revised });
   }

@@ -37,6 +37,7 @@ import { lookAtParent } from "./parent.ts";
 import type { Replanned } from "./planner.ts";
 import { type ProfileWindow, TrafficProfile } from "./profile.ts";
 import type { Publisher } from "./publish.ts";
+import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
 import { openSqliteStore, STORE_FILE } from "./sqlite-store.ts";
 import type { AuditEntry, NewAuditEntry, Store, StoredVerdict, TokenGrant, TokenRecord } from "./store.ts";
@@ -104,6 +105,7 @@ export class NodeDesk implements Desk {
   readonly #book: LiveBook;
   readonly #door: Door;
   readonly #ingest: Ingest;
+  readonly #signals: SignalGate;
   readonly #clerk: Clerk;
   readonly #notifier: Notifier;
   readonly #roller: KeyRoller;
@@ -146,6 +148,7 @@ export class NodeDesk implements Desk {
       take: (reports) => this.#book.shift(this.#keeper.report(reports)),
       onStream: (token, event, detail) => this.#onStream(token, event, detail),
     });
+    this.#signals = new SignalGate((signals) => this.#book.shift(this.#keeper.signal(signals, nowMs())));
     this.#clerk = new Clerk({
       snapshot: () => this.snapshot(),
       nowMs,
@@ -301,6 +304,10 @@ export class NodeDesk implements Desk {
   /** The messages of the reply to a request that dns leaves to control. */
   reply(request: ForwardedRequest): AsyncGenerator<Uint8Array> {
     return this.#clerk.reply(request);
+  }
+
+  signal(token: TokenRecord, signals: readonly Signal[]): SignalOutcome {
+    return this.#signals.take(token, signals, this.snapshot().config, this.nowMs());
   }
 
   authenticate(secret: string): TokenRecord | null {

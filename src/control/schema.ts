@@ -82,6 +82,7 @@ export const STEPS: readonly string[] = [
      names TEXT NOT NULL,
      samples BLOB NOT NULL
    ) STRICT;`,
+  `ALTER TABLE tokens ADD COLUMN pools TEXT CHECK ((pools IS NOT NULL) = (role = 'signals'));`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

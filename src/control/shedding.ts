@@ -29,10 +29,10 @@ function longestTtls(config: Config): ReadonlyMap<MemberId, number> {
   return ttls;
 }
 
-/** From the moment a member is busy to the moment answers follow, at most; a pool without check has loads from elsewhere. */
+/** From the moment a member is busy to the moment answers follow, at most. */
 function wayOfLoad({ pool }: Member, config: Config): number {
-  const checkId = config.pools.get(pool)?.check ?? null;
+  const { check: checkId = null, signals = null } = config.pools.get(pool) ?? {};
   const check = checkId === null ? null : config.checks.get(checkId);
-  const seenMs = check ? check.intervalMs + check.jitterMs + check.timeoutMs : 0;
-  return seenMs + config.node.reportMs + TICK_MS + config.node.publishMs;
+  const probedMs = check ? check.intervalMs + check.jitterMs + check.timeoutMs : 0;
+  return Math.max(probedMs, signals?.everyMs ?? 0) + config.node.reportMs + TICK_MS + config.node.publishMs;
 }

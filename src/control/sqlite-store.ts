@@ -17,6 +17,7 @@ import type {
   TokenGrant,
   TokenRecord,
 } from "./store.ts";
+import { describeGrant } from "./store.ts";
 
 /** The name of the store in the state folder. */
 export const STORE_FILE = "meridian.db";
@@ -149,16 +150,18 @@ class SqliteStore implements Store {
   addToken(token: TokenRecord, hash: string, author: string): boolean {
     const { name, grant, createdMs } = token;
     const vantage = grant.role === "agent" ? grant.vantage : null;
+    const pools = grant.role === "signals" ? grant.pools.join(" ") : null;
     return this.#transaction(() => {
       const added = this.#run(
-        "INSERT INTO tokens (name, hash, role, vantage, created_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+        "INSERT INTO tokens (name, hash, role, vantage, pools, created_ms) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
         name,
         hash,
         grant.role,
         vantage,
+        pools,
         createdMs,
       );
-      const detail = vantage === null ? `${name} (${grant.role})` : `${name} (agent of ${vantage})`;
+      const detail = `${name} (${describeGrant(grant)})`;
       if (added) this.#append(this.#tokenEntry("token-added", detail, author, createdMs));
       return added;
     });
@@ -355,9 +358,19 @@ const AUDIT_EVENTS = [
 const OPINIONS = ["unknown", "healthy", "degraded", "unhealthy"] as const satisfies readonly Opinion[];
 
 function readToken(row: Row): TokenRecord {
-  const role = oneOf(row, "role", ["admin", "reader", "observer", "agent"]);
-  const grant: TokenGrant = role === "agent" ? { role, vantage: text(row, "vantage") } : { role };
-  return { name: text(row, "name"), grant, createdMs: integer(row, "created_ms") };
+  return { name: text(row, "name"), grant: readGrant(row), createdMs: integer(row, "created_ms") };
+}
+
+function readGrant(row: Row): TokenGrant {
+  const role = oneOf(row, "role", ["admin", "reader", "observer", "agent", "signals"]);
+  switch (role) {
+    case "agent":
+      return { role, vantage: text(row, "vantage") };
+    case "signals":
+      return { role, pools: text(row, "pools").split(" ") };
+    default:
+      return { role };
+  }
 }
 
 function text(row: Row, column: string): string {

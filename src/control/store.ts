@@ -110,7 +110,21 @@ export interface StoredVerdict {
 export type TokenGrant =
   | { readonly role: "admin" | "reader" | "observer" }
   /** An agent may only open a report stream, as this vantage. */
-  | { readonly role: "agent"; readonly vantage: string };
+  | { readonly role: "agent"; readonly vantage: string }
+  /** May send signals on members of these pools, and do nothing else. */
+  | { readonly role: "signals"; readonly pools: readonly string[] };
+
+/** A role with what it is limited to: `agent dublin`. */
+export function describeGrant(grant: TokenGrant): string {
+  switch (grant.role) {
+    case "agent":
+      return `${grant.role} ${grant.vantage}`;
+    case "signals":
+      return `${grant.role} ${grant.pools.join(" ")}`;
+    default:
+      return grant.role;
+  }
+}
 
 /** A token without its secret, which nobody keeps. */
 export interface TokenRecord {

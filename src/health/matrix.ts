@@ -6,6 +6,7 @@ import { contradictsUnhealthy, isIsolated } from "./isolation.ts";
 import { afterProbe, type Standing, UNKNOWN } from "./opinion.ts";
 import type { Tally } from "./quorum.ts";
 import type { Report } from "./report.ts";
+import { isSource } from "./signals.ts";
 import type { Opinion, Vote } from "./verdict.ts";
 
 /** A vantage as the API and the metrics show it. */
@@ -26,7 +27,7 @@ export interface VantageState {
 const FRESH_INTERVALS = 3;
 
 /**
- * A row for each probed VIP, a column for each vantage.
+ * A row for each probed VIP, a column for each vantage, and for each source of signals that has been heard.
  *
  * The counts that isolation needs are kept up at each change of an opinion, by taking the row's part out of them and
  * putting it in again: the cost is one row, and a report that changes no opinion costs one cell.
@@ -34,14 +35,22 @@ const FRESH_INTERVALS = 3;
 export class Matrix {
   readonly #rows = new Map<VipId, Row>();
   readonly #columns = new Map<VantageId, Column>();
+  readonly #signals: ReadonlyMap<VipId, number>;
   /** Fresh cells by the time they go stale, each filed once. */
   readonly #staleness = new Calendar<Cell>();
 
-  constructor(checks: ReadonlyMap<VipId, Check>, vantages: Iterable<VantageId>) {
+  /** `signals` says for how long signals on a VIP count; on any other VIP there are none. */
+  constructor(
+    checks: ReadonlyMap<VipId, Check>,
+    vantages: Iterable<VantageId>,
+    signals: ReadonlyMap<VipId, number> = new Map(),
+  ) {
+    this.#signals = signals;
     for (const vantage of vantages) this.#columns.set(vantage, emptyColumn(vantage));
     for (const [vip, check] of checks) {
       const row: Row = { vip, check, cells: new Map(), contradictsUnhealthy: false };
-      for (const column of this.#columns.values()) row.cells.set(column.vantage, emptyCell(row, column));
+      for (const column of this.#columns.values())
+        row.cells.set(column.vantage, emptyCell(row, column, freshForMs(check)));
       this.#rows.set(vip, row);
     }
   }
@@ -51,8 +60,8 @@ export class Matrix {
    * vantage that is not here, or not newer than the last one of this vantage on this VIP.
    */
   take(report: Report, nowMs: number): readonly VipId[] | null {
-    const cell = this.#rows.get(report.vip)?.cells.get(report.vantage);
-    if (cell === undefined || (cell.reportedAtMs !== null && report.atMs <= cell.reportedAtMs)) return null;
+    const cell = this.#cellFor(report.vip, report.vantage);
+    if (cell === null || (cell.reportedAtMs !== null && report.atMs <= cell.reportedAtMs)) return null;
     cell.reportedAtMs = report.atMs;
     cell.column.reportedAtMs = Math.max(cell.column.reportedAtMs ?? report.atMs, report.atMs);
     const { outcome } = report;
@@ -98,9 +107,10 @@ export class Matrix {
     }));
   }
 
-  /** Every vantage, in order. */
+  /** Every vantage of the config, in order. */
   vantageStates(): readonly VantageState[] {
-    return Array.from(this.#columns.values(), (column) => ({
+    const vantages = [...this.#columns.values()].filter(({ vantage }) => !isSource(vantage));
+    return vantages.map((column) => ({
       vantage: column.vantage,
       fresh: column.freshCells > 0,
       isolated: column.isolated,
@@ -113,8 +123,8 @@ export class Matrix {
   /** Goes on from an earlier matrix: takes over the cells of a VIP, of the vantages that are in both. */
   inherit(earlier: Matrix, vip: VipId): void {
     for (const cell of earlier.#rows.get(vip)?.cells.values() ?? []) {
-      const heir = this.#rows.get(vip)?.cells.get(cell.column.vantage);
-      if (heir === undefined) continue;
+      const heir = this.#cellFor(vip, cell.column.vantage);
+      if (heir === null) continue;
       heir.error = cell.error;
       heir.timings = cell.timings;
       heir.reportedAtMs = cell.reportedAtMs;
@@ -129,6 +139,20 @@ export class Matrix {
     // Failures in a row are not stored, so one that was degraded starts anew as healthy.
     if (cell?.reportedAtMs === null)
       cell.standing = { opinion: opinion === "degraded" ? "healthy" : opinion, streak: 0 };
+  }
+
+  /** The cell of a vantage; of a source of signals it is made when it is first heard. null: it has no say on this VIP. */
+  #cellFor(vip: VipId, vantage: VantageId): Cell | null {
+    const row = this.#rows.get(vip);
+    const known = row?.cells.get(vantage);
+    const freshMs = this.#signals.get(vip);
+    if (known !== undefined || row === undefined || freshMs === undefined || !isSource(vantage))
+      return known ?? null;
+    const column = this.#columns.get(vantage) ?? emptyColumn(vantage);
+    const cell = emptyCell(row, column, freshMs);
+    this.#columns.set(vantage, column);
+    row.cells.set(vantage, cell);
+    return cell;
   }
 
   /** Changes a cell, and names the VIPs whose counting votes may have changed by that. */
@@ -170,6 +194,8 @@ export class Matrix {
 interface Cell {
   readonly row: Row;
   readonly column: Column;
+  /** How long a report of this vantage on this VIP is fresh. */
+  readonly freshMs: number;
   standing: Standing;
   error: Vote["error"];
   timings: Vote["timings"];
@@ -187,7 +213,7 @@ interface Row {
   contradictsUnhealthy: boolean;
 }
 
-/** A vantage, with its testimony (`health/isolation.ts`). */
+/** A vantage or source of signals, with its testimony (`health/isolation.ts`). */
 interface Column {
   readonly vantage: VantageId;
   freshCells: number;
@@ -201,10 +227,11 @@ function emptyColumn(vantage: VantageId): Column {
   return { vantage, freshCells: 0, known: 0, contradicted: 0, isolated: false, reportedAtMs: null };
 }
 
-function emptyCell(row: Row, column: Column): Cell {
+function emptyCell(row: Row, column: Column, freshMs: number): Cell {
   return {
     row,
     column,
+    freshMs,
     standing: UNKNOWN,
     error: null,
     timings: null,
@@ -249,5 +276,5 @@ export function freshForMs({ intervalMs, timeoutMs }: Pick<Check, "intervalMs" |
 
 /** The last moment at which a report of `atMs` is fresh. */
 function staleAfter(cell: Cell, atMs: number): number {
-  return atMs + freshForMs(cell.row.check);
+  return atMs + cell.freshMs;
 }

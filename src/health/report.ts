@@ -18,7 +18,9 @@ export type ErrorClass =
   | "body"
   | "protocol"
   | "slow"
-  | "inverted";
+  | "inverted"
+  /** Of real requests, which others have counted: too many failed. */
+  | "errors";
 
 /** One probe of one VIP from one vantage. */
 export interface Report {

@@ -1,6 +1,7 @@
 /** The VIPs of a config with what judges each of them. */
 
 import type { Check, CheckId, Config, Member, Vip, VipId } from "../config/config.ts";
+import { signalFreshForMs } from "./signals.ts";
 
 /** A VIP as the tracker knows it. */
 export interface TrackedVip {
@@ -11,6 +12,8 @@ export interface TrackedVip {
   readonly judgedBy: VipId;
   /** null: its pool has no check, so it is always up. */
   readonly check: Check | null;
+  /** How long signals on it count; null: its pool takes none. */
+  readonly signalsFreshMs: number | null;
 }
 
 /** Every VIP of a config, in its order. */
@@ -18,10 +21,11 @@ export function trackedVips(config: Config): readonly TrackedVip[] {
   const tracked: TrackedVip[] = [];
   for (const pool of config.pools.values()) {
     const check = checkOf(config, pool.check);
+    const signalsFreshMs = pool.signals === null ? null : signalFreshForMs(pool.signals);
     for (const member of pool.members) {
       for (const vip of vipsOf(member)) {
         const address = `${vip.address.text} ${vip.port ?? ""}`;
-        tracked.push({ vip: vip.id, address, judgedBy: vip.judgedBy, check });
+        tracked.push({ vip: vip.id, address, judgedBy: vip.judgedBy, check, signalsFreshMs });
       }
     }
   }

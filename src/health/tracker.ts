@@ -55,7 +55,10 @@ export class Tracker {
     const leaders = new Map(
       vips.flatMap(({ vip, judgedBy, check }) => (vip === judgedBy && check ? [[vip, check]] : [])),
     );
-    const matrix = new Matrix(leaders, vantages);
+    const signals = new Map(
+      vips.flatMap(({ vip, signalsFreshMs }) => (signalsFreshMs === null ? [] : [[vip, signalsFreshMs]])),
+    );
+    const matrix = new Matrix(leaders, vantages, signals);
     for (const vip of leaders.keys()) {
       if (addressIn(this.#judged, vip) === addressIn(before, vip)) matrix.inherit(this.#matrix, vip);
     }

@@ -387,6 +387,14 @@ describe("pools", () => {
         ['1:56: pools.p.members.us.probe: expected the key "ipv6" beside it, the address to probe'],
       ],
       [
+        "pools: { p: { signals: { every: 10ms, samples: 0 }, members: { us: { ipv4: 192.0.2.1 } } } }",
+        [
+          '1:15: pools.p.signals: expected the key "check" beside it, whose thresholds and quorum hold for signals too',
+          '1:33: pools.p.signals.every: expected a duration such as 500ms, 5s, 1m or 1h, from 1s to 1h, found "10ms"',
+          '1:48: pools.p.signals.samples: expected a whole number from 1 to 1,000,000, found "0"',
+        ],
+      ],
+      [
         "pools: { p: { shedAbove: 85, members: { us: { ipv4: 192.0.2.1 } } } }",
         ['1:26: pools.p.shedAbove: expected a share from 0 to 1, or from 0% to 100%, found "85"'],
       ],

@@ -168,6 +168,13 @@ function conformance(name: string, open: () => Store): void {
       expect(store.tokens()).toEqual([token]);
     });
 
+    test("a token for signals carries its pools", () => {
+      const grant = { role: "signals" as const, pools: ["web", "api"] };
+      store.addToken({ name: "lb-1", grant, createdMs: 7 }, "hash", "meridian");
+      expect(store.tokens()).toEqual([{ name: "lb-1", grant, createdMs: 7 }]);
+      expect(store.audit(1, null)[0]?.detail).toBe("lb-1 (signals web api)");
+    });
+
     test("a token's name is taken once, and both ends of its life are in the audit list", () => {
       const token = { name: "ci", grant: { role: "reader" as const }, createdMs: 7 };
       store.addToken(token, "one", "anna");

@@ -48,7 +48,13 @@ export function checkWith(changes: Partial<Check> = {}): Check {
 
 /** VIPs that are each judged by their own reports. */
 export function tracked(vips: readonly VipId[], check: Check | null): readonly TrackedVip[] {
-  return vips.map((vip) => ({ vip, address: `address of ${vip}`, judgedBy: vip, check }));
+  return vips.map((vip) => ({
+    vip,
+    address: `address of ${vip}`,
+    judgedBy: vip,
+    check,
+    signalsFreshMs: null,
+  }));
 }
 
 export function success(vantage: VantageId, vip: VipId, atMs: number, connectMs = 10): Report {

@@ -39,8 +39,8 @@ describe("a VIP", () => {
 
   test("judged by another follows that one's verdict", () => {
     const pair: readonly TrackedVip[] = [
-      { vip: a, address: "192.0.2.1", judgedBy: a, check: hasty },
-      { vip: b, address: "2001:db8::1", judgedBy: a, check: hasty },
+      { vip: a, address: "192.0.2.1", judgedBy: a, check: hasty, signalsFreshMs: null },
+      { vip: b, address: "2001:db8::1", judgedBy: a, check: hasty, signalsFreshMs: null },
     ];
     const tracker = new Tracker(pair, [dublin], 0);
     expect(flips(tracker.report(failure(dublin, a, 1)))).toEqual([`${a} down`, `${b} down`]);
@@ -171,8 +171,8 @@ describe("a new config", () => {
 
   test("that gives a VIP back its own judgement holds what it had from the other", () => {
     const follower = (judgedBy: typeof a): readonly TrackedVip[] => [
-      { vip: a, address: "192.0.2.1", judgedBy: a, check: hasty },
-      { vip: b, address: "2001:db8::1", judgedBy, check: hasty },
+      { vip: a, address: "192.0.2.1", judgedBy: a, check: hasty, signalsFreshMs: null },
+      { vip: b, address: "2001:db8::1", judgedBy, check: hasty, signalsFreshMs: null },
     ];
     const tracker = new Tracker(follower(a), [dublin], 0);
     tracker.report(failure(dublin, a, 1));

@@ -49,7 +49,7 @@ export function configOf(
         shedAbove: spec.shedAbove ?? null,
       };
     });
-    poolMap.set(pool as PoolId, { id: pool as PoolId, check: null, members });
+    poolMap.set(pool as PoolId, { id: pool as PoolId, check: null, members, signals: null });
   }
   const members = [...poolMap.values()].flatMap((pool) => pool.members);
   const endpoint = { address: vipOf("", 4, 1).address, port: 53 };

@@ -16,9 +16,10 @@ export type Api = FastifyInstance<
 
 /**
  * Who may use a route. public: everybody, without a token. reader: readers and admins. admin: admins. observer: observers
- * and admins. agent: agents, and nobody else, because a report stream belongs to a vantage.
+ * and admins. agent: agents, and nobody else, because a report stream belongs to a vantage. signals: those who send
+ * signals, and nobody else, because a vote belongs to a source.
  */
-export type Access = "public" | "reader" | "admin" | "observer" | "agent";
+export type Access = "public" | "reader" | "admin" | "observer" | "agent" | "signals";
 
 declare module "fastify" {
   interface FastifyContextConfig {

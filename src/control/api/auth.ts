@@ -23,6 +23,7 @@ const ROLES: Readonly<Record<Exclude<Access, "public">, readonly TokenRecord["gr
   admin: ["admin"],
   observer: ["observer", "admin"],
   agent: ["agent"],
+  signals: ["signals"],
 };
 
 /**

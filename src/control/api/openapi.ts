@@ -11,6 +11,7 @@ const WHO: Readonly<Record<Access, string>> = {
   admin: "For tokens of the role admin.",
   observer: "For tokens of the roles observer and admin.",
   agent: "For tokens of the role agent.",
+  signals: "For tokens of the role signals.",
 };
 
 /** What the pages may load: their own files, and the styles that Swagger UI writes into the page. */

@@ -26,6 +26,7 @@ import { overrideRoutes } from "./overrides.ts";
 import { profileRoutes } from "./profile.ts";
 import { rttRoutes } from "./rtt.ts";
 import { serviceRoutes } from "./services.ts";
+import { signalRoutes } from "./signals.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { validatorCompiler } from "./validate.ts";
 
@@ -105,6 +106,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   profileRoutes(app, desk);
   factRoutes(app, desk);
   rttRoutes(app, desk);
+  signalRoutes(app, desk);
   overrideRoutes(app, desk);
   challengeRoutes(app, desk);
   keyRoutes(app, desk);

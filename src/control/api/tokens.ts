@@ -4,7 +4,7 @@ import Type, { type Static } from "typebox";
 import { suggest } from "../../suggest.ts";
 import type { Desk } from "../desk.ts";
 import { lookup } from "../lookup.ts";
-import type { TokenGrant, TokenRecord } from "../store.ts";
+import type { TokenRecord } from "../store.ts";
 import type { Api } from "./api.ts";
 import { authorOf } from "./auth.ts";
 import { didYouMean, Failure, failureFor, inRequest } from "./errors.ts";
@@ -15,21 +15,31 @@ const name = Type.String({
   description: "a name of at most 63 letters, digits, dots, hyphens and underscores",
 });
 const vantage = Type.String({ description: "a vantage of the config" });
-
-const ROLE = "admin, reader, observer or agent";
+const pools = Type.Array(Type.String({ description: "a pool of the config" }), {
+  minItems: 1,
+  maxItems: 1_000,
+  uniqueItems: true,
+  description: "pools of the config",
+});
+const ROLE = "admin, reader, observer, agent or signals";
+const role = oneOf(["admin", "reader", "observer", "agent", "signals"], ROLE);
 
 const body = Type.Union(
   [
     object({ name, role: oneOf(["admin", "reader", "observer"], ROLE) }),
     object({ name, role: Type.Literal("agent"), vantage }),
+    object({ name, role: Type.Literal("signals"), pools }),
   ],
-  { description: `name, role (${ROLE}), and for an agent, and no other, its vantage` },
+  {
+    description: `name, role (${ROLE}), for an agent, and no other, its vantage, and for signals alone the pools`,
+  },
 );
 
 const listed = object({
   name: Type.String(),
-  role: oneOf(["admin", "reader", "observer", "agent"], ROLE),
+  role,
   vantage: Type.Optional(vantage),
+  pools: Type.Optional(pools),
   createdAt: moment,
 });
 
@@ -37,8 +47,9 @@ const list = object({ tokens: Type.Array(listed) }, { description: "All tokens, 
 const made = object(
   {
     name: Type.String(),
-    role: oneOf(["admin", "reader", "observer", "agent"], ROLE),
+    role,
     vantage: Type.Optional(vantage),
+    pools: Type.Optional(pools),
     token: Type.String({ description: "the secret; it is shown this once, only its hash is kept" }),
   },
   { description: "The new token." },
@@ -67,15 +78,14 @@ export function tokenRoutes(app: Api, desk: Desk): void {
       },
     },
     (request, reply) => {
-      const { body } = request;
-      const grant: TokenGrant =
-        body.role === "agent" ? { role: body.role, vantage: body.vantage } : { role: body.role };
-      if (grant.role === "agent") requireVantage(desk, grant.vantage);
-      const token = desk.addToken(body.name, grant, authorOf(request));
-      if (token === null)
-        throw new Failure(409, `there is a token ${body.name} already; choose another name`);
-      reply.code(201).headers({ "cache-control": "no-store", location: `/v1/tokens/${body.name}` });
-      return { name: body.name, ...grant, token };
+      const { name, ...grant } = request.body;
+      const { config } = desk.snapshot();
+      if (grant.role === "agent") requireKnown("vantage", [grant.vantage], config.vantages, config.file);
+      if (grant.role === "signals") requireKnown("pool", grant.pools, config.pools, config.file);
+      const token = desk.addToken(name, grant, authorOf(request));
+      if (token === null) throw new Failure(409, `there is a token ${name} already; choose another name`);
+      reply.code(201).headers({ "cache-control": "no-store", location: `/v1/tokens/${name}` });
+      return { name, ...grant, token };
     },
   );
 
@@ -102,14 +112,23 @@ export function tokenRoutes(app: Api, desk: Desk): void {
   );
 }
 
-/** A token for a vantage that is not in the config would let nobody in. */
-function requireVantage(desk: Desk, vantage: string): void {
-  const { config } = desk.snapshot();
-  if (lookup(config.vantages, vantage) !== null) return;
-  const hint = didYouMean(suggest(vantage, config.vantages.keys()));
-  throw failureFor(422, [inRequest(`vantage: no vantage "${vantage}" in ${config.file}${hint}`)]);
+/** A token for what is not in the config would let nobody in. */
+function requireKnown(
+  what: "vantage" | "pool",
+  names: readonly string[],
+  known: ReadonlyMap<string, unknown>,
+  file: string,
+): void {
+  const problems = names
+    .filter((name) => lookup(known, name) === null)
+    .map((name) =>
+      inRequest(`${what}: no ${what} "${name}" in ${file}${didYouMean(suggest(name, known.keys()))}`),
+    );
+  if (problems.length > 0) throw failureFor(422, problems);
 }
 
 function viewOf({ name, grant, createdMs }: TokenRecord): Static<typeof listed> {
-  return { name, ...grant, createdAt: formatMoment(createdMs) };
+  const createdAt = formatMoment(createdMs);
+  if (grant.role !== "signals") return { name, ...grant, createdAt };
+  return { name, role: grant.role, pools: [...grant.pools], createdAt };
 }

@@ -37,17 +37,19 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "POST /v1/tokens": "admin",
   "DELETE /v1/tokens/{name}": "admin",
   "GET /v1/agents/stream": "agent",
+  "POST /v1/signals": "signals",
 };
 
 type Who = Role | "nobody" | "stranger";
 
 /** Who gets through, by access. */
 const LETS_IN: Readonly<Record<Access, readonly Who[]>> = {
-  public: ["nobody", "stranger", "reader", "admin", "observer", "agent"],
+  public: ["nobody", "stranger", "reader", "admin", "observer", "agent", "signals"],
   reader: ["reader", "admin"],
   admin: ["admin"],
   observer: ["admin", "observer"],
   agent: ["agent"],
+  signals: ["signals"],
 };
 
 test("every route is in the table", async () => {
@@ -59,7 +61,7 @@ test.each(Object.entries(ACCESS))("%s is for %s", async (route, access) => {
   const [method = "", template = ""] = route.split(" ");
   const url = template.replaceAll(/\{[^}]+\}/g, "nothing");
   const { ask } = await openApp();
-  for (const who of ["nobody", "stranger", "reader", "admin", "observer", "agent"] as const) {
+  for (const who of ["nobody", "stranger", "reader", "admin", "observer", "agent", "signals"] as const) {
     const { status, body, challenge } = await ask(who, method, url);
     if (LETS_IN[access].includes(who)) {
       expect([401, 403, 429, 500], who).not.toContain(status);
@@ -157,6 +159,7 @@ async function openApp(): Promise<App> {
     reader: desk.addToken("reader", { role: "reader" }, "a test") ?? "",
     observer: desk.addToken("observer", { role: "observer" }, "a test") ?? "",
     agent: desk.addToken("agent", { role: "agent", vantage: "dublin" }, "a test") ?? "",
+    signals: desk.addToken("signals", { role: "signals", pools: ["web"] }, "a test") ?? "",
     stranger: "9QfYy0mCq0P7nUCv0mJt4aYk1cG2t3u4v5w6x7y8z9A",
   };
   let asked = 0;

@@ -245,7 +245,7 @@ describe("/v1/audit", () => {
       if (body.next === null) break;
       before = `&before=${body.next}`;
     }
-    expect(seen).toEqual([5, 4, 3, 2, 1]);
+    expect(seen).toEqual([6, 5, 4, 3, 2, 1]);
   });
 
   test.each([

@@ -8,7 +8,7 @@ import { buildApi, startApi } from "../../../src/control/api/server.ts";
 import type { Desk } from "../../../src/control/desk.ts";
 import { Node } from "../test-node.ts";
 
-export type Role = "admin" | "reader" | "observer" | "agent";
+export type Role = "admin" | "reader" | "observer" | "agent" | "signals";
 
 /** The part of an OpenAPI document that tests look at. */
 export interface Document {
@@ -100,6 +100,7 @@ export class TestApi {
       reader: add("rita", { role: "reader" }),
       observer: add("otto", { role: "observer" }),
       agent: add("agent-dublin", { role: "agent", vantage: "dublin" }),
+      signals: add("lb-1", { role: "signals", pools: ["web"] }),
     };
     return new TestApi(node, running, tokens, await documentOf(desk), logged);
   }
