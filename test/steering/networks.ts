@@ -185,7 +185,7 @@ function recordOf({ continent, country, subdivision, asn, coordinates }: Place):
   };
 }
 
-export function textOf({ family, first, length }: Omit<Network, "what">): string {
+function textOf({ family, first, length }: Omit<Network, "what">): string {
   const octets = octetsOf(family, first);
   if (family === 4) return `${octets.join(".")}/${length}`;
   const groups = [0, 2, 4].map((at) => viewOf(octets).getUint16(at).toString(16));
