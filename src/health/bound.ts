@@ -43,9 +43,9 @@ const ADVISED_TERMS = 3;
  *
  * What the bound supposes:
  *
- * 1. As many vantages as `minVantages` go on reporting, and more than fall silent; else verdicts are held. One that
- *    falls silent before it has failed `fall` times votes up for at most three intervals, a timeout and a tick longer,
- *    which delays the verdict by as much where those who report do not make the quorum without it.
+ * 1. At least `minVantages` vantages go on reporting; with fewer, verdicts are held. One that falls silent before it has
+ *    failed `fall` times votes up for at most three intervals, a timeout and a tick longer. That delays the verdict by
+ *    as much where those who still report are not more than those, or do not make the quorum without them.
  * 2. Reports may be late by `report`, but are not lost: agents send them again (`probe/outbox.ts`).
  * 3. A resolver counts the TTL from when the answer arrives. The answer's way from the node comes on top.
  *

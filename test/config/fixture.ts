@@ -16,7 +16,7 @@ pools: { web: { members: { us: { ipv4: 192.0.2.1 } } } }
 `;
 
 export function parse(text: string): Checked<Config> {
-  const countries = new Set(["GB", "GR", "NO", "US"]);
+  const countries = new Set(["GB", "GR", "NO", "RU", "US"]);
   return parseConfig("m.yaml", text, "/etc/meridian", { nodeName: "host-1", cores: 8, countries });
 }
 

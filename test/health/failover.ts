@@ -46,6 +46,8 @@ const regions = {
   ap: { latitude: 35, longitude: 139 },
 };
 
+const AT_ONCE = { kind: "auto", holdDownMs: 0, holdDownMsMax: 60_000, halfLifeMs: 60_000 } as const;
+
 /** Makes a service at random, lets some of its VIPs die, and waits for the last cache. */
 export async function failOver(random: Random): Promise<Failover> {
   const { config, service } = randomConfig(random);
@@ -298,6 +300,7 @@ function randomCheck(id: string, vantageCount: number, random: Random): Check {
     quorum: pick(quorums, random),
     minVantages: random() < 0.5 ? 1 : between(1, vantageCount),
     slowStartMs: random() < 0.5 ? 0 : between(1_000, 60_000),
+    failback: pick([AT_ONCE, { ...AT_ONCE, holdDownMs: between(1_000, 20_000) }, { kind: "manual" }], random),
   });
 }
 

@@ -141,6 +141,7 @@ class World {
       sockets: calls === null ? null : new SocketSet(calls, []),
       book: { memory, signing: null },
       challenges: null,
+      samples: null,
       options: defaultAnswerOptions,
       counters: newCounters(8),
       firstRow: 0,
