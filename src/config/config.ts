@@ -245,6 +245,8 @@ export interface Vip {
 /** What a service answers when its whole policy is down. */
 export type WhenDown =
   | { readonly kind: "all" }
+  /** What it answered last while something was up; `all` where that is not known. */
+  | { readonly kind: "lastGood" }
   | { readonly kind: "nodata" }
   | { readonly kind: "servfail" }
   | { readonly kind: "fallback"; readonly pool: PoolId };

@@ -53,7 +53,7 @@ function parseService(
 
 function parseWhenDown(reader: Reader | null, pools: ReadonlyMap<PoolId, Pool>): WhenDown {
   if (reader?.kind !== "map")
-    return { kind: reader?.oneOf(["all", "nodata", "servfail"], "{ fallback: pool }") ?? "all" };
+    return { kind: reader?.oneOf(["all", "lastGood", "nodata", "servfail"], "{ fallback: pool }") ?? "all" };
   const pool =
     reader.fields(keys["services.*.whenDown"]).required("fallback")?.reference("pool", pools) ?? null;
   return pool === null ? { kind: "all" } : { kind: "fallback", pool };

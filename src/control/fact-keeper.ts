@@ -14,6 +14,7 @@ import { type Changes, Tracker } from "../health/tracker.ts";
 import type { Verdict } from "../health/verdict.ts";
 import { cellCoordinates, speakingFor } from "../steering/cell.ts";
 import type { Facts } from "../steering/facts.ts";
+import { LastGood } from "../steering/last-good.ts";
 import { memberOfVip } from "./lookup.ts";
 import { applyOverrides, describeAction, nextEndMs, type Override, type OverrideFacts } from "./override.ts";
 import { sheddingRules } from "./shedding.ts";
@@ -72,6 +73,8 @@ export class FactKeeper {
   readonly #rtts: RttTable;
   readonly #loads: Loads;
   readonly #counts = new SignalCounts();
+  /** What was answered while something was up; it is told by who makes the plans that are served. */
+  lastGood: LastGood = new LastGood();
   readonly #recovering = new Set<VipId>();
   readonly #takes = new Map<VipId, number>();
   #config: Config;
@@ -226,6 +229,7 @@ export class FactKeeper {
       choiceWeights: applied.choiceWeights,
       drained: applied.drained,
       latency: this.#rtts,
+      lastGood: this.lastGood,
     };
   }
 

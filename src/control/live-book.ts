@@ -1,9 +1,11 @@
 /** The book in force: keeps its plans in step with the facts, and puts another in its place. */
 
-import { type BookDirectory, compileInSteps } from "../book/compile.ts";
+import { type BookDirectory, type ClassPlans, compileInSteps } from "../book/compile.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
+import { LastGood } from "../steering/last-good.ts";
 import { release } from "../wire/sink.ts";
+import type { Cohort } from "./cohort.ts";
 import { type FactKeeper, isNothing, joinShifts, NO_SHIFT, type Shift } from "./fact-keeper.ts";
 import { inTurns } from "./in-turns.ts";
 import { Planner, patchesFor, type Replanned } from "./planner.ts";
@@ -66,6 +68,7 @@ export class LiveBook {
     if (this.#edition !== null) {
       const { planner, directory } = this.#edition;
       replanned = planner.replan(shift, keeper.facts(nowMs()));
+      rememberAll(keeper.lastGood, replanned);
       publisher.patch(patchesFor(directory, replanned));
     }
     if (this.#late !== null) this.#late = joinShifts(this.#late, shift);
@@ -97,7 +100,9 @@ export class LiveBook {
       release(compiled.bytes);
       if (outcome.kind === "refused") return [problemOf(snapshot, `dns refused the book: ${outcome.reason}`)];
       this.#edition = { snapshot, planner, directory: compiled.directory };
+      keeper.lastGood = lastGoodOf(planner, keeper.lastGood);
       const late = planner.replan(this.#late, keeper.factsFor(config, nowMs()));
+      rememberAll(keeper.lastGood, late);
       publisher.patch(patchesFor(compiled.directory, late));
     } finally {
       this.#late = null;
@@ -106,6 +111,37 @@ export class LiveBook {
     this.flush();
     return [];
   }
+}
+
+/** What is remembered under other plans: what they hold that is up, and of what was known what concerns them. */
+function lastGoodOf(planner: Planner, before: LastGood): LastGood {
+  const cohorts = [...planner.plans()].filter(([cohort]) => isAnsweredByTheLast(cohort));
+  const kept = cohorts.flatMap(([{ locals, service }]) => locals.map((local) => [local, service] as const));
+  const lastGood = new LastGood(before, kept);
+  for (const [cohort, plans] of cohorts)
+    for (const [classNumber, ofClass] of plans.entries()) remember(lastGood, cohort, classNumber, ofClass);
+  return lastGood;
+}
+
+function rememberAll(lastGood: LastGood, replanned: readonly Replanned[]): void {
+  for (const { cohort, classNumber, after } of replanned)
+    if (isAnsweredByTheLast(cohort)) remember(lastGood, cohort, classNumber, after);
+}
+
+function isAnsweredByTheLast({ service }: Cohort): boolean {
+  return service.whenDown.kind === "lastGood";
+}
+
+function remember(
+  lastGood: LastGood,
+  { locals, service }: Cohort,
+  classNumber: number,
+  plans: ClassPlans,
+): void {
+  const local = locals[classNumber];
+  if (local === undefined) return;
+  lastGood.remember(local, service, 4, plans.ipv4);
+  lastGood.remember(local, service, 6, plans.ipv6);
 }
 
 function problemOf({ config }: Snapshot, message: string): Problem {

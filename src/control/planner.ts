@@ -94,6 +94,11 @@ export class Planner {
     return changed;
   }
 
+  /** The plans as they are, by class number. */
+  plans(): ReadonlyMap<Cohort, readonly ClassPlans[]> {
+    return this.#plans;
+  }
+
   /** The book of the plans as they are. */
   content(version: number): BookContent {
     const { config, zones, signing } = this.#snapshot;

@@ -3,6 +3,7 @@
 import type { MemberId, VipId } from "../config/config.ts";
 import type { LatencyView } from "../health/rtt.ts";
 import type { Verdict } from "../health/verdict.ts";
+import type { LastGoodView } from "./last-good.ts";
 
 /** A frozen view of the world at `nowMs`. */
 export interface Facts {
@@ -19,4 +20,5 @@ export interface Facts {
   /** Members that are drained: used only when nothing else is up. */
   readonly drained: ReadonlySet<MemberId>;
   readonly latency: LatencyView;
+  readonly lastGood: LastGoodView;
 }

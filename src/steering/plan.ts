@@ -72,6 +72,11 @@ export function planFor(
   switch (service.whenDown.kind) {
     case "all":
       return { plan: lastResort(search("policy", local, true)), attempts };
+    case "lastGood": {
+      const last = facts.lastGood.recall(local, service, family);
+      const plan = last === null ? lastResort(search("policy", local, true)) : { ...last, lastResort: true };
+      return { plan, attempts };
+    }
     case "fallback": {
       const pool = poolOf(service.whenDown.pool, config);
       const tree = localPool(pool, [`pool ${pool.id}`]);

@@ -322,7 +322,7 @@ describe("a config with every key", () => {
       https: { alpn: [], port: null },
     });
     expect(config.services[2]).toMatchObject({ ttlSeconds: 0, whenDown: { kind: "nodata" }, https: null });
-    expect(config.services[3]).toMatchObject({ ttlSeconds: 86_400, whenDown: { kind: "all" } });
+    expect(config.services[3]).toMatchObject({ ttlSeconds: 86_400, whenDown: { kind: "lastGood" } });
   });
 
   test("has its policies", () => {

@@ -477,7 +477,9 @@ describe("services", () => {
       ],
       [
         "services: { a: { policy: web, whenDown: none } }",
-        ['1:41: services.a.whenDown: expected all, nodata, servfail or { fallback: pool }, found "none"'],
+        [
+          '1:41: services.a.whenDown: expected all, lastGood, nodata, servfail or { fallback: pool }, found "none"',
+        ],
       ],
       [
         "services: { a: { policy: web, whenDown: { fallback: web/us } } }",

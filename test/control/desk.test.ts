@@ -159,6 +159,66 @@ describe("reports", () => {
   });
 });
 
+describe("a service that goes on with its last good answers", () => {
+  const folder = () =>
+    new Folder({ "meridian.yaml": CONFIG.replace("    ttl: 5s\n", "    ttl: 5s\n    whenDown: lastGood\n") });
+
+  test("gives them to each class of clients, through changes of zone and config, until something is up", async () => {
+    const node = await new Node(folder()).open();
+    const agents = Object.values(await node.agents("dublin", "virginia"));
+    await seeBothUp(agents);
+    await seeDown(node, agents, EU_VIP);
+    await seeDown(node, agents, EAST_VIP);
+    // As if all were up, Europe would get its own region.
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    expect(node.dns.addresses(WWW, GB, "AAAA")).toEqual(["2001:db8::1"]);
+    expect(node.dns.addresses("near.test.example", GB)).toEqual([EAST, EU]);
+    expect(node.desk.explain(asked(WWW, GB, 4))).toMatchObject({
+      explanation: { plan: { kind: "answer", lastResort: true, shares: [{ vip: EAST_VIP, share: 1 }] } },
+    });
+
+    node.folder.write("test.example.zone", ZONE.replace("192.0.2.53", "192.0.2.54"));
+    expect(await node.change({ kind: "reload" })).toMatchObject({ kind: "published" });
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    const edited = CONFIG.replace("    ttl: 5s\n", "    ttl: 6s\n    whenDown: lastGood\n");
+    node.folder.write("meridian.yaml", edited);
+    expect(await node.change({ kind: "reload" })).toMatchObject({ kind: "published" });
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+
+    await seeUpAgain(node, agents, EU_VIP);
+    expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+    await seeDown(node, agents, EU_VIP);
+    expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+    expect(node.dns.addresses(WWW, US)).toEqual([EU]);
+  });
+
+  test("gives those of a region that died while a new book was made", async () => {
+    const node = await new Node(folder()).open();
+    const agents = Object.values(await node.agents("dublin", "virginia"));
+    await seeBothUp(agents);
+    await seeDown(node, agents, EU_VIP);
+    const reload = node.change({ kind: "reload" });
+    await seeDown(node, agents, EAST_VIP);
+    await reload;
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+  });
+
+  test("is answered as if all were up after a restart, until something has been up", async () => {
+    const node = await new Node(folder()).open();
+    const agents = Object.values(await node.agents("dublin", "virginia"));
+    await seeBothUp(agents);
+    await seeDown(node, agents, EU_VIP);
+    await seeDown(node, agents, EAST_VIP);
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    const again = await restarted(node);
+    expect(again.dns.addresses(WWW, GB)).toEqual([EU]);
+    const later = Object.values(await again.agents("dublin", "virginia"));
+    await seeUpAgain(again, later, EAST_VIP);
+    await seeDown(again, later, EAST_VIP);
+    expect(again.dns.addresses(WWW, GB)).toEqual([EAST]);
+  });
+});
+
 describe("an override", () => {
   test("is in answers without a new book, and stays through a restart", async () => {
     const node = await new Node().open();
@@ -331,10 +391,6 @@ describe("a change of the files", () => {
 });
 
 describe("the desk tells", () => {
-  function asked(qname: string, client: string, family: 4 | 6): ExplainQuestion {
-    return { qname: name(qname), client: address(client), family, supposed: [] };
-  }
-
   test("why a client gets its answers, and with which scope", async () => {
     const node = await new Node().open();
     const found = node.desk.explain(asked(WWW, GB, 4));
@@ -402,6 +458,10 @@ async function restarted(node: Node): Promise<Node> {
 
 function verdictOn({ desk }: Node, vip: string): Verdict | undefined {
   return desk.verdicts().find((verdict) => verdict.vip === vip);
+}
+
+function asked(qname: string, client: string, family: 4 | 6): ExplainQuestion {
+  return { qname: name(qname), client: address(client), family, supposed: [] };
 }
 
 /** Lets every vantage see both regions up. */

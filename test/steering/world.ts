@@ -17,6 +17,7 @@ import { type Location, NOWHERE } from "../../src/geo/location.ts";
 import type { RankedRegion } from "../../src/health/rtt.ts";
 import type { Verdict } from "../../src/health/verdict.ts";
 import type { Facts } from "../../src/steering/facts.ts";
+import { LastGood } from "../../src/steering/last-good.ts";
 import { localise } from "../../src/steering/localise.ts";
 import { type Planned, planFor } from "../../src/steering/plan.ts";
 
@@ -257,6 +258,7 @@ export function factsOf(spec: FactSpec = {}): Facts {
           )
           .sort((a, b) => a.rttMs - b.rttMs),
     },
+    lastGood: new LastGood(),
   };
 }
 

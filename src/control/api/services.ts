@@ -49,7 +49,10 @@ const listSchema = object(
 const serviceSchema = object(
   {
     ...fields,
-    whenDown: oneOf(["all", "nodata", "servfail", "fallback"], "what is answered when nothing is up"),
+    whenDown: oneOf(
+      ["all", "lastGood", "nodata", "servfail", "fallback"],
+      "what is answered when nothing is up",
+    ),
     https: Type.Boolean({ description: "it has an HTTPS RR" }),
     bound: nullable(boundSchema),
     plans: object(

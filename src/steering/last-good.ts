@@ -1,0 +1,66 @@
+/** The last plans that were up, for services that are to be answered so while nothing is. */
+
+import type { Service, VipId } from "../config/config.ts";
+import { type LocalPolicy, localKey, membersOf } from "./local.ts";
+import type { Plan } from "./plan.ts";
+
+type Answer = Plan & { readonly kind: "answer" };
+type Named = Pick<Service, "label">;
+
+/** Where plans look it up. */
+export interface LastGoodView {
+  /** null: none is known, or a VIP of it has gone from the config. */
+  recall(local: LocalPolicy, service: Named, family: 4 | 6): Answer | null;
+}
+
+/**
+ * Plans by what they were made for: what a policy comes to for a class of clients, whatever the class is numbered in
+ * this book or the next. So they outlive changes of config and geo data that leave that as it was.
+ */
+export class LastGood implements LastGoodView {
+  readonly #plans = new Map<string, Answer>();
+
+  /** What `before` knows of these; all else is forgotten. */
+  constructor(before: LastGood | null = null, kept: Iterable<readonly [LocalPolicy, Named]> = []) {
+    if (before === null) return;
+    for (const [local, service] of kept) {
+      for (const family of [4, 6] as const) {
+        const key = keyOf(local, service, family);
+        const plan = before.#plans.get(key);
+        if (plan !== undefined) this.#plans.set(key, plan);
+      }
+    }
+  }
+
+  recall(local: LocalPolicy, service: Named, family: 4 | 6): Answer | null {
+    const plan = this.#plans.get(keyOf(local, service, family));
+    if (plan === undefined) return null;
+    const vips = new Set<VipId | undefined>();
+    for (const { ipv4, ipv6 } of membersOf(local)) vips.add((family === 4 ? ipv4 : ipv6)?.id);
+    return plan.shares.every(({ vip }) => vips.has(vip)) ? plan : null;
+  }
+
+  /** Takes note of a plan that has just been made; one that is a last resort itself changes nothing. */
+  remember(local: LocalPolicy, service: Named, family: 4 | 6, plan: Plan): void {
+    if (plan.kind === "answer" && !plan.lastResort) this.#plans.set(keyOf(local, service, family), plan);
+  }
+}
+
+/** Choices of a policy that is written in place are weighed under the service's own name, so that belongs to it. */
+function keyOf(local: LocalPolicy, { label }: Named, family: 4 | 6): string {
+  return `${family} ${hasChoicesInPlace(local) ? label : ""} ${localKey(local)}`;
+}
+
+function hasChoicesInPlace(local: LocalPolicy): boolean {
+  switch (local.kind) {
+    case "member":
+    case "pool":
+      return false;
+    case "weighted":
+      return local.scope === null || local.choices.some(({ use }) => hasChoicesInPlace(use));
+    case "first":
+      return local.alternatives.some(hasChoicesInPlace);
+    case "fastest":
+      return local.regions.some(({ use }) => hasChoicesInPlace(use));
+  }
+}
