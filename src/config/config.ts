@@ -383,6 +383,8 @@ export interface Endpoint {
 export interface GeoConfig {
   /** Path of an MMDB; null: the built-in country database. */
   readonly database: string | null;
+  /** Path of an MMDB with AS numbers, for those that the other does not have; null: there is none. */
+  readonly asnDatabase: string | null;
   /** CSV files of operator prefixes: `prefix,label`. */
   readonly labels: readonly string[];
 }

@@ -63,7 +63,7 @@ export const keys = {
   "node.api": ["listen", "tls"],
   "node.api.tls": ["certificate", "key"],
 
-  geo: ["database", "labels"],
+  geo: ["database", "asnDatabase", "labels"],
   "dnssec.*": ["algorithm", "validity", "keyTtl", "cds", "rollover"],
   "dnssec.*.rollover": ["by", "every", "propagation", "parent", "resolver", "lookEvery"],
   "regions.*": ["at"],

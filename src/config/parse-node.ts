@@ -104,6 +104,7 @@ export function parseGeo(reader: Reader | null, folder: string): GeoConfig {
   const geo = reader?.fields(keys.geo);
   return {
     database: parsePath(geo?.optional("database") ?? null, folder),
+    asnDatabase: parsePath(geo?.optional("asnDatabase") ?? null, folder),
     labels: parsePaths(geo?.optional("labels") ?? null, folder),
   };
 }

@@ -6,6 +6,7 @@ import type { Config } from "../config/config.ts";
 import { type Atlas, buildAtlas } from "../geo/atlas.ts";
 import type { LabelledPrefix } from "../geo/labels.ts";
 import { type Mmdb, readMmdb } from "../geo/mmdb.ts";
+import { NO_PLACE } from "../geo/place.ts";
 import { messageOf, type Problem } from "../problem.ts";
 import type { Prefix } from "../wire/address.ts";
 import type { FileReader, FileStamp } from "./files.ts";
@@ -30,44 +31,99 @@ export interface LoadedGeo {
   readonly warnings: readonly Problem[];
 }
 
+/** What policies name, which is told apart by more than the databases do. */
+export interface NamedNetworks {
+  readonly prefixes: readonly Prefix[];
+  /** Of the thousands in a database of AS numbers, these count. */
+  readonly asns: ReadonlySet<number>;
+}
+
+/** Remembers the last sound databases and the last atlas. */
+export class GeoLoader {
+  readonly #places = new KeptDatabase();
+  readonly #asns = new KeptDatabase();
+  #atlas: { readonly key: string; readonly mmdbs: readonly Mmdb[]; readonly atlas: Atlas } | null = null;
+
+  /** A broken database is a problem, or a warning while an older one can be kept. */
+  load(
+    config: Config,
+    labels: readonly LabelledPrefix[],
+    named: NamedNetworks,
+    reader: FileReader,
+  ): LoadedGeo {
+    const { database, asnDatabase } = config.geo;
+    const places = this.#places.read(database ?? fileURLToPath(import.meta.resolve(BUILT_IN)), reader);
+    const asns = asnDatabase === null ? NO_DATABASE : this.#asns.read(asnDatabase, reader);
+    const problems = [...places.problems, ...asns.problems];
+    const warnings = [...places.warnings, ...asns.warnings];
+    if (places.value === null || problems.length > 0) return { value: null, problems, warnings };
+    const mmdbs = [places.value.mmdb, ...(asns.value === null ? [] : [asns.value.mmdb])];
+    const { mmdb, file } = places.value;
+    const source = { file, type: mmdb.type, builtAtSeconds: mmdb.builtAtSeconds };
+    return { value: { atlas: this.#atlasOf(mmdbs, labels, named), source }, problems, warnings };
+  }
+
+  #atlasOf(
+    mmdbs: readonly Mmdb[],
+    labels: readonly LabelledPrefix[],
+    { prefixes, asns }: NamedNetworks,
+  ): Atlas {
+    const key = JSON.stringify([
+      labels.map(({ prefix, label }) => [prefix.text, label]),
+      prefixes.map((prefix) => prefix.text),
+      mmdbs.length > 1 ? [...asns].sort((a, b) => a - b) : [],
+    ]);
+    const isSame = this.#atlas?.key === key && mmdbs.every((mmdb, i) => mmdb === this.#atlas?.mmdbs[i]);
+    if (this.#atlas !== null && isSame && mmdbs.length === this.#atlas.mmdbs.length) return this.#atlas.atlas;
+    const databases = mmdbs.map((mmdb, i) => (i === 0 ? mmdb : onlyAsns(mmdb, asns)));
+    const atlas = buildAtlas({ databases, labels, prefixes });
+    this.#atlas = { key, mmdbs, atlas };
+    return atlas;
+  }
+}
+
+/** A database of AS numbers without what nobody asks of it: each of its networks would be a location of its own. */
+function onlyAsns(mmdb: Mmdb, asns: ReadonlySet<number>): Mmdb {
+  const places = mmdb.places.map(({ asn }) =>
+    asn !== null && asns.has(asn) ? { ...NO_PLACE, asn } : NO_PLACE,
+  );
+  return { ...mmdb, places };
+}
+
 interface Database {
   readonly file: string;
   readonly stamp: FileStamp;
   readonly mmdb: Mmdb;
 }
 
-/** Remembers the last sound database and the last atlas. */
-export class GeoLoader {
-  #database: Database | null = null;
-  #atlas: { readonly mmdb: Mmdb; readonly marks: string; readonly atlas: Atlas } | null = null;
+/** A database as an attempt to read it has left it. */
+interface ReadDatabase {
+  /** null: there has never been a sound one. */
+  readonly value: Database | null;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+}
 
-  /** A broken database is a problem, or a warning while an older one can be kept. */
-  load(
-    config: Config,
-    labels: readonly LabelledPrefix[],
-    prefixes: readonly Prefix[],
-    reader: FileReader,
-  ): LoadedGeo {
-    const file = config.geo.database ?? fileURLToPath(import.meta.resolve(BUILT_IN));
+const NO_DATABASE: ReadDatabase = { value: null, problems: [], warnings: [] };
+
+/** The last sound state of one database. */
+class KeptDatabase {
+  #kept: Database | null = null;
+
+  read(file: string, reader: FileReader): ReadDatabase {
     const message = this.#refresh(file, reader);
-    const problems = message === null ? [] : [{ file, line: 0, column: 0, message }];
-    if (this.#database === null) return { value: null, problems, warnings: [] };
-    const { mmdb, file: kept } = this.#database;
-    const source = { file: kept, type: mmdb.type, builtAtSeconds: mmdb.builtAtSeconds };
-    return {
-      value: { atlas: this.#atlasOf(mmdb, labels, prefixes), source },
-      problems: [],
-      warnings: problems.map((problem) => ({
-        ...problem,
-        message: `${message}; ${kept} as read before is used`,
-      })),
-    };
+    const value = this.#kept;
+    if (message === null) return { value, problems: [], warnings: [] };
+    const problem = { file, line: 0, column: 0, message };
+    if (value === null) return { value, problems: [problem], warnings: [] };
+    const warning = { ...problem, message: `${message}; ${value.file} as read before is used` };
+    return { value, problems: [], warnings: [warning] };
   }
 
   /** Reads the database unless it is the one that was read last. Returns what is wrong with it. */
   #refresh(file: string, reader: FileReader): string | null {
     const stamp = reader.stamp(file);
-    if (this.#database?.file === file && this.#database.stamp === stamp) return null;
+    if (this.#kept?.file === file && this.#kept.stamp === stamp) return null;
     const bytes = reader.bytes(file);
     if (bytes === null) return "cannot be read, expected a geo database";
     try {
@@ -78,18 +134,7 @@ export class GeoLoader {
     }
     const mmdb = readMmdb(bytes);
     if (mmdb.kind === "problem") return mmdb.message;
-    this.#database = { file, stamp, mmdb };
+    this.#kept = { file, stamp, mmdb };
     return null;
-  }
-
-  #atlasOf(mmdb: Mmdb, labels: readonly LabelledPrefix[], prefixes: readonly Prefix[]): Atlas {
-    const marks = JSON.stringify([
-      labels.map(({ prefix, label }) => [prefix.text, label]),
-      prefixes.map((prefix) => prefix.text),
-    ]);
-    if (this.#atlas?.mmdb === mmdb && this.#atlas.marks === marks) return this.#atlas.atlas;
-    const atlas = buildAtlas({ databases: [mmdb], labels, prefixes });
-    this.#atlas = { mmdb, marks, atlas };
-    return atlas;
   }
 }

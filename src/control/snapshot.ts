@@ -10,14 +10,14 @@ import { checkBounds } from "../health/bound.ts";
 import type { Checked, Problem } from "../problem.ts";
 import { readCertificate } from "../serve/certificate.ts";
 import { finish, type Steps } from "../steps.ts";
-import { type Prefix, parsePrefix } from "../wire/address.ts";
+import { parsePrefix } from "../wire/address.ts";
 import { type Name, parseName, rootName } from "../wire/name.ts";
 import { parseZoneInSteps } from "../zone/parse.ts";
 import type { Zone } from "../zone/zone.ts";
 import { loadConfig } from "./config-file.ts";
 import { crossCheck } from "./cross-check.ts";
 import { FileReader, type FileStamp, Remembered } from "./files.ts";
-import { GeoLoader, type GeoSource } from "./geo-loader.ts";
+import { GeoLoader, type GeoSource, type NamedNetworks } from "./geo-loader.ts";
 import { Planner } from "./planner.ts";
 import { policiesIn } from "./policy-walk.ts";
 import { signZones, type ZoneKeys } from "./signing.ts";
@@ -101,7 +101,7 @@ export class Loader {
     const signed = yield* signZones(config.value, zones.value, reader);
     const labels = loadLabels(config.value, reader);
     const keys = loadTsigKeys(config.value, reader);
-    const geo = this.#geo.load(config.value, labels.value ?? [], prefixesIn(config.value), reader);
+    const geo = this.#geo.load(config.value, labels.value ?? [], networksIn(config.value), reader);
     const problems = [
       ...config.problems,
       ...zones.problems,
@@ -184,16 +184,23 @@ function loadLabels(config: Config, reader: FileReader): Checked<readonly Labell
   };
 }
 
-/** The prefixes that policies of services tell apart. */
-function prefixesIn(config: Config): readonly Prefix[] {
+/** The networks that policies of services tell apart. */
+function networksIn(config: Config): NamedNetworks {
   const seen = new Set<Policy>();
-  const texts = new Set<string>();
+  const prefixes = new Set<string>();
+  const asns = new Set<number>();
   for (const policy of config.services.flatMap((service) => policiesIn(service.policy, seen))) {
-    if (policy.kind === "latency") for (const prefix of policy.prefixes) texts.add(prefix);
-    if (policy.kind === "geo")
-      for (const { match } of policy.cases) if (match.by === "prefix") texts.add(match.prefix);
+    if (policy.kind === "latency") {
+      for (const prefix of policy.prefixes) prefixes.add(prefix);
+      for (const asn of policy.asns) asns.add(asn);
+    }
+    if (policy.kind !== "geo") continue;
+    for (const { match } of policy.cases) {
+      if (match.by === "prefix") prefixes.add(match.prefix);
+      if (match.by === "asn") asns.add(match.asn);
+    }
   }
-  return [...texts].map(parsePrefix).filter((prefix) => prefix !== null);
+  return { prefixes: [...prefixes].map(parsePrefix).filter((prefix) => prefix !== null), asns };
 }
 
 function unreadable(file: string): Problem {

@@ -114,6 +114,7 @@ describe("a config with every key", () => {
     });
     expect(config.geo).toEqual({
       database: "/etc/meridian/geo-data/city.mmdb",
+      asnDatabase: "/etc/meridian/geo-data/asn.mmdb",
       labels: ["/etc/meridian/geo-data/offices.csv", "/srv/partners.csv"],
     });
     expect(config.zones).toEqual(["/etc/meridian/zones/gslb.example.zone", "/srv/zones/other.example.zone"]);
@@ -407,7 +408,7 @@ describe("a config with next to nothing", () => {
       publishMs: 100,
     });
     expect({ geo, zones, services }).toEqual({
-      geo: { database: null, labels: [] },
+      geo: { database: null, asnDatabase: null, labels: [] },
       zones: [],
       services: [],
     });

@@ -2,6 +2,7 @@ import { chmodSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { checkFolder, Loader } from "../../src/control/snapshot.ts";
 import { parseAddress } from "../../src/wire/address.ts";
+import { writeMmdb } from "../geo/mmdb-file.ts";
 import { CONFIG, Folder, GB, ZONE } from "./test-node.ts";
 
 describe("a folder", () => {
@@ -234,6 +235,43 @@ describe("a loader", () => {
     expect(second.problems).toEqual([]);
     expect(second.warnings).toMatchObject([{ file: folder.file("geo.mmdb") }]);
     expect(second.value?.atlas).toBe(first.value?.atlas);
+  });
+
+  test("takes the AS numbers that policies name from a database of their own", () => {
+    const asns = (gb: number) =>
+      writeMmdb({
+        recordSize: 24,
+        ipVersion: 6,
+        records: {
+          "192.0.2.0/25": { autonomous_system_number: gb, country: { iso_code: "JP" } },
+          "192.0.2.128/25": { autonomous_system_number: 64501 },
+        },
+      });
+    const folder = new Folder({
+      "meridian.yaml": CONFIG.replace("geo: {", "geo: { asnDatabase: asn.mmdb,").replace(
+        "continents: { EU: eu-first }",
+        "continents: { EU: eu-first }, asns: { 64500: us-first }",
+      ),
+      "asn.mmdb": asns(64500),
+    });
+    const loader = new Loader(folder.path);
+    const placesOf = () =>
+      ["192.0.2.1", "192.0.2.200"].map((address) => {
+        const { asn, country } = loader.load().value!.atlas.locate(parseAddress(address)!);
+        return [asn, country];
+      });
+    expect(placesOf()).toEqual([
+      [64500, "GB"],
+      [null, "GB"],
+    ]);
+    folder.write("asn.mmdb", asns(64502));
+    expect(placesOf()).toEqual([
+      [null, "GB"],
+      [null, "GB"],
+    ]);
+    folder.write("asn.mmdb", "half a file");
+    expect(loader.load().warnings).toMatchObject([{ file: folder.file("asn.mmdb") }]);
+    expect(new Loader(folder.path).load().problems).toMatchObject([{ file: folder.file("asn.mmdb") }]);
   });
 
   test("knows every file it asked for, also those that are not there", () => {

@@ -78,7 +78,7 @@ shop  STEER www
 export class Folder {
   readonly path: string = mkdtempSync(join(tmpdir(), "meridian-control-"));
 
-  constructor(files: Readonly<Record<string, string>> = {}) {
+  constructor(files: Readonly<Record<string, string | Uint8Array>> = {}) {
     onTestFinished(() => rmSync(this.path, { recursive: true, force: true }));
     mkdirSync(join(this.path, "state"));
     this.write("meridian.yaml", CONFIG);

@@ -122,7 +122,7 @@ export function configWith(parts: ConfigParts): Config {
       reportMs: 500,
       publishMs: 100,
     },
-    geo: { database: null, labels: [] },
+    geo: { database: null, asnDatabase: null, labels: [] },
     zones: [],
     dnssec: new Map(),
     regions: placesOf(regions, regionId),

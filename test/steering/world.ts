@@ -81,7 +81,7 @@ export function configOf(
       reportMs: 1,
       publishMs: 1,
     },
-    geo: { database: null, labels: [] },
+    geo: { database: null, asnDatabase: null, labels: [] },
     zones: [],
     dnssec: new Map(),
     regions: new Map(
