@@ -2,7 +2,8 @@
 
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
-import { processClock } from "./probe/clock.ts";
+import { type Clock, processClock } from "./probe/clock.ts";
+import { Contact } from "./probe/contact.ts";
 import { mergeTargets, type SharedTarget } from "./probe/merge.ts";
 import { probe } from "./probe/probe.ts";
 import { checkHello, type Target } from "./probe/protocol.ts";
@@ -17,6 +18,8 @@ export interface AgentOptions {
   /** As declared in the nodes' config; a node refuses a vantage that it does not know. */
   readonly vantage: string;
   readonly log: Logger;
+  /** The process's own if it is not given. */
+  readonly clock?: Clock;
 }
 
 /** A running agent. */
@@ -27,7 +30,7 @@ export interface Agent {
 
 /** Runs an agent until it is stopped; throws when an option cannot be used, but never for what the network does. */
 export async function runAgent(options: AgentOptions): Promise<Agent> {
-  const { nodes, token, log } = options;
+  const { nodes, token, log, clock = processClock } = options;
   const hello = checkHello({
     kind: "hello",
     vantage: options.vantage,
@@ -41,7 +44,7 @@ export async function runAgent(options: AgentOptions): Promise<Agent> {
   let shared: ReadonlyMap<string, SharedTarget<ReportStream>> = new Map();
 
   const schedule = new Schedule({
-    clock: processClock,
+    clock,
     random: Math.random,
     probe: (target) => probe(target, stopping.signal),
     onLook: (key, { outcome, endedAtMs, urgent }) => {
@@ -52,14 +55,27 @@ export async function runAgent(options: AgentOptions): Promise<Agent> {
     },
   });
 
+  const contact = new Contact({
+    clock,
+    onReturn: (lostAtMs, nowMs) => {
+      log.warn(
+        { seconds: Math.round((nowMs - lostAtMs) / 1_000) },
+        "no node was heard; failures seen meanwhile do not count",
+      );
+      for (const stream of streams) stream.disown(lostAtMs, nowMs);
+      schedule.forget();
+    },
+  });
+
   const streams = [...new Set(nodes)].map((node) => {
     const stream = new ReportStream({
       node,
       token,
       hello,
-      clock: processClock,
+      clock,
       random: Math.random,
       log,
+      onHeard: () => contact.heard(),
       onTargets: (targets) => {
         asked.set(stream, targets);
         shared = mergeTargets(asked);

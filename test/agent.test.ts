@@ -1,25 +1,87 @@
 /** A whole agent between real servers and real nodes. */
 
+import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { pino } from "pino";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type Agent, runAgent } from "../src/agent.ts";
+import { type Clock, processClock } from "../src/probe/clock.ts";
 import type { Target } from "../src/probe/protocol.ts";
 import { listen } from "./probe/servers.ts";
 import { httpSpec } from "./probe/specs.ts";
 import { target } from "./probe/targets.ts";
 import { eventually, type TestNode, testNode } from "./probe/test-node.ts";
 
-async function agentOf(...nodes: readonly TestNode[]): Promise<Agent> {
-  const agent = await runAgent({
-    nodes: nodes.map((node) => node.url),
-    token: "secret",
-    vantage: "dublin",
-    log: pino({ enabled: false }),
-  });
+function agentOf(...nodes: readonly TestNode[]): Promise<Agent> {
+  return startAgent(nodes.map((node) => node.url));
+}
+
+async function startAgent(nodes: readonly string[], clock: Clock = processClock): Promise<Agent> {
+  const log = pino({ enabled: false });
+  const agent = await runAgent({ nodes, token: "secret", vantage: "dublin", log, clock });
   onTestFinished(() => agent.stop());
   return agent;
+}
+
+/** The way to a server, which can be cut: then nothing comes through any more, and nobody is told. */
+class Way {
+  readonly #server = createTcpServer((client) => this.#lead(client));
+  readonly #to: number;
+  readonly #sockets = new Set<Socket>();
+  readonly #waiting: Socket[] = [];
+  #isCut = false;
+
+  private constructor(to: number) {
+    this.#to = to;
+  }
+
+  static async to(port: number): Promise<Way> {
+    const way = new Way(port);
+    way.#server.listen(0, "127.0.0.1");
+    await once(way.#server, "listening");
+    onTestFinished(() => {
+      for (const socket of way.#sockets) socket.destroy();
+      way.#server.close();
+    });
+    return way;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  cut(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  /** Both ends have given up what was open before; what tried to connect meanwhile comes through. */
+  mend(): void {
+    this.#isCut = false;
+    for (const socket of this.#sockets) if (!this.#waiting.includes(socket)) socket.destroy();
+    for (const client of this.#waiting.splice(0)) this.#lead(client);
+  }
+
+  #lead(client: Socket): void {
+    this.#sockets.add(client);
+    client.on("error", () => {});
+    if (this.#isCut) {
+      this.#waiting.push(client.pause());
+      return;
+    }
+    const server = connect(this.#to, "127.0.0.1");
+    this.#sockets.add(server);
+    server.on("error", () => {});
+    for (const [from, into] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      from.on("data", (data) => into.write(data));
+      from.on("close", () => into.destroy());
+    }
+    client.resume();
+  }
 }
 
 /** A target whose VIP is an HTTP server, probed every 100 ms. */
@@ -35,10 +97,12 @@ async function webTarget(vip: string): Promise<{ readonly target: Target; readon
 class WebVip {
   asked = 0;
   code = 200;
+  /** Takes requests and does not answer them. */
+  silent = false;
   port = 0;
   readonly #server = createServer((_, response) => {
     this.asked += 1;
-    response.writeHead(this.code).end();
+    if (!this.silent) response.writeHead(this.code).end();
   });
 
   async open(): Promise<void> {
@@ -99,6 +163,36 @@ describe("an agent", () => {
     await eventually(() => expect(dns2.taken.length).toBeGreaterThanOrEqual(before + 3));
     const gaps = dns2.taken.map(({ atMs, agoMs }) => atMs - agoMs);
     for (let i = 1; i < gaps.length; i += 1) expect(gaps[i]! - gaps[i - 1]!).toBeLessThan(1_000);
+  });
+
+  test("that was cut off for a minute tells of no failure that it saw meanwhile, and of each that it sees then", async () => {
+    // Everything but the probes themselves runs twenty times as fast, so that the minute takes three seconds.
+    const clock: Clock = {
+      now: () => processClock.now() * 20,
+      after: (ms, run) => processClock.after(ms / 20, run),
+    };
+    const { target: web, vip: webVip } = await webTarget("web");
+    const { target: dead, vip: deadVip } = await webTarget("dead");
+    const pace = { intervalMs: 2_000, recheckMs: 1_000, timeoutMs: 40 };
+    const node = await testNode([web, dead].map((one) => ({ ...one, ...pace })));
+    const way = await Way.to(node.port);
+    await startAgent([`http://127.0.0.1:${way.port}`], clock);
+    await eventually(() => expect(kinds(node, "dead").length).toBeGreaterThan(3));
+
+    way.cut();
+    for (const vip of [webVip, deadVip]) vip.silent = true;
+    const asked = webVip.asked;
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    expect(webVip.asked).toBeGreaterThan(asked + 10);
+    webVip.silent = false;
+    const mendedAtMs = processClock.now();
+    way.mend();
+
+    await eventually(() => expect(kinds(node, "dead").slice(-2)).toEqual(["failure", "failure"]));
+    expect(kinds(node, "web")).not.toContain("failure");
+    for (const { atMs, agoMs, outcome } of node.taken) {
+      if (outcome.kind === "failure") expect(atMs - agoMs / 20).toBeGreaterThan(mendedAtMs);
+    }
   });
 
   test("probes no more what no node asks for", async () => {

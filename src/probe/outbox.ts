@@ -25,7 +25,7 @@ interface Batch {
 /**
  * One session's reports for one node: first loose, then sealed in numbered batches, gone when acknowledged.
  *
- * A batch keeps its number and its content however often it is sent, so that a node can tell what it already has.
+ * A batch keeps its number however often it is sent, so that a node can tell what it already has.
  */
 export class Outbox {
   #loose: TimedReport[] = [];
@@ -68,6 +68,18 @@ export class Outbox {
   /** Forgets every batch up to and including this one. */
   acknowledge(sequence: number): void {
     this.#keep((batch) => batch.sequence > sequence);
+  }
+
+  /** Forgets the failures that ended in this time; a batch keeps its number, and what else it holds. */
+  disown(afterMs: number, untilMs: number): void {
+    const isOwned = ({ endedAtMs, outcome }: TimedReport): boolean =>
+      outcome.kind === "success" || endedAtMs <= afterMs || endedAtMs > untilMs;
+    this.#loose = this.#loose.filter(isOwned);
+    this.#sealed = this.#sealed.map(({ sequence, reports }) => ({
+      sequence,
+      reports: reports.filter(isOwned),
+    }));
+    this.#keep(({ reports }) => reports.length > 0);
   }
 
   #dropOldest(): void {

@@ -64,6 +64,14 @@ export class Schedule {
     }
   }
 
+  /**
+   * Takes no target for settled any more: each is checked again as when it was new. Of the probes under way failures
+   * do not count.
+   */
+  forget(): void {
+    for (const course of this.#courses.values()) course.forget();
+  }
+
   /** Starts no more probes, and ignores those under way. */
   stop(): void {
     this.replace(new Map());
@@ -79,6 +87,9 @@ class Course {
   /** How many probes in a row have ended like the last one. */
   #streak = 0;
   #spread = false;
+  #underWay = false;
+  /** The probe under way may fail for a reason that is not the VIP's. */
+  #doubted = false;
   #stopped = false;
   #cancel: () => void;
 
@@ -95,6 +106,12 @@ class Course {
     this.#cancel();
   }
 
+  forget(): void {
+    this.#last = null;
+    this.#streak = 0;
+    this.#doubted = this.#underWay;
+  }
+
   #startIn(ms: number): () => void {
     return this.#options.clock.after(ms, () => void this.#probe());
   }
@@ -102,8 +119,12 @@ class Course {
   async #probe(): Promise<void> {
     const { clock, probe, onLook } = this.#options;
     const startedAtMs = clock.now();
-    const outcome = await probe(this.#target);
+    this.#underWay = true;
+    const seen = await probe(this.#target);
+    this.#underWay = false;
     if (this.#stopped) return;
+    const outcome = this.#doubted && seen?.kind === "failure" ? null : seen;
+    this.#doubted = false;
     const endedAtMs = clock.now();
     if (outcome !== null) onLook(this.#key, { outcome, endedAtMs, urgent: this.#count(outcome) });
     const waitMs = outcome === null ? this.#target.recheckMs : this.#waitMs();

@@ -38,6 +38,8 @@ export interface StreamOptions {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly log: Logger;
+  /** Called at each sign of life of the node. */
+  readonly onHeard: () => void;
   /** Called with all that the node wants probed, each time it says so; with nothing when it refuses this agent. */
   readonly onTargets: (targets: readonly Target[]) => void;
 }
@@ -83,6 +85,11 @@ export class ReportStream {
     this.#flush = { atMs, cancel: clock.after(delayMs, () => this.#sendLoose()) };
   }
 
+  /** Forgets the failures of a time in which nobody could be heard. */
+  disown(afterMs: number, untilMs: number): void {
+    this.#outbox.disown(afterMs, untilMs);
+  }
+
   /** Sends what is left and closes. */
   async stop(): Promise<void> {
     this.#sendLoose();
@@ -98,7 +105,7 @@ export class ReportStream {
   }
 
   #connect(): WebSocket {
-    const { clock, hello, token } = this.#options;
+    const { clock, hello, token, onHeard } = this.#options;
     const socket = new WebSocket(this.#url, {
       headers: { authorization: `Bearer ${token}` },
       handshakeTimeout: SILENCE_MS_MAX,
@@ -112,6 +119,8 @@ export class ReportStream {
     };
     let stopWatching = (): void => {};
     let cancelWelcome = (): void => {};
+    // First of all: what is resent depends on it.
+    for (const sign of ["open", "message", "ping", "pong"]) socket.on(sign, onHeard);
     socket.on("open", () => {
       stopWatching = watch(socket, clock, () => hangUp(`no sign of life for ${SILENCE_MS_MAX} ms`));
       cancelWelcome = clock.after(SILENCE_MS_MAX, () => {
@@ -122,7 +131,8 @@ export class ReportStream {
       this.#sendLoose();
     });
     socket.on("message", (data) => this.#receive(data.toString()));
-    socket.on("error", (error) => {
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ECONNREFUSED" || error.code === "ECONNRESET") onHeard();
       reason = error.message;
     });
     socket.on("close", () => {

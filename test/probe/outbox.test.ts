@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { Outbox, type TimedReport } from "../../src/probe/outbox.ts";
-import { success, target } from "./targets.ts";
+import { failure, success, target } from "./targets.ts";
 
 const report = (endedAtMs: number, vip = "a"): TimedReport => ({
   vip: target(vip).vip,
@@ -73,6 +73,25 @@ describe("an outbox", () => {
     const kept = outbox.seal(100).flatMap((batch) => batch.reports);
     expect(kept).toHaveLength(50_000);
     expect(kept[0]?.vip).toBe("1");
+  });
+
+  test("forgets the failures of a time, loose or sealed, and nothing else", () => {
+    const outbox = new Outbox();
+    const failed = (endedAtMs: number): TimedReport => ({ ...report(endedAtMs), outcome: failure });
+    for (const one of [failed(1_000), failed(1_001), report(1_500), failed(1_600)]) {
+      outbox.add(one);
+      outbox.seal(1_600);
+    }
+    for (const one of [failed(2_000), report(2_000), failed(2_001)]) outbox.add(one);
+    outbox.disown(1_000, 2_000);
+    const sent = [...outbox.resend(3_000), ...outbox.seal(3_000)];
+    expect(sent.map(({ sequence, reports }) => [sequence, ...reports.map(({ agoMs }) => agoMs)])).toEqual([
+      [1, 2_000],
+      [3, 1_500],
+      [5, 1_000, 999],
+    ]);
+    outbox.acknowledge(5);
+    expect(outbox.isEmpty).toBe(true);
   });
 
   test("numbers rise through all of it", () => {

@@ -91,6 +91,29 @@ describe("many targets that come at once", () => {
   });
 });
 
+test("a failure of a probe that was under way when all was to be forgotten does not count", async () => {
+  const { clock, schedule, starts, looks, use } = scheduleOf((_, nth) => [
+    nth === 3 ? failure : success,
+    100,
+  ]);
+  use(target("a"));
+  await clock.pass(4_050);
+  schedule.forget();
+  await clock.pass(3_000);
+  expect(starts).toEqual([500, 1_500, 4_000, 5_000, 6_000]);
+  expect(looks.map(({ outcome }) => outcome.kind)).toEqual(["success", "success", "success", "success"]);
+});
+
+test("a target that was settled is checked again when it is to be forgotten", async () => {
+  const { clock, schedule, starts, looks, use } = scheduleOf(() => [success, 10]);
+  use(target("a"));
+  await clock.pass(9_500);
+  schedule.forget();
+  await clock.pass(12_000);
+  expect(starts).toEqual([500, 1_500, 4_000, 9_250, 14_500, 15_500, 20_750]);
+  expect(looks.map(({ urgent }) => urgent)).toEqual([true, true, false, false, true, true, false]);
+});
+
 describe("what is news", () => {
   test("every outcome is, but those that a settled target repeats", async () => {
     const kinds = [success, success, success, failure, failure, failure, failure, success, success, success];

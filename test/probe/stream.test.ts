@@ -22,6 +22,7 @@ interface Line {
 function streamTo(node: TestNode, clock: Clock = processClock) {
   const lines: Line[] = [];
   const given: (readonly Target[])[] = [];
+  let heard = 0;
   const stream = new ReportStream({
     node: node.url,
     token: "secret",
@@ -29,13 +30,16 @@ function streamTo(node: TestNode, clock: Clock = processClock) {
     clock,
     random: () => 0.5,
     log: pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) }),
+    onHeard: () => {
+      heard += 1;
+    },
     onTargets: (targets) => void given.push(targets),
   });
   stream.start();
   onTestFinished(() => stream.stop());
   const report = (vip: string, outcome: Outcome = success, urgent = true): void =>
     stream.report({ vip: target(vip).vip, endedAtMs: clock.now(), outcome }, urgent);
-  return { stream, lines, given, report };
+  return { stream, lines, given, report, heard: () => heard };
 }
 
 /** A clock whose timers run twenty times as fast. */
@@ -177,6 +181,21 @@ describe("a stream", () => {
     await eventually(() => expect(lines.at(-1)?.reason).toBe("no targets within 4000 ms"));
     node.deaf = false;
     await eventually(() => expect(given).toEqual([[target("a")]]));
+  });
+
+  test("tells each sign of life, of which a refusal is one and silence is none", async () => {
+    const node = await testNode();
+    const { given, heard } = streamTo(node);
+    await eventually(() => expect(given).toHaveLength(1));
+    const connected = heard();
+    expect(connected).toBeGreaterThanOrEqual(2);
+    node.silent = true;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const silent = heard();
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect(heard()).toBe(silent);
+    await node.close();
+    await eventually(() => expect(heard()).toBeGreaterThan(silent + 1));
   });
 
   test("holds on to a node that only pings back", async () => {
