@@ -53,6 +53,10 @@ describe("the demo", () => {
     expect(answer.data).toEqual([VIPS.eu]);
     expect(said).toMatch(new RegExp(`100 % +${VIPS.eu} +web/eu-west`));
     expect(said).toContain(`ECS scope /${answer.scope}, `);
+    expect(said).toContain("it would be web/us-east if web/eu-west were down");
+    const supposed = await shell(`${line} --if down:eu-west --if drain:us-east`);
+    expect(supposed).toContain("if down:eu-west and drain:us-east:");
+    expect(supposed).toMatch(new RegExp(`100 % +${VIPS.ap} +web/ap-northeast`));
   });
 
   test.skipIf(!has("curl"))("prints lines that shift, drain and list (needs curl)", async () => {

@@ -38,6 +38,7 @@ const QUESTIONS: readonly (readonly [what: string, name: string, type: string, p
   ["a DNAME", "deep.old.gslb.example", "TXT", "behind a DNAME"],
   ["a secure delegation's DS", "secure.gslb.example", "DS", "12345 13 2"],
   ["a challenge", "_acme-challenge.www.gslb.example", "TXT", "challenge-value"],
+  ["why a name is steered", "_explain.www.gslb.example", "TXT", "web/us-east in us-east"],
   ["CDS", "gslb.example", "CDS", " 2 "],
   ["CDNSKEY", "gslb.example", "CDNSKEY", "257 3 "],
 ];
@@ -60,7 +61,10 @@ describe.each(["ecdsap256sha256", "ed25519"])("%s", (algorithm) => {
   let anchor = "";
 
   beforeAll(async () => {
-    const edits = [["zones:", `dnssec: { gslb.example: { algorithm: ${algorithm} } }\nzones:`]] as const;
+    const edits = [
+      ["zones:", `dnssec: { gslb.example: { algorithm: ${algorithm} } }\nzones:`],
+      ["  workers: 1", "  workers: 1\n  explain: [127.0.0.1]"],
+    ] as const;
     site = await layOut(lab, edits, algorithm);
     appendFileSync(join(site.folder, "zones/gslb.example.zone"), MORE);
     const made = await lab.run("key", "add", "gslb.example", "--config", site.folder);

@@ -61,7 +61,7 @@ const explanationSchema = object(
     client: nullable(Type.String({ description: "as it was asked; null: the resolver sends nothing of it" })),
     resolver: nullable(Type.String()),
     steeredBy: oneOf(["client", "resolver"], "whose address the answer goes by"),
-    supposed: Type.Array(Type.String(), { description: "the facts that were supposed, in words" }),
+    supposed: Type.Array(Type.String(), { description: "what was supposed, as it was asked" }),
     service: Type.String({ description: "the service that answers for the name" }),
     location: object({
       text: Type.String({ description: "what is known of the client, the most specific last" }),
@@ -136,6 +136,8 @@ interface Question {
   readonly steeredBy: "client" | "resolver";
   /** What the answer goes by. */
   readonly address: IpAddress;
+  /** As it was asked, and the facts that it stands for. */
+  readonly whatIf: readonly string[];
   readonly supposed: readonly Supposition[];
 }
 
@@ -162,7 +164,8 @@ function questionOf(asked: Static<typeof body>, config: Config): Question {
   if (address === null || address === undefined) {
     throw badRequest([`client: expected ${aClient}; or resolver, where it sends nothing of its clients`]);
   }
-  return { name, qname: qname.name, type, client, resolver, steeredBy, address, supposed };
+  const whatIf = asked.if ?? [];
+  return { name, qname: qname.name, type, client, resolver, steeredBy, address, whatIf, supposed };
 }
 
 /**
@@ -194,7 +197,7 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
     client: textOf(question.client),
     resolver: question.resolver?.text ?? null,
     steeredBy: question.steeredBy,
-    supposed: supposed.map(formatSupposition),
+    supposed: [...question.whatIf],
     service: service.label,
     location: {
       text: formatLocation(explanation.location),
@@ -240,11 +243,11 @@ function linesFor(
   pick: ShareView | null,
   applied: readonly Override[],
 ): readonly string[] {
-  const { name, type, supposed } = question;
+  const { name, type, whatIf } = question;
   const as = sameLabel(name, service) ? "" : `, steered as ${service.label}`;
   return [
     `${name} ${type} for ${whoAsks(question)}${as}`,
-    ...(supposed.length === 0 ? [] : [`if ${supposed.map(formatSupposition).join(" and ")}:`]),
+    ...(whatIf.length === 0 ? [] : [`if ${whatIf.join(" and ")}:`]),
     ...formatExplanation(explanation),
     ...answerLines(type, service, plan),
     ...(pick === null || plan.shares.length < 2 ? [] : [`${pick.address} at ${formatMoment(atMs)}`]),

@@ -255,7 +255,7 @@ describe("POST /v1/explain", () => {
       if: ["rtt:eu-west=60", "rtt:us-east=54"],
     });
     expect(supposed.body.plan.shares).toMatchObject([{ member: "web/us-east" }]);
-    expect(supposed.body.lines[1]).toBe("if eu-west were at 60 ms and us-east were at 54 ms:");
+    expect(supposed.body.lines[1]).toBe("if rtt:eu-west=60 and rtt:us-east=54:");
     expect(supposed.body.lines.join("\n")).toContain("us-east 54 ms by supposed");
   });
 
