@@ -21,7 +21,7 @@ export interface Terms {
   readonly facts: Facts;
   /** The service's label: its weights written in place are overridden under this name. */
   readonly service: string;
-  /** Whether members and choices that weigh nothing may be used. */
+  /** Whether members and choices that weigh nothing may be used, and VIPs that are held down for a time. */
   readonly reserves: boolean;
   /** Whether every VIP counts as up, whatever its verdict. */
   readonly asIfUp: boolean;
@@ -111,9 +111,14 @@ function evaluateMember(node: LocalMember, terms: Terms): MemberEvaluation {
     return { kind: "member", node, eligible: false, take: 0, vip, verdict: null, up: false, weight };
   }
   const verdict = facts.verdicts.get(vip.id) ?? facts.verdicts.get(vip.judgedBy) ?? null;
-  const up = verdict === null || verdict.up || terms.asIfUp;
+  const up = verdict === null || verdict.up || terms.asIfUp || (terms.reserves && isSpare(verdict));
   const take = up && (weight > 0 || terms.reserves) ? takeOf(vip, facts) : 0;
   return { kind: "member", node, eligible: true, take, vip, verdict, up, weight };
+}
+
+/** Healthy, and held down for a time: that is better than nothing. One that waits for an operator may do harm. */
+function isSpare({ hold }: Verdict): boolean {
+  return hold !== null && hold.untilMs !== null;
 }
 
 /** The fraction that a VIP takes while it is up. */

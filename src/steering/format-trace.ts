@@ -18,7 +18,7 @@ function formatStage(stage: TraceStage): readonly string[] {
 
 function stageTitle({ subject, reserves, asIfUp }: TraceStage): string {
   const conditions = [
-    ...(reserves ? ["with what is drained or weighs 0"] : []),
+    ...(reserves ? ["with what is drained, held down or weighs 0"] : []),
     ...(asIfUp ? ["as if all were up"] : []),
   ];
   return [subject === "policy" ? "policy" : "fallback pool", ...conditions].join(", ");

@@ -43,7 +43,7 @@ export interface Attempt {
  *
  *   1. A policy without any address of the family: NODATA. The other family may well have an answer.
  *   2. The policy, from members that are up, not drained, and weigh something.
- *   3. The policy, with reserves: members and choices that are drained or weigh nothing.
+ *   3. The policy, with reserves: members and choices that are drained, held down for a time, or weigh nothing.
  *   4. What the service's `whenDown` says.
  */
 export function planFor(

@@ -135,6 +135,28 @@ describe("zero", () => {
       expected: { "one/eu": 0.8, "two/us": 0.2 },
     },
     {
+      name: "a VIP that is held down gets no answer",
+      policy: pool("web"),
+      facts: { heldDown: ["web/eu"] },
+      expected: { "web/us": 0.5, "web/ap": 0.5 },
+    },
+    {
+      name: "a VIP that is held down for a time is used when nothing else is up",
+      policy: failover([pool("one"), pool("two")]),
+      facts: { down: ["one/eu"], heldDown: ["two/us"] },
+      expected: { "two/us": 1 },
+    },
+    {
+      name: "a VIP that waits for its release is not used, though nothing else is up",
+      policy: failover([pool("one"), pool("two"), pool("standby")]),
+      facts: {
+        heldDown: ["one/eu"],
+        unreleased: ["two/us"],
+        down: ["standby/us", "standby/eu", "standby/ap"],
+      },
+      expected: { "one/eu": 1 },
+    },
+    {
       name: "weights overridden to zero everywhere are equal weights",
       policy: pool("heavy"),
       facts: { memberWeights: { "heavy/us": 0, "heavy/eu": 0 } },

@@ -15,7 +15,7 @@ import type {
 import type { GeoMatch, Policy } from "../../src/config/policy.ts";
 import { type Location, NOWHERE } from "../../src/geo/location.ts";
 import type { RankedRegion } from "../../src/health/rtt.ts";
-import type { Verdict } from "../../src/health/verdict.ts";
+import type { Hold, Verdict } from "../../src/health/verdict.ts";
 import type { Facts } from "../../src/steering/facts.ts";
 import { LastGood } from "../../src/steering/last-good.ts";
 import { localise } from "../../src/steering/localise.ts";
@@ -214,6 +214,9 @@ const NOW_MS = 1_000_000_000;
 export interface FactSpec {
   /** Members whose VIPs are down, in both families. */
   readonly down?: readonly string[];
+  /** Members whose VIPs are healthy and held down, in both families: for a time, or until they are released. */
+  readonly heldDown?: readonly string[];
+  readonly unreleased?: readonly string[];
   /** By member. */
   readonly takes?: Readonly<Record<string, number>>;
   /** By member. */
@@ -229,6 +232,8 @@ export interface FactSpec {
 export function factsOf(spec: FactSpec = {}): Facts {
   const {
     down = [],
+    heldDown = [],
+    unreleased = [],
     takes = {},
     loads = {},
     memberWeights = {},
@@ -238,9 +243,11 @@ export function factsOf(spec: FactSpec = {}): Facts {
   } = spec;
   return {
     nowMs: NOW_MS,
-    verdicts: new Map(
-      down.flatMap(bothVips).map((vip): [VipId, Verdict] => [vip, verdict(vip, { up: false })]),
-    ),
+    verdicts: new Map([
+      ...downWith(down, null),
+      ...downWith(heldDown, { healthySinceMs: NOW_MS - 1, untilMs: NOW_MS + 1 }),
+      ...downWith(unreleased, { healthySinceMs: NOW_MS - 1, untilMs: null }),
+    ]),
     takes: new Map(Object.entries(takes).flatMap(([id, take]) => bothVips(id).map((vip) => [vip, take]))),
     loads: new Map(Object.entries(loads).map(([id, load]) => [id as MemberId, load])),
     memberWeights: new Map(Object.entries(memberWeights).map(([id, weight]) => [id as MemberId, weight])),
@@ -260,6 +267,10 @@ export function factsOf(spec: FactSpec = {}): Facts {
     },
     lastGood: new LastGood(),
   };
+}
+
+function downWith(members: readonly string[], hold: Hold | null): readonly [VipId, Verdict][] {
+  return members.flatMap(bothVips).map((vip) => [vip, verdict(vip, { up: false, hold })]);
 }
 
 function bothVips(memberId: string): readonly VipId[] {
