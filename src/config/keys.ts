@@ -122,12 +122,13 @@ export const keys = {
   "pools.*.signals": ["every", "errorsAbove", "samples"],
   "pools.*.members.*": ["region", "ipv4", "ipv6", "weight", "probe", "port", "shedAbove"],
 
-  policy: ["geo", "nearest", "latency", "weighted", "failover"],
+  policy: ["geo", "nearest", "latency", "weighted", "failover", "sticky"],
   "policy.geo": ["prefixes", "labels", "asns", "subdivisions", "countries", "continents", "default", "minUp"],
   "policy.nearest": ["of", "biasKm", "minUp"],
   "policy.latency": ["of", "prefixes", "asns", "minUp"],
   "policy.weighted.*": ["weight", "use"],
   "policy.failover": ["order", "minUp"],
+  "policy.sticky": ["of", "minUp"],
 
   "services.*": ["ttl", "failoverWithin", "policy", "whenDown", "https"],
   "services.*.whenDown": ["fallback"],

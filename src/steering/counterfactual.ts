@@ -181,6 +181,8 @@ function nodesOf(local: LocalPolicy): readonly LocalPolicy[] {
       return [local, ...local.alternatives.flatMap(nodesOf)];
     case "fastest":
       return [local, ...local.regions.flatMap(({ use }) => nodesOf(use))];
+    case "sticky":
+      return [local, ...nodesOf(local.of)];
   }
 }
 

@@ -13,7 +13,7 @@ import {
   takeOf,
 } from "./evaluate.ts";
 import type { Facts } from "./facts.ts";
-import type { LocalPolicy } from "./local.ts";
+import { type LocalPolicy, weightsIn } from "./local.ts";
 import type { Attempt, Plan, Planned } from "./plan.ts";
 import { formatPercent, formatVerdict } from "./words.ts";
 
@@ -46,6 +46,8 @@ export interface TraceNode {
   readonly take: number;
   /** Its share beside its siblings, before takes; null: it stands in an order, or on top. */
   readonly weight: number | null;
+  /** The same by the config, whatever overrides say. */
+  readonly declared: number | null;
   /** Of a member: its VIP; null: it has no address of the family. */
   readonly vip: VipId | null;
   /** Of a member: its weight by the config. */
@@ -119,7 +121,13 @@ export function traceOf(
   const stages = planned.attempts.map(({ subject, reserves, asIfUp, evaluation }) => {
     const tracer = new Tracer({ family, facts, service: service.label, reserves, asIfUp });
     const isUp = evaluation.take > 0;
-    const root = tracer.node(evaluation, { above: [], weight: null, share: isUp ? 1 : 0, blocked: null });
+    const root = tracer.node(evaluation, {
+      above: [],
+      weight: null,
+      declared: null,
+      share: isUp ? 1 : 0,
+      blocked: null,
+    });
     return { subject, reserves, asIfUp, root };
   });
   return { family, stages, whenDown: service.whenDown.kind, plan: planned.plan };
@@ -153,6 +161,7 @@ function marginsUnder({ path, facts, children }: TraceNode): readonly Margin[] {
 interface Setting {
   readonly above: readonly string[];
   readonly weight: number | null;
+  readonly declared: number | null;
   readonly share: number;
   /** Why nothing is offered here; null: something is. */
   readonly blocked: string | null;
@@ -172,7 +181,7 @@ class Tracer {
       : this.#branch(evaluation, setting);
   }
 
-  #member(evaluation: MemberEvaluation, { above, weight, share, blocked }: Setting): TraceNode {
+  #member(evaluation: MemberEvaluation, { above, weight, declared, share, blocked }: Setting): TraceNode {
     const { node, vip, take, eligible } = evaluation;
     const { id } = node.member;
     const own = [...node.via, id];
@@ -184,6 +193,7 @@ class Tracer {
       outcome: outcomeOf(eligible, take),
       take,
       weight,
+      declared,
       vip: vip?.id ?? null,
       weighs: node.member.weight,
       minUp: 0,
@@ -224,13 +234,15 @@ class Tracer {
     return found;
   }
 
-  #branch(evaluation: BranchEvaluation, { above, weight, share, blocked }: Setting): TraceNode {
+  #branch(evaluation: BranchEvaluation, { above, weight, declared, share, blocked }: Setting): TraceNode {
     const { node, take, eligible } = evaluation;
     const path = [...above, ...node.via];
-    const children = evaluation.children.map((child) =>
+    const weights = weightsIn(node);
+    const children = evaluation.children.map((child, i) =>
       this.node(child.evaluation, {
         above: path,
         weight: child.weight,
+        declared: weights?.[i] ?? null,
         share: share * child.part,
         blocked: blocked ?? this.#childProblem(evaluation, child),
       }),
@@ -242,6 +254,7 @@ class Tracer {
       outcome: outcomeOf(eligible, take),
       take,
       weight,
+      declared,
       vip: null,
       weighs: null,
       minUp: "minUp" in node ? node.minUp : 0,

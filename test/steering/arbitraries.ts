@@ -67,6 +67,12 @@ function policiesWith(minUps: fc.Arbitrary<number>): fc.Arbitrary<Policy> {
         ),
       }),
       fc.record({
+        kind: fc.constant("sticky" as const),
+        name: fc.constant(null),
+        minUp: minUps,
+        of: tie("policy"),
+      }),
+      fc.record({
         kind: fc.constant("failover" as const),
         name: fc.constant(null),
         minUp: minUps,
