@@ -77,7 +77,7 @@ export interface BookService {
   readonly capacity6: number;
   /** Into how many buckets clients are put for what is sticky; 0: none of its plans ever has anything sticky. */
   readonly buckets: number;
-  /** By class number. */
+  /** By class number; services with one array share its slots, and need equal capacities and buckets. */
   readonly plans: readonly ClassPlans[];
   /** The members that a plan can ever hold; one array may serve many services. */
   readonly reach: readonly ReachableMember[];
@@ -334,10 +334,15 @@ class Compiler {
     const octetsAt = head.length * 4;
     const plansAt = head.length + octetWords;
     const plans = new WordSink();
+    const rows = new Map<BookService["plans"], SlotRow>();
     const entries: SlotRow[] = [];
     const tables = new BucketTables();
     yield* forEachInSteps(services, ({ capacity4, capacity6, buckets, plans: classes }) => {
-      entries.push({ slots: plansAt + plans.length, capacity4, capacity6, buckets });
+      const shared = rows.get(classes);
+      const row = shared ?? { slots: plansAt + plans.length, capacity4, capacity6, buckets };
+      entries.push(row);
+      if (shared !== undefined) return;
+      rows.set(classes, row);
       for (const { ipv4, ipv6 } of classes) {
         for (const [plan, capacity] of [
           [ipv4, capacity4],

@@ -123,7 +123,7 @@ export const ServiceRecord = {
   ttlSeconds: 0,
   /** Word offset of its class trie; 0: all clients are class 0. */
   trie: 1,
-  /** Word offset of the IPv4 plan slot of class 0; the classes follow one another. */
+  /** Word offset of the IPv4 plan slot of class 0; the classes follow one another. Services with the same plans share slots. */
   slots: 2,
   capacity4: 3,
   capacity6: 4,

@@ -270,10 +270,11 @@ export function patchesFor(directory: BookDirectory, replanned: readonly Replann
   for (const { cohort, classNumber, before, after } of replanned) {
     const isNew4 = !samePlan(before.ipv4, after.ipv4);
     const isNew6 = !samePlan(before.ipv6, after.ipv6);
-    for (const service of cohort.services) {
-      if (isNew4) writer.put(service, classNumber, 4, after.ipv4);
-      if (isNew6) writer.put(service, classNumber, 6, after.ipv6);
-    }
+    // The others have the same slots: the book was compiled from one array of plans for all of them.
+    const [service] = cohort.services;
+    if (service === undefined) continue;
+    if (isNew4) writer.put(service, classNumber, 4, after.ipv4);
+    if (isNew6) writer.put(service, classNumber, 6, after.ipv6);
   }
   return writer.packed;
 }

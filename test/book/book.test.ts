@@ -169,6 +169,15 @@ test("a patch writes the idle buffer only, so that whoever still reads the other
   expect([...words.slice(slot + 1 + length, slot + 1 + 2 * length)]).toEqual(buffer);
 });
 
+test("services with one array of plans share their slots", () => {
+  const other = serviceOf("shop.example.", plans);
+  const own = serviceOf("own.example.", [...plans]);
+  const { directory } = compileBook({ ...content, services: [...content.services, other, own] });
+  const [first, second, third] = directory.services.map(({ slots }) => slots);
+  expect(second).toBe(first);
+  expect(third).not.toBe(first);
+});
+
 test("any number of plans is packed, and each is put into its own slot", () => {
   const { bytes, directory } = compileBook(content);
   const words = new Uint32Array(bytes.buffer);
