@@ -121,7 +121,7 @@ function evaluateMember(node: LocalMember, terms: Terms): MemberEvaluation {
 }
 
 /** Healthy, and held down for a time: that is better than nothing. One that waits for an operator may do harm. */
-function isSpare({ hold }: Verdict): boolean {
+export function isSpare({ hold }: Verdict): boolean {
   return hold !== null && hold.untilMs !== null;
 }
 

@@ -8,6 +8,7 @@ import {
   type Child,
   choiceOf,
   type Evaluation,
+  isSpare,
   type MemberEvaluation,
   type Terms,
   takeOf,
@@ -23,6 +24,8 @@ export interface Trace {
   readonly stages: readonly TraceStage[];
   /** What the service says of a moment when nothing is up. */
   readonly whenDown: Service["whenDown"]["kind"];
+  /** The last plan that was up, where that is the plan; null: it is not, or none is known. */
+  readonly lastGood: Plan | null;
   readonly plan: Plan;
 }
 
@@ -90,6 +93,8 @@ export type TraceFact =
       readonly up: boolean;
       readonly basis: Verdict["basis"];
       readonly reason: string;
+      /** It is healthy and held down for a time, which makes it a reserve. */
+      readonly isSpare: boolean;
       /** How long it has been up or down. */
       readonly ageMs: number;
     }
@@ -130,7 +135,9 @@ export function traceOf(
     });
     return { subject, reserves, asIfUp, root };
   });
-  return { family, stages, whenDown: service.whenDown.kind, plan: planned.plan };
+  const isUp = planned.attempts.some(({ evaluation }) => evaluation.take > 0);
+  const lastGood = planned.plan.kind === "answer" && !isUp ? planned.plan : null;
+  return { family, stages, whenDown: service.whenDown.kind, lastGood, plan: planned.plan };
 }
 
 /** By how much the region that is first by round-trip time is ahead, once for each order that was asked for. */
@@ -222,7 +229,8 @@ class Tracer {
     const found: TraceFact[] = [];
     if (verdict !== null) {
       const { vip: judged, up, basis, reason, sinceMs } = verdict;
-      found.push({ kind: "verdict", vip: judged, up, basis, reason, ageMs: facts.nowMs - sinceMs });
+      const ageMs = facts.nowMs - sinceMs;
+      found.push({ kind: "verdict", vip: judged, up, basis, reason, isSpare: isSpare(verdict), ageMs });
     }
     const take = vip === null ? 1 : takeOf(vip, facts);
     if (vip !== null && take < 1) found.push({ kind: "take", vip: vip.id, take });

@@ -21,7 +21,7 @@ const ROUNDING = 1e-9;
  * The plan that follows from a trace. Read are its facts, weights and rules, not its outcomes; members are weighed, and what
  * they take is handed out, by the rules that `Evaluation` gives.
  */
-export function replay({ stages, whenDown }: Trace): Plan {
+export function replay({ stages, whenDown, lastGood }: Trace): Plan {
   for (const stage of stages) {
     const root = replayNode(stage.root, stage);
     const lastResort = stage.asIfUp || stage.subject === "fallback";
@@ -36,6 +36,7 @@ export function replay({ stages, whenDown }: Trace): Plan {
       lastResort,
     };
   }
+  if (lastGood !== null) return lastGood;
   return whenDown === "servfail" ? { kind: "servfail" } : { kind: "nodata", lastResort: true };
 }
 
@@ -53,7 +54,7 @@ function replayMember(node: TraceNode, { reserves, asIfUp }: TraceStage): Replay
   let take = 1;
   let weight = weighs ?? 0;
   for (const fact of facts) {
-    if (fact.kind === "verdict") up = fact.up;
+    if (fact.kind === "verdict") up = fact.up || (reserves && fact.isSpare);
     if (fact.kind === "take") take = fact.take;
     if (fact.kind === "weight") weight = fact.overridden;
   }
