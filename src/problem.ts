@@ -9,6 +9,8 @@ export interface Problem {
   /** 1-based; 0 where the whole line is meant. */
   readonly column: number;
   readonly message: string;
+  /** Lines that show it: the counterexample to a rule. */
+  readonly details?: readonly string[];
 }
 
 /** A parsed input with all its problems. The value is null when it cannot be used at all. */
@@ -17,10 +19,10 @@ export interface Checked<T> {
   readonly problems: readonly Problem[];
 }
 
-/** `file:line:column: message`, the form editors can jump to. */
+/** `file:line:column: message`, the form editors can jump to; details are indented below. */
 export function formatProblem(problem: Problem): string {
   const place = [problem.file, problem.line, problem.column].filter((part) => part !== 0).join(":");
-  return `${place}: ${problem.message}`;
+  return [`${place}: ${problem.message}`, ...(problem.details ?? [])].join("\n    ");
 }
 
 /** What a thrown value says, without the name of its class. */

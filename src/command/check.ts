@@ -1,5 +1,6 @@
 /** `meridian check`: everything that is wrong with a folder at once, or what its services promise. */
 
+import { formatVerification, type Verification } from "../control/rules.ts";
 import { checkFolder, type Snapshot } from "../control/snapshot.ts";
 import { failoverBound, formatBound } from "../health/bound.ts";
 import { flipBound, formatFlipBound } from "../health/flip-bound.ts";
@@ -7,13 +8,13 @@ import { complainOf, plural, print } from "./console.ts";
 
 /** Checks a folder as a node would that starts with it. */
 export function check(folder: string): void {
-  const { value, problems } = checkFolder(folder);
-  if (value === null) complainOf(problems);
-  else printPromises(value);
+  const { value, problems, verification } = checkFolder(folder);
+  if (value === null || verification === null) complainOf(problems);
+  else printPromises(value, verification);
 }
 
 /** What was read, how often verdicts can change, and each service's failover bound term by term. */
-function printPromises({ config, zones }: Snapshot): void {
+function printPromises({ config, zones }: Snapshot, verification: Verification): void {
   const names = zones.reduce((sum, zone) => sum + zone.nodes.size, 0);
   const counts = [
     plural(zones.length, "zone"),
@@ -23,6 +24,7 @@ function printPromises({ config, zones }: Snapshot): void {
     plural(config.vantages.size, "vantage"),
   ];
   print(`${config.file}: ${counts.join(", ")}`);
+  for (const line of formatVerification(verification, config)) print(line);
   for (const one of config.checks.values())
     print(formatFlipBound(one, flipBound(one, config.vantages.size, config.node.reportMs)));
   for (const service of config.services) {

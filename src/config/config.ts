@@ -4,6 +4,7 @@ import type { IpAddress, Prefix } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
 import type { TsigAlgorithm } from "../wire/tsig.ts";
 import type { Policy } from "./policy.ts";
+import type { Invariant, PolicyTest } from "./rules.ts";
 
 declare const brand: unique symbol;
 /** Names that must not be mixed; only the config parser makes them. */
@@ -496,6 +497,8 @@ export interface Config {
   /** Named policies, by name; references to them are already resolved inside `Service.policy`. */
   readonly policies: ReadonlyMap<string, Policy>;
   readonly services: readonly Service[];
+  readonly tests: readonly PolicyTest[];
+  readonly invariants: readonly Invariant[];
   /** By `nameKey`. */
   readonly keys: ReadonlyMap<string, KeyConfig>;
   readonly acme: AcmeConfig;

@@ -4,7 +4,7 @@ import type { keys } from "./keys.ts";
 import type { GeoMatch } from "./policy.ts";
 import type { Reader } from "./read.ts";
 
-type CaseKey = Exclude<(typeof keys)["policy.geo"][number], "default" | "minUp">;
+type CaseKey = Exclude<(typeof keys)["policy.geo"][number], "default" | "minUp" | "fence">;
 
 /** Reads a key; null where it is a problem. `countries` has the codes of ISO 3166-1 alpha-2. */
 export type ParseMatch = (key: Reader, countries: ReadonlySet<string>) => GeoMatch | null;
@@ -33,12 +33,14 @@ function parsePrefixMatch(key: Reader): GeoMatch | null {
   return prefix === null ? null : { by: "prefix", prefix: prefix.text };
 }
 
-function parseLabelMatch(key: Reader): GeoMatch | null {
+/** The operator's own name of prefixes. */
+export function parseLabelMatch(key: Reader): GeoMatch | null {
   const label = key.text();
   return label === null ? null : { by: "label", label };
 }
 
-function parseAsnMatch(key: Reader): GeoMatch | null {
+/** As in `64500`. */
+export function parseAsnMatch(key: Reader): GeoMatch | null {
   const asn = parseAsn(key);
   return asn === null ? null : { by: "asn", asn };
 }
@@ -49,18 +51,21 @@ export function parseAsn(reader: Reader): number | null {
   return Number.isNaN(asn) ? null : asn;
 }
 
-function parseSubdivisionMatch(key: Reader, countries: ReadonlySet<string>): GeoMatch | null {
+/** As in `US-CA`. */
+export function parseSubdivisionMatch(key: Reader, countries: ReadonlySet<string>): GeoMatch | null {
   const subdivision = key.matching(/^[A-Z]{2}-[A-Z0-9]{1,3}$/, "a subdivision of ISO 3166-2 such as US-CA");
   if (subdivision === null || !isCountry(key, subdivision.slice(0, 2), countries)) return null;
   return { by: "subdivision", subdivision };
 }
 
-function parseCountryMatch(key: Reader, countries: ReadonlySet<string>): GeoMatch | null {
+/** As in `GB`. */
+export function parseCountryMatch(key: Reader, countries: ReadonlySet<string>): GeoMatch | null {
   const country = key.text();
   return country === null || !isCountry(key, country, countries) ? null : { by: "country", country };
 }
 
-function parseContinentMatch(key: Reader): GeoMatch | null {
+/** As in `EU`. */
+export function parseContinentMatch(key: Reader): GeoMatch | null {
   const continent = key.oneOf(continents);
   return continent === null ? null : { by: "continent", continent };
 }

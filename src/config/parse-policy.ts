@@ -12,7 +12,6 @@ import {
   type Latency,
   type Nearest,
   type Policy,
-  type Sticky,
   type Weighted,
   type WeightedChoice,
 } from "./policy.ts";
@@ -142,8 +141,6 @@ export class PolicyParser {
         return this.#parseNearest(value, name);
       case "latency":
         return this.#parseLatency(value, name);
-      case "sticky":
-        return this.#parseSticky(value, name);
       case "weighted":
         return this.#parseWeighted(value, name);
       case "failover":
@@ -153,7 +150,7 @@ export class PolicyParser {
 
   #parseGeo(reader: Reader, name: string | null): Geo {
     const fields = reader.fields(keys["policy.geo"]);
-    if (reader.kind === "map" && fields.given.every((key) => key === "minUp"))
+    if (reader.kind === "map" && fields.given.every((key) => key === "minUp" || key === "fence"))
       reader.problemAtKey('expected at least one case or the key "default"');
     const cases = caseMaps.flatMap(([key, parseMatch]) => {
       const map = fields.optional(key);
@@ -164,6 +161,7 @@ export class PolicyParser {
       kind: "geo",
       name,
       minUp: parseMinUp(fields.optional("minUp")),
+      fence: fields.optional("fence")?.boolean() ?? false,
       cases,
       default: whole && this.parse(whole),
     };
@@ -202,13 +200,6 @@ export class PolicyParser {
     );
     const asns = parseDistinct(fields?.optional("asns"), "AS numbers", parseAsn);
     return of === null ? null : { kind: "latency", name, minUp, of, prefixes, asns };
-  }
-
-  #parseSticky(reader: Reader, name: string | null): Sticky | null {
-    const fields = reader.kind === "map" ? reader.fields(keys["policy.sticky"]) : null;
-    const of = this.#parseOf(fields === null ? reader : fields.required("of"));
-    const minUp = parseMinUp(fields?.optional("minUp"));
-    return of === null ? null : { kind: "sticky", name, minUp, of };
   }
 
   #parseOf(reader: Reader | null): Policy | null {

@@ -31,6 +31,16 @@ export function parseServices(reader: Reader | null, context: ServiceContext): r
   });
 }
 
+/** What the file calls its services, also those with problems: nobody need be told that they do not exist. */
+export function declaredServices(reader: Reader | null): readonly string[] {
+  return reader?.kind === "map" ? reader.entries().map(({ name }) => labelOf(name)) : [];
+}
+
+/** Without the final dot. */
+function labelOf(text: string): string {
+  return text.endsWith(".") ? text.slice(0, -1) : text;
+}
+
 /** `name` is null where it could not be read; the rest is parsed for its problems. */
 function parseService(
   { name: text, key, value }: NamedReader,
@@ -41,7 +51,7 @@ function parseService(
   const policyReader = service.required("policy");
   const policy = policyReader === null ? null : context.policies.parse(policyReader);
   const parsed = {
-    label: text.endsWith(".") ? text.slice(0, -1) : text,
+    label: labelOf(text),
     ttlSeconds: (service.optional("ttl")?.duration(ttlRange, 1000) ?? 30_000) / 1000,
     failoverWithinMs: service.optional("failoverWithin")?.duration(failoverRange) ?? null,
     whenDown: parseWhenDown(service.optional("whenDown"), context.pools),

@@ -5,12 +5,14 @@ import type { Config } from "./config.ts";
 import { keys } from "./keys.ts";
 import { parseChecks } from "./parse-check.ts";
 import { parseDnssec } from "./parse-dnssec.ts";
+import { parseInvariants } from "./parse-invariant.ts";
 import { type NodeDefaults, parseGeo, parseNode, parsePaths } from "./parse-node.ts";
 import { parseRegions, parseVantages } from "./parse-place.ts";
 import { PolicyParser } from "./parse-policy.ts";
 import { parsePools } from "./parse-pool.ts";
 import { parseAcme, parseKeys } from "./parse-request.ts";
-import { parseServices } from "./parse-service.ts";
+import { declaredServices, parseServices } from "./parse-service.ts";
+import { parseTests, type RuleContext } from "./parse-test.ts";
 import { parseTransfer } from "./parse-transfer.ts";
 import { Problems, Reader } from "./read.ts";
 import { readYaml } from "./yaml.ts";
@@ -50,6 +52,10 @@ function parseSections(reader: Reader, file: string, folder: string, defaults: C
   );
   const named = top.optional("policies")?.named() ?? [];
   const policies = new PolicyParser(named, { regions, pools, members, countries: defaults.countries });
+  const namedPolicies = policies.parseNamed();
+  const services = parseServices(top.optional("services"), { file, pools, policies });
+  const declared = declaredServices(top.optional("services"));
+  const rules: RuleContext = { file, services, declared, regions, members, countries: defaults.countries };
   const tsigKeys = parseKeys(top.optional("keys"), file, folder);
   return {
     file,
@@ -62,8 +68,10 @@ function parseSections(reader: Reader, file: string, folder: string, defaults: C
     checks,
     pools,
     members,
-    policies: policies.parseNamed(),
-    services: parseServices(top.optional("services"), { file, pools, policies }),
+    policies: namedPolicies,
+    services,
+    tests: parseTests(top.optional("tests"), rules),
+    invariants: parseInvariants(top.optional("invariants"), rules),
     keys: tsigKeys,
     acme: parseAcme(top.optional("acme"), file, tsigKeys),
     transfer: parseTransfer(top.optional("transfer"), file, tsigKeys),

@@ -6,7 +6,7 @@ import type { MemberId, PoolId, RegionId } from "./config.ts";
  * A policy. Leaves are pools and members. A named policy that is used stands here with its `name` set, so that
  * traces and overrides can speak of it; loops were refused by the parser.
  */
-export type Policy = PoolLeaf | MemberLeaf | Geo | Nearest | Latency | Weighted | Failover | Sticky;
+export type Policy = PoolLeaf | MemberLeaf | Geo | Nearest | Latency | Weighted | Failover;
 
 interface Named {
   /** The name under `policies:`, or null for a policy written in place. */
@@ -30,6 +30,8 @@ interface MemberLeaf {
 /** The most specific case that matches the client's location and is up; `default` matches every location. */
 export interface Geo extends Named {
   readonly kind: "geo";
+  /** Clients stay in the most specific case that matches: when it is down, the policy is down for them. */
+  readonly fence: boolean;
   readonly cases: readonly GeoCase[];
   readonly default: Policy | null;
 }
@@ -85,12 +87,6 @@ export interface Failover extends Named {
   readonly order: readonly Policy[];
 }
 
-/** What `of` comes to, shared out among clients by their prefix instead of being drawn anew for each query. */
-export interface Sticky extends Named {
-  readonly kind: "sticky";
-  readonly of: Policy;
-}
-
 /** The policies that one is directly made of, in its order. */
 export function childrenOf(policy: Policy): readonly Policy[] {
   switch (policy.kind) {
@@ -103,7 +99,6 @@ export function childrenOf(policy: Policy): readonly Policy[] {
     }
     case "nearest":
     case "latency":
-    case "sticky":
       return [policy.of];
     case "weighted":
       return policy.choices.map(({ use }) => use);

@@ -53,6 +53,8 @@ export interface ChangeRequest {
   readonly edit: Edit;
   /** The version that the author looked at; null: whatever it is now. */
   readonly ifVersion: number | null;
+  /** Whether an override is made although it breaks invariants; the audit says which. Files cannot insist. */
+  readonly insist?: boolean;
 }
 
 /** All or nothing: a change that is not published has changed nothing. */
@@ -77,6 +79,8 @@ export interface DoorOptions {
   readonly snapshot: () => Snapshot;
   /** The highest version seen anywhere. */
   readonly versionSeen: () => number;
+  /** The invariants that these overrides would break, and that hold now. */
+  readonly brokenBy: (overrides: readonly Override[]) => Promise<readonly Problem[]>;
   /** Puts other overrides in force before it returns. `audit` says what is new, for the log. */
   readonly override: (overrides: readonly Override[], audit: readonly NewAuditEntry[]) => void;
   readonly isHeldDown: (vip: VipId) => boolean;
@@ -108,9 +112,9 @@ export class Door {
       if (problems.length > 0) return { kind: "refused", problems };
       switch (request.edit.kind) {
         case "set-override":
-          return this.#setOverride(request, request.edit.action, request.edit.untilMs);
+          return await this.#setOverride(request, request.edit.action, request.edit.untilMs);
         case "end-override":
-          return this.#endOverride(request, request.edit.id);
+          return await this.#endOverride(request, request.edit.id);
         case "release":
           return this.#release(request, request.edit.target);
         case "set-challenge":
@@ -167,23 +171,23 @@ export class Door {
     return Math.max(this.#options.store.version(), this.#options.versionSeen());
   }
 
-  #setOverride(request: ChangeRequest, action: Action, untilMs: number | null): ChangeOutcome {
+  async #setOverride(request: ChangeRequest, action: Action, untilMs: number | null): Promise<ChangeOutcome> {
     const { snapshot, nowMs, store } = this.#options;
     const problem = actionProblem(snapshot().config, action) ?? endProblem(untilMs, nowMs());
     if (problem !== null) return refused(problem);
     const { author, reason } = request;
     const id = overrideId(action);
-    const replaces = store.overrides().some((override) => override.id === id);
+    const override = { id, action, author, reason, createdMs: nowMs(), untilMs };
+    const others = store.overrides().filter((other) => other.id !== id);
+    const broken = await this.#options.brokenBy([...others, override]);
+    if (broken.length > 0 && request.insist !== true) return { kind: "refused", problems: broken };
     const until = untilMs === null ? "" : ` until ${new Date(untilMs).toISOString()}`;
-    const event = replaces ? "override-replaced" : "override-set";
-    return this.#write({
-      set: [{ id, action, author, reason, createdMs: nowMs(), untilMs }],
-      ended: [],
-      audit: [this.#entry(event, `${describeAction(action)}${until}`, request)],
-    });
+    const event = others.length === store.overrides().length ? "override-set" : "override-replaced";
+    const detail = `${describeAction(action)}${until}${describeInsisting(broken)}`;
+    return this.#write({ set: [override], ended: [], audit: [this.#entry(event, detail, request)] });
   }
 
-  #endOverride(request: ChangeRequest, id: string): ChangeOutcome {
+  async #endOverride(request: ChangeRequest, id: string): Promise<ChangeOutcome> {
     const overrides = this.#options.store.overrides();
     const override = overrides.find((candidate) => candidate.id === id);
     if (override === undefined) {
@@ -193,7 +197,10 @@ export class Door {
       );
       return refused(`no override "${id}"${near === null ? "" : `; did you mean "${near}"?`}`);
     }
-    const audit = [this.#entry("override-ended", describeAction(override.action), request)];
+    const broken = await this.#options.brokenBy(overrides.filter((other) => other !== override));
+    if (broken.length > 0 && request.insist !== true) return { kind: "refused", problems: broken };
+    const detail = `${describeAction(override.action)}${describeInsisting(broken)}`;
+    const audit = [this.#entry("override-ended", detail, request)];
     return this.#write({ set: [], ended: [id], audit });
   }
 
@@ -311,6 +318,11 @@ function describeChallenges(challenges: readonly Pick<Challenge, "owner" | "valu
   const counts = new Map<string, number>();
   for (const { owner } of challenges) counts.set(owner, (counts.get(owner) ?? 0) + 1);
   return [...counts].map(([owner, count]) => (count === 1 ? owner : `${owner} (${count} values)`)).join(", ");
+}
+
+/** What somebody who insisted has broken. */
+function describeInsisting(broken: readonly Problem[]): string {
+  return broken.length === 0 ? "" : `, insisted although ${broken.map(({ message }) => message).join("; ")}`;
 }
 
 function endProblem(untilMs: number | null, nowMs: number): string | null {

@@ -207,7 +207,12 @@ export class FactKeeper {
 
   /** What plans for another config would be made from: VIPs that are new there count as up. */
   factsFor(config: Config, nowMs: number): Facts {
-    return this.#factsWith(applyOverrides(config, this.#overrides, nowMs), nowMs);
+    return this.#factsWith(this.overridesFor(config, nowMs), nowMs);
+  }
+
+  /** What the overrides in force come to under a config. */
+  overridesFor(config: Config, nowMs: number): OverrideFacts {
+    return applyOverrides(config, this.#overrides, nowMs);
   }
 
   /** The verdicts by reports alone, without what overrides force. */
@@ -345,7 +350,7 @@ function forceVerdicts(
 }
 
 /** Where two sets of override facts differ. */
-function differences(
+export function differences(
   config: Config,
   before: OverrideFacts,
   after: OverrideFacts,

@@ -136,6 +136,7 @@ export class NodeDesk implements Desk {
       nowMs,
       snapshot: () => this.snapshot(),
       versionSeen: () => publisher.versionSeen,
+      brokenBy: (overrides) => this.#book.brokenBy(overrides),
       override: (overrides, audit) => this.#follow(this.#keeper.override(overrides, nowMs()), audit),
       isHeldDown: (vip) => (this.#keeper.judged().get(vip)?.hold ?? null) !== null,
       release: (vips, audit) => this.#follow(this.#keeper.release(vips, nowMs()), audit),

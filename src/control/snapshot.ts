@@ -20,6 +20,7 @@ import { FileReader, type FileStamp, Remembered } from "./files.ts";
 import { GeoLoader, type GeoSource, type NamedNetworks } from "./geo-loader.ts";
 import { Planner } from "./planner.ts";
 import { policiesIn } from "./policy-walk.ts";
+import { type Verification, verify } from "./rules.ts";
 import { signZones, type ZoneKeys } from "./signing.ts";
 import { transferProblems } from "./transfer-check.ts";
 import { loadTsigKeys, type TsigKeys } from "./tsig-keys.ts";
@@ -47,15 +48,24 @@ export interface Loaded extends Checked<Snapshot> {
   readonly warnings: readonly Problem[];
 }
 
+/** A folder that was checked. */
+export interface CheckedFolder extends Checked<Snapshot> {
+  /** What its tests and invariants came to; null: something else was wrong before. */
+  readonly verification: Verification | null;
+}
+
 /** Checks the files in a folder, as a node would that starts with them. */
-export function checkFolder(folder: string): Checked<Snapshot> {
+export function checkFolder(folder: string): CheckedFolder {
   const { value, problems } = new Loader(folder).load();
   const config = value?.config ?? loadConfig(resolve(folder)).value;
   const certificates = config === null ? [] : certificateProblems(config.node);
   if (value === null || certificates.length > 0)
-    return { value: null, problems: [...problems, ...certificates] };
+    return { value: null, problems: [...problems, ...certificates], verification: null };
   const planner = Planner.of(value);
-  return { value: planner.value === null ? null : value, problems: planner.problems };
+  if (planner.value === null) return { value: null, problems: planner.problems, verification: null };
+  const verification = finish(verify({ snapshot: value, planner: planner.value }));
+  const isSound = verification.problems.length === 0;
+  return { value: isSound ? value : null, problems: verification.problems, verification };
 }
 
 /**
@@ -184,7 +194,7 @@ function loadLabels(config: Config, reader: FileReader): Checked<readonly Labell
   };
 }
 
-/** The networks that policies of services tell apart. */
+/** The networks that policies of services, and invariants, tell apart. */
 function networksIn(config: Config): NamedNetworks {
   const seen = new Set<Policy>();
   const prefixes = new Set<string>();
@@ -199,6 +209,10 @@ function networksIn(config: Config): NamedNetworks {
       if (match.by === "prefix") prefixes.add(match.prefix);
       if (match.by === "asn") asns.add(match.asn);
     }
+  }
+  for (const match of config.invariants.flatMap(({ clients }) => clients.flat())) {
+    if (match.by === "prefix") prefixes.add(match.prefix);
+    if (match.by === "asn") asns.add(match.asn);
   }
   return { prefixes: [...prefixes].map(parsePrefix).filter((prefix) => prefix !== null), asns };
 }

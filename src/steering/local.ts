@@ -10,9 +10,8 @@ import type { Member, Pool, RegionId } from "../config/config.ts";
  *   2. A choice among one is that one, unless it has a weight that an override could set to zero.
  *   3. An order inside an order is written out, unless either needs more than one alternative up (`minUp`).
  *   4. An order offers each alternative once, where it comes first.
- *   5. What is sticky has more than one member to choose among.
  */
-export type LocalPolicy = LocalMember | LocalPool | LocalWeighted | LocalFirst | LocalFastest | LocalSticky;
+export type LocalPolicy = LocalMember | LocalPool | LocalWeighted | LocalFirst | LocalFastest;
 
 interface Traced {
   /** The operator's rules on the way from the parent to here, outermost first; for traces, never for the key. */
@@ -63,13 +62,6 @@ export interface LocalFastest extends Traced {
   readonly regions: readonly RegionPart[];
 }
 
-/** What is shared out among clients by their prefix. */
-export interface LocalSticky extends Traced {
-  readonly kind: "sticky";
-  readonly minUp: number;
-  readonly of: LocalPolicy;
-}
-
 /** The part of a policy that stands in one region. */
 export interface RegionPart {
   readonly region: RegionId;
@@ -96,8 +88,45 @@ export function localKey(local: LocalPolicy): string {
       const regions = local.regions.map(({ region, use }) => `${region}:${localKey(use)}`);
       return `fastest${minUpKey(local)}(${local.cell} ${regions.join(" ")})`;
     }
-    case "sticky":
-      return `sticky${minUpKey(local)}(${localKey(local.of)})`;
+  }
+}
+
+/** The key without the cells that round-trip times are looked up for. */
+export function keyAnywhere(local: LocalPolicy): string {
+  return localKey(anywhere(local));
+}
+
+function anywhere(local: LocalPolicy): LocalPolicy {
+  switch (local.kind) {
+    case "member":
+    case "pool":
+      return local;
+    case "weighted":
+      return { ...local, choices: local.choices.map((choice) => ({ ...choice, use: anywhere(choice.use) })) };
+    case "first":
+      return { ...local, alternatives: local.alternatives.map(anywhere) };
+    case "fastest":
+      return {
+        ...local,
+        cell: "anywhere",
+        regions: local.regions.map(({ region, use }) => ({ region, use: anywhere(use) })),
+      };
+  }
+}
+
+/** The regions whose order is left to round-trip times. */
+export function rankedIn(local: LocalPolicy): readonly RegionId[] {
+  switch (local.kind) {
+    case "member":
+    case "pool":
+      return [];
+    case "weighted":
+      return [...new Set(local.choices.flatMap(({ use }) => rankedIn(use)))];
+    case "first":
+      return [...new Set(local.alternatives.flatMap(rankedIn))];
+    case "fastest":
+      // All that is in the part of a region stands in it.
+      return local.regions.map(({ region }) => region);
   }
 }
 
@@ -188,34 +217,6 @@ export function localFastest(
   return { kind: "fastest", minUp: minUp * regions.length <= 1 ? 0 : minUp, cell, regions, via };
 }
 
-/** What `of` comes to, by the client's prefix. */
-export function localSticky(of: LocalPolicy, minUp: number, via: readonly string[]): LocalPolicy {
-  return membersOf(of).size < 2 ? reachedVia(via, of) : { kind: "sticky", minUp, of, via };
-}
-
-/** Whether what a client gets can depend on its prefix beyond what its location says. */
-export function hasSticky(local: LocalPolicy): boolean {
-  switch (local.kind) {
-    case "member":
-    case "pool":
-      return false;
-    case "weighted":
-      return local.choices.some(({ use }) => hasSticky(use));
-    case "first":
-      return local.alternatives.some(hasSticky);
-    case "fastest":
-      return local.regions.some(({ use }) => hasSticky(use));
-    case "sticky":
-      return true;
-  }
-}
-
-/** The weights of a branch's children by the config, whatever overrides say; null: they have none. */
-export function weightsIn(node: Exclude<LocalPolicy, LocalMember>): readonly number[] | null {
-  if (node.kind === "pool") return node.members.map(({ member }) => member.weight);
-  return node.kind === "weighted" ? node.choices.map(({ weight }) => weight) : null;
-}
-
 function nothing(via: readonly string[]): LocalFirst {
   return { kind: "first", minUp: 0, alternatives: [], via };
 }
@@ -254,9 +255,6 @@ function collectMembers(local: LocalPolicy, members: Set<Member>): void {
     case "fastest":
       for (const { use } of local.regions) collectMembers(use, members);
       break;
-    case "sticky":
-      collectMembers(local.of, members);
-      break;
   }
 }
 
@@ -290,7 +288,5 @@ function within(region: RegionId, local: LocalPolicy): LocalPolicy {
       const regions = local.regions.filter((part) => part.region === region);
       return localFastest(regions, local.cell, local.minUp, local.via);
     }
-    case "sticky":
-      return localSticky(within(region, local.of), local.minUp, local.via);
   }
 }

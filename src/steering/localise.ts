@@ -13,7 +13,6 @@ import {
   localFirst,
   localMember,
   localPool,
-  localSticky,
   localWeighted,
   reachedVia,
 } from "./local.ts";
@@ -22,7 +21,8 @@ import { memberOf, poolOf, regionOf } from "./references.ts";
 /**
  * What a policy comes to for clients at a location:
  *
- *   geo      -> the cases that match, most specific first, then the default: the first that is up
+ *   geo      -> the cases that match, most specific first, then the default: the first that is up, or with a fence
+ *               the first alone
  *   nearest  -> its members region by region, the nearest region first
  *   latency  -> its members region by region, in an order that is left to the facts
  *   the rest -> itself
@@ -51,12 +51,10 @@ export function localise(policy: Policy, location: Location, config: Config): Lo
       const order = policy.order.map((child, i) => reachedVia([`choice ${i + 1}`], here(child)));
       return localFirst(order, policy.minUp, [titleOf(policy)]);
     }
-    case "sticky":
-      return localSticky(here(policy.of), policy.minUp, [titleOf(policy)]);
   }
 }
 
-/** The cases that match, most specific first, then the default. */
+/** The cases that match, most specific first, then the default; of a fence only the first of these. */
 function matchesOf(
   geo: Geo,
   location: Location,
@@ -69,7 +67,8 @@ function matchesOf(
         bySpecificity(a.match, b.match) || matchPlace(a.match, location) - matchPlace(b.match, location),
     )
     .map(({ match, use }) => reachedVia([matchText(match)], here(use)));
-  return geo.default === null ? matches : [...matches, reachedVia(["default"], here(geo.default))];
+  const all = geo.default === null ? matches : [...matches, reachedVia(["default"], here(geo.default))];
+  return geo.fence ? all.slice(0, 1) : all;
 }
 
 const MATCHES_BY_SPECIFICITY: readonly GeoMatch["by"][] = [
@@ -86,7 +85,7 @@ function bySpecificity(a: GeoMatch, b: GeoMatch): number {
 }
 
 /** 0 or more: it matches, and the less the better among matches of its kind. -1: it does not match. */
-function matchPlace(match: GeoMatch, location: Location): number {
+export function matchPlace(match: GeoMatch, location: Location): number {
   switch (match.by) {
     case "prefix":
       return location.prefixes.indexOf(match.prefix);

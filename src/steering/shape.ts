@@ -24,8 +24,6 @@ function isBlind(policy: Policy): boolean {
     case "geo":
     case "nearest":
     case "latency":
-    // Locations are alike to it, but clients are not: see `Partition.isSticky`.
-    case "sticky":
       return false;
     case "weighted":
       return policy.choices.every(({ use }) => isBlind(use));
@@ -52,14 +50,12 @@ class ShapeWriter {
       case "geo": {
         const cases = policy.cases.map(({ match, use }) => `${JSON.stringify(match)} ${this.write(use)}`);
         const otherwise = policy.default === null ? "" : this.write(policy.default);
-        return `geo(${policy.minUp}, ${cases.join(", ")}, ${otherwise})`;
+        return `geo(${policy.minUp}, ${policy.fence}, ${cases.join(", ")}, ${otherwise})`;
       }
       case "nearest":
         return `nearest(${policy.minUp}, ${JSON.stringify([...policy.biasKm])}, ${this.write(policy.of)})`;
       case "latency":
         return `latency(${policy.minUp}, ${[...policy.prefixes, ...policy.asns].join(" ")}, ${this.write(policy.of)})`;
-      case "sticky":
-        return `sticky(${policy.minUp}, ${this.write(policy.of)})`;
       case "weighted": {
         const scope = policy.name === null ? "in place" : this.#number("policy", policy.name);
         const choices = policy.choices.map(

@@ -2,6 +2,7 @@
 
 import type { MemberId, RegionId, VipId } from "../config/config.ts";
 import { type LatencyView, rankBy } from "../health/rtt.ts";
+import type { Verdict } from "../health/verdict.ts";
 import type { Facts } from "./facts.ts";
 
 /** One fact as it might be. */
@@ -31,17 +32,7 @@ export function suppose(facts: Facts, suppositions: readonly Supposition[]): Fac
   for (const one of suppositions) {
     switch (one.kind) {
       case "verdict":
-        verdicts.set(one.vip, {
-          vip: one.vip,
-          up: one.up,
-          basis: "forced",
-          reason: SUPPOSED,
-          votes: [],
-          sinceMs: facts.nowMs,
-          recovering: false,
-          flaps: 0,
-          hold: null,
-        });
+        verdicts.set(one.vip, supposedVerdict(one.vip, one.up, facts.nowMs));
         break;
       case "drained":
         if (one.drained) drained.add(one.member);
@@ -63,6 +54,12 @@ export function suppose(facts: Facts, suppositions: readonly Supposition[]): Fac
   }
   const latency = rttsMs.size === 0 ? facts.latency : supposedLatency(facts.latency, rttsMs);
   return { ...facts, verdicts, takes, memberWeights, choiceWeights, drained, latency };
+}
+
+/** What is said of a VIP that is supposed to be up or down. */
+export function supposedVerdict(vip: VipId, up: boolean, sinceMs: number): Verdict {
+  const basis = "forced";
+  return { vip, up, basis, reason: SUPPOSED, votes: [], sinceMs, recovering: false, flaps: 0, hold: null };
 }
 
 /** The region that is first keeps its place as long as hysteresis would leave it there. */

@@ -8,13 +8,12 @@ import {
   type Child,
   choiceOf,
   type Evaluation,
-  isSpare,
   type MemberEvaluation,
   type Terms,
   takeOf,
 } from "./evaluate.ts";
 import type { Facts } from "./facts.ts";
-import { type LocalPolicy, weightsIn } from "./local.ts";
+import type { LocalPolicy } from "./local.ts";
 import type { Attempt, Plan, Planned } from "./plan.ts";
 import { formatPercent, formatVerdict } from "./words.ts";
 
@@ -24,8 +23,6 @@ export interface Trace {
   readonly stages: readonly TraceStage[];
   /** What the service says of a moment when nothing is up. */
   readonly whenDown: Service["whenDown"]["kind"];
-  /** The last plan that was up, where that is the plan; null: it is not, or none is known. */
-  readonly lastGood: Plan | null;
   readonly plan: Plan;
 }
 
@@ -49,8 +46,6 @@ export interface TraceNode {
   readonly take: number;
   /** Its share beside its siblings, before takes; null: it stands in an order, or on top. */
   readonly weight: number | null;
-  /** The same by the config, whatever overrides say. */
-  readonly declared: number | null;
   /** Of a member: its VIP; null: it has no address of the family. */
   readonly vip: VipId | null;
   /** Of a member: its weight by the config. */
@@ -93,8 +88,6 @@ export type TraceFact =
       readonly up: boolean;
       readonly basis: Verdict["basis"];
       readonly reason: string;
-      /** It is healthy and held down for a time, which makes it a reserve. */
-      readonly isSpare: boolean;
       /** How long it has been up or down. */
       readonly ageMs: number;
     }
@@ -126,18 +119,10 @@ export function traceOf(
   const stages = planned.attempts.map(({ subject, reserves, asIfUp, evaluation }) => {
     const tracer = new Tracer({ family, facts, service: service.label, reserves, asIfUp });
     const isUp = evaluation.take > 0;
-    const root = tracer.node(evaluation, {
-      above: [],
-      weight: null,
-      declared: null,
-      share: isUp ? 1 : 0,
-      blocked: null,
-    });
+    const root = tracer.node(evaluation, { above: [], weight: null, share: isUp ? 1 : 0, blocked: null });
     return { subject, reserves, asIfUp, root };
   });
-  const isUp = planned.attempts.some(({ evaluation }) => evaluation.take > 0);
-  const lastGood = planned.plan.kind === "answer" && !isUp ? planned.plan : null;
-  return { family, stages, whenDown: service.whenDown.kind, lastGood, plan: planned.plan };
+  return { family, stages, whenDown: service.whenDown.kind, plan: planned.plan };
 }
 
 /** By how much the region that is first by round-trip time is ahead, once for each order that was asked for. */
@@ -168,7 +153,6 @@ function marginsUnder({ path, facts, children }: TraceNode): readonly Margin[] {
 interface Setting {
   readonly above: readonly string[];
   readonly weight: number | null;
-  readonly declared: number | null;
   readonly share: number;
   /** Why nothing is offered here; null: something is. */
   readonly blocked: string | null;
@@ -188,7 +172,7 @@ class Tracer {
       : this.#branch(evaluation, setting);
   }
 
-  #member(evaluation: MemberEvaluation, { above, weight, declared, share, blocked }: Setting): TraceNode {
+  #member(evaluation: MemberEvaluation, { above, weight, share, blocked }: Setting): TraceNode {
     const { node, vip, take, eligible } = evaluation;
     const { id } = node.member;
     const own = [...node.via, id];
@@ -200,7 +184,6 @@ class Tracer {
       outcome: outcomeOf(eligible, take),
       take,
       weight,
-      declared,
       vip: vip?.id ?? null,
       weighs: node.member.weight,
       minUp: 0,
@@ -229,8 +212,7 @@ class Tracer {
     const found: TraceFact[] = [];
     if (verdict !== null) {
       const { vip: judged, up, basis, reason, sinceMs } = verdict;
-      const ageMs = facts.nowMs - sinceMs;
-      found.push({ kind: "verdict", vip: judged, up, basis, reason, isSpare: isSpare(verdict), ageMs });
+      found.push({ kind: "verdict", vip: judged, up, basis, reason, ageMs: facts.nowMs - sinceMs });
     }
     const take = vip === null ? 1 : takeOf(vip, facts);
     if (vip !== null && take < 1) found.push({ kind: "take", vip: vip.id, take });
@@ -242,15 +224,13 @@ class Tracer {
     return found;
   }
 
-  #branch(evaluation: BranchEvaluation, { above, weight, declared, share, blocked }: Setting): TraceNode {
+  #branch(evaluation: BranchEvaluation, { above, weight, share, blocked }: Setting): TraceNode {
     const { node, take, eligible } = evaluation;
     const path = [...above, ...node.via];
-    const weights = weightsIn(node);
-    const children = evaluation.children.map((child, i) =>
+    const children = evaluation.children.map((child) =>
       this.node(child.evaluation, {
         above: path,
         weight: child.weight,
-        declared: weights?.[i] ?? null,
         share: share * child.part,
         blocked: blocked ?? this.#childProblem(evaluation, child),
       }),
@@ -262,7 +242,6 @@ class Tracer {
       outcome: outcomeOf(eligible, take),
       take,
       weight,
-      declared,
       vip: null,
       weighs: null,
       minUp: "minUp" in node ? node.minUp : 0,

@@ -11,6 +11,101 @@ import { configOf, maximal, parse, problemsOf, root, small } from "./fixture.ts"
 const config = configOf(maximal);
 
 describe("a config with every key", () => {
+  test("has its tests, with what their selections stand for", () => {
+    expect(
+      config.tests.map(({ name, place: { line } }) => [name, maximal.split("\n")[line - 1]?.trim()]),
+    ).toEqual([
+      ["Germany without eu-west", "Germany without eu-west:"],
+      ["an office", expect.stringMatching(/^an office: /)],
+      ["a weight", expect.stringMatching(/^a weight: /)],
+      ["a prefix", expect.stringMatching(/^a prefix: /)],
+    ]);
+    const [germany, office, weight, prefix] = config.tests;
+    expect(germany).toMatchObject({
+      service: { label: "www.gslb.example" },
+      client: {
+        kind: "known",
+        traits: [
+          { by: "continent", continent: "EU" },
+          { by: "country", country: "GB" },
+          { by: "subdivision", subdivision: "US-CA" },
+          { by: "asn", asn: 64500 },
+          { by: "label", label: "head office" },
+        ],
+        coordinates: { latitude: 51.5, longitude: -0.1 },
+      },
+      family: 4,
+      expect: {
+        kind: "shares",
+        shares: [
+          { selection: { text: "us-east" }, share: 0.8 },
+          { selection: { text: "web/eu-*" }, share: 0.2 },
+        ],
+        tolerance: 0.01,
+      },
+    });
+    // A region, a member and single VIPs, by id and by address.
+    expect([...germany!.down].sort()).toEqual([
+      "web/dublin-2/ipv4",
+      "web/dublin-3/ipv6",
+      "web/eu-west/ipv4",
+      "web/eu-west/ipv6",
+      "web/us-east/ipv4",
+      "web/us-east/ipv6",
+    ]);
+    expect([...germany!.drained]).toEqual(["web/us-east", "spare/us-east"]);
+    expect([...germany!.memberWeights]).toEqual([["web/us-east", 5]]);
+    expect(office).toMatchObject({
+      service: { label: "Shop.GSLB.example" },
+      client: { kind: "address", address: { text: "192.0.2.7" } },
+      family: null,
+      expect: { kind: "only", selections: [{ text: "eu-west" }, { text: "web/us-east" }] },
+    });
+    expect([...weight!.choiceWeights]).toEqual([["by-weight/blue", 0]]);
+    expect(weight!.expect).toEqual({ kind: "nodata" });
+    expect(prefix).toMatchObject({
+      client: { address: { text: "2001:db8::" } },
+      expect: { kind: "servfail" },
+    });
+  });
+
+  test("has its invariants, one requirement after the other", () => {
+    const [gdpr, spread] = config.invariants;
+    expect(gdpr).toMatchObject({
+      name: "GDPR",
+      clients: [
+        [{ by: "prefix", prefix: "192.0.2.0/24" }],
+        [{ by: "label", label: "head office" }],
+        [{ by: "asn", asn: 64500 }],
+        [{ by: "subdivision", subdivision: "US-CA" }],
+        [
+          { by: "country", country: "GB" },
+          { by: "country", country: "NO" },
+        ],
+        [{ by: "continent", continent: "EU" }],
+      ],
+      failures: 1,
+      requirements: [
+        { kind: "only", selections: [{ text: "eu-*" }] },
+        { kind: "never", selections: [{ text: "web/us-east" }, { text: "192.0.2.99" }] },
+        { kind: "at-most", selection: { text: "us-east" }, share: 0.5 },
+        { kind: "at-most", selection: { text: "web/*" }, share: 0.75 },
+        { kind: "answerable", regions: 2 },
+        { kind: "answered", when: "while-up" },
+      ],
+    });
+    expect(gdpr!.services).toEqual(config.services);
+    expect(spread).toMatchObject({
+      clients: [],
+      failures: null,
+      requirements: [
+        { kind: "each-at-most", share: 0.6 },
+        { kind: "answered", when: "always" },
+      ],
+    });
+    expect(spread!.services).toEqual(config.services);
+  });
+
   test("has its transfers, by zone and key", () => {
     const [[zone, transfer] = []] = config.transfer;
     expect(zone).toBe("\x05other\x07example\0");
@@ -343,6 +438,7 @@ describe("a config with every key", () => {
       kind: "geo",
       name: "by-geo",
       minUp: 0.5,
+      fence: true,
       cases: [
         { match: { by: "prefix", prefix: "192.0.2.0/24" }, use: web },
         { match: { by: "prefix", prefix: "2001:db8::/32" }, use: usEast },
@@ -376,14 +472,6 @@ describe("a config with every key", () => {
         { key: "web/us-east", weight: 0, use: usEast },
       ],
     });
-    expect(policies["by-client"]).toEqual({
-      kind: "sticky",
-      name: "by-client",
-      minUp: 0.2,
-      of: policies["by-weight"],
-    });
-    const sticky = { kind: "sticky", name: null, minUp: 0, of: web };
-    expect(config.services[3]?.policy).toMatchObject({ order: [policies["by-client"], sticky, spare] });
     expect(config.policies.get("alias")).toBe(config.policies.get("by-order"));
     expect(config.services[0]?.policy).toBe(policies["by-geo"]);
   });
@@ -391,7 +479,7 @@ describe("a config with every key", () => {
 
 describe("a config with next to nothing", () => {
   test("has the documented defaults", () => {
-    const { node, geo, zones, services, vantages, policies } = configOf("zones: []");
+    const { node, geo, zones, services, tests, invariants, vantages, policies } = configOf("zones: []");
     expect(node).toMatchObject({
       name: "host-1",
       listen: [
@@ -415,10 +503,12 @@ describe("a config with next to nothing", () => {
       reportMs: 500,
       publishMs: 100,
     });
-    expect({ geo, zones, services }).toEqual({
+    expect({ geo, zones, services, tests, invariants }).toEqual({
       geo: { database: null, asnDatabase: null, labels: [] },
       zones: [],
       services: [],
+      tests: [],
+      invariants: [],
     });
     expect([vantages.size, policies.size]).toEqual([0, 0]);
   });

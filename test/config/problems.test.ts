@@ -28,7 +28,7 @@ describe("the whole file", () => {
         "geo:\nqqq: 1",
         [
           "1:5: geo: expected a map, found nothing",
-          '2:1: unknown key "qqq", expected "node", "geo", "zones", "dnssec", "regions", "vantages", "checks", "pools", "policies", "services", "keys", "acme" or "transfer"',
+          '2:1: unknown key "qqq", expected "node", "geo", "zones", "dnssec", "regions", "vantages", "checks", "pools", "policies", "services", "tests", "invariants", "keys", "acme" or "transfer"',
         ],
       ],
     ],
@@ -554,5 +554,150 @@ describe("transfer", () => {
       ],
     ],
     `${small.trim()}\nkeys: { k: { secret: k.secret } }`,
+  );
+});
+
+describe("tests", () => {
+  const rest = `services: { www.a: { policy: { weighted: { web: 1 } } } }${small}`;
+  const known = 'expected "www.a/web" or "web/us"';
+  checkAll(
+    [
+      ["tests: []", ["1:8: tests: expected a map, found an empty list"]],
+      [
+        "tests: { a: {} }",
+        [
+          '1:10: tests.a: expected the key "service"',
+          '1:10: tests.a: expected the key "client"',
+          '1:10: tests.a: expected the key "expect"',
+        ],
+      ],
+      [
+        "tests: { a: { service: ww.a, client: 192.0.2.1, expect: us } }",
+        ['1:24: tests.a.service: there is no service "ww.a", did you mean "www.a"'],
+      ],
+      [
+        "tests: { a: { service: www.a, client: Berlin, expect: us } }",
+        [
+          '1:39: tests.a.client: expected an address, a prefix, or a map of what is known of the client, found "Berlin"',
+        ],
+      ],
+      [
+        "tests: { a: { service: www.a, client: { contry: GB, country: UK }, expect: us } }",
+        [
+          '1:41: tests.a.client: unknown key "contry", did you mean "country"',
+          '1:62: tests.a.client.country: there is no ISO 3166-1 country "UK", did you mean "GB"',
+        ],
+      ],
+      [
+        "tests: { a: { service: www.a, client: {}, expect: su, down: web/su, drained: web/us/ipv7 } }",
+        [
+          '1:51: tests.a.expect: there is no region "su", expected "us"',
+          '1:61: tests.a.down: there is no member "web/su", did you mean "web/us"',
+          '1:78: tests.a.drained: there is no VIP "web/us/ipv7", did you mean "web/us/ipv4"',
+        ],
+      ],
+      [
+        "tests: { a: { service: www.a, client: {}, expect: [], down: [eu-*, 192.0.2.9] } }",
+        [
+          "1:51: tests.a.expect: expected a region, pool/member, pool/member/ipv4 or address, found an empty list",
+          '1:62: tests.a.down[0]: there is no region "eu-*", expected "us"',
+          "1:68: tests.a.down[1]: no member has the address 192.0.2.9",
+        ],
+      ],
+      [
+        "tests: { a: { service: www.a, client: {}, expect: { us: 80%, web/*: 0.3 } } }",
+        ["1:43: tests.a.expect: the shares add up to more than 100%"],
+      ],
+      [
+        "tests: { a: { service: www.a, client: {}, expect: {} } }",
+        [
+          "1:51: tests.a.expect: expected a region, pool/member, pool/member/ipv4 or address, each with its share, found an empty map",
+        ],
+      ],
+      [
+        "tests: { a: { service: www.a, client: {}, expect: us, tolerance: 1% } }",
+        ['1:55: tests.a.tolerance: expected only where "expect" gives shares'],
+      ],
+      [
+        "tests: { a: { service: www.a, client: {}, expect: us, weights: { www.a/wep: 1, web/us: x } } }",
+        [
+          `1:66: tests.a.weights: there is no member or choice "www.a/wep", did you mean "www.a/web"`,
+          '1:88: tests.a.weights.web/us: expected a number from 0 to 1,000,000, found "x"',
+        ],
+      ],
+      [
+        "tests: { a: { service: www.a, client: {}, expect: us, weights: { all: 1 } } }",
+        [`1:66: tests.a.weights: there is no member or choice "all", ${known}`],
+      ],
+    ],
+    rest,
+  );
+
+  checkAll(
+    [
+      // Where a service has problems, a test that names it has none.
+      [
+        "tests: { a: { service: www.a, client: {}, expect: us } }",
+        ['2:30: services.www.a.policy: there is no pool, member or policy "wep", did you mean "web"'],
+      ],
+    ],
+    `services: { www.a: { policy: wep } }${small}`,
+  );
+
+  checkAll(
+    [
+      [
+        "tests: { a: { service: www.a, client: {}, expect: eu } }",
+        ['1:51: tests.a.expect: no member stands in region "eu"'],
+      ],
+    ],
+    `services: { www.a: { policy: web } }${small.replace("regions: {", "regions: { eu: { at: [0, 0] },")}`,
+  );
+});
+
+describe("invariants", () => {
+  const nothing = 'expected one of the keys "only", "never", "atMost", "answerable" or "answered"';
+  checkAll(
+    [
+      ["invariants: { a: {} }", [`1:15: invariants.a: ${nothing}`]],
+      ["invariants: { a: { failures: 1 } }", [`1:15: invariants.a: ${nothing}`]],
+      [
+        "invariants: { a: { ony: us, answered: allways } }",
+        [
+          '1:20: invariants.a: unknown key "ony", did you mean "only"',
+          '1:39: invariants.a.answered: expected always or while-up, found "allways"',
+        ],
+      ],
+      [
+        'invariants: { a: { services: ["*.b", ww.a], only: us } }',
+        [
+          '1:31: invariants.a.services[0]: no service has a name like "*.b"',
+          '1:38: invariants.a.services[1]: there is no service "ww.a", did you mean "www.a"',
+        ],
+      ],
+      [
+        "invariants: { a: { services: [], only: us } }",
+        ["1:30: invariants.a.services: expected at least one service, found an empty list"],
+      ],
+      [
+        "invariants: { a: { clients: {}, only: us } }",
+        ["1:29: invariants.a.clients: expected at least one kind of client, found an empty map"],
+      ],
+      [
+        "invariants: { a: { clients: { countries: [], labels: x }, only: us } }",
+        [
+          "1:42: invariants.a.clients.countries: expected at least one of them, found an empty list",
+          '1:54: invariants.a.clients.labels: expected a list, found "x"',
+        ],
+      ],
+      [
+        "invariants: { a: { atMost: 120%, answerable: 0 } }",
+        [
+          '1:28: invariants.a.atMost: expected a share from 0 to 1, or from 0% to 100%, found "120%"',
+          '1:46: invariants.a.answerable: expected a whole number from 1 to 1,000, found "0"',
+        ],
+      ],
+    ],
+    `services: { www.a: { policy: web } }${small}`,
   );
 });

@@ -148,6 +148,7 @@ function geo(use: Policy, fallback: Policy | null): Policy {
   return {
     kind: "geo",
     ...named,
+    fence: false,
     cases: [{ match: { by: "country", country: "IE" }, use }],
     default: fallback,
   };

@@ -132,6 +132,8 @@ export function configWith(parts: ConfigParts): Config {
     members: new Map(pools.flatMap(({ members }) => members.map((member) => [member.id, member]))),
     policies: new Map(),
     services,
+    tests: [],
+    invariants: [],
   };
 }
 

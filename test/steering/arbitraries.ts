@@ -37,6 +37,7 @@ function policiesWith(minUps: fc.Arbitrary<number>): fc.Arbitrary<Policy> {
         kind: fc.constant("geo" as const),
         name: fc.constant(null),
         minUp: minUps,
+        fence: fc.boolean(),
         cases: fc.array(fc.record({ match: matches, use: tie("policy") }), { maxLength: 4 }),
         default: fc.option(tie("policy")),
       }),
@@ -65,12 +66,6 @@ function policiesWith(minUps: fc.Arbitrary<number>): fc.Arbitrary<Policy> {
           fc.record({ key: fc.constantFrom("a", "b", "c"), weight: weights, use: tie("policy") }),
           { minLength: 1, maxLength: 3, selector: ({ key }) => key },
         ),
-      }),
-      fc.record({
-        kind: fc.constant("sticky" as const),
-        name: fc.constant(null),
-        minUp: minUps,
-        of: tie("policy"),
       }),
       fc.record({
         kind: fc.constant("failover" as const),
@@ -108,14 +103,6 @@ export const locations: fc.Arbitrary<Location> = fc.record({
 export const facts: fc.Arbitrary<Facts> = factsWith(
   fc.dictionary(fc.constantFrom(...memberIds), fc.double({ min: 0, max: 1, noNaN: true }), { maxKeys: 5 }),
 );
-
-/** Those with VIPs that are held down as well. */
-export const heldFacts: fc.Arbitrary<Facts> = fc
-  .tuple(facts, fc.record({ heldDown: fc.subarray(memberIds), unreleased: fc.subarray(memberIds) }))
-  .map(([world, held]) => ({
-    ...world,
-    verdicts: new Map([...world.verdicts, ...factsOf(held).verdicts]),
-  }));
 
 /** Those in which every VIP takes all that it is offered. */
 export const plainFacts: fc.Arbitrary<Facts> = factsWith(fc.constant({}));

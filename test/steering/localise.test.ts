@@ -67,6 +67,18 @@ describe("geo", () => {
       at: TOKYO,
       key: "first()",
     },
+    {
+      name: "with a fence keeps to the most specific case",
+      policy: { ...EVERY_CASE, fence: true },
+      at: BOSTON,
+      key: "web/ap",
+    },
+    {
+      name: "with a fence falls to the default where no case matches",
+      policy: { ...EVERY_CASE, fence: true },
+      at: TOKYO,
+      key: "sorry/ap",
+    },
     { name: "does not match unknown with unknown", policy: EVERY_CASE, at: location({}), key: "sorry/ap" },
   ])("$name", check);
 });

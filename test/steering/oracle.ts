@@ -55,8 +55,6 @@ class Reading {
             weight: facts.choiceWeights.get(`${policy.name ?? service}/${key}`) ?? weight,
           })),
         );
-      case "sticky":
-        return this.read(policy.of, region);
       case "failover":
         return firstOf(policy.order.map((child) => this.read(child, region)));
       case "geo":
@@ -122,5 +120,6 @@ function matching(geo: Geo, location: Location): readonly Policy[] {
   const uses = traits.flatMap((trait) =>
     geo.cases.filter(({ match }) => JSON.stringify(match) === trait).map(({ use }) => use),
   );
-  return geo.default === null ? uses : [...uses, geo.default];
+  const all = geo.default === null ? uses : [...uses, geo.default];
+  return geo.fence ? all.slice(0, 1) : all;
 }

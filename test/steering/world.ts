@@ -12,7 +12,7 @@ import type {
   Vip,
   VipId,
 } from "../../src/config/config.ts";
-import type { GeoMatch, Policy } from "../../src/config/policy.ts";
+import type { Geo, GeoMatch, Policy } from "../../src/config/policy.ts";
 import { type Location, NOWHERE } from "../../src/geo/location.ts";
 import type { RankedRegion } from "../../src/health/rtt.ts";
 import type { Hold, Verdict } from "../../src/health/verdict.ts";
@@ -96,6 +96,8 @@ export function configOf(
     members: new Map(members.map((member) => [member.id, member])),
     policies: new Map(),
     services: [],
+    tests: [],
+    invariants: [],
   };
 }
 
@@ -147,12 +149,13 @@ export function weighted(
 }
 
 /** Cases by texts such as `country GB`, `asn 64496`, and `default`. */
-export function geo(cases: Readonly<Record<string, Policy>>, minUp = 0): Policy {
+export function geo(cases: Readonly<Record<string, Policy>>, minUp = 0): Geo {
   const { default: whole, ...others } = cases;
   return {
     kind: "geo",
     name: null,
     minUp,
+    fence: false,
     cases: Object.entries(others).map(([text, use]) => ({ match: matchOf(text), use })),
     default: whole ?? null,
   };
@@ -185,10 +188,6 @@ export function nearest(of: Policy, biasKm: Readonly<Record<string, number>> = {
 
 export function latency(of: Policy, minUp = 0): Policy {
   return { kind: "latency", name: null, minUp, of, prefixes: [], asns: [] };
-}
-
-export function sticky(of: Policy, minUp = 0): Policy {
-  return { kind: "sticky", name: null, minUp, of };
 }
 
 export function location(parts: Partial<Location>): Location {

@@ -42,6 +42,9 @@ export const problem: Type.TUnsafe<Problem> = Type.Unsafe<Problem>(
     line: Type.Integer({ minimum: 0, description: "a line; 0: the whole file is meant" }),
     column: Type.Integer({ minimum: 0, description: "a column; 0: the whole line is meant" }),
     message: Type.String({ description: "what was found, and what would be right" }),
+    details: Type.Optional(
+      Type.Array(Type.String(), { description: "lines that show it, such as the counterexample to a rule" }),
+    ),
   }),
 );
 

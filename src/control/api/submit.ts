@@ -5,6 +5,7 @@
 
 import type { FastifyRequest } from "fastify";
 import Type from "typebox";
+import type { Problem } from "../../problem.ts";
 import type { Edit } from "../change.ts";
 import type { Desk } from "../desk.ts";
 import { authorOf } from "./auth.ts";
@@ -40,9 +41,10 @@ export async function submit(
   request: Pick<FastifyRequest, "headers" | "token">,
   edit: Edit,
   reason: string,
+  insist = false,
 ): Promise<number> {
   const ifVersion = versionOf(request.headers["if-match"]);
-  const outcome = await desk.change({ author: authorOf(request), reason, edit, ifVersion });
+  const outcome = await desk.change({ author: authorOf(request), reason, edit, ifVersion, insist });
   switch (outcome.kind) {
     case "published":
       return outcome.version;
@@ -53,13 +55,14 @@ export async function submit(
         { headers: { etag: etagOf(outcome.current) } },
       );
     case "refused":
-      throw failureFor(endsSomething(edit) ? 404 : 422, outcome.problems);
+      throw failureFor(endsNothing(edit, outcome.problems) ? 404 : 422, outcome.problems);
   }
 }
 
-/** What is to end and is not there is a URL that is not there. */
-function endsSomething({ kind }: Edit): boolean {
-  return kind === "end-override" || kind === "end-challenge";
+/** What is to end and is not there is a URL that is not there. What breaks a rule is there: its problem is in a file. */
+function endsNothing({ kind }: Edit, problems: readonly Problem[]): boolean {
+  const ends = kind === "end-override" || kind === "end-challenge";
+  return ends && problems.every(({ file }) => file === "request");
 }
 
 /** The version that an If-Match header names; null: any (no header, or `*`). */

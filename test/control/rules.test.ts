@@ -1,0 +1,243 @@
+import { describe, expect, test } from "vitest";
+import type { Action } from "../../src/control/override.ts";
+import { formatVerification } from "../../src/control/rules.ts";
+import { checkFolder } from "../../src/control/snapshot.ts";
+import { CONFIG, Folder, GB, Node } from "./test-node.ts";
+
+const TWO_REGIONS = `
+invariants:
+  two regions: { answerable: 2 }
+`;
+
+const NAMES = ["a", "b", "c"];
+const POOLS = NAMES.map(
+  (name, i) => `  ${name}: { members: { us-east: { ipv4: 10.1.${i}.1 }, eu-west: { ipv4: 10.1.${i}.2 } } }\n`,
+);
+/** Three more services with pools of their own, alike but for names. */
+const COPIES = `${CONFIG.replace("policies:\n", `${POOLS.join("")}policies:\n`)}${NAMES.map(
+  (name) => `  ${name}.test.example: { policy: { nearest: ${name} } }\n`,
+).join("")}`;
+
+function folderWith(rules: string, labels = ""): Folder {
+  return new Folder({ "meridian.yaml": `${CONFIG}${rules}`, "labels.csv": labels });
+}
+
+function messages(folder: Folder): readonly string[] {
+  return checkFolder(folder.path).problems.map(({ message }) => message);
+}
+
+const drainEurope: Action = { kind: "drain", target: { by: "region", id: "eu-west" } };
+const downUs: Action = { kind: "force", target: { by: "member", id: "web/us-east" }, verdict: "down" };
+
+function set(node: Node, action: Action, insist = false) {
+  return node.desk.change({
+    author: "anna",
+    reason: "maintenance",
+    edit: { kind: "set-override", action, untilMs: null },
+    ifVersion: null,
+    insist,
+  });
+}
+
+describe("a test", () => {
+  test("that fails says what came, for whom and why", () => {
+    const folder = folderWith(`
+tests:
+  Britain: { service: www.test.example, client: { country: GB }, down: eu-west, expect: [eu-west, 10.0.0.2] }
+`);
+    const { value, problems } = checkFolder(folder.path);
+    expect(value).toBeNull();
+    expect(problems).toMatchObject([
+      {
+        file: folder.file("meridian.yaml"),
+        column: 3,
+        message:
+          'test "Britain": expected eu-west or 10.0.0.2, got A: web/us-east/ipv4 100 %; AAAA: web/us-east/ipv6 100 %',
+        details: expect.arrayContaining([
+          "service www.test.example",
+          "location: EU GB 53,-1.5",
+          "    continent EU > failover eu-first > choice 1 > web/eu-west: down, as supposed",
+          "A: web/us-east/ipv4 100 %",
+        ]),
+      },
+    ]);
+  });
+
+  test.each([
+    ["an address, by the geo data", `client: ${GB}, expect: eu-west`],
+    ["a prefix, by its first address", "client: 192.0.2.0/25, expect: eu-west"],
+    ["a family", `client: ${GB}, family: ipv6, expect: "2001:db8::2"`],
+    ["a subdivision, whose country follows", "client: { subdivision: GB-ENG }, expect: eu-west"],
+    ["a client of whom nothing is known", "client: {}, expect: us-east"],
+    ["a drain", "client: { country: GB }, drained: eu-west, expect: us-east"],
+    [
+      "a VIP that is down, and the other that it speaks for",
+      "client: { country: GB }, down: web/eu-west/ipv4, expect: us-east",
+    ],
+    ["a weight of 0", "client: { country: GB }, weights: { web/eu-west: 0 }, expect: us-east"],
+    ["all down", "client: { country: GB }, down: [eu-*, us-*], expect: eu-west"],
+  ])("can be about %s", (_, rest) => {
+    expect(messages(folderWith(`\ntests: { one: { service: www.test.example, ${rest} } }\n`))).toEqual([]);
+  });
+
+  test.each([
+    ["new 50%, old 50%", "expect: { us-east: 50%, web/eu-west: 50% }", []],
+    [
+      "new 60%",
+      "expect: { us-east: 60% }",
+      [
+        'test "one": expected us-east 60 %, got A: web/us-east/ipv4 50 %, web/eu-west/ipv4 50 %; AAAA: web/us-east/ipv6 50 %, web/eu-west/ipv6 50 %',
+      ],
+    ],
+    ["new 60%, give or take", "expect: { us-east: 60% }, tolerance: 10%", []],
+    ["another weight", "weights: { mix/new: 150 }, expect: { us-east: 75% }", []],
+  ])("can be about shares: %s", (_, rest, problems) => {
+    const rules = `\ntests: { one: { service: mix.test.example, client: {}, ${rest} } }\n`;
+    expect(messages(folderWith(rules))).toEqual(problems);
+  });
+
+  test("about a label that no file has is refused, with the one that was meant", () => {
+    const rules =
+      "\ntests: { one: { service: www.test.example, client: { label: ofice }, expect: us-east } }\n";
+    expect(messages(folderWith(rules, "192.0.2.0/25,office"))).toEqual([
+      'test "one": no prefix in the files of geo.labels has the label "ofice"; did you mean "office"?',
+    ]);
+  });
+});
+
+describe("an invariant", () => {
+  test("about clients that nobody is is refused", () => {
+    const rules = "\ninvariants: { one: { clients: { countries: [NO] }, only: us-east } }\n";
+    expect(messages(folderWith(rules))).toEqual([
+      'invariant "one": the geo data knows no client in country NO',
+    ]);
+  });
+
+  test("is tried with clients of a prefix that no policy names", () => {
+    const clients = (prefix: string): string =>
+      `\ninvariants: { one: { services: [www.*], failures: 0, clients: { prefixes: [${prefix}] }, only: eu-west } }\n`;
+    expect(messages(folderWith(clients("192.0.2.128/25")))).toEqual([]);
+    expect(messages(folderWith(clients("203.0.113.128/25")))).toEqual([
+      'invariant "one": www.test.example: expected only eu-west, got A: web/us-east/ipv4 100 %',
+    ]);
+  });
+
+  test("names services that fare alike together", () => {
+    const rules = "\ninvariants: { one: { services: [a.*, b.*, c.*], only: eu-west } }\n";
+    const folder = new Folder({ "meridian.yaml": `${COPIES}${rules}` });
+    expect(messages(folder)).toEqual([
+      'invariant "one": a.test.example and 2 services like it: expected only eu-west, got A: a/us-east/ipv4 100 %',
+    ]);
+  });
+
+  test("is reported with how much was tried", () => {
+    const { value, verification } = checkFolder(folderWith(TWO_REGIONS).path);
+    expect(formatVerification(verification!, value!.config)).toEqual([
+      expect.stringMatching(/^1 invariant held in \d+ plans: every combination of regions up and down$/),
+    ]);
+  });
+});
+
+describe("an override", () => {
+  test("that breaks an invariant is refused with the case, and changes nothing", async () => {
+    const node = await new Node(folderWith(TWO_REGIONS)).open();
+    const { version } = node.desk.status();
+    expect(await set(node, drainEurope)).toMatchObject({
+      kind: "refused",
+      problems: expect.arrayContaining([
+        expect.objectContaining({
+          file: node.folder.file("meridian.yaml"),
+          message:
+            'invariant "two regions": www.test.example: expected at least 2 regions that can answer IPv4, found us-east',
+          details: expect.arrayContaining(["regions down: nothing"]),
+        }),
+      ]),
+    });
+    expect(node.desk.status().version).toBe(version);
+    expect(node.desk.overrides()).toEqual([]);
+    expect(node.dns.addresses("www.test.example", GB)).toEqual(["10.0.0.2"]);
+  });
+
+  test("is made by who insists, and the audit says against what", async () => {
+    const node = await new Node(folderWith(TWO_REGIONS)).open();
+    expect(await set(node, drainEurope, true)).toMatchObject({ kind: "published" });
+    expect(node.dns.addresses("www.test.example", GB)).toEqual(["10.0.0.1"]);
+    expect(node.desk.audit(1, null)).toMatchObject([
+      {
+        event: "override-set",
+        author: "anna",
+        reason: "maintenance",
+        detail: expect.stringMatching(
+          /^drain region eu-west, insisted although invariant "two regions": www\.test\.example/,
+        ),
+      },
+    ]);
+  });
+
+  test("is not refused for what is broken already", async () => {
+    const node = await new Node(folderWith(TWO_REGIONS)).open();
+    await set(node, drainEurope, true);
+    // Nothing is left that could answer, which is worse, but it is no other invariant that is broken.
+    expect(await set(node, downUs)).toMatchObject({ kind: "published" });
+  });
+
+  test("that was insisted on outlives a restart, and lets the same files be read again", async () => {
+    const node = await new Node(folderWith(TWO_REGIONS)).open();
+    await set(node, drainEurope, true);
+    await node.close();
+    const again = await new Node(node.folder, node.dns).open();
+    expect(again.dns.addresses("www.test.example", GB)).toEqual(["10.0.0.1"]);
+    again.folder.write("meridian.yaml", `${CONFIG}${TWO_REGIONS}# edited\n`);
+    expect(await again.change({ kind: "reload" })).toMatchObject({ kind: "published" });
+  });
+
+  test("that keeps another from breaking an invariant is not ended without insisting", async () => {
+    const rules = "\ninvariants: { half: { services: [mix.*], failures: 0, atMost: { eu-west: 60% } } }\n";
+    const node = await new Node(folderWith(rules)).open();
+    const weight = (choice: string, to: number): Action => ({
+      kind: "weight",
+      target: { by: "choice", id: `mix/${choice}` },
+      weight: to,
+    });
+    expect(await set(node, weight("new", 90))).toMatchObject({ kind: "published" });
+    expect(await set(node, weight("old", 100))).toMatchObject({ kind: "published" });
+    const end = { kind: "end-override", id: "weight:choice:mix/new" } as const;
+    expect(await node.change(end)).toMatchObject({
+      kind: "refused",
+      problems: [
+        {
+          message: expect.stringMatching(
+            /^invariant "half": mix\.test\.example: expected at most 60 % for eu-west/,
+          ),
+        },
+      ],
+    });
+    const request = { author: "anna", reason: "all the same", edit: end, ifVersion: null, insist: true };
+    expect(await node.desk.change(request)).toMatchObject({ kind: "published" });
+  });
+});
+
+describe("files", () => {
+  test("are refused for what they break under the overrides in force, though not by themselves", async () => {
+    const three = `${CONFIG.replace("regions:", "regions:\n  ap-south: { at: [19, 73] }")
+      .replace(
+        "probe: ipv4 }\npolicies",
+        'probe: ipv4 }\n      ap-south: { ipv4: 10.0.0.3, ipv6: "2001:db8::3" }\npolicies',
+      )
+      .replaceAll("[web/us-east, web/eu-west]", "[web/us-east, web/eu-west, web/ap-south]")}
+invariants: { two regions: { services: [www.*], clients: { countries: [US] }, answerable: 2 } }
+`;
+    const node = await new Node(new Folder({ "meridian.yaml": three })).open();
+    expect(await set(node, drainEurope)).toMatchObject({ kind: "published" });
+    const two = three.replaceAll(", web/ap-south]", "]");
+    const folder = new Folder({ "meridian.yaml": two });
+    expect(messages(folder)).toEqual([]);
+    node.folder.write("meridian.yaml", two);
+    expect(await node.change({ kind: "reload" })).toMatchObject({
+      kind: "refused",
+      problems: [
+        { message: expect.stringContaining('"two regions": www.test.example: expected at least 2 regions') },
+      ],
+    });
+  });
+});
