@@ -10,7 +10,7 @@ const [pool, other] = [...WORLD.pools.values()];
 const local = localPool(pool!, []);
 const vip = pool!.members[0]!.ipv4!.id;
 const service = { label: "www.example" };
-const up: Plan = { kind: "answer", shares: [{ vip, share: 1 }], lastResort: false };
+const up: Plan = { kind: "answer", shares: [{ vip, share: 1 }], sticky: null, lastResort: false };
 
 function knowing(plan: Plan, of: LocalPolicy = local): LastGood {
   const lastGood = new LastGood();
@@ -56,7 +56,8 @@ describe("the last good plan", () => {
     });
     const elsewhere = { label: "shop.example" };
     expect(knowing(up).recall(local, elsewhere, 4)).toBe(up);
-    for (const place of [(use: LocalPolicy) => use, within]) {
+    const stuck = (of: LocalPolicy): LocalPolicy => ({ kind: "sticky", minUp: 0, of, via: [] });
+    for (const place of [(use: LocalPolicy) => use, within, stuck]) {
       expect(knowing(up, place(mix("mix"))).recall(place(mix("mix")), elsewhere, 4)).toBe(up);
       expect(knowing(up, place(mix(null))).recall(place(mix(null)), elsewhere, 4)).toBeNull();
       expect(knowing(up, place(mix(null))).recall(place(mix(null)), service, 4)).toBe(up);
