@@ -46,8 +46,9 @@ const ADVISED_TERMS = 3;
  * 1. At least `minVantages` vantages go on reporting; with fewer, verdicts are held. One that falls silent before it has
  *    failed `fall` times votes up for at most three intervals, a timeout and a tick longer. That delays the verdict by
  *    as much where those who still report are not more than those, or do not make the quorum without them.
- * 2. Reports may be late by `report`, but are not lost: agents send them again (`probe/outbox.ts`).
+ * 2. Agents keep time. Reports may be late by `report`, but are not lost: agents send them again (`probe/outbox.ts`).
  * 3. A resolver counts the TTL from when the answer arrives. The answer's way from the node comes on top.
+ * 4. It is the probed address that dies: one that is judged by its member's other address dies unseen.
  *
  * `test/health/failover.ts` tries all of this, and `docs/proofs.md` says what came of it.
  */
