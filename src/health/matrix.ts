@@ -67,7 +67,7 @@ export class Matrix {
     const { outcome } = report;
     cell.error = outcome.kind === "failure" ? { class: outcome.error, detail: outcome.detail } : null;
     cell.timings = outcome.timings;
-    const standing = afterProbe(cell.standing, outcome.kind, cell.row.check);
+    const standing = afterProbe(lasting(cell), outcome.kind, cell.row.check);
     return this.#change(cell, standing, nowMs <= staleAfter(cell, report.atMs));
   }
 
@@ -239,6 +239,15 @@ function emptyCell(row: Row, column: Column, freshMs: number): Cell {
     fresh: false,
     filed: false,
   };
+}
+
+/**
+ * What a new report goes on from. That a VIP answered before its last report went stale is no vote for it now: a vantage
+ * that comes back in an outage and sees it fail would else bring it back, until it has failed `fall` times. That
+ * it did not answer is remembered, so that `rise` successes are asked of it.
+ */
+function lasting({ fresh, standing }: Cell): Standing {
+  return fresh || standing.opinion === "unhealthy" ? standing : UNKNOWN;
 }
 
 function isKnown(cell: Cell): boolean {

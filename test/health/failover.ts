@@ -32,11 +32,12 @@ export interface Failover {
  */
 export type Promised = "stated" | "stale" | "held";
 
-/** Where the networks part: from `fromMs` on nobody hears these vantages, or they see everything down. */
+/** Where the networks part, for a time or for good: nobody hears these vantages, or they see everything down. */
 interface Partition {
   readonly kind: "none" | "silent" | "cut off";
   readonly vantages: readonly VantageId[];
   readonly fromMs: number;
+  readonly untilMs: number;
 }
 
 const places = [LONDON, TOKYO];
@@ -191,13 +192,15 @@ class World {
     if (isStill) this.observedMs = Number.POSITIVE_INFINITY;
   }
 
-  #part({ kind, vantages, fromMs }: Partition): void {
-    this.#simulation.clock.after(fromMs, () => {
+  #part({ kind, vantages, fromMs, untilMs }: Partition): void {
+    const part = (isParted: boolean): void => {
       for (const vantage of vantages) {
-        if (kind === "silent") this.#simulation.silence(vantage, true);
-        else this.#simulation.cutOff(vantage, true);
+        if (kind === "silent") this.#simulation.silence(vantage, isParted);
+        else this.#simulation.cutOff(vantage, isParted);
       }
-    });
+    };
+    this.#simulation.clock.after(fromMs, () => part(true));
+    this.#simulation.clock.after(untilMs, () => part(false));
   }
 
   #follow({ vips }: Shift): void {
@@ -255,7 +258,9 @@ function randomPartition(config: Config, diesAtMs: number, boundMs: number, rand
   const chosen = [...config.vantages.keys()].filter(() => random() < 0.4);
   // Half of them long before, so that what they said is stale by then.
   const fromMs = random() < 0.5 ? 0 : diesAtMs + boundMs * (2 * random() - 1);
-  return { kind, vantages: kind === "none" ? [] : chosen, fromMs: Math.max(0, fromMs) };
+  const forMs = random() < 0.5 ? Number.POSITIVE_INFINITY : boundMs * 6 * random();
+  const untilMs = (random() < 0.5 ? diesAtMs : fromMs) + forMs;
+  return { kind, vantages: kind === "none" ? [] : chosen, fromMs: Math.max(0, fromMs), untilMs };
 }
 
 /** A service of one or two pools of different checks, and a third pool that it does not use. */

@@ -330,3 +330,12 @@ test("a VIP that all have seen dead is down at once, though an outage in slower 
   expect(tracker.vantageStates()[0]).toMatchObject({ vantage: dublin, isolated: true });
   expect(tracker.report(failure(tokyo, a, 3)).flipped).toMatchObject([{ vip: a, up: false }]);
 });
+
+test("a vantage that comes back in an outage does not bring a VIP back by failing for the first time", () => {
+  const tracker = new Tracker(tracked([a], checkWith({ fall: 2 })), [dublin, tokyo], 0);
+  for (const vantage of [dublin, tokyo]) tracker.report(success(vantage, a, 1));
+  for (const atMs of [20_000, 21_000]) tracker.report(failure(tokyo, a, atMs));
+  expect(tracker.tick(22_000).flipped).toMatchObject([{ vip: a, up: false }]);
+  for (const atMs of [23_000, 24_000]) expect(tracker.report(failure(dublin, a, atMs)).flipped).toEqual([]);
+  expect(tracker.verdicts().get(a)?.reason).toBe("2 of 2 vantages: timeout");
+});
