@@ -32,6 +32,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   probe: ["wire", "config", "health"],
   telemetry: [],
   control: [
+    "answer/replay.ts",
     "wire",
     "zone",
     "geo",
