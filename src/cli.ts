@@ -22,6 +22,12 @@ const config = new Option("--config <dir>", "folder with meridian.yaml").default
 const api = new Option("--api <url>", "API of the node").default(
   process.env["MERIDIAN_API"] ?? "http://127.0.0.1:8053",
 );
+const supposing = new Option(
+  "--if <fact>",
+  "suppose down:TARGET, up:TARGET, drain:TARGET, undrain:TARGET, weight:TARGET=N or rtt:REGION=MS; again for more",
+)
+  .argParser((fact: string, before: readonly string[]) => [...before, fact])
+  .default([]);
 const tokenFile = new Option("--token-file <file>", "file with a token; else the variable MERIDIAN_TOKEN");
 
 program
@@ -63,12 +69,7 @@ program
   .argument("<name>", "owner name of a service")
   .option("--client <address>", "the client's address, or its subnet as its resolver sends it (ECS)")
   .option("--resolver <address>", "its resolver's address: alone, where that sends nothing of its clients")
-  .option(
-    "--if <fact>",
-    "suppose down:TARGET, up:TARGET, drain:TARGET, undrain:TARGET, weight:TARGET=N or rtt:REGION=MS; again for more",
-    (fact: string, before: readonly string[]) => [...before, fact],
-    [],
-  )
+  .addOption(supposing)
   .option("--type <type>", "A, AAAA or HTTPS", "A")
   .addOption(api)
   .addOption(tokenFile)
@@ -83,6 +84,20 @@ program
   .addOption(tokenFile)
   .option("--json", "print data")
   .action(async (options) => (await import("./command/rtt.ts")).rtt(options));
+
+program
+  .command("simulate")
+  .description("say what a change would do to the traffic that there was; nothing is changed")
+  .argument("[dir]", "folder with a meridian.yaml to try; else the one that runs")
+  .addOption(supposing)
+  .option("--since <duration>", "replay what was recorded so long ago, and later", "1h")
+  .option("--even", "replay as many queries from each country, in place of what was recorded")
+  .addOption(api)
+  .addOption(tokenFile)
+  .option("--json", "print the API's answer as it is")
+  .action(async (folder, options) =>
+    (await import("./command/simulate.ts")).simulate(folder ?? null, options),
+  );
 
 program
   .command("release")

@@ -1,7 +1,7 @@
 /** How commands ask the API of a node. */
 
 import { readToken } from "./agent.ts";
-import { complain } from "./console.ts";
+import { complain, print } from "./console.ts";
 
 /** Where the API is, and who asks. */
 export interface ApiOptions {
@@ -74,4 +74,11 @@ async function call(path: string, options: ApiOptions, { headers, ...rest }: Cal
   if (response.ok && typeof answer === "object" && answer !== null) return answer;
   complain(`${options.api} says ${response.status}: ${JSON.stringify(answer)}`);
   return null;
+}
+
+/** Prints an answer: as it is, or its lines for people. */
+export function printAnswer(answer: object, asJson: boolean): void {
+  const lines = "lines" in answer ? answer.lines : null;
+  if (asJson) print(JSON.stringify(answer, null, 2));
+  else for (const line of Array.isArray(lines) ? lines.map(String) : []) print(line);
 }

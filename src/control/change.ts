@@ -126,6 +126,12 @@ export class Door {
     });
   }
 
+  /** Loads the files with this text in place of the config's, to try it; nothing is put in force. */
+  load(config: string): Promise<Loaded> {
+    const { loader, snapshot } = this.#options;
+    return this.#inTurn(() => inTurns(loader.loadTextInSteps(config, snapshot().config)));
+  }
+
   /** Makes the change that an UPDATE comes to, if it does; `evaluate` is given what is so when its turn has come. */
   update(author: string, evaluate: (now: UpdateState) => UpdateOutcome): Promise<UpdateOutcome> {
     return this.#inTurn(async () => {

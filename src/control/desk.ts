@@ -18,6 +18,7 @@ import type { SignedZoneView } from "./key-roller.ts";
 import type { NotifyOutcome } from "./notifier.ts";
 import type { Override } from "./override.ts";
 import type { ProfileWindow } from "./profile.ts";
+import type { RehearsalOutcome, RehearsalRequest } from "./rehearse.ts";
 import type { Signal, SignalOutcome } from "./signals.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { AuditEntry, TokenGrant, TokenRecord } from "./store.ts";
@@ -53,6 +54,8 @@ export interface Desk {
   counters(): Promise<readonly number[]>;
   /** What is known of the traffic since a moment, the oldest first, until now; null: the config does not want it kept. */
   profile(fromMs: number): Promise<Iterable<ProfileWindow> | null>;
+  /** What a change would do to the traffic that there was. */
+  rehearse(request: RehearsalRequest): Promise<RehearsalOutcome>;
   /** Makes one change, or none of it. */
   change(request: ChangeRequest): Promise<ChangeOutcome>;
   /** Takes all of these signals, or none. */

@@ -215,6 +215,18 @@ export class FactKeeper {
     return applyOverrides(config, this.#overrides, nowMs);
   }
 
+  /** The same as they are now, whatever comes in; what is asked of them leaves no trace. */
+  frozenFactsFor(config: Config, nowMs: number): Facts {
+    const facts = this.factsFor(config, nowMs);
+    const { verdicts, loads } = facts;
+    return {
+      ...facts,
+      verdicts: new Map(verdicts),
+      loads: new Map(loads),
+      latency: this.#rtts.frozenFor(config),
+    };
+  }
+
   /** The verdicts by reports alone, without what overrides force. */
   judged(): ReadonlyMap<VipId, Verdict> {
     return this.#tracker.verdicts();

@@ -37,6 +37,7 @@ import { lookAtParent } from "./parent.ts";
 import type { Replanned } from "./planner.ts";
 import { type ProfileWindow, TrafficProfile } from "./profile.ts";
 import type { Publisher } from "./publish.ts";
+import { type RehearsalOutcome, type RehearsalRequest, rehearse } from "./rehearse.ts";
 import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
 import { openSqliteStore, STORE_FILE } from "./sqlite-store.ts";
@@ -296,6 +297,17 @@ export class NodeDesk implements Desk {
   async profile(fromMs: number): Promise<Iterable<ProfileWindow> | null> {
     await this.#takeSamples();
     return this.#profile?.windows(fromMs) ?? null;
+  }
+
+  async rehearse(request: RehearsalRequest): Promise<RehearsalOutcome> {
+    const windows = await this.profile(request.fromMs);
+    return rehearse(request, {
+      edition: this.#edition(),
+      keeper: this.#keeper,
+      nowMs: this.nowMs(),
+      load: (config) => this.#door.load(config),
+      windows,
+    });
   }
 
   change(request: ChangeRequest): Promise<ChangeOutcome> {

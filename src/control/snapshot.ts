@@ -1,6 +1,6 @@
 /** Loads everything that operators declare, all of it sound or none of it used. */
 
-import { basename, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { ZoneSigning } from "../book/compile.ts";
 import type { Config, NodeConfig, TlsFiles } from "../config/config.ts";
 import type { Policy } from "../config/policy.ts";
@@ -14,7 +14,7 @@ import { parsePrefix } from "../wire/address.ts";
 import { type Name, parseName, rootName } from "../wire/name.ts";
 import { parseZoneInSteps } from "../zone/parse.ts";
 import type { Zone } from "../zone/zone.ts";
-import { loadConfig } from "./config-file.ts";
+import { CONFIG_FILE, loadConfig, parseConfigText } from "./config-file.ts";
 import { crossCheck } from "./cross-check.ts";
 import { FileReader, type FileStamp, Remembered } from "./files.ts";
 import { GeoLoader, type GeoSource, type NamedNetworks } from "./geo-loader.ts";
@@ -104,7 +104,25 @@ export class Loader {
   /** The same in steps; one load after the other. */
   *loadInSteps(): Steps<Loaded> {
     const reader = new FileReader();
-    const config = this.#config.of(reader, (own) => loadConfig(this.#folder, own));
+    return yield* this.#load(
+      this.#config.of(reader, (own) => loadConfig(this.#folder, own)),
+      reader,
+    );
+  }
+
+  /**
+   * The same with another text in place of the config's, which may name no files but those that `running` names: whoever may
+   * try a config need not be one who may read files. The section `node` stays as it is.
+   */
+  *loadTextInSteps(text: string, running: Config): Steps<Loaded> {
+    const parsed = parseConfigText(join(this.#folder, CONFIG_FILE), text, this.#folder);
+    const value = parsed.value && { ...parsed.value, node: running.node };
+    const strange = value === null ? [] : strangersIn(value, running);
+    const problems = [...parsed.problems, ...strange];
+    return yield* this.#load({ value: strange.length > 0 ? null : value, problems }, new FileReader());
+  }
+
+  *#load(config: Checked<Config>, reader: FileReader): Steps<Loaded> {
     if (config.value === null) return { ...config, value: null, stamps: reader.stamps, warnings: [] };
 
     const zones = yield* this.#zones.load(config.value, reader);
@@ -146,6 +164,27 @@ export class Loader {
       warnings: geo.warnings,
     };
   }
+}
+
+/** The files that a config names and the running one does not. */
+function strangersIn(config: Config, running: Config): readonly Problem[] {
+  const known = new Set(filesOf(running));
+  const strangers = filesOf(config).filter((file) => !known.has(file));
+  return strangers.map((file) => ({
+    file: config.file,
+    line: 0,
+    column: 0,
+    message: `${file} is not in the running config, expected no other files in one that is only tried`,
+  }));
+}
+
+function filesOf({ zones, geo, keys }: Config): readonly string[] {
+  return [
+    ...zones,
+    ...geo.labels,
+    geo.database,
+    ...[...keys.values()].map(({ secretFile }) => secretFile),
+  ].filter((file) => file !== null);
 }
 
 interface Zones {

@@ -88,7 +88,7 @@ export class RttTable implements LatencyView {
     this.#averages.retarget(config);
     this.#observations.retarget(config);
     for (const ranking of this.#rankings.values()) {
-      ranking.view = this.#viewFrom(ranking.cell, ranking.asked);
+      ranking.view = this.#viewFrom(ranking.cell, ranking.asked, config);
       ranking.regions = this.#rank(ranking.view, firstOf(ranking));
     }
     this.#rerankedAtMs = Number.NEGATIVE_INFINITY;
@@ -131,7 +131,7 @@ export class RttTable implements LatencyView {
 
   ranking(cell: string, regions: readonly RegionId[]): readonly RankedRegion[] {
     const asked = regions.toSorted();
-    const key = [cell, ...asked].join("\n");
+    const key = keyOf(cell, asked);
     const ranking = this.#rankings.get(key) ?? this.#rankingOf(cell, asked);
     this.#rankings.delete(key);
     this.#rankings.set(key, ranking);
@@ -142,16 +142,36 @@ export class RttTable implements LatencyView {
     return ranking.regions;
   }
 
+  /** What `ranking()` would say if the config were this one; no question leaves a trace, and equal ones get equal answers. */
+  frozenFor(config: Config): LatencyView {
+    const answered = new Map<string, readonly RankedRegion[]>();
+    return {
+      ranking: (cell, regions) => {
+        const asked = regions.toSorted();
+        const key = keyOf(cell, asked);
+        const known = answered.get(key);
+        if (known !== undefined) return known;
+        const incumbent = this.#rankings.get(key);
+        const ranked = this.#rank(
+          this.#viewFrom(cell, asked, config),
+          incumbent === undefined ? null : firstOf(incumbent),
+        );
+        answered.set(key, ranked);
+        return ranked;
+      },
+    };
+  }
+
   #rankingOf(cell: string, asked: readonly RegionId[]): Ranking {
-    const view = this.#viewFrom(cell, asked);
+    const view = this.#viewFrom(cell, asked, this.#config);
     return { cell, asked, view, regions: this.#rank(view, null) };
   }
 
-  #viewFrom(cell: string, asked: readonly RegionId[]): View {
+  #viewFrom(cell: string, asked: readonly RegionId[], { vantages: from, regions: to }: Config): View {
     const clients = this.#cells.coordinates(cell);
     const observedAs = this.#cells.speakingFor(cell);
-    const vantages = [...this.#config.vantages.values()];
-    const regions = asked.map((id) => this.#config.regions.get(id)).filter((region) => region !== undefined);
+    const vantages = [...from.values()];
+    const regions = asked.map((id) => to.get(id)).filter((region) => region !== undefined);
     const vantageKms = (to: Coordinates): readonly (readonly [VantageId, number])[] =>
       vantages.map(({ id, coordinates }) => [id, distanceKm(coordinates, to)]);
     if (clients !== null) {
@@ -203,6 +223,10 @@ export class RttTable implements LatencyView {
       return measured === undefined ? [] : [{ km, measured }];
     });
   }
+}
+
+function keyOf(cell: string, asked: readonly RegionId[]): string {
+  return [cell, ...asked].join("\n");
 }
 
 /** A ranking that has been asked for. */

@@ -13,7 +13,7 @@ import { badRequest, Failure } from "./errors.ts";
 import { errorBody, formatMoment, moment, nullable, object } from "./schemas.ts";
 
 const aDuration = "a duration such as 1h";
-const sinceText: Type.TString = Type.String({ maxLength: 20, description: aDuration });
+export const sinceText: Type.TString = Type.String({ maxLength: 20, description: aDuration });
 const DEFAULT_SINCE = "1h";
 
 /** Of services and prefixes those asked most are listed. */
@@ -44,7 +44,7 @@ const profileSchema = object(
 );
 
 /** What is said where there is nothing to tell. */
-const NO_PROFILE = "this node keeps no profile of its traffic: node.profile.sample is 0";
+export const NO_PROFILE = "this node keeps no profile of its traffic: node.profile.sample is 0";
 
 export function profileRoutes(app: Api, desk: Desk): void {
   app.get(
@@ -67,7 +67,7 @@ export function profileRoutes(app: Api, desk: Desk): void {
 }
 
 /** The moment so long ago, by default an hour. */
-function sinceMs(desk: Desk, since: string = DEFAULT_SINCE): number {
+export function sinceMs(desk: Desk, since: string = DEFAULT_SINCE): number {
   const ms = parseDuration(since);
   if (ms === null) throw badRequest([`since: expected ${aDuration}, got ${JSON.stringify(since)}`]);
   return desk.nowMs() - ms;

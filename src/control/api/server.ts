@@ -27,6 +27,7 @@ import { profileRoutes } from "./profile.ts";
 import { rttRoutes } from "./rtt.ts";
 import { serviceRoutes } from "./services.ts";
 import { signalRoutes } from "./signals.ts";
+import { simulateRoutes } from "./simulate.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { validatorCompiler } from "./validate.ts";
 
@@ -104,6 +105,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   serviceRoutes(app, desk);
   explainRoutes(app, desk);
   profileRoutes(app, desk);
+  simulateRoutes(app, desk);
   factRoutes(app, desk);
   rttRoutes(app, desk);
   signalRoutes(app, desk);

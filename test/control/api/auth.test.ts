@@ -26,6 +26,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "GET /v1/rtt/vantages": "reader",
   "GET /v1/overrides": "reader",
   "GET /v1/profile": "reader",
+  "POST /v1/simulate": "admin",
   "POST /v1/overrides": "admin",
   "DELETE /v1/overrides/{id}": "admin",
   "GET /v1/challenges": "reader",
