@@ -2,7 +2,7 @@
 
 import type { Book } from "../book/book.ts";
 import { bufferWords, ServiceRecord, slotWords, VIP_WORDS, VipRecord } from "../book/layout.ts";
-import { drawFor, NO_VIP, pickFrom, SERVFAIL } from "../book/pick.ts";
+import { bucketFor, drawFor, NO_VIP, pickFrom, SERVFAIL } from "../book/pick.ts";
 import { leafClass, leafScope, lookupClass } from "../geo/trie.ts";
 import { Counter, count, PICKS_AT, REGIONS_MAX } from "../telemetry/counters.ts";
 import { copyOctets, word } from "../wire/bytes.ts";
@@ -21,7 +21,7 @@ const IPV6HINT = 6;
  * Appends what service number `service` answers; returns false for NODATA.
  *
  * One draw serves A, AAAA and the hints of HTTPS: it depends on the client's prefix, the qname and the second, so that
- * the questions a client asks at one moment get one member.
+ * the questions a client asks at one moment get one member. What is sticky goes by its bucket instead, at any moment.
  */
 export function steer(
   book: Book,
@@ -45,14 +45,15 @@ export function steer(
     if (isBySubnet) reply.scope = leafScope(leaf);
   }
   const draw = drawFor(address, isIpv6, query.qnameHash, moment);
+  const bucket = bucketFor(address, isIpv6, word(book.words, record + ServiceRecord.buckets));
   switch (query.qtype) {
     case RRType.A:
-      return addAddress(book, record, pick(book, record, classNumber, 4, draw), reply, counters);
+      return addAddress(book, record, pick(book, record, classNumber, 4, draw, bucket), reply, counters);
     case RRType.AAAA:
-      return addAddress(book, record, pick(book, record, classNumber, 6, draw), reply, counters);
+      return addAddress(book, record, pick(book, record, classNumber, 6, draw, bucket), reply, counters);
     default: {
-      const vip4 = pick(book, record, classNumber, 4, draw);
-      const vip6 = pick(book, record, classNumber, 6, draw);
+      const vip4 = pick(book, record, classNumber, 4, draw, bucket);
+      const vip6 = pick(book, record, classNumber, 6, draw, bucket);
       return addHttps(book, record, vip4, vip6, reply, counters);
     }
   }
@@ -63,22 +64,32 @@ export function usesSubnet(query: Query): boolean {
   return query.hasSubnet && query.sourcePrefixLength > 0;
 }
 
-/** Offset of the VIP that the draw hits in the plan in force, or NO_VIP, or SERVFAIL. */
-function pick(book: Book, record: number, classNumber: number, family: 4 | 6, draw: number): number {
+/** Offset of the VIP that draw and bucket lead to in the plan in force, or NO_VIP, or SERVFAIL. */
+function pick(
+  book: Book,
+  record: number,
+  classNumber: number,
+  family: 4 | 6,
+  draw: number,
+  bucket: number,
+): number {
   const { words } = book;
+  const buckets = word(words, record + ServiceRecord.buckets);
   const capacity4 = word(words, record + ServiceRecord.capacity4);
   const capacity6 = word(words, record + ServiceRecord.capacity6);
   const classAt =
-    word(words, record + ServiceRecord.slots) + classNumber * (slotWords(capacity4) + slotWords(capacity6));
-  const slot = family === 4 ? classAt : classAt + slotWords(capacity4);
-  const buffer = bufferWords(family === 4 ? capacity4 : capacity6);
+    word(words, record + ServiceRecord.slots) +
+    classNumber * (slotWords(capacity4, buckets) + slotWords(capacity6, buckets));
+  const slot = family === 4 ? classAt : classAt + slotWords(capacity4, buckets);
+  const capacity = family === 4 ? capacity4 : capacity6;
+  const buffer = bufferWords(capacity, buckets);
   let picked = NO_VIP;
   for (let reads = 0; reads < READS_MAX; reads += 1) {
     // Plain reads, because Atomics.load is a call of 12 ns: which buffer is read follows from what is read here, and
     // processors keep that order.
     const sequence = word(words, slot);
     const plan = slot + 1 + (sequence & 1) * buffer;
-    picked = pickFrom(words, plan, draw);
+    picked = pickFrom(words, plan, draw, capacity, bucket);
     // A patch that came meanwhile has written the other buffer; the next one would write this one. Patches are
     // messages, microseconds apart: a thread that missed two was interrupted, and that orders its reads too.
     if (word(words, slot) === sequence) break;

@@ -15,6 +15,7 @@ import { OctetSink, WordSink } from "../wire/sink.ts";
 import type { RRset, Zone, ZoneNode } from "../zone/zone.ts";
 import { additionalBlock, BlockWriter, httpsRdata, negativeSoa } from "./blocks.ts";
 import { checksums } from "./book.ts";
+import { BucketTables } from "./bucket-tables.ts";
 import {
   ADMISSION_WORDS,
   bufferWords,
@@ -74,7 +75,9 @@ export interface BookService {
   /** The most VIPs that a plan of the family can ever hold. */
   readonly capacity4: number;
   readonly capacity6: number;
-  /** By class number. */
+  /** Into how many buckets clients are put for what is sticky; 0: none of its plans ever has anything sticky. */
+  readonly buckets: number;
+  /** By class number; services with one array share its slots, and need equal capacities and buckets. */
   readonly plans: readonly ClassPlans[];
   /** The members that a plan can ever hold; one array may serve many services. */
   readonly reach: readonly ReachableMember[];
@@ -94,12 +97,16 @@ export interface ClassPlans {
 /** Where patches find what they change. */
 export interface BookDirectory {
   readonly vips: ReadonlyMap<VipId, number>;
-  /** By service number: word offset of the first plan slot, and the capacities. */
-  readonly services: readonly {
-    readonly slots: number;
-    readonly capacity4: number;
-    readonly capacity6: number;
-  }[];
+  /** By service number. */
+  readonly services: readonly SlotRow[];
+}
+
+/** Where the plans of a service are: word offset of the first slot, and what slots have room for. */
+interface SlotRow {
+  readonly slots: number;
+  readonly capacity4: number;
+  readonly capacity6: number;
+  readonly buckets: number;
 }
 
 /** A compiled book, its directory, and what could not be put into it. */
@@ -277,7 +284,7 @@ class Compiler {
     }
     this.#words.set(Header.servicesAt, this.#words.length);
     this.#words.set(Header.serviceCount, this.#content.services.length);
-    return this.#content.services.map(({ service, trie, capacity4, capacity6, reach }) => {
+    return this.#content.services.map(({ service, trie, capacity4, capacity6, buckets, reach }) => {
       const https = service.https === null ? null : httpsRdata(service.https.alpn, service.https.port);
       return this.#words.push(
         service.ttlSeconds,
@@ -288,6 +295,7 @@ class Compiler {
         https === null ? 0 : this.#octets.append(https),
         https?.length ?? 0,
         reaches.get(reach) ?? 0,
+        buckets,
       );
     });
   }
@@ -326,17 +334,23 @@ class Compiler {
     const octetsAt = head.length * 4;
     const plansAt = head.length + octetWords;
     const plans = new WordSink();
-    const entries: BookDirectory["services"][number][] = [];
-    yield* forEachInSteps(services, ({ capacity4, capacity6, plans: classes }) => {
-      entries.push({ slots: plansAt + plans.length, capacity4, capacity6 });
+    const rows = new Map<BookService["plans"], SlotRow>();
+    const entries: SlotRow[] = [];
+    const tables = new BucketTables();
+    yield* forEachInSteps(services, ({ capacity4, capacity6, buckets, plans: classes }) => {
+      const shared = rows.get(classes);
+      const row = shared ?? { slots: plansAt + plans.length, capacity4, capacity6, buckets };
+      entries.push(row);
+      if (shared !== undefined) return;
+      rows.set(classes, row);
       for (const { ipv4, ipv6 } of classes) {
         for (const [plan, capacity] of [
           [ipv4, capacity4],
           [ipv6, capacity6],
         ] as const) {
           plans.push(0);
-          plans.append(planWords(plan, this.#vipNumbers, capacity));
-          plans.reserve(bufferWords(capacity));
+          plans.append(planWords(plan, this.#vipNumbers, capacity, buckets, tables));
+          plans.reserve(bufferWords(capacity, buckets));
         }
       }
     });

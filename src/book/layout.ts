@@ -20,7 +20,7 @@
 /** "MRDN" read as a little-endian word. */
 export const MAGIC = 0x4e44524d;
 /** Grows with every change of this file; a node refuses a book of another format and waits for control's. */
-export const FORMAT = 5;
+export const FORMAT = 6;
 
 /** Words of the header. */
 export const Header = {
@@ -123,7 +123,7 @@ export const ServiceRecord = {
   ttlSeconds: 0,
   /** Word offset of its class trie; 0: all clients are class 0. */
   trie: 1,
-  /** Word offset of the IPv4 plan slot of class 0; the classes follow one another. */
+  /** Word offset of the IPv4 plan slot of class 0; the classes follow one another. Services with the same plans share slots. */
   slots: 2,
   capacity4: 3,
   capacity6: 4,
@@ -135,8 +135,10 @@ export const ServiceRecord = {
    * 0 where it has none. Signatures are made ahead for these.
    */
   reach: 7,
+  /** How many buckets clients are put into by their prefix (`pick.ts`); 0: none of its policies is sticky. */
+  buckets: 8,
 } as const;
-export const SERVICE_WORDS = 8;
+export const SERVICE_WORDS = 9;
 
 /** Words of a VIP: family (4 or 6), region number, then up to 16 octets of address. */
 export const VipRecord = { family: 0, region: 1, address: 2 } as const;
@@ -163,18 +165,27 @@ export const BLOCK_HEADER = 6;
 export const FIX_APEX = 0x8000;
 
 /**
- * A plan slot: `sequence | buffer 0 | buffer 1`, each buffer `count, (VIP, cumulative share) × capacity`. The
+ * A plan slot: `sequence | buffer 0 | buffer 1`, each buffer `count, (VIP, cumulative share) × capacity, table`. The
  * buffer in force is `sequence & 1`. Count 0 means NODATA, PLAN_SERVFAIL means SERVFAIL. Cumulative shares
  * are of 2^32, the last is 2^32 - 1.
+ *
+ * Where the service has buckets, the table has 16 bits for each, the even one of two in the low half of a word: the place of
+ * its VIP among the pairs, from 1. It says who gets what no share covers, and there the last share may be less, or the count
+ * 0. The VIPs that are only in the table stand behind the `count` pairs. All zeros: nothing in the plan is sticky.
  */
 export const PLAN_SERVFAIL = 0xffffffff;
 
 /** Words of one buffer of a slot. */
-export function bufferWords(capacity: number): number {
+export function bufferWords(capacity: number, buckets: number): number {
+  return tableIn(capacity) + ((buckets + 1) >>> 1);
+}
+
+/** Word offset in a buffer of its table. */
+export function tableIn(capacity: number): number {
   return 1 + 2 * capacity;
 }
 
 /** Words of a slot. */
-export function slotWords(capacity: number): number {
-  return 1 + 2 * bufferWords(capacity);
+export function slotWords(capacity: number, buckets: number): number {
+  return 1 + 2 * bufferWords(capacity, buckets);
 }

@@ -1,21 +1,25 @@
 /** Changes plans in a book that is being served. */
 
-import type { Plan } from "../steering/plan.ts";
+import type { VipId } from "../config/config.ts";
+import type { Plan, Share } from "../steering/plan.ts";
+import type { Sticky } from "../steering/sticky.ts";
 import { word } from "../wire/bytes.ts";
 import { WordSink } from "../wire/sink.ts";
+import { BucketTables } from "./bucket-tables.ts";
 import type { BookDirectory } from "./compile.ts";
-import { bufferWords, PLAN_SERVFAIL, slotWords } from "./layout.ts";
+import { bufferWords, PLAN_SERVFAIL, slotWords, tableIn } from "./layout.ts";
 
 /** Words before each packed plan: word offset of its slot in the book, and how many words follow. */
 const HEAD_WORDS = 2;
 
 /**
  * Packs new plans one after the other as `slot, length, buffer`. A whole buffer is count, then VIP and cumulative share
- * by turns, zeros up to the capacity. One array crosses to dns at once; thousands of objects do not.
+ * by turns, zeros up to the capacity, and the table if there are buckets. One array crosses to dns at once; thousands of objects do not.
  */
 export class PatchWriter {
   readonly #directory: BookDirectory;
   readonly #sink = new WordSink();
+  readonly #tables = new BucketTables();
 
   constructor(directory: BookDirectory) {
     this.#directory = directory;
@@ -30,48 +34,76 @@ export class PatchWriter {
   put(service: number, classNumber: number, family: 4 | 6, plan: Plan): this {
     const entry = this.#directory.services[service];
     if (entry === undefined) throw new RangeError(`no service ${service} in the book`);
-    const { slots, capacity4, capacity6 } = entry;
-    const classAt = slots + classNumber * (slotWords(capacity4) + slotWords(capacity6));
+    const { slots, capacity4, capacity6, buckets } = entry;
+    const slotWords4 = slotWords(capacity4, buckets);
+    const classAt = slots + classNumber * (slotWords4 + slotWords(capacity6, buckets));
     const capacity = family === 4 ? capacity4 : capacity6;
-    const length = bufferWords(capacity);
-    this.#sink.push(family === 4 ? classAt : classAt + slotWords(capacity4), length);
-    const at = this.#sink.reserve(length);
-    writePlan(this.#sink.words(), at, plan, this.#directory.vips, capacity);
+    const words = planWords(plan, this.#directory.vips, capacity, buckets, this.#tables);
+    this.#sink.push(family === 4 ? classAt : classAt + slotWords4, words.length);
+    this.#sink.append(words);
     return this;
   }
 }
 
 /** A plan as the words of one buffer. */
-export function planWords(plan: Plan, vips: BookDirectory["vips"], capacity: number): Uint32Array {
-  const words = new Uint32Array(bufferWords(capacity));
-  writePlan(words, 0, plan, vips, capacity);
-  return words;
-}
-
-/** Writes a plan where there are zeros. */
-function writePlan(
-  words: Uint32Array,
-  at: number,
+export function planWords(
   plan: Plan,
   vips: BookDirectory["vips"],
   capacity: number,
-): void {
-  if (plan.kind === "servfail") words[at] = PLAN_SERVFAIL;
-  if (plan.kind !== "answer") return;
-  if (plan.shares.length > capacity)
-    throw new RangeError(`a plan of ${plan.shares.length} VIPs in a slot for ${capacity}`);
+  buckets: number,
+  tables: BucketTables = new BucketTables(),
+): Uint32Array {
+  const words = new Uint32Array(bufferWords(capacity, buckets));
+  if (plan.kind === "servfail") words[0] = PLAN_SERVFAIL;
+  if (plan.kind !== "answer") return words;
+  const { shares, sticky } = plan;
+  if (shares.length > capacity)
+    throw new RangeError(`a plan of ${shares.length} VIPs in a slot for ${capacity}`);
+  writeShares(words, sticky?.drawn ?? shares, vips);
+  if (sticky === null) words[2 * shares.length] = 0xffffffff;
+  else writeTable(words, sticky, vips, capacity, tables.of(sticky, buckets));
+  return words;
+}
+
+function writeShares(words: Uint32Array, shares: readonly Share[], vips: BookDirectory["vips"]): void {
   let sum = 0;
-  let to = at;
-  for (const { vip, share } of plan.shares) {
-    const number = vips.get(vip);
-    if (number === undefined) throw new RangeError(`no VIP ${vip} in the book`);
+  let to = 0;
+  for (const { vip, share } of shares) {
     sum += share;
-    words[to + 1] = number;
+    words[to + 1] = numberOf(vip, vips);
     words[to + 2] = Math.min(Math.max(Math.round(sum * 2 ** 32) - 1, 0), 0xffffffff);
     to += 2;
   }
-  words[to] = 0xffffffff;
-  words[at] = plan.shares.length;
+  words[0] = shares.length;
+}
+
+/** Puts the VIPs that are in the table alone behind the others, then the place of each bucket's (see `layout.ts`). */
+function writeTable(
+  words: Uint32Array,
+  { drawn, claims }: Sticky,
+  vips: BookDirectory["vips"],
+  capacity: number,
+  table: Uint16Array,
+): void {
+  const places = new Map(drawn.map(({ vip }, i) => [vip, i + 1]));
+  const placeOf = claims.map(({ vip, share }) => {
+    if (vip === null || share === 0) return 0;
+    const place = places.get(vip) ?? places.size + 1;
+    places.set(vip, place);
+    words[2 * place - 1] = numberOf(vip, vips);
+    return place;
+  });
+  const at = tableIn(capacity);
+  for (const [bucket, owner] of table.entries()) {
+    const place = placeOf[owner] ?? 0;
+    words[at + (bucket >>> 1)] = (words[at + (bucket >>> 1)] ?? 0) | (place << (16 * (bucket & 1)));
+  }
+}
+
+function numberOf(vip: VipId, vips: BookDirectory["vips"]): number {
+  const number = vips.get(vip);
+  if (number === undefined) throw new RangeError(`no VIP ${vip} in the book`);
+  return number;
 }
 
 /**

@@ -124,7 +124,7 @@ export const keys = {
   "pools.*.signals": ["every", "errorsAbove", "samples"],
   "pools.*.members.*": ["region", "ipv4", "ipv6", "weight", "probe", "port", "shedAbove"],
 
-  policy: ["geo", "nearest", "latency", "weighted", "failover"],
+  policy: ["geo", "nearest", "latency", "weighted", "failover", "sticky"],
   "policy.geo": [
     "prefixes",
     "labels",
@@ -140,6 +140,7 @@ export const keys = {
   "policy.latency": ["of", "prefixes", "asns", "minUp"],
   "policy.weighted.*": ["weight", "use"],
   "policy.failover": ["order", "minUp"],
+  "policy.sticky": ["of", "minUp"],
 
   "services.*": ["ttl", "failoverWithin", "policy", "whenDown", "https"],
   "services.*.whenDown": ["fallback"],

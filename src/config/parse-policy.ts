@@ -12,6 +12,7 @@ import {
   type Latency,
   type Nearest,
   type Policy,
+  type Sticky,
   type Weighted,
   type WeightedChoice,
 } from "./policy.ts";
@@ -141,6 +142,8 @@ export class PolicyParser {
         return this.#parseNearest(value, name);
       case "latency":
         return this.#parseLatency(value, name);
+      case "sticky":
+        return this.#parseSticky(value, name);
       case "weighted":
         return this.#parseWeighted(value, name);
       case "failover":
@@ -200,6 +203,13 @@ export class PolicyParser {
     );
     const asns = parseDistinct(fields?.optional("asns"), "AS numbers", parseAsn);
     return of === null ? null : { kind: "latency", name, minUp, of, prefixes, asns };
+  }
+
+  #parseSticky(reader: Reader, name: string | null): Sticky | null {
+    const fields = reader.kind === "map" ? reader.fields(keys["policy.sticky"]) : null;
+    const of = this.#parseOf(fields === null ? reader : fields.required("of"));
+    const minUp = parseMinUp(fields?.optional("minUp"));
+    return of === null ? null : { kind: "sticky", name, minUp, of };
   }
 
   #parseOf(reader: Reader | null): Policy | null {

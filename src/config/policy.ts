@@ -6,7 +6,7 @@ import type { MemberId, PoolId, RegionId } from "./config.ts";
  * A policy. Leaves are pools and members. A named policy that is used stands here with its `name` set, so that
  * traces and overrides can speak of it; loops were refused by the parser.
  */
-export type Policy = PoolLeaf | MemberLeaf | Geo | Nearest | Latency | Weighted | Failover;
+export type Policy = PoolLeaf | MemberLeaf | Geo | Nearest | Latency | Weighted | Failover | Sticky;
 
 interface Named {
   /** The name under `policies:`, or null for a policy written in place. */
@@ -87,6 +87,12 @@ export interface Failover extends Named {
   readonly order: readonly Policy[];
 }
 
+/** What `of` comes to, shared out among clients by their prefix instead of being drawn anew for each query. */
+export interface Sticky extends Named {
+  readonly kind: "sticky";
+  readonly of: Policy;
+}
+
 /** The policies that one is directly made of, in its order. */
 export function childrenOf(policy: Policy): readonly Policy[] {
   switch (policy.kind) {
@@ -99,6 +105,7 @@ export function childrenOf(policy: Policy): readonly Policy[] {
     }
     case "nearest":
     case "latency":
+    case "sticky":
       return [policy.of];
     case "weighted":
       return policy.choices.map(({ use }) => use);

@@ -21,6 +21,8 @@ export interface Cohort {
   readonly capacity6: number;
   /** The members that a plan of any class can hold. */
   readonly reach: readonly ReachableMember[];
+  /** Into how many buckets clients are put for what is sticky; 0: nothing is. */
+  readonly buckets: number;
 }
 
 /** What all plans of a cohort depend on, apart from the config and the VIPs that each can hold. */

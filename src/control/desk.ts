@@ -101,21 +101,27 @@ export interface ClientRtt {
   readonly samples: number;
 }
 
+/** What of a plan one client gets. */
+export interface Picked {
+  /** The VIP that it gets in the second of `atMs`; null: it has none. */
+  readonly picked: VipId | null;
+  /** Which bucket its prefix is in, and which VIP has that at any time; null: nothing of the plan is sticky. */
+  readonly sticky: { readonly bucket: number; readonly buckets: number; readonly vip: VipId | null } | null;
+}
+
 /** An explanation, or that there is nothing to explain. */
 export type ExplainOutcome =
-  | {
+  | (Picked & {
       readonly kind: "explained";
       /** The service that answers for the qname, by its own name or by a `STEER` in a zone. */
       readonly service: Service;
       /** How many bits of the client's address the answer depends on: the ECS scope. */
       readonly scopePrefixLength: number;
       readonly explanation: Explanation;
-      /** The VIP of the plan that this client gets in the second of `atMs`; null: it has none. */
-      readonly picked: VipId | null;
       readonly atMs: number;
       /** What would change the plan. */
       readonly counterfactual: Counterfactual;
-    }
+    })
   | { readonly kind: "not-steered"; readonly message: string };
 
 /** How the node itself is doing. */

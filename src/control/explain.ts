@@ -1,7 +1,7 @@
 /** Explains the answers for a qname: finds its service, its clients' class, and why the plan is what it is. */
 
 import { planWords } from "../book/patch.ts";
-import { drawFor, pickFrom } from "../book/pick.ts";
+import { bucketFor, drawFor, pickFrom } from "../book/pick.ts";
 import type { Service, VipId } from "../config/config.ts";
 import { leafScope, lookupClass } from "../geo/trie.ts";
 import { counterfactual } from "../steering/counterfactual.ts";
@@ -17,7 +17,7 @@ import { formatName, type Name, nameKey, parentOf, sameName } from "../wire/name
 import { hashName } from "../wire/name-hash.ts";
 import { viewOf } from "../wire/packet.ts";
 import type { Zone } from "../zone/zone.ts";
-import type { ExplainOutcome, ExplainQuestion } from "./desk.ts";
+import type { ExplainOutcome, ExplainQuestion, Picked } from "./desk.ts";
 import type { Edition } from "./live-book.ts";
 
 /** Why clients at an address get the answers they get, or would get if. */
@@ -38,7 +38,7 @@ export function explainName(
     const hint = near === null ? "" : `; did you mean ${near}?`;
     return { kind: "not-steered", message: `${text} is not steered: no service answers for it${hint}` };
   }
-  const { partition, trie } = split;
+  const { partition, trie, buckets } = split;
   const location = onGrid(atlas.locate(client), partition.gridDegrees);
   const leaf = trie === null ? null : lookupClass(trie.nodes, 0, viewOf(client.bytes), client.family === 6);
   const facts = suppose(known, supposed);
@@ -49,20 +49,29 @@ export function explainName(
     service,
     scopePrefixLength: leaf === null ? 0 : leafScope(leaf),
     explanation,
-    picked: pickFor(explanation.plan, qname, client, facts.nowMs),
+    ...pickFor(explanation.plan, qname, client, facts.nowMs, buckets),
     atMs: facts.nowMs,
     counterfactual: counterfactual(local, service, family, facts, config),
   };
 }
 
-/** The very VIP that dns gives: by its draw, from the words that it has of the plan. */
-function pickFor(plan: Plan, qname: Name, client: IpAddress, atMs: number): VipId | null {
-  if (plan.kind !== "answer") return null;
+/** Above every share that is drawn where something is sticky. */
+const DRAWS_NOTHING = -1;
+
+/** The very VIP that dns gives: by its draw and the client's bucket, from the words that it has of the plan. */
+function pickFor(plan: Plan, qname: Name, client: IpAddress, atMs: number, buckets: number): Picked {
+  if (plan.kind !== "answer") return { picked: null, sticky: null };
+  const [address, isIpv6] = [viewOf(client.bytes), client.family === 6];
   const vips = plan.shares.map(({ vip }) => vip);
-  const words = planWords(plan, new Map(vips.map((vip, number) => [vip, number])), vips.length);
+  const numbers = new Map(vips.map((vip, number) => [vip, number]));
+  const words = planWords(plan, numbers, vips.length, buckets);
   const hash = hashName(viewOf(qname), 0, qname.length);
-  const draw = drawFor(viewOf(client.bytes), client.family === 6, hash, Math.trunc(atMs / 1000));
-  return vips[pickFrom(words, 0, draw)] ?? null;
+  const bucket = bucketFor(address, isIpv6, buckets);
+  const vipFor = (draw: number): VipId | null => vips[pickFrom(words, 0, draw, vips.length, bucket)] ?? null;
+  return {
+    picked: vipFor(drawFor(address, isIpv6, hash, Math.trunc(atMs / 1000))),
+    sticky: plan.sticky === null ? null : { bucket, buckets, vip: vipFor(DRAWS_NOTHING) },
+  };
 }
 
 /** By its own name, by a `STEER`, or by the `STEER` of a wildcard that the name matches (RFC 4592 §4.1). */

@@ -2,14 +2,18 @@
 
 import type { BookContent, BookDirectory, ClassPlans } from "../book/compile.ts";
 import { PatchWriter } from "../book/patch.ts";
+import { PREFIX_BITS } from "../book/pick.ts";
 import type { Config, RegionId, Service, VipId } from "../config/config.ts";
-import { type ClassTrie, compileClasses } from "../geo/trie.ts";
+import type { Atlas } from "../geo/atlas.ts";
+import { type ClassTrie, compileClasses, NO_BITS } from "../geo/trie.ts";
 import { vipsOf } from "../health/tracked.ts";
 import type { Checked, Problem } from "../problem.ts";
 import type { Facts } from "../steering/facts.ts";
 import type { LocalPolicy } from "../steering/local.ts";
+import { bucketCount } from "../steering/maglev.ts";
 import { type Partition, Partitions, TooManyClasses } from "../steering/partition.ts";
-import { type Plan, planFor } from "../steering/plan.ts";
+import { type Plan, planFor, type Share } from "../steering/plan.ts";
+import type { Sticky } from "../steering/sticky.ts";
 import { finish, type Steps } from "../steps.ts";
 import { admissionsOf } from "./admissions.ts";
 import { type Cohort, capacityOf, cohortsOf, dependenciesOf, reachableFrom, reachOf } from "./cohort.ts";
@@ -31,8 +35,10 @@ export interface ServiceSplit {
   readonly partition: Partition;
   /** By class number: what the policy comes to there. */
   readonly locals: readonly LocalPolicy[];
-  /** null: there is but one class. */
+  /** null: all are in class 0. */
   readonly trie: ClassTrie | null;
+  /** 0: nothing is sticky. */
+  readonly buckets: number;
 }
 
 /** What `planFor` comes to where nothing has an address of the family: most fleets have but one. */
@@ -129,10 +135,10 @@ export class Planner {
       services: config.services.flatMap((service) => {
         const cohort = this.#split.cohortOf(service);
         if (cohort === null) return [];
-        const { capacity4, capacity6, partition } = cohort;
+        const { capacity4, capacity6, buckets, partition, reach } = cohort;
         const trie = this.#split.trieOf(partition);
-        const { reach } = cohort;
-        return { service, trie, capacity4, capacity6, plans: this.#plans.get(cohort) ?? [], reach };
+        const plans = this.#plans.get(cohort) ?? [];
+        return { service, trie, capacity4, capacity6, buckets, plans, reach };
       }),
     };
   }
@@ -141,8 +147,8 @@ export class Planner {
   splitFor(service: Service): ServiceSplit | null {
     const cohort = this.#split.cohortOf(service);
     if (cohort === null) return null;
-    const { service: standsFor, partition, locals } = cohort;
-    return { standsFor, partition, locals, trie: this.#split.trieOf(partition) };
+    const { service: standsFor, partition, locals, buckets } = cohort;
+    return { standsFor, partition, locals, trie: this.#split.trieOf(partition), buckets };
   }
 
   /** The services whose plans depend on something that has shifted. */
@@ -186,14 +192,17 @@ class Split {
       yield;
       try {
         const locals = partitions.classes(service.policy);
+        const partition = partitions.of(service.policy);
+        const reach = reachOf(locals, service, config);
         cohorts.push({
           services,
           service,
-          partition: partitions.of(service.policy),
+          partition,
           locals,
           capacity4: capacityOf(locals, service, config, 4),
           capacity6: capacityOf(locals, service, config, 6),
-          reach: reachOf(locals, service, config),
+          reach,
+          buckets: partition.isSticky.includes(true) ? bucketCount(reach.length) : 0,
         });
       } catch (error) {
         if (!(error instanceof TooManyClasses)) throw error;
@@ -203,8 +212,7 @@ class Split {
     if (problems.length > 0) return { value: null, problems };
     const tries = new Map<Partition, ClassTrie | null>();
     for (const partition of new Set(cohorts.map((cohort) => cohort.partition))) {
-      const isOne = partition.representatives.length === 1;
-      tries.set(partition, isOne ? null : compileClasses(atlas, partition.classOf));
+      tries.set(partition, trieOf(partition, atlas));
       yield;
     }
     const split = new Split(cohorts, tries);
@@ -255,6 +263,12 @@ class Split {
   }
 }
 
+/** Which class clients are in, with the scopes; null: all are in one, and nothing else of their addresses matters. */
+function trieOf({ representatives, isSticky, classOf }: Partition, atlas: Atlas): ClassTrie | null {
+  if (representatives.length === 1 && isSticky[0] !== true) return null;
+  return compileClasses(atlas, classOf, (number) => (isSticky[number] === true ? PREFIX_BITS : NO_BITS));
+}
+
 /** One class of a cohort. */
 interface CohortClass {
   readonly cohort: Cohort;
@@ -267,10 +281,11 @@ export function patchesFor(directory: BookDirectory, replanned: readonly Replann
   for (const { cohort, classNumber, before, after } of replanned) {
     const isNew4 = !samePlan(before.ipv4, after.ipv4);
     const isNew6 = !samePlan(before.ipv6, after.ipv6);
-    for (const service of cohort.services) {
-      if (isNew4) writer.put(service, classNumber, 4, after.ipv4);
-      if (isNew6) writer.put(service, classNumber, 6, after.ipv6);
-    }
+    // The others have the same slots: the book was compiled from one array of plans for all of them.
+    const [service] = cohort.services;
+    if (service === undefined) continue;
+    if (isNew4) writer.put(service, classNumber, 4, after.ipv4);
+    if (isNew6) writer.put(service, classNumber, 6, after.ipv6);
   }
   return writer.packed;
 }
@@ -281,8 +296,24 @@ function samePlan(a: Plan, b: Plan): boolean {
   if (a.kind !== b.kind || a.lastResort !== b.lastResort) return false;
   if (a.kind === "nodata" || b.kind === "nodata") return true;
   return (
-    a.shares.length === b.shares.length &&
-    a.shares.every(({ vip, share }, i) => vip === b.shares[i]?.vip && share === b.shares[i].share)
+    sameShares(a.shares, b.shares) &&
+    (a.sticky === null || b.sticky === null ? a.sticky === b.sticky : sameSticky(a.sticky, b.sticky))
+  );
+}
+
+function sameShares(a: readonly Share[], b: readonly Share[]): boolean {
+  return a.length === b.length && a.every(({ vip, share }, i) => vip === b[i]?.vip && share === b[i].share);
+}
+
+/** VIPs follow from members. */
+function sameSticky(a: Sticky, b: Sticky): boolean {
+  return (
+    sameShares(a.drawn, b.drawn) &&
+    a.claims.length === b.claims.length &&
+    a.claims.every(({ member, wanted, share }, i) => {
+      const other = b.claims[i];
+      return member === other?.member && wanted === other.wanted && share === other.share;
+    })
   );
 }
 

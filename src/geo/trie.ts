@@ -37,8 +37,24 @@ const TABLE_WORDS = 1 << TABLE_BITS;
 
 const CLASS_LIMIT = 1 << 22;
 
-/** The trie of a policy, whose class for each location number is in `classOf` (below 2^22). */
-export function compileClasses(atlas: Atlas, classOf: Uint16Array | Uint32Array): ClassTrie {
+/** The least that scopes of a class say, by family. */
+export interface ScopeBits {
+  readonly ipv4: number;
+  readonly ipv6: number;
+}
+
+/** For a class whose clients are all alike. */
+export const NO_BITS: ScopeBits = { ipv4: 0, ipv6: 0 };
+
+/**
+ * The trie of a policy, whose class for each location number is in `classOf` (below 2^22). `leastScope` says how many bits
+ * of their addresses the answers to clients of a class depend on, even where a wider prefix is all of that class.
+ */
+export function compileClasses(
+  atlas: Atlas,
+  classOf: Uint16Array | Uint32Array,
+  leastScope: (classNumber: number) => ScopeBits = () => NO_BITS,
+): ClassTrie {
   assert(
     classOf.length === atlas.locations.length,
     `${classOf.length} classes for ${atlas.locations.length} locations`,
@@ -47,7 +63,7 @@ export function compileClasses(atlas: Atlas, classOf: Uint16Array | Uint32Array)
     classOf.every((number) => number < CLASS_LIMIT),
     `a class above ${CLASS_LIMIT - 1}`,
   );
-  return new TrieWriter(mapLeaves(atlas.tree, Uint32Array.from(classOf))).write();
+  return new TrieWriter(mapLeaves(atlas.tree, Uint32Array.from(classOf)), leastScope).write();
 }
 
 /**
@@ -85,7 +101,7 @@ export function leafClass(leaf: number): number {
   return (leaf - LEAF) >>> 8;
 }
 
-/** The length of the widest prefix around the address that is all of its class: the ECS scope (RFC 7871 §7.2.1). */
+/** The length of the widest prefix around the address that is answered as it is: the ECS scope (RFC 7871 §7.2.1). */
 export function leafScope(leaf: number): number {
   return leaf & 0xff;
 }
@@ -113,15 +129,19 @@ interface Start {
 /** Writes a binary tree of classes as a trie. */
 class TrieWriter {
   readonly #tree: AddressTree;
+  readonly #leastScope: (classNumber: number) => ScopeBits;
+  #family: keyof ScopeBits = "ipv4";
   #words = new Uint32Array(4 * TABLE_WORDS);
   #used = 2 * TABLE_WORDS;
 
-  constructor(tree: AddressTree) {
+  constructor(tree: AddressTree, leastScope: (classNumber: number) => ScopeBits) {
     this.#tree = tree;
+    this.#leastScope = leastScope;
   }
 
   write(): ClassTrie {
     this.#table(this.#tree.ipv4, 0);
+    this.#family = "ipv6";
     this.#table(this.#tree.ipv6, TABLE_WORDS);
     return { nodes: this.#words.slice(0, this.#used) };
   }
@@ -138,7 +158,10 @@ class TrieWriter {
 
   /** The trie's entry for a tree entry `depth` bits down, its node written behind all others. */
   #entry(entry: number, depth: number): number {
-    if (isLeaf(entry)) return LEAF + (((entry - LEAF) << 8) | depth);
+    if (isLeaf(entry)) {
+      const classNumber = entry - LEAF;
+      return LEAF + ((classNumber << 8) | Math.max(depth, this.#leastScope(classNumber)[this.#family]));
+    }
     const starts: Start[] = [];
     this.#spread({ value: 0, entry, depth }, FANOUT, starts);
     const node = this.#allot(1 + starts.length);

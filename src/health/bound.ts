@@ -127,6 +127,7 @@ function poolsOf(policy: Policy, config: Config): readonly PoolId[] {
     }
     case "nearest":
     case "latency":
+    case "sticky":
       return poolsOf(policy.of, config);
     case "weighted":
       return policy.choices.flatMap(({ use }) => poolsOf(use, config));

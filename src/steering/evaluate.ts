@@ -11,6 +11,7 @@ import type {
   LocalMember,
   LocalPolicy,
   LocalPool,
+  LocalSticky,
   LocalWeighted,
   RegionPart,
 } from "./local.ts";
@@ -36,9 +37,10 @@ export interface Terms {
  *             strength takes over what a weaker one beside it declines
  *   order     the first child takes its fraction, the next its fraction of the rest, and so on. The node takes
  *             what is not left over at the end; so what nobody wants goes back, in proportion, to those who took
+ *   sticky    has one child, which gets all; who of the clients gets what of it is said in `sticky.ts`
  *
  * Where fewer children are up than `minUp` asks for, by weight or in an order by count, the node is down; children
- * without an address of the family are not counted at all.
+ * without an address of the family are not counted at all. What is sticky counts all that is below it.
  *
  * A member or choice of weight 0 counts as down, unless reserves are called for and nothing beside it that weighs
  * anything is up: then those that are up weigh the same. A drained member weighs 0.
@@ -99,6 +101,8 @@ export function evaluate(local: LocalPolicy, terms: Terms): Evaluation {
       return evaluateFirst(local, terms);
     case "fastest":
       return evaluateFastest(local, terms);
+    case "sticky":
+      return evaluateSticky(local, terms);
   }
 }
 
@@ -117,7 +121,7 @@ function evaluateMember(node: LocalMember, terms: Terms): MemberEvaluation {
 }
 
 /** Healthy, and held down for a time: that is better than nothing. One that waits for an operator may do harm. */
-function isSpare({ hold }: Verdict): boolean {
+export function isSpare({ hold }: Verdict): boolean {
   return hold !== null && hold.untilMs !== null;
 }
 
@@ -211,6 +215,35 @@ function evaluateFastest(node: LocalFastest, terms: Terms): BranchEvaluation {
   const rank = ({ region }: RegionPart): number => ranks.get(region) ?? ranking.length;
   const children = node.regions.toSorted((a, b) => rank(a) - rank(b)).map(({ use }) => evaluate(use, terms));
   return inOrder(node, children, ranking);
+}
+
+function evaluateSticky(node: LocalSticky, terms: Terms): BranchEvaluation {
+  const evaluation = evaluate(node.of, terms);
+  const { eligible, take } = evaluation;
+  const enough = partUp(evaluation) >= node.minUp - ROUNDING;
+  return {
+    kind: "branch",
+    node,
+    eligible,
+    take: enough ? take : 0,
+    children: [{ evaluation, weight: null, part: take > 0 ? 1 : 0 }],
+    enough,
+    ranking: null,
+  };
+}
+
+/** The part of what has an address of the family that is up: by weight where there are weights. */
+function partUp(evaluation: Evaluation): number {
+  if (evaluation.kind === "member") return evaluation.take > 0 ? 1 : 0;
+  let eligible = 0;
+  let up = 0;
+  for (const child of evaluation.children) {
+    if (!child.evaluation.eligible) continue;
+    const weight = child.weight ?? 1;
+    eligible += weight;
+    up += weight * partUp(child.evaluation);
+  }
+  return eligible === 0 ? 0 : up / eligible;
 }
 
 function inOrder(

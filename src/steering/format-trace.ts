@@ -9,7 +9,7 @@ import { formatPercent, formatVerdict } from "./words.ts";
 
 /** The stages that were tried, each as an indented tree, then the plan. */
 export function formatTrace(trace: Trace): readonly string[] {
-  return [...trace.stages.flatMap(formatStage), formatPlan(trace.plan, trace.family)];
+  return [...trace.stages.flatMap(formatStage), formatPlan(trace)];
 }
 
 function formatStage(stage: TraceStage): readonly string[] {
@@ -67,11 +67,12 @@ function formatFact(fact: TraceFact): string {
 }
 
 /** The plan in one line: `A: web/us-east/ipv4 100 %`. */
-export function formatPlan(plan: Plan, family: 4 | 6): string {
+export function formatPlan({ plan, family, lastGood }: Pick<Trace, "plan" | "family" | "lastGood">): string {
   const type = family === 4 ? "A" : "AAAA";
   switch (plan.kind) {
     case "answer": {
       const shares = plan.shares.map(({ vip, share }) => `${vip} ${formatPercent(share)}`).join(", ");
+      if (lastGood !== null) return `${type}: ${shares}, as when something was last up`;
       return `${type}: ${shares}${plan.lastResort ? ", as the last resort" : ""}`;
     }
     case "nodata":

@@ -207,7 +207,7 @@ class Trial {
 
   /** What was expected and what came; null: the requirement is met. */
   #broken(requirement: Requirement, plan: Plan, family: 4 | 6, facts: Facts): string | null {
-    const got = (): string => `got ${formatPlan(plan, family)}`;
+    const got = (): string => `got ${formatPlan({ plan, family, lastGood: null })}`;
     switch (requirement.kind) {
       case "only": {
         const isMet = vipsIn(plan).every((vip) => isSelected(vip, requirement.selections));

@@ -62,5 +62,7 @@ function hasChoicesInPlace(local: LocalPolicy): boolean {
       return local.alternatives.some(hasChoicesInPlace);
     case "fastest":
       return local.regions.some(({ use }) => hasChoicesInPlace(use));
+    case "sticky":
+      return hasChoicesInPlace(local.of);
   }
 }

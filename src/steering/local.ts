@@ -10,8 +10,9 @@ import type { Member, Pool, RegionId } from "../config/config.ts";
  *   2. A choice among one is that one, unless it has a weight that an override could set to zero.
  *   3. An order inside an order is written out, unless either needs more than one alternative up (`minUp`).
  *   4. An order offers each alternative once, where it comes first.
+ *   5. What is sticky has more than one member to choose among.
  */
-export type LocalPolicy = LocalMember | LocalPool | LocalWeighted | LocalFirst | LocalFastest;
+export type LocalPolicy = LocalMember | LocalPool | LocalWeighted | LocalFirst | LocalFastest | LocalSticky;
 
 interface Traced {
   /** The operator's rules on the way from the parent to here, outermost first; for traces, never for the key. */
@@ -62,6 +63,13 @@ export interface LocalFastest extends Traced {
   readonly regions: readonly RegionPart[];
 }
 
+/** What is shared out among clients by their prefix. */
+export interface LocalSticky extends Traced {
+  readonly kind: "sticky";
+  readonly minUp: number;
+  readonly of: LocalPolicy;
+}
+
 /** The part of a policy that stands in one region. */
 export interface RegionPart {
   readonly region: RegionId;
@@ -88,6 +96,8 @@ export function localKey(local: LocalPolicy): string {
       const regions = local.regions.map(({ region, use }) => `${region}:${localKey(use)}`);
       return `fastest${minUpKey(local)}(${local.cell} ${regions.join(" ")})`;
     }
+    case "sticky":
+      return `sticky${minUpKey(local)}(${localKey(local.of)})`;
   }
 }
 
@@ -111,6 +121,8 @@ function anywhere(local: LocalPolicy): LocalPolicy {
         cell: "anywhere",
         regions: local.regions.map(({ region, use }) => ({ region, use: anywhere(use) })),
       };
+    case "sticky":
+      return { ...local, of: anywhere(local.of) };
   }
 }
 
@@ -127,6 +139,8 @@ export function rankedIn(local: LocalPolicy): readonly RegionId[] {
     case "fastest":
       // All that is in the part of a region stands in it.
       return local.regions.map(({ region }) => region);
+    case "sticky":
+      return rankedIn(local.of);
   }
 }
 
@@ -217,6 +231,34 @@ export function localFastest(
   return { kind: "fastest", minUp: minUp * regions.length <= 1 ? 0 : minUp, cell, regions, via };
 }
 
+/** What `of` comes to, by the client's prefix. */
+export function localSticky(of: LocalPolicy, minUp: number, via: readonly string[]): LocalPolicy {
+  return membersOf(of).size < 2 ? reachedVia(via, of) : { kind: "sticky", minUp, of, via };
+}
+
+/** Whether what a client gets can depend on its prefix beyond what its location says. */
+export function hasSticky(local: LocalPolicy): boolean {
+  switch (local.kind) {
+    case "member":
+    case "pool":
+      return false;
+    case "weighted":
+      return local.choices.some(({ use }) => hasSticky(use));
+    case "first":
+      return local.alternatives.some(hasSticky);
+    case "fastest":
+      return local.regions.some(({ use }) => hasSticky(use));
+    case "sticky":
+      return true;
+  }
+}
+
+/** The weights of a branch's children by the config, whatever overrides say; null: they have none. */
+export function weightsIn(node: Exclude<LocalPolicy, LocalMember>): readonly number[] | null {
+  if (node.kind === "pool") return node.members.map(({ member }) => member.weight);
+  return node.kind === "weighted" ? node.choices.map(({ weight }) => weight) : null;
+}
+
 function nothing(via: readonly string[]): LocalFirst {
   return { kind: "first", minUp: 0, alternatives: [], via };
 }
@@ -255,6 +297,9 @@ function collectMembers(local: LocalPolicy, members: Set<Member>): void {
     case "fastest":
       for (const { use } of local.regions) collectMembers(use, members);
       break;
+    case "sticky":
+      collectMembers(local.of, members);
+      break;
   }
 }
 
@@ -288,5 +333,7 @@ function within(region: RegionId, local: LocalPolicy): LocalPolicy {
       const regions = local.regions.filter((part) => part.region === region);
       return localFastest(regions, local.cell, local.minUp, local.via);
     }
+    case "sticky":
+      return localSticky(within(region, local.of), local.minUp, local.via);
   }
 }

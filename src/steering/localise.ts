@@ -13,6 +13,7 @@ import {
   localFirst,
   localMember,
   localPool,
+  localSticky,
   localWeighted,
   reachedVia,
 } from "./local.ts";
@@ -51,6 +52,8 @@ export function localise(policy: Policy, location: Location, config: Config): Lo
       const order = policy.order.map((child, i) => reachedVia([`choice ${i + 1}`], here(child)));
       return localFirst(order, policy.minUp, [titleOf(policy)]);
     }
+    case "sticky":
+      return localSticky(here(policy.of), policy.minUp, [titleOf(policy)]);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { Policy } from "../config/policy.ts";
 import type { Location } from "../geo/location.ts";
 import { middleOfSquare } from "./cell.ts";
-import { type LocalPolicy, localKey } from "./local.ts";
+import { hasSticky, type LocalPolicy, localKey } from "./local.ts";
 import { localise } from "./localise.ts";
 import { shapeOf } from "./shape.ts";
 
@@ -14,6 +14,8 @@ export interface Partition {
   readonly classOf: Uint16Array;
   /** By class: a location that stands for all of it. */
   readonly representatives: readonly Location[];
+  /** By class: whether what its clients get depends on their prefix too (`LocalSticky`). */
+  readonly isSticky: readonly boolean[];
   /** Coordinates count as the middle of a square of so many degrees; 0: as they are. */
   readonly gridDegrees: number;
 }
@@ -59,19 +61,22 @@ function splitBy(
 ): Partition | null {
   const classOf = new Uint16Array(locations.length);
   const representatives: Location[] = [];
+  const isSticky: boolean[] = [];
   const classes = new Map<string, number>();
   for (const [number, exact] of locations.entries()) {
     const location = onGrid(exact, gridDegrees);
-    const key = localKey(localise(policy, location, config));
+    const local = localise(policy, location, config);
+    const key = localKey(local);
     let found = classes.get(key);
     if (found === undefined) {
       if (classes.size === CLASSES_MAX) return null;
       found = representatives.push(location) - 1;
+      isSticky.push(hasSticky(local));
       classes.set(key, found);
     }
     classOf[number] = found;
   }
-  return { classOf, representatives, gridDegrees };
+  return { classOf, representatives, isSticky, gridDegrees };
 }
 
 /** A location as a partition sees it; localise this one to get what its class gets. */

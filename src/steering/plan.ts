@@ -5,6 +5,7 @@ import { type Evaluation, evaluate } from "./evaluate.ts";
 import type { Facts } from "./facts.ts";
 import { type LocalPolicy, localPool } from "./local.ts";
 import { poolOf } from "./references.ts";
+import { type Sticky, stickyOf } from "./sticky.ts";
 
 /** For one service, one class of clients and one family: the VIPs to answer with. */
 export type Plan =
@@ -12,13 +13,15 @@ export type Plan =
       readonly kind: "answer";
       /** Shares are above 0 and add up to 1; the order is the policy's and stable, because picks depend on it. */
       readonly shares: readonly Share[];
+      /** Which of it clients get by their prefix; null: each query is drawn for anew. */
+      readonly sticky: Sticky | null;
       /** True when the policy was down at its root and `whenDown` chose these. */
       readonly lastResort: boolean;
     }
   | { readonly kind: "nodata"; readonly lastResort: boolean }
   | { readonly kind: "servfail" };
 
-interface Share {
+export interface Share {
   readonly vip: VipId;
   readonly share: number;
 }
@@ -103,6 +106,7 @@ function answer(evaluation: Evaluation, isLastResort: boolean): Plan {
   return {
     kind: "answer",
     shares: Array.from(shares, ([vip, share]) => ({ vip, share })),
+    sticky: stickyOf(evaluation),
     lastResort: isLastResort,
   };
 }

@@ -59,7 +59,7 @@ export function tryTest(test: PolicyTest, location: Location, config: Config): T
   const failed = families.flatMap((family) => {
     const explanation = explain(service, location, family, facts, config);
     const wanted = unmet(expect, explanation.plan);
-    return wanted === null ? [] : [{ wanted, got: formatPlan(explanation.plan, family), explanation }];
+    return wanted === null ? [] : [{ wanted, got: formatPlan(explanation.trace), explanation }];
   });
   const [first] = failed;
   if (first === undefined) return null;

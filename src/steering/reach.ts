@@ -25,6 +25,7 @@ function collect(policy: Policy, config: Config, members: Set<Member>): void {
       break;
     case "nearest":
     case "latency":
+    case "sticky":
       collect(policy.of, config, members);
       break;
     case "weighted":

@@ -24,6 +24,8 @@ function isBlind(policy: Policy): boolean {
     case "geo":
     case "nearest":
     case "latency":
+    // Locations are alike to it, but clients are not: see `Partition.isSticky`.
+    case "sticky":
       return false;
     case "weighted":
       return policy.choices.every(({ use }) => isBlind(use));
@@ -56,6 +58,8 @@ class ShapeWriter {
         return `nearest(${policy.minUp}, ${JSON.stringify([...policy.biasKm])}, ${this.write(policy.of)})`;
       case "latency":
         return `latency(${policy.minUp}, ${[...policy.prefixes, ...policy.asns].join(" ")}, ${this.write(policy.of)})`;
+      case "sticky":
+        return `sticky(${policy.minUp}, ${this.write(policy.of)})`;
       case "weighted": {
         const scope = policy.name === null ? "in place" : this.#number("policy", policy.name);
         const choices = policy.choices.map(

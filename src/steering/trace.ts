@@ -8,12 +8,13 @@ import {
   type Child,
   choiceOf,
   type Evaluation,
+  isSpare,
   type MemberEvaluation,
   type Terms,
   takeOf,
 } from "./evaluate.ts";
 import type { Facts } from "./facts.ts";
-import type { LocalPolicy } from "./local.ts";
+import { type LocalPolicy, weightsIn } from "./local.ts";
 import type { Attempt, Plan, Planned } from "./plan.ts";
 import { formatPercent, formatVerdict } from "./words.ts";
 
@@ -23,6 +24,8 @@ export interface Trace {
   readonly stages: readonly TraceStage[];
   /** What the service says of a moment when nothing is up. */
   readonly whenDown: Service["whenDown"]["kind"];
+  /** The last plan that was up, where that is the plan; null: it is not, or none is known. */
+  readonly lastGood: Plan | null;
   readonly plan: Plan;
 }
 
@@ -46,6 +49,8 @@ export interface TraceNode {
   readonly take: number;
   /** Its share beside its siblings, before takes; null: it stands in an order, or on top. */
   readonly weight: number | null;
+  /** The same by the config, whatever overrides say. */
+  readonly declared: number | null;
   /** Of a member: its VIP; null: it has no address of the family. */
   readonly vip: VipId | null;
   /** Of a member: its weight by the config. */
@@ -88,6 +93,8 @@ export type TraceFact =
       readonly up: boolean;
       readonly basis: Verdict["basis"];
       readonly reason: string;
+      /** It is healthy and held down for a time, which makes it a reserve. */
+      readonly isSpare: boolean;
       /** How long it has been up or down. */
       readonly ageMs: number;
     }
@@ -119,10 +126,18 @@ export function traceOf(
   const stages = planned.attempts.map(({ subject, reserves, asIfUp, evaluation }) => {
     const tracer = new Tracer({ family, facts, service: service.label, reserves, asIfUp });
     const isUp = evaluation.take > 0;
-    const root = tracer.node(evaluation, { above: [], weight: null, share: isUp ? 1 : 0, blocked: null });
+    const root = tracer.node(evaluation, {
+      above: [],
+      weight: null,
+      declared: null,
+      share: isUp ? 1 : 0,
+      blocked: null,
+    });
     return { subject, reserves, asIfUp, root };
   });
-  return { family, stages, whenDown: service.whenDown.kind, plan: planned.plan };
+  const isUp = planned.attempts.some(({ evaluation }) => evaluation.take > 0);
+  const lastGood = planned.plan.kind === "answer" && !isUp ? planned.plan : null;
+  return { family, stages, whenDown: service.whenDown.kind, lastGood, plan: planned.plan };
 }
 
 /** By how much the region that is first by round-trip time is ahead, once for each order that was asked for. */
@@ -153,6 +168,7 @@ function marginsUnder({ path, facts, children }: TraceNode): readonly Margin[] {
 interface Setting {
   readonly above: readonly string[];
   readonly weight: number | null;
+  readonly declared: number | null;
   readonly share: number;
   /** Why nothing is offered here; null: something is. */
   readonly blocked: string | null;
@@ -172,7 +188,7 @@ class Tracer {
       : this.#branch(evaluation, setting);
   }
 
-  #member(evaluation: MemberEvaluation, { above, weight, share, blocked }: Setting): TraceNode {
+  #member(evaluation: MemberEvaluation, { above, weight, declared, share, blocked }: Setting): TraceNode {
     const { node, vip, take, eligible } = evaluation;
     const { id } = node.member;
     const own = [...node.via, id];
@@ -184,6 +200,7 @@ class Tracer {
       outcome: outcomeOf(eligible, take),
       take,
       weight,
+      declared,
       vip: vip?.id ?? null,
       weighs: node.member.weight,
       minUp: 0,
@@ -212,7 +229,8 @@ class Tracer {
     const found: TraceFact[] = [];
     if (verdict !== null) {
       const { vip: judged, up, basis, reason, sinceMs } = verdict;
-      found.push({ kind: "verdict", vip: judged, up, basis, reason, ageMs: facts.nowMs - sinceMs });
+      const ageMs = facts.nowMs - sinceMs;
+      found.push({ kind: "verdict", vip: judged, up, basis, reason, isSpare: isSpare(verdict), ageMs });
     }
     const take = vip === null ? 1 : takeOf(vip, facts);
     if (vip !== null && take < 1) found.push({ kind: "take", vip: vip.id, take });
@@ -224,13 +242,15 @@ class Tracer {
     return found;
   }
 
-  #branch(evaluation: BranchEvaluation, { above, weight, share, blocked }: Setting): TraceNode {
+  #branch(evaluation: BranchEvaluation, { above, weight, declared, share, blocked }: Setting): TraceNode {
     const { node, take, eligible } = evaluation;
     const path = [...above, ...node.via];
-    const children = evaluation.children.map((child) =>
+    const weights = weightsIn(node);
+    const children = evaluation.children.map((child, i) =>
       this.node(child.evaluation, {
         above: path,
         weight: child.weight,
+        declared: weights?.[i] ?? null,
         share: share * child.part,
         blocked: blocked ?? this.#childProblem(evaluation, child),
       }),
@@ -242,6 +262,7 @@ class Tracer {
       outcome: outcomeOf(eligible, take),
       take,
       weight,
+      declared,
       vip: null,
       weighs: null,
       minUp: "minUp" in node ? node.minUp : 0,

@@ -127,7 +127,7 @@ const DNS: readonly Family[] = [
   },
   count(
     "forwarded_requests_total",
-    "Requests that were left to control: UPDATE, transfers, signed queries.",
+    "Requests that were left to control: UPDATE, transfers, signed queries, and those that ask why.",
     Cell.forwarded,
   ),
   counts("signatures_total", "Signatures that were made ahead, or because a query needed them.", "made", {

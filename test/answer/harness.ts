@@ -12,6 +12,7 @@ import type { HttpsParameters, Service, Vip, VipId } from "../../src/config/conf
 import { SignatureTable } from "../../src/dnssec/signature-table.ts";
 import type { Signing } from "../../src/dnssec/signer.ts";
 import type { ClassTrie } from "../../src/geo/trie.ts";
+import { bucketCount } from "../../src/steering/maglev.ts";
 import type { Plan } from "../../src/steering/plan.ts";
 import { counterRow, newCounters } from "../../src/telemetry/counters.ts";
 import { parseAddress } from "../../src/wire/address.ts";
@@ -47,7 +48,7 @@ export function planOf(shares: Readonly<Record<string, number>>): Plan {
   const entries = Object.entries(shares).map(([vip, share]) => ({ vip: vip as VipId, share }));
   return entries.length === 0
     ? { kind: "nodata", lastResort: false }
-    : { kind: "answer", shares: entries, lastResort: false };
+    : { kind: "answer", shares: entries, sticky: null, lastResort: false };
 }
 
 /** A service for a book, with plans by class number. */
@@ -72,7 +73,11 @@ export function serviceOf(
       .flatMap((plan) => (plan[family].kind === "answer" ? plan[family].shares : []))
       .map(({ vip }) => vip);
   const reach = [...vipsOfFamily("ipv4").map((ipv4, i) => ({ ipv4, ipv6: vipsOfFamily("ipv6")[i] ?? null }))];
-  return { service, trie, capacity4: 4, capacity6: 4, plans, reach };
+  const isSticky = plans
+    .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])
+    .some((plan) => plan.kind === "answer" && plan.sticky !== null);
+  const buckets = isSticky ? bucketCount(reach.length) : 0;
+  return { service, trie, capacity4: 4, capacity6: 4, buckets, plans, reach };
 }
 
 /** A decoded reply; the decoder sets `rcode`, though its types do not say so. */

@@ -4,7 +4,8 @@ import { inspectBook, plansChecksum, plansOf } from "../../src/book/book.ts";
 import { type BookContent, compileBook } from "../../src/book/compile.ts";
 import { FORMAT, HEADER_WORDS, Header, PLAN_SERVFAIL } from "../../src/book/layout.ts";
 import { applyPatches, PatchWriter, planWords } from "../../src/book/patch.ts";
-import type { VipId } from "../../src/config/config.ts";
+import type { MemberId, VipId } from "../../src/config/config.ts";
+import type { Plan } from "../../src/steering/plan.ts";
 import { planOf, serviceOf, vipOf, zoneOf } from "../answer/harness.ts";
 
 const zone = zoneOf("$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n");
@@ -86,7 +87,7 @@ describe("a book from disk", () => {
 
 describe("a plan in words", () => {
   test("has cumulative shares that end at 2^32 - 1", () => {
-    expect([...planWords(planOf({ "192.0.2.1": 0.25, "192.0.2.2": 0.75 }), numbers, 3)]).toEqual([
+    expect([...planWords(planOf({ "192.0.2.1": 0.25, "192.0.2.2": 0.75 }), numbers, 3, 0)]).toEqual([
       2,
       0,
       2 ** 30 - 1,
@@ -98,8 +99,8 @@ describe("a plan in words", () => {
   });
 
   test("is empty for NODATA and marked for SERVFAIL", () => {
-    expect([...planWords(planOf({}), numbers, 1)]).toEqual([0, 0, 0]);
-    expect([...planWords({ kind: "servfail" }, numbers, 1)]).toEqual([PLAN_SERVFAIL, 0, 0]);
+    expect([...planWords(planOf({}), numbers, 1, 0)]).toEqual([0, 0, 0]);
+    expect([...planWords({ kind: "servfail" }, numbers, 1, 0)]).toEqual([PLAN_SERVFAIL, 0, 0]);
   });
 
   test("gives each VIP its share of 2^32 within one part in a billion, in order", () => {
@@ -108,7 +109,7 @@ describe("a plan in words", () => {
       fc.property(weights, (given) => {
         const sum = given.reduce((a, b) => a + b);
         const shares = given.map((weight, i) => ({ vip: vips[i]?.id ?? ("" as VipId), share: weight / sum }));
-        const words = planWords({ kind: "answer", shares, lastResort: false }, numbers, 3);
+        const words = planWords({ kind: "answer", shares, sticky: null, lastResort: false }, numbers, 3, 0);
         let before = -1;
         for (const [i, { share }] of shares.entries()) {
           const cumulative = words[2 + 2 * i] ?? 0;
@@ -121,11 +122,36 @@ describe("a plan in words", () => {
     );
   });
 
+  test("has a table behind its shares where clients are put into buckets", () => {
+    const claim = { wanted: 0.25, share: 0.25 };
+    const sticky = {
+      drawn: [{ vip: vips[2]!.id, share: 0.5 }],
+      claims: [
+        { ...claim, member: "web/a" as MemberId, vip: vips[0]!.id },
+        { ...claim, member: "web/b" as MemberId, vip: vips[2]!.id },
+      ],
+    };
+    const shares = [
+      { vip: vips[0]!.id, share: 0.25 },
+      { vip: vips[2]!.id, share: 0.75 },
+    ];
+    const plan: Plan = { kind: "answer", shares, sticky, lastResort: false };
+    const words = planWords(plan, numbers, 3, 251);
+    expect(words).toHaveLength(7 + 126);
+    // Half is drawn, of VIP 2. VIP 0 stands behind, for the table alone, and has half of the other half.
+    expect([...words.slice(0, 7)]).toEqual([1, 2, 2 ** 31 - 1, 0, 0, 0, 0]);
+    const places = [...words.slice(7)].flatMap((two) => [two & 0xffff, two >>> 16]);
+    expect(places.filter((place) => place === 1).length).toBeGreaterThanOrEqual(125);
+    expect(places.filter((place) => place === 2).length).toBeGreaterThanOrEqual(125);
+    expect(places[251]).toBe(0);
+    expect([...planWords(planOf({}), numbers, 3, 251)]).toEqual(Array<number>(133).fill(0));
+  });
+
   test("that does not fit, or names a VIP that is not in the book, is our own mistake", () => {
-    expect(() => planWords(planOf({ "192.0.2.1": 0.5, "192.0.2.2": 0.5 }), numbers, 1)).toThrow(
+    expect(() => planWords(planOf({ "192.0.2.1": 0.5, "192.0.2.2": 0.5 }), numbers, 1, 0)).toThrow(
       /2 VIPs in a slot for 1/,
     );
-    expect(() => planWords(planOf({ "192.0.2.9": 1 }), numbers, 1)).toThrow(/no VIP 192.0.2.9/);
+    expect(() => planWords(planOf({ "192.0.2.9": 1 }), numbers, 1, 0)).toThrow(/no VIP 192.0.2.9/);
     const writer = new PatchWriter(compileBook(content).directory);
     expect(() => writer.put(7, 0, 4, planOf({}))).toThrow(/no service 7/);
   });
@@ -141,6 +167,15 @@ test("a patch writes the idle buffer only, so that whoever still reads the other
   expect(words[slot]).toBe(1);
   expect(words.slice(slot + 1, slot + 1 + length)).toEqual(first);
   expect([...words.slice(slot + 1 + length, slot + 1 + 2 * length)]).toEqual(buffer);
+});
+
+test("services with one array of plans share their slots", () => {
+  const other = serviceOf("shop.example.", plans);
+  const own = serviceOf("own.example.", [...plans]);
+  const { directory } = compileBook({ ...content, services: [...content.services, other, own] });
+  const [first, second, third] = directory.services.map(({ slots }) => slots);
+  expect(second).toBe(first);
+  expect(third).not.toBe(first);
 });
 
 test("any number of plans is packed, and each is put into its own slot", () => {

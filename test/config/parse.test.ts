@@ -472,6 +472,14 @@ describe("a config with every key", () => {
         { key: "web/us-east", weight: 0, use: usEast },
       ],
     });
+    expect(policies["by-client"]).toEqual({
+      kind: "sticky",
+      name: "by-client",
+      minUp: 0.2,
+      of: policies["by-weight"],
+    });
+    const sticky = { kind: "sticky", name: null, minUp: 0, of: web };
+    expect(config.services[3]?.policy).toMatchObject({ order: [policies["by-client"], sticky, spare] });
     expect(config.policies.get("alias")).toBe(config.policies.get("by-order"));
     expect(config.services[0]?.policy).toBe(policies["by-geo"]);
   });

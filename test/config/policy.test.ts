@@ -9,10 +9,17 @@ describe("a policy", () => {
       "[web]",
       ["1:16: policies.p: expected a policy, or the name of a pool, pool/member or policy, found a list"],
     ],
-    ["{}", ["1:16: policies.p: expected exactly one of the keys geo, nearest, latency, weighted, failover"]],
+    [
+      "{}",
+      [
+        "1:16: policies.p: expected exactly one of the keys geo, nearest, latency, weighted, failover, sticky",
+      ],
+    ],
     [
       "{ latency: web, nearest: web }",
-      ["1:16: policies.p: expected exactly one of the keys geo, nearest, latency, weighted, failover"],
+      [
+        "1:16: policies.p: expected exactly one of the keys geo, nearest, latency, weighted, failover, sticky",
+      ],
     ],
     ["{ latncy: web }", ['1:18: policies.p: unknown key "latncy", did you mean "latency"']],
     ["web/su", ['1:16: policies.p: there is no pool, member or policy "web/su", did you mean "web/us"']],
@@ -86,6 +93,14 @@ describe("a policy", () => {
         "1:79: policies.p.latency.prefixes[2]: 2001:db8::/32 is there already",
         '1:102: policies.p.latency.asns[0]: expected a whole number from 1 to 4,294,967,295, found "0"',
         "1:108: policies.p.latency.asns[2]: 1 is there already",
+      ],
+    ],
+    [
+      "{ sticky: { minUp: 2, off: web } }",
+      [
+        '1:18: policies.p.sticky: expected the key "of"',
+        '1:35: policies.p.sticky.minUp: expected a share from 0 to 1, or from 0% to 100%, found "2"',
+        '1:38: policies.p.sticky: unknown key "off", did you mean "of"',
       ],
     ],
     ["{ weighted: {} }", ["1:18: policies.p.weighted: expected at least one choice with a weight above 0"]],

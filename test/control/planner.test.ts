@@ -272,11 +272,14 @@ class Walk {
 
   /** The plans in force in the patched book, as words. */
   patchedPlans(): readonly (readonly number[])[] {
-    return this.#directory.services.flatMap(({ slots, capacity4, capacity6 }, number) => {
+    return this.#directory.services.flatMap(({ slots, capacity4, capacity6, buckets }, number) => {
       const classes = plansOf(this.planner)[number]!;
       return classes.flatMap((_, classNumber) => {
-        const at = slots + classNumber * (slotWords(capacity4) + slotWords(capacity6));
-        return [this.#inForce(at, capacity4), this.#inForce(at + slotWords(capacity4), capacity6)];
+        const at = slots + classNumber * (slotWords(capacity4, buckets) + slotWords(capacity6, buckets));
+        return [
+          this.#inForce(at, bufferWords(capacity4, buckets)),
+          this.#inForce(at + slotWords(capacity4, buckets), bufferWords(capacity6, buckets)),
+        ];
       });
     });
   }
@@ -284,17 +287,17 @@ class Walk {
   encodedPlans(): readonly (readonly number[])[] {
     const { vips, services } = this.#directory;
     return plansOf(this.planner).flatMap((classes, number) => {
-      const { capacity4, capacity6 } = services[number]!;
+      const { capacity4, capacity6, buckets } = services[number]!;
       return classes.flatMap(({ ipv4, ipv6 }) => [
-        [...planWords(ipv4, vips, capacity4)],
-        [...planWords(ipv6, vips, capacity6)],
+        [...planWords(ipv4, vips, capacity4, buckets)],
+        [...planWords(ipv6, vips, capacity6, buckets)],
       ]);
     });
   }
 
-  #inForce(slot: number, capacity: number): readonly number[] {
-    const at = slot + 1 + (this.#words[slot]! & 1) * bufferWords(capacity);
-    return [...this.#words.slice(at, at + bufferWords(capacity))];
+  #inForce(slot: number, length: number): readonly number[] {
+    const at = slot + 1 + (this.#words[slot]! & 1) * length;
+    return [...this.#words.slice(at, at + length)];
   }
 }
 

@@ -87,7 +87,12 @@ describe("a patch", () => {
     const compiled = book(1);
     await publisher.publish(1, compiled);
     const [east] = compiled.directory.vips.keys();
-    const plan = { kind: "answer", shares: [{ vip: east!, share: 1 }], lastResort: false } as const;
+    const plan = {
+      kind: "answer",
+      shares: [{ vip: east!, share: 1 }],
+      sticky: null,
+      lastResort: false,
+    } as const;
     publisher.patch(new PatchWriter(compiled.directory).put(0, 0, 4, plan).put(0, 1, 4, plan).packed);
     expect(dns.addresses(WWW, GB)).toEqual([EAST]);
     const cold = async (): Promise<readonly string[]> => {

@@ -11,12 +11,15 @@ import type { Snapshot } from "../../src/control/snapshot.ts";
 import { buildAtlas } from "../../src/geo/atlas.ts";
 import { readMmdb } from "../../src/geo/mmdb.ts";
 import type { Facts } from "../../src/steering/facts.ts";
+import { LastGood } from "../../src/steering/last-good.ts";
+import { localise } from "../../src/steering/localise.ts";
+import { planFor } from "../../src/steering/plan.ts";
 import type { Trace } from "../../src/steering/trace.ts";
 import { addressOf, parsePrefix } from "../../src/wire/address.ts";
 import { parseName, rootName } from "../../src/wire/name.ts";
 import { queryOf, readReply, Server, scopeOf, zoneOf } from "../answer/harness.ts";
 import { writeMmdb } from "../geo/mmdb-file.ts";
-import { facts, policies, whenDowns } from "../steering/arbitraries.ts";
+import { heldFacts, policies, whenDowns } from "../steering/arbitraries.ts";
 import { replay } from "../steering/replay.ts";
 import { WORLD } from "../steering/world.ts";
 
@@ -57,11 +60,13 @@ test("a trace replays to its plan, and the plan gives what dns answers", () => {
   fc.assert(
     fc.property(
       policies,
-      whenDowns,
-      facts,
+      fc.oneof(whenDowns, fc.constant({ kind: "lastGood" } as const)),
+      heldFacts,
+      heldFacts,
       fc.array(queries, { minLength: QUERIES_EACH, maxLength: QUERIES_EACH }),
-      (policy, whenDown, world, asked) => {
+      (policy, whenDown, before, now, asked) => {
         const snapshot = snapshotOf(policy, whenDown);
+        const world = { ...now, lastGood: lastGoodOf(snapshot, before) };
         const { value: planner } = Planner.of(snapshot);
         if (planner === null) throw new Error("the world can be split");
         planner.planAll(world);
@@ -128,6 +133,19 @@ function subnetOf({ client, sourcePrefixLength }: Query): { bytes: Uint8Array; l
   if (sourcePrefixLength === null) return { bytes: client, length: null };
   const whole = client.length * sourcePrefixLength;
   return { bytes: client.map((octet, i) => (i < whole ? octet : 0)), length: whole * 8 };
+}
+
+/** What is remembered of other facts. */
+function lastGoodOf({ config }: Snapshot, before: Facts): LastGood {
+  const lastGood = new LastGood();
+  for (const service of config.services) {
+    for (const location of atlas.locations) {
+      const local = localise(service.policy, location, config);
+      for (const family of [4, 6] as const)
+        lastGood.remember(local, service, family, planFor(local, service, family, before, config).plan);
+    }
+  }
+  return lastGood;
 }
 
 function snapshotOf(policy: Policy, whenDown: Service["whenDown"]): Snapshot {

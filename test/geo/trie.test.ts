@@ -44,6 +44,19 @@ test.each<[string, Readonly<Record<string, number>>, string, number, number]>([
   expect(lookup(trie, parseAddress(address)!)).toEqual({ number, scope });
 });
 
+test("scopes of a class say at least what its answers depend on", () => {
+  const atlas = atlasOf(["192.0.2.0/24", "192.0.2.64/26", "10.0.0.0/8"].map((text) => parsePrefix(text)!));
+  const classes = classesBy(atlas, { "192.0.2.64/26": 1, "10.0.0.0/8": 2 });
+  const trie = compileClasses(atlas, classes, (number) => ({
+    ipv4: number === 0 ? 0 : 25,
+    ipv6: 7 * (1 - number),
+  }));
+  const scopeAt = (text: string): number => lookup(trie, parseAddress(text)!).scope;
+  expect(["10.1.2.3", "192.0.2.65", "192.0.2.1", "11.0.0.1", "2001:db8::1"].map(scopeAt)).toEqual([
+    25, 26, 26, 8, 7,
+  ]);
+});
+
 test("a family of one class costs a table and no node", () => {
   expect(compileClasses(atlasOf([]), Uint16Array.of(5)).nodes).toHaveLength(8192);
 });

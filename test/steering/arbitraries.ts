@@ -68,6 +68,12 @@ function policiesWith(minUps: fc.Arbitrary<number>): fc.Arbitrary<Policy> {
         ),
       }),
       fc.record({
+        kind: fc.constant("sticky" as const),
+        name: fc.constant(null),
+        minUp: minUps,
+        of: tie("policy"),
+      }),
+      fc.record({
         kind: fc.constant("failover" as const),
         name: fc.constant(null),
         minUp: minUps,
@@ -103,6 +109,14 @@ export const locations: fc.Arbitrary<Location> = fc.record({
 export const facts: fc.Arbitrary<Facts> = factsWith(
   fc.dictionary(fc.constantFrom(...memberIds), fc.double({ min: 0, max: 1, noNaN: true }), { maxKeys: 5 }),
 );
+
+/** Those with VIPs that are held down as well. */
+export const heldFacts: fc.Arbitrary<Facts> = fc
+  .tuple(facts, fc.record({ heldDown: fc.subarray(memberIds), unreleased: fc.subarray(memberIds) }))
+  .map(([world, held]) => ({
+    ...world,
+    verdicts: new Map([...world.verdicts, ...factsOf(held).verdicts]),
+  }));
 
 /** Those in which every VIP takes all that it is offered. */
 export const plainFacts: fc.Arbitrary<Facts> = factsWith(fc.constant({}));

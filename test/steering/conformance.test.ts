@@ -15,6 +15,7 @@ import {
   plan,
   pool,
   sharesOf,
+  sticky,
   TOKYO,
   weighted,
 } from "./world.ts";
@@ -32,6 +33,12 @@ const kinds: readonly { readonly kind: string; readonly policy: Policy }[] = [
   {
     kind: "failover of geo of weighted",
     policy: failover([geo({ default: weighted({ a: [1, us], b: [1, eu] }) }), ap]),
+  },
+  { kind: "sticky", policy: sticky(pool("web")) },
+  { kind: "failover of sticky", policy: failover([sticky(pool("web")), ap]) },
+  {
+    kind: "nearest of sticky of weighted",
+    policy: nearest(sticky(weighted({ a: [9, us], b: [1, eu], c: [1, ap] }))),
   },
   { kind: "weighted of nearest", policy: weighted({ a: [9, nearest(pool("web"))], b: [1, us] }) },
   {

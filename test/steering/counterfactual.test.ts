@@ -171,6 +171,8 @@ function choicesIn(local: LocalPolicy): readonly (readonly [string, number])[] {
       return local.alternatives.flatMap(choicesIn);
     case "fastest":
       return local.regions.flatMap(({ use }) => choicesIn(use));
+    case "sticky":
+      return choicesIn(local.of);
   }
 }
 

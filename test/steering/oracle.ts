@@ -55,6 +55,8 @@ class Reading {
             weight: facts.choiceWeights.get(`${policy.name ?? service}/${key}`) ?? weight,
           })),
         );
+      case "sticky":
+        return this.read(policy.of, region);
       case "failover":
         return firstOf(policy.order.map((child) => this.read(child, region)));
       case "geo":

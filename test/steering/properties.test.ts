@@ -7,10 +7,10 @@ import type { Policy } from "../../src/config/policy.ts";
 import { explain } from "../../src/steering/explain.ts";
 import type { Facts } from "../../src/steering/facts.ts";
 import { formatTrace } from "../../src/steering/format-trace.ts";
-import { type LocalPolicy, localKey, membersOf } from "../../src/steering/local.ts";
+import { hasSticky, type LocalPolicy, localKey, membersOf } from "../../src/steering/local.ts";
 import { localise } from "../../src/steering/localise.ts";
 import { Partitions, partition } from "../../src/steering/partition.ts";
-import { type Plan, planFor } from "../../src/steering/plan.ts";
+import { type Plan, planFor, type Share } from "../../src/steering/plan.ts";
 import { declaredMembers } from "../../src/steering/reach.ts";
 import { shapeOf } from "../../src/steering/shape.ts";
 import { facts, families, locations, plainFacts, plainPolicies, policies, whenDowns } from "./arbitraries.ts";
@@ -26,7 +26,12 @@ function sum(plan: Plan): number {
 /** By member, so that both families can be compared. */
 function byMember(plan: Plan): unknown {
   if (plan.kind !== "answer") return plan;
-  return { ...plan, shares: plan.shares.map(({ vip, share }) => [vip.replace(/\/ipv[46]$/, ""), share]) };
+  const named = ({ vip, share }: Share): unknown => [vip.replace(/\/ipv[46]$/, ""), share];
+  const sticky = plan.sticky && {
+    drawn: plan.sticky.drawn.map(named),
+    claims: plan.sticky.claims.map(({ member, wanted, share }) => [member, wanted, share]),
+  };
+  return { ...plan, shares: plan.shares.map(named), sticky };
 }
 
 describe("a plan", () => {
@@ -64,6 +69,35 @@ describe("a plan", () => {
           expect(sum(plan)).toBeCloseTo(1, 9);
         },
       ),
+    );
+  });
+
+  test("has a sticky part that is what of it is not drawn, member by member", () => {
+    fc.assert(
+      fc.property(
+        policies,
+        locations,
+        facts,
+        services,
+        families,
+        (policy, location, world, service, family) => {
+          const local = localise(policy, location, WORLD);
+          const { plan } = planFor(local, service, family, world, WORLD);
+          if (plan.kind !== "answer" || plan.sticky === null) return;
+          expect(hasSticky(local)).toBe(true);
+          const { drawn, claims } = plan.sticky;
+          for (const { vip, share } of plan.shares) {
+            const parts = [...drawn, ...claims].filter((one) => one.vip === vip);
+            expect(parts.reduce((all, part) => all + part.share, 0)).toBeCloseTo(share, 9);
+          }
+          expect(
+            sum({ ...plan, shares: drawn }) + claims.reduce((all, { share }) => all + share, 0),
+          ).toBeCloseTo(1, 9);
+          expect(claims.filter((claim) => claim.vip === null && claim.share > 0)).toEqual([]);
+          expect(claims.some(({ share }) => share > 0)).toBe(true);
+        },
+      ),
+      { numRuns: 1000 },
     );
   });
 
@@ -171,6 +205,7 @@ describe("a local policy", () => {
         for (const { node, isRoot } of nodesOf(localise(policy, location, WORLD))) {
           if (node.kind === "pool") expect(node.members.length).toBeGreaterThan(1);
           if (node.kind === "weighted") expect(node.choices.length).toBeGreaterThan(0);
+          if (node.kind === "sticky") expect(membersOf(node).size).toBeGreaterThan(1);
           if (node.kind === "fastest") expect(node.regions.length).toBeGreaterThan(1);
           if (node.kind !== "first") continue;
           const keys = node.alternatives.map(localKey);
@@ -207,6 +242,8 @@ describe("a local policy", () => {
           return node.alternatives;
         case "fastest":
           return node.regions.map(({ use }) => use);
+        case "sticky":
+          return [node.of];
       }
     };
     const all = (node: LocalPolicy): readonly LocalPolicy[] => [node, ...below(node).flatMap(all)];
@@ -266,6 +303,7 @@ describe("a partition", () => {
         };
       case "nearest":
       case "latency":
+      case "sticky":
         return { ...policy, of: again(policy.of) };
       case "weighted": {
         const choices = policy.choices.map((one) => ({

@@ -1,7 +1,8 @@
 /** Makes the decision of a trace again, from the trace alone: what it says is all that the decision rests on. */
 
-import type { VipId } from "../../src/config/config.ts";
+import type { MemberId, VipId } from "../../src/config/config.ts";
 import type { Plan } from "../../src/steering/plan.ts";
+import type { Sticky } from "../../src/steering/sticky.ts";
 import type { Trace, TraceNode, TraceStage } from "../../src/steering/trace.ts";
 
 /** What a node comes to, worked out from what stands in the trace under it. */
@@ -9,8 +10,7 @@ interface Replayed {
   /** Whether there is an address of the family under it. */
   readonly eligible: boolean;
   readonly take: number;
-  /** Of a member. */
-  readonly vip: VipId | null;
+  readonly node: TraceNode;
   readonly children: readonly { readonly replayed: Replayed; readonly part: number }[];
 }
 
@@ -21,7 +21,7 @@ const ROUNDING = 1e-9;
  * The plan that follows from a trace. Read are its facts, weights and rules, not its outcomes; members are weighed, and what
  * they take is handed out, by the rules that `Evaluation` gives.
  */
-export function replay({ stages, whenDown }: Trace): Plan {
+export function replay({ stages, whenDown, lastGood }: Trace): Plan {
   for (const stage of stages) {
     const root = replayNode(stage.root, stage);
     const lastResort = stage.asIfUp || stage.subject === "fallback";
@@ -29,8 +29,14 @@ export function replay({ stages, whenDown }: Trace): Plan {
     if (root.take === 0) continue;
     const shares = new Map<VipId, number>();
     handOut(root, 1, shares);
-    return { kind: "answer", shares: Array.from(shares, ([vip, share]) => ({ vip, share })), lastResort };
+    return {
+      kind: "answer",
+      shares: Array.from(shares, ([vip, share]) => ({ vip, share })),
+      sticky: isSticky(root) ? stickyOf(root) : null,
+      lastResort,
+    };
   }
+  if (lastGood !== null) return lastGood;
   return whenDown === "servfail" ? { kind: "servfail" } : { kind: "nodata", lastResort: true };
 }
 
@@ -38,25 +44,28 @@ function replayNode(node: TraceNode, stage: TraceStage): Replayed {
   if (node.kind === "member") return replayMember(node, stage);
   const children = node.children.map((child) => replayNode(child, stage));
   const isByWeight = node.kind === "pool" || node.kind === "weighted";
-  return isByWeight ? byWeight(node, children) : inOrder(node, children);
+  if (isByWeight) return byWeight(node, children);
+  return node.kind === "sticky" ? allOf(node, children) : inOrder(node, children);
 }
 
-function replayMember({ vip, weighs, facts }: TraceNode, { reserves, asIfUp }: TraceStage): Replayed {
+function replayMember(node: TraceNode, { reserves, asIfUp }: TraceStage): Replayed {
+  const { vip, weighs, facts } = node;
   let up = true;
   let take = 1;
   let weight = weighs ?? 0;
   for (const fact of facts) {
-    if (fact.kind === "verdict") up = fact.up;
+    if (fact.kind === "verdict") up = fact.up || (reserves && fact.isSpare);
     if (fact.kind === "take") take = fact.take;
     if (fact.kind === "weight") weight = fact.overridden;
   }
   if (facts.some(({ kind }) => kind === "drained")) weight = 0;
   const isUsed = vip !== null && (up || asIfUp) && (weight > 0 || reserves);
-  return { eligible: vip !== null, take: isUsed ? take : 0, vip, children: [] };
+  return { eligible: vip !== null, take: isUsed ? take : 0, node, children: [] };
 }
 
 /** The node takes as much as its best child; a child's part is by weight and take. */
-function byWeight({ minUp, children: nodes }: TraceNode, children: readonly Replayed[]): Replayed {
+function byWeight(node: TraceNode, children: readonly Replayed[]): Replayed {
+  const { minUp, children: nodes } = node;
   const weighed = children.map((replayed, i) => ({ replayed, weight: nodes[i]?.weight ?? 0 }));
   let inAll = 0;
   let up = 0;
@@ -72,7 +81,7 @@ function byWeight({ minUp, children: nodes }: TraceNode, children: readonly Repl
   return {
     eligible: children.some(({ eligible }) => eligible),
     take: up >= (minUp - ROUNDING) * inAll ? take : 0,
-    vip: null,
+    node,
     children: weighed.map(({ replayed, weight }) => ({
       replayed,
       part: taken === 0 ? 0 : (weight * replayed.take) / taken,
@@ -81,7 +90,7 @@ function byWeight({ minUp, children: nodes }: TraceNode, children: readonly Repl
 }
 
 /** Each child takes its fraction of what those before it left. */
-function inOrder({ minUp }: TraceNode, children: readonly Replayed[]): Replayed {
+function inOrder(node: TraceNode, children: readonly Replayed[]): Replayed {
   let rest = 1;
   let taken = 0;
   const offered = children.map((replayed) => {
@@ -94,13 +103,66 @@ function inOrder({ minUp }: TraceNode, children: readonly Replayed[]): Replayed 
   const up = children.filter(({ take }) => take > 0).length;
   return {
     eligible: eligible > 0,
-    take: up >= (minUp - ROUNDING) * eligible ? 1 - rest : 0,
-    vip: null,
+    take: up >= (node.minUp - ROUNDING) * eligible ? 1 - rest : 0,
+    node,
     children: offered.map(({ replayed, own }) => ({ replayed, part: taken === 0 ? 0 : own / taken })),
   };
 }
 
-function handOut({ vip, children }: Replayed, share: number, shares: Map<VipId, number>): void {
+/** All that is below, if enough of that is up. */
+function allOf(node: TraceNode, children: readonly Replayed[]): Replayed {
+  const [only] = children;
+  if (only === undefined) throw new Error("sticky of nothing");
+  const take = partUp(only) >= node.minUp - ROUNDING ? only.take : 0;
+  return { eligible: only.eligible, take, node, children: [{ replayed: only, part: only.take > 0 ? 1 : 0 }] };
+}
+
+/** By weight, or where there are none by count. */
+function partUp({ node, take, children }: Replayed): number {
+  if (node.kind === "member") return take > 0 ? 1 : 0;
+  const weighed = children
+    .filter(({ replayed }) => replayed.eligible)
+    .map(({ replayed }) => ({ weight: replayed.node.weight ?? 1, up: partUp(replayed) }));
+  const all = weighed.reduce((sum, { weight }) => sum + weight, 0);
+  return all === 0 ? 0 : weighed.reduce((sum, { weight, up }) => sum + weight * up, 0) / all;
+}
+
+function isSticky({ node, children }: Replayed): boolean {
+  return node.kind === "sticky" || children.some(({ replayed, part }) => part > 0 && isSticky(replayed));
+}
+
+/** What is drawn for each query, and what members below something sticky want and have. */
+function stickyOf(root: Replayed): Sticky {
+  const drawn = new Map<VipId, number>();
+  const claims = new Map<MemberId, { vip: VipId | null; wanted: number; share: number }>();
+  const walk = ({ node, take, children }: Replayed, wanted: number, share: number, below: boolean): void => {
+    if (wanted === 0 && share === 0) return;
+    if (node.kind === "member") {
+      const id = node.title.split(" > ").at(-1) as MemberId;
+      const claim = claims.get(id) ?? { vip: node.vip, wanted: 0, share: 0 };
+      claim.wanted += wanted;
+      claim.share += share;
+      if (below) claims.set(id, claim);
+      else if (node.vip !== null && share > 0) drawn.set(node.vip, (drawn.get(node.vip) ?? 0) + share);
+    }
+    const declared = node.children.reduce((sum, child) => sum + (child.declared ?? 0), 0);
+    for (const [i, { replayed, part }] of children.entries()) {
+      const weight = replayed.node.declared;
+      const inOrderNow = take > 0 ? part : Number(i === 0);
+      const own = weight === null ? inOrderNow : declared === 0 ? 0 : weight / declared;
+      walk(replayed, wanted * own, share * part, below || node.kind === "sticky");
+    }
+  };
+  walk(root, 1, 1, false);
+  return {
+    drawn: Array.from(drawn, ([vip, share]) => ({ vip, share })),
+    claims: Array.from(claims, ([member, claim]) => ({ member, ...claim })).toSorted((a, b) =>
+      a.member < b.member ? -1 : 1,
+    ),
+  };
+}
+
+function handOut({ node: { vip }, children }: Replayed, share: number, shares: Map<VipId, number>): void {
   if (share === 0) return;
   if (vip !== null) shares.set(vip, (shares.get(vip) ?? 0) + share);
   for (const { replayed, part } of children) handOut(replayed, share * part, shares);

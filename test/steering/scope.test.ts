@@ -2,12 +2,13 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { PREFIX_BITS } from "../../src/book/pick.ts";
 import type { RegionId } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
-import { compileClasses, leafClass, leafScope, lookupClass } from "../../src/geo/trie.ts";
+import { compileClasses, leafClass, leafScope, lookupClass, NO_BITS } from "../../src/geo/trie.ts";
 import type { RankedRegion } from "../../src/health/rtt.ts";
 import type { Facts } from "../../src/steering/facts.ts";
-import { type LocalPolicy, localKey } from "../../src/steering/local.ts";
+import { hasSticky, type LocalPolicy, localKey } from "../../src/steering/local.ts";
 import { localise } from "../../src/steering/localise.ts";
 import { Partitions } from "../../src/steering/partition.ts";
 import { planFor } from "../../src/steering/plan.ts";
@@ -75,7 +76,10 @@ test(`of ${PAIRS} pairs of a policy and a client each has the widest scope that 
     const partitions = new Partitions(atlas.locations, WORLD);
     const truths = { 4: new Truth(networks, 4), 6: new Truth(networks, 6) };
     for (const policy of some) {
-      const { nodes } = compileClasses(atlas, partitions.of(policy).classOf);
+      const { classOf, isSticky } = partitions.of(policy);
+      const { nodes } = compileClasses(atlas, classOf, (number) =>
+        isSticky[number] ? PREFIX_BITS : NO_BITS,
+      );
       const classes = partitions.classes(policy).map(localKey);
       const answers = { 4: new Answers(truths[4], policy), 6: new Answers(truths[6], policy) };
       for (let i = 0; i < CLIENTS_PER_POLICY; i += 1) {
@@ -90,6 +94,7 @@ test(`of ${PAIRS} pairs of a policy and a client each has the widest scope that 
         lengths.add(family * 1_000 + scope);
         if (scope === 0) continue;
         narrow += 1;
+        if (answers[family].isByPrefix(client, scope)) continue;
         if (!answers[family].isShown(client, scope)) unshown += 1;
       }
     }
@@ -123,8 +128,23 @@ class Answers {
   faultOf(client: number, scope: number, key: string): string | null {
     if (this.#keys[this.#truth.pieceAt(client)] !== key) return "another class";
     if (this.#others(client, scope).length > 0) return "more than one class within";
+    if (hasSticky(this.#localAt(client)) && scope < this.#prefixBits) return "more than one bucket within";
+    if (this.isByPrefix(client, scope)) return null;
     const isTooLong = scope > 0 && this.#others(client, scope - 1).length === 0;
     return isTooLong ? "one bit shorter would be true as well" : null;
+  }
+
+  /** Whether a scope ends where buckets do: one bit shorter would hold two of them, for any table in which they differ. */
+  isByPrefix(client: number, scope: number): boolean {
+    return scope === this.#prefixBits && hasSticky(this.#localAt(client));
+  }
+
+  get #prefixBits(): number {
+    return this.#truth.family === 4 ? PREFIX_BITS.ipv4 : PREFIX_BITS.ipv6;
+  }
+
+  #localAt(client: number): LocalPolicy {
+    return this.#locals[this.#truth.pieceAt(client)]!;
   }
 
   /** Whether there are facts for which a scope one bit shorter is false in what it answers. */
@@ -136,7 +156,7 @@ class Answers {
   /** The pieces of a client's prefix that have another local policy. */
   #others(client: number, length: number): readonly number[] {
     const { starts, family } = this.#truth;
-    const size = 2 ** (WIDTH[family] - length);
+    const size = Math.max(1, 2 ** (WIDTH[family] - length));
     const first = Math.floor(client / size) * size;
     const key = this.#keys[this.#truth.pieceAt(client)];
     const others: number[] = [];

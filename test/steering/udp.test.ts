@@ -13,7 +13,7 @@ import { SocketSet } from "../../src/serve/socket-set.ts";
 import { systemCalls } from "../../src/serve/system.ts";
 import { UdpWorkers } from "../../src/serve/udp-workers.ts";
 import type { Facts } from "../../src/steering/facts.ts";
-import { localKey } from "../../src/steering/local.ts";
+import { hasSticky, localKey } from "../../src/steering/local.ts";
 import { localise } from "../../src/steering/localise.ts";
 import { type Plan, planFor } from "../../src/steering/plan.ts";
 import { counterRow, newCounters } from "../../src/telemetry/counters.ts";
@@ -177,7 +177,10 @@ class World {
     if (scope === null) return "no ECS";
     const { starts, locations } = this.#truths[family];
     const truth = this.#truths[family];
-    const size = 2 ** (WIDTH[family] - scope);
+    const local = localise(service.policy, locations[truth.pieceAt(client)]!, WORLD);
+    const isTooShort = hasSticky(local) && scope < (family === 4 ? 24 : 56);
+    if (isTooShort) return "a scope with several buckets";
+    const size = Math.max(1, 2 ** (WIDTH[family] - scope));
     const first = Math.floor(client / size) * size;
     const keys = new Set<string>();
     for (let i = truth.pieceAt(first); i < starts.length && starts[i]! < first + size; i += 1)

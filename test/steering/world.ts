@@ -190,6 +190,10 @@ export function latency(of: Policy, minUp = 0): Policy {
   return { kind: "latency", name: null, minUp, of, prefixes: [], asns: [] };
 }
 
+export function sticky(of: Policy, minUp = 0): Policy {
+  return { kind: "sticky", name: null, minUp, of };
+}
+
 export function location(parts: Partial<Location>): Location {
   return { ...NOWHERE, ...parts };
 }

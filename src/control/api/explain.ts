@@ -1,7 +1,8 @@
 /** Why clients at an address get the answers they get, and what they would get if. */
 
 import Type, { type Static } from "typebox";
-import type { Config, Service } from "../../config/config.ts";
+import { PREFIX_BITS } from "../../book/pick.ts";
+import type { Config, Service, VipId } from "../../config/config.ts";
 import { type Explanation, formatExplanation, formatLocation } from "../../steering/explain.ts";
 import { formatCounterfactual, formatMargin, formatSupposition } from "../../steering/format-trace.ts";
 import type { Supposition } from "../../steering/suppose.ts";
@@ -82,6 +83,16 @@ const explanationSchema = object(
         share: nullable(shareSchema),
       },
       { description: "the VIP that a query gets in this second; null: none" },
+    ),
+    sticky: nullable(
+      object(
+        {
+          bucket: Type.Integer({ description: "which bucket the client's /24 or /56 is in, from 0" }),
+          buckets: Type.Integer({ description: "of how many" }),
+          share: nullable(shareSchema),
+        },
+        { description: "the VIP that has the client at any time; null: nothing of the plan is sticky" },
+      ),
     ),
     counterfactual: object(
       {
@@ -182,14 +193,15 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
     family = 6;
     explained = explainIn(6);
   }
-  const { service, scopePrefixLength, explanation, picked, atMs, counterfactual } = explained;
+  const { service, scopePrefixLength, explanation, picked, sticky, atMs, counterfactual } = explained;
   const { config } = desk.snapshot();
   const { continent, country, subdivision, asn, labels } = explanation.location;
   const hasAnswer = type !== "HTTPS" || service.https !== null;
   const plan: PlanView = hasAnswer
     ? planView(explanation.plan, config)
     : { kind: "nodata", lastResort: false, shares: [] };
-  const pick = plan.shares.find(({ vip }) => vip === picked) ?? null;
+  const shareOf = (one: VipId | null): ShareView | null => plan.shares.find(({ vip }) => vip === one) ?? null;
+  const pick = shareOf(picked);
   const applied = appliedOverrides(explanation.trace, desk.overrides(), config, desk.nowMs());
   return {
     name,
@@ -213,6 +225,7 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
     family: family === 4 ? "ipv4" : "ipv6",
     plan,
     pick: { at: formatMoment(atMs), share: pick },
+    sticky: sticky && { bucket: sticky.bucket, buckets: sticky.buckets, share: shareOf(sticky.vip) },
     counterfactual:
       counterfactual.kind === "none"
         ? { changes: [], plan: null }
@@ -238,7 +251,7 @@ function explainedOr404(outcome: ExplainOutcome): Explained {
 
 function linesFor(
   question: Question,
-  { service, scopePrefixLength, explanation, atMs, counterfactual }: Explained,
+  { service, scopePrefixLength, explanation, sticky, atMs, counterfactual }: Explained,
   plan: PlanView,
   pick: ShareView | null,
   applied: readonly Override[],
@@ -250,12 +263,23 @@ function linesFor(
     ...(whatIf.length === 0 ? [] : [`if ${whatIf.join(" and ")}:`]),
     ...formatExplanation(explanation),
     ...answerLines(type, service, plan),
+    ...(sticky === null ? [] : [bucketLine(question.address, sticky, plan)]),
     ...(pick === null || plan.shares.length < 2 ? [] : [`${pick.address} at ${formatMoment(atMs)}`]),
     `ECS scope /${scopePrefixLength}, TTL ${service.ttlSeconds} s`,
     ...marginsOf(explanation.trace).map(formatMargin),
     formatCounterfactual(counterfactual),
     ...applied.map(describeOverride),
   ];
+}
+
+function bucketLine(
+  { family }: IpAddress,
+  { bucket, buckets, vip }: NonNullable<Explained["sticky"]>,
+  { shares }: PlanView,
+): string {
+  const bits = family === 4 ? PREFIX_BITS.ipv4 : PREFIX_BITS.ipv6;
+  const address = shares.find((share) => share.vip === vip)?.address;
+  return `sticky: the client's /${bits} is in bucket ${bucket} of ${buckets}, which is with ${address ?? "nobody"}`;
 }
 
 function whoAsks({ client, resolver, steeredBy }: Question): string {

@@ -86,6 +86,32 @@ describe("POST /v1/explain", () => {
     }
   });
 
+  test("of what is sticky says which bucket the client is in, and who has that", async () => {
+    const policy = "{ weighted: { all: { weight: 60, use: { sticky: mix } }, web/us-east: 40 } }";
+    const config = `${CONFIG}  cart.test.example: { ttl: 5s, policy: ${policy} }\n  same.test.example: { ttl: 5s, policy: { sticky: mix } }\n`;
+    const api = await TestApi.open(new Node(new Folder({ "meridian.yaml": config })));
+    for (const [client, bits] of [
+      [GB, 24],
+      ["2001:db8:1:2::1", 56],
+    ] as const) {
+      const { body } = await ask(api, "same.test.example", "A", client);
+      const { bucket, buckets, share } = body.sticky;
+      expect(api.node.dns.addresses("same.test.example", client)).toEqual([share.address]);
+      expect(body.pick.share).toEqual(share);
+      expect(body.scopePrefixLength).toBeGreaterThanOrEqual(bits);
+      expect(body.plan.shares.map(({ probability }: { probability: number }) => probability)).toEqual([
+        0.5, 0.5,
+      ]);
+      expect(body.lines).toContain(
+        `sticky: the client's /${bits} is in bucket ${bucket} of ${buckets}, which is with ${share.address}`,
+      );
+      expect([bucket < buckets, buckets]).toEqual([true, 251]);
+      const some = await ask(api, "cart.test.example", "A", client);
+      expect(some.body.sticky).toMatchObject({ bucket, share: { address: share.address } });
+    }
+    expect((await ask(api, WWW, "A", GB)).body.sticky).toBeNull();
+  });
+
   test("explains an alias as the service that it is steered as", async () => {
     const api = await TestApi.open();
     const { body } = await ask(api, "Shop.Test.Example.", "A", GB);
