@@ -62,12 +62,13 @@ export class Matrix {
   take(report: Report, nowMs: number): readonly VipId[] | null {
     const cell = this.#cellFor(report.vip, report.vantage);
     if (cell === null || (cell.reportedAtMs !== null && report.atMs <= cell.reportedAtMs)) return null;
+    const before = lasting(cell, report.atMs);
     cell.reportedAtMs = report.atMs;
     cell.column.reportedAtMs = Math.max(cell.column.reportedAtMs ?? report.atMs, report.atMs);
     const { outcome } = report;
     cell.error = outcome.kind === "failure" ? { class: outcome.error, detail: outcome.detail } : null;
     cell.timings = outcome.timings;
-    const standing = afterProbe(lasting(cell), outcome.kind, cell.row.check);
+    const standing = afterProbe(before, outcome.kind, cell.row.check);
     return this.#change(cell, standing, nowMs <= staleAfter(cell, report.atMs));
   }
 
@@ -133,7 +134,7 @@ export class Matrix {
     }
   }
 
-  /** Sets an opinion from before a restart. It has no vote until the vantage reports, but `rise` and `fall` go on from it. */
+  /** Sets an opinion from before a restart. It has no vote until the vantage reports, but `rise` goes on from it. */
   recall(vip: VipId, vantage: VantageId, opinion: Opinion): void {
     const cell = this.#rows.get(vip)?.cells.get(vantage);
     // Failures in a row are not stored, so one that was degraded starts anew as healthy.
@@ -242,12 +243,14 @@ function emptyCell(row: Row, column: Column, freshMs: number): Cell {
 }
 
 /**
- * What a new report goes on from. That a VIP answered before its last report went stale is no vote for it now: a vantage
+ * What a new report goes on from. That a VIP answered before the last report went stale is no vote for it now: a vantage
  * that comes back in an outage and sees it fail would else bring it back, until it has failed `fall` times. That
- * it did not answer is remembered, so that `rise` successes are asked of it.
+ * it did not answer is remembered, so that `rise` successes are asked of it. The times of the reports decide, not when
+ * somebody looked, so that all nodes judge alike.
  */
-function lasting({ fresh, standing }: Cell): Standing {
-  return fresh || standing.opinion === "unhealthy" ? standing : UNKNOWN;
+function lasting(cell: Cell, atMs: number): Standing {
+  const isFresh = cell.reportedAtMs !== null && atMs <= staleAfter(cell, cell.reportedAtMs);
+  return isFresh || cell.standing.opinion === "unhealthy" ? cell.standing : UNKNOWN;
 }
 
 function isKnown(cell: Cell): boolean {

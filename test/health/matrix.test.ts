@@ -96,10 +96,11 @@ function countAnew(reports: readonly Report[], nowMs: number) {
     const own = reports.filter((report) => report.vantage === vantage && report.vip === id);
     const last = own.at(-1);
     if (last === undefined || nowMs > last.atMs + FRESH_MS) return null;
-    const { opinion } = own.reduce(
-      (standing, { outcome }) => afterProbe(standing, outcome.kind, check),
-      UNKNOWN,
-    );
+    const { opinion } = own.reduce((standing, { atMs, outcome }, i) => {
+      const isFresh = atMs <= (own[i - 1]?.atMs ?? 0) + FRESH_MS;
+      const before = isFresh || standing.opinion === "unhealthy" ? standing : UNKNOWN;
+      return afterProbe(before, outcome.kind, check);
+    }, UNKNOWN);
     return opinion === "unknown" ? null : opinion;
   };
   const isContradicted = (vantage: VantageId, id: VipId): boolean => {
