@@ -35,9 +35,10 @@ export class LastGood implements LastGoodView {
   recall(local: LocalPolicy, service: Named, family: 4 | 6): Answer | null {
     const plan = this.#plans.get(keyOf(local, service, family));
     if (plan === undefined) return null;
-    const vips = new Set<VipId | undefined>();
-    for (const { ipv4, ipv6 } of membersOf(local)) vips.add((family === 4 ? ipv4 : ipv6)?.id);
-    return plan.shares.every(({ vip }) => vips.has(vip)) ? plan : null;
+    const vips = new Set<VipId | null>([null]);
+    for (const { ipv4, ipv6 } of membersOf(local)) vips.add((family === 4 ? ipv4 : ipv6)?.id ?? null);
+    const held = [...plan.shares, ...(plan.sticky?.claims ?? [])];
+    return held.every(({ vip }) => vips.has(vip)) ? plan : null;
   }
 
   /** Takes note of a plan that has just been made; one that is a last resort itself changes nothing. */

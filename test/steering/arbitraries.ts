@@ -125,6 +125,9 @@ function factsWith(takes: fc.Arbitrary<Readonly<Record<string, number>>>): fc.Ar
   return fc
     .record({
       down: fc.subarray(memberIds),
+      heldDown: fc.subarray(memberIds, { maxLength: 3 }),
+      unreleased: fc.subarray(memberIds, { maxLength: 2 }),
+      remembers: fc.boolean(),
       drained: fc.subarray(memberIds, { maxLength: 4 }),
       takes,
       memberWeights: fc.dictionary(fc.constantFrom(...memberIds), weights, { maxKeys: 3 }),
@@ -137,6 +140,11 @@ function factsWith(takes: fc.Arbitrary<Readonly<Record<string, number>>>): fc.Ar
 export const families: fc.Arbitrary<4 | 6> = fc.constantFrom(4, 6);
 
 export const whenDowns: fc.Arbitrary<Service["whenDown"]> = fc.oneof(
-  fc.constantFrom({ kind: "all" } as const, { kind: "nodata" } as const, { kind: "servfail" } as const),
+  fc.constantFrom(
+    { kind: "all" } as const,
+    { kind: "lastGood" } as const,
+    { kind: "nodata" } as const,
+    { kind: "servfail" } as const,
+  ),
   fc.constantFrom(...poolIds).map((id) => ({ kind: "fallback", pool: id }) as const),
 );

@@ -73,11 +73,12 @@ function run(command: string): string {
 }
 
 function whenDownOf(word: string): Service["whenDown"] {
-  if (word === "all" || word === "nodata" || word === "servfail") return { kind: word };
+  if (word === "all" || word === "lastGood" || word === "nodata" || word === "servfail")
+    return { kind: word };
   return { kind: "fallback", pool: word as PoolId };
 }
 
-/** `down MEMBER`, `up MEMBER`, `drained MEMBER`, `take MEMBER N`, `load MEMBER N`, `weight MEMBER N`, `choice POLICY/KEY N`, `rtt REGION MS`. */
+/** `down MEMBER`, `held-down MEMBER`, `remembers`, `up MEMBER`, `drained MEMBER`, `take MEMBER N`, `load MEMBER N`, `weight MEMBER N`, `choice POLICY/KEY N`, `rtt REGION MS`. */
 function factsFrom(lines: readonly string[]): Facts {
   const words = lines.map((line) => line.split(" "));
   const subjects = (kind: string): readonly string[] =>
@@ -88,6 +89,8 @@ function factsFrom(lines: readonly string[]): Facts {
     );
   const spec: FactSpec = {
     down: subjects("down"),
+    heldDown: subjects("held-down"),
+    remembers: words.some(([first]) => first === "remembers"),
     drained: subjects("drained"),
     takes: numbers("take"),
     loads: numbers("load"),

@@ -10,7 +10,7 @@ const [pool, other] = [...WORLD.pools.values()];
 const local = localPool(pool!, []);
 const vip = pool!.members[0]!.ipv4!.id;
 const service = { label: "www.example" };
-const up: Plan = { kind: "answer", shares: [{ vip, share: 1 }], sticky: null, lastResort: false };
+const up = { kind: "answer", shares: [{ vip, share: 1 }], sticky: null, lastResort: false } as const;
 
 function knowing(plan: Plan, of: LocalPolicy = local): LastGood {
   const lastGood = new LastGood();
@@ -67,6 +67,16 @@ describe("the last good plan", () => {
   test("is not known when one of its VIPs has gone", () => {
     const gone = { ...up, shares: [...up.shares, { vip: `${vip}-gone` as VipId, share: 1 }] };
     expect(knowing(gone).recall(local, service, 4)).toBeNull();
+    const claim = { member: pool!.members[0]!.id, wanted: 1, share: 1 };
+    const claiming = (claimed: VipId | null): Plan => ({
+      ...up,
+      sticky: { drawn: [], claims: [{ ...claim, vip: claimed }] },
+    });
+    expect(knowing(claiming(`${vip}-gone` as VipId)).recall(local, service, 4)).toBeNull();
+    for (const claimed of [vip, null]) {
+      const plan = claiming(claimed);
+      expect(knowing(plan).recall(local, service, 4)).toBe(plan);
+    }
   });
 
   test("is forgotten with its policy", () => {

@@ -82,7 +82,9 @@ class Reading {
   #member(one: Member, region: RegionId | null): Shares | null {
     const vip = this.#question.family === 4 ? one.ipv4 : one.ipv6;
     if (vip === null || (region !== null && one.region !== region)) return null;
-    if (this.#question.facts.verdicts.get(vip.id)?.up === false) return null;
+    const verdict = this.#question.facts.verdicts.get(vip.id);
+    const waits = typeof verdict?.hold?.untilMs === "number";
+    if (verdict?.up === false && !(waits && this.#reserves)) return null;
     return this.#weight(one) > 0 || this.#reserves ? new Map([[one.id, 1]]) : null;
   }
 

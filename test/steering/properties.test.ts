@@ -101,7 +101,7 @@ describe("a plan", () => {
     );
   });
 
-  test("never holds a VIP that is down, except as the last resort", () => {
+  test("never holds a VIP that is down, except as the last resort, or held down for a time and nothing else is up", () => {
     fc.assert(
       fc.property(
         policies,
@@ -110,9 +110,18 @@ describe("a plan", () => {
         services,
         families,
         (policy, location, world, service, family) => {
-          const { plan } = planFor(localise(policy, location, WORLD), service, family, world, WORLD);
+          const { plan, attempts } = planFor(
+            localise(policy, location, WORLD),
+            service,
+            family,
+            world,
+            WORLD,
+          );
           if (plan.kind !== "answer" || plan.lastResort) return;
-          expect(plan.shares.filter(({ vip }) => world.verdicts.get(vip)?.up === false)).toEqual([]);
+          const verdicts = plan.shares.flatMap(({ vip }) => world.verdicts.get(vip) ?? []);
+          const isDown = verdicts.filter(({ up }) => !up);
+          expect(isDown.filter(({ hold }) => (hold?.untilMs ?? null) === null)).toEqual([]);
+          if (isDown.length > 0) expect(attempts[0]?.evaluation.take).toBe(0);
         },
       ),
     );
@@ -332,7 +341,10 @@ describe("a trace", () => {
           const { plan, trace } = explain({ ...service, policy }, location, family, world, WORLD);
           const last = trace.stages.at(-1);
           const kept = last?.root.kept.map(({ vip, share }) => ({ vip, share })) ?? [];
-          if (plan.kind === "answer") {
+          if (trace.lastGood !== null) {
+            expect(kept).toEqual([]);
+            expect(trace.lastGood).toEqual(plan);
+          } else if (plan.kind === "answer") {
             expect(kept.map(({ vip }) => vip)).toEqual(plan.shares.map(({ vip }) => vip));
             for (const [i, { share }] of plan.shares.entries()) expect(kept[i]?.share).toBeCloseTo(share, 12);
           } else {

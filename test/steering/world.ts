@@ -18,8 +18,9 @@ import type { RankedRegion } from "../../src/health/rtt.ts";
 import type { Hold, Verdict } from "../../src/health/verdict.ts";
 import type { Facts } from "../../src/steering/facts.ts";
 import { LastGood } from "../../src/steering/last-good.ts";
+import { type LocalPolicy, membersOf } from "../../src/steering/local.ts";
 import { localise } from "../../src/steering/localise.ts";
-import { type Planned, planFor } from "../../src/steering/plan.ts";
+import { type Plan, type Planned, planFor } from "../../src/steering/plan.ts";
 
 export interface MemberSpec {
   readonly region: string;
@@ -231,6 +232,8 @@ export interface FactSpec {
   readonly memberWeights?: Readonly<Record<string, number>>;
   readonly choiceWeights?: Readonly<Record<string, number>>;
   readonly drained?: readonly string[];
+  /** Whether the last good answer to everything was every VIP alike; otherwise none is known. */
+  readonly remembers?: boolean;
   /** By region; of others the RTT is 500 ms by distance. */
   readonly rttMs?: Readonly<Record<string, number>>;
 }
@@ -246,6 +249,7 @@ export function factsOf(spec: FactSpec = {}): Facts {
     memberWeights = {},
     choiceWeights = {},
     drained = [],
+    remembers = false,
     rttMs = {},
   } = spec;
   return {
@@ -272,12 +276,20 @@ export function factsOf(spec: FactSpec = {}): Facts {
           )
           .sort((a, b) => a.rttMs - b.rttMs),
     },
-    lastGood: new LastGood(),
+    lastGood: remembers ? { recall: everyVip } : new LastGood(),
   };
 }
 
+function everyVip(local: LocalPolicy, _service: unknown, family: 4 | 6): Plan & { readonly kind: "answer" } {
+  const members = [...membersOf(local)].map(({ ipv4, ipv6 }) => (family === 4 ? ipv4 : ipv6));
+  const vips = members.filter((vip) => vip !== null);
+  const shares = vips.map(({ id }) => ({ vip: id, share: 1 / vips.length }));
+  return { kind: "answer", shares, sticky: null, lastResort: false };
+}
+
 function downWith(members: readonly string[], hold: Hold | null): readonly [VipId, Verdict][] {
-  return members.flatMap(bothVips).map((vip) => [vip, verdict(vip, { up: false, hold })]);
+  const why = hold === null ? {} : { reason: "up for 3 of 3 vantages, held down" };
+  return members.flatMap(bothVips).map((vip) => [vip, verdict(vip, { up: false, hold, ...why })]);
 }
 
 function bothVips(memberId: string): readonly VipId[] {
