@@ -66,8 +66,10 @@ function askOverUdp(attempt: Attempt, address: string, spec: DnsProbeSpec, query
     attempt.waitFor("a connection, after a truncated response");
     askOverTcp(attempt, address, spec, query);
   });
+  // An event, because as a callback it would be called for an error too.
+  socket.once("connect", () => socket.send(query.octets));
   // Connected, so that nobody else's datagrams come in, and a closed port is told.
-  socket.connect(spec.port, address, () => socket.send(query.octets));
+  socket.connect(spec.port, address);
   attempt.onEnd(() => socket.close());
 }
 

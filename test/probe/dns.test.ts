@@ -143,6 +143,12 @@ test("over udp what does not answer the query is waited past", async () => {
   expect(outcome).toMatchObject({ detail: "expected NOERROR, got NXDOMAIN" });
 });
 
+test("over udp an address that cannot be reached is unreachable", async () => {
+  // Nobody may send there without asking for it, whatever network the machine is in.
+  const outcome = await probeDns("255.255.255.255", dnsSpec(53), 2_000, never);
+  expect(outcome).toMatchObject({ error: "unreachable", detail: expect.stringContaining("EACCES") });
+});
+
 test("over udp silence times out", async () => {
   const outcome = await probeDns("127.0.0.1", dnsSpec(await serve(() => [])), 100, never);
   expect(outcome).toMatchObject({ error: "timeout", detail: "waited 100 ms for the response" });
