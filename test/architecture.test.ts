@@ -29,7 +29,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "telemetry/samples.ts",
   ],
   serve: ["wire", "book", "answer", "dnssec", "config/config.ts", "config/cookie-secrets.ts", "telemetry"],
-  probe: ["wire", "config", "health"],
+  // ICMP needs a socket that Node cannot open.
+  probe: ["wire", "config", "health", "serve/endpoint.ts", "serve/system.ts"],
   telemetry: [],
   control: [
     "answer/replay.ts",
