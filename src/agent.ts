@@ -2,8 +2,10 @@
 
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
+import type { ProbeSpec } from "./config/config.ts";
 import { type Clock, processClock } from "./probe/clock.ts";
 import { Contact } from "./probe/contact.ts";
+import { icmpProblem } from "./probe/icmp.ts";
 import { mergeTargets, type SharedTarget } from "./probe/merge.ts";
 import { probe } from "./probe/probe.ts";
 import { checkHello, type Target } from "./probe/protocol.ts";
@@ -41,6 +43,7 @@ export async function runAgent(options: AgentOptions): Promise<Agent> {
 
   const stopping = new AbortController();
   const asked = new Map<ReportStream, readonly Target[]>();
+  let toldOfIcmp = false;
   let shared: ReadonlyMap<string, SharedTarget<ReportStream>> = new Map();
 
   const schedule = new Schedule({
@@ -78,6 +81,12 @@ export async function runAgent(options: AgentOptions): Promise<Agent> {
       onHeard: () => contact.heard(),
       onTargets: (targets) => {
         asked.set(stream, targets);
+        if (!toldOfIcmp && targets.some(({ probe: spec }) => needsIcmp(spec))) {
+          toldOfIcmp = true;
+          const problem = icmpProblem();
+          if (problem !== null)
+            log.error({ problem }, "cannot make ICMP probes, so this vantage has no vote by them");
+        }
         shared = mergeTargets(asked);
         schedule.replace(shared);
       },
@@ -95,4 +104,10 @@ export async function runAgent(options: AgentOptions): Promise<Agent> {
       log.info("agent stopped");
     },
   };
+}
+
+function needsIcmp(spec: ProbeSpec): boolean {
+  return (
+    spec.kind === "icmp" || (spec.kind === "calculated" && spec.of.some((part) => needsIcmp(part.probe)))
+  );
 }

@@ -83,7 +83,7 @@ export interface Check {
 export type ProbeSpec = SingleProbeSpec | CalculatedProbeSpec;
 
 /** A probe that looks for itself. */
-export type SingleProbeSpec = HttpProbeSpec | TcpProbeSpec | DnsProbeSpec | GrpcProbeSpec;
+export type SingleProbeSpec = HttpProbeSpec | TcpProbeSpec | DnsProbeSpec | GrpcProbeSpec | IcmpProbeSpec;
 
 /** What every probe is judged by besides its own expectations. */
 interface CommonProbeSpec {
@@ -184,6 +184,11 @@ export interface GrpcProbeSpec extends CommonProbeSpec {
   readonly host: string | null;
   /** "": the server as a whole. */
   readonly service: string;
+}
+
+/** An ICMP echo. */
+interface IcmpProbeSpec extends CommonProbeSpec {
+  readonly kind: "icmp";
 }
 
 /** Several probes of one VIP at the same time, of which so many must succeed. */

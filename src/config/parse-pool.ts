@@ -81,10 +81,8 @@ function parseMember(
   const id = `${pool}/${name}` as MemberId;
   const member = reader.fields(keys["pools.*.members.*"]);
   const port = member.optional("port")?.wholeNumber(portRange) ?? null;
-  if (port !== null && checked !== null && portsOf(checked).length > 1)
-    member
-      .optional("port")
-      ?.problemAtKey("expected only with a check of one port, and the parts of this one have several");
+  if (port !== null && checked !== null && portsOf(checked).length !== 1)
+    member.optional("port")?.problemAtKey("expected only with a check of one port");
   const probe = member.optional("probe")?.oneOf(["ipv4", "ipv6", "each"]) ?? "each";
   if (probe !== "each" && member.optional(probe) === null)
     member.optional("probe")?.problem(`expected the key "${probe}" beside it, the address to probe`);

@@ -26,7 +26,7 @@ type ExpectFields = Fields<ExpectKey>;
 /** The values of one check. */
 export type CheckFields = Fields<CheckKey>;
 
-const checkTypes = ["http", "https", "http2", "tcp", "tls", "dns", "grpc", "calculated"] as const;
+const checkTypes = ["http", "https", "http2", "tcp", "tls", "dns", "grpc", "icmp", "calculated"] as const;
 type CheckType = (typeof checkTypes)[number];
 
 const web: readonly CheckType[] = ["http", "https", "http2"];
@@ -35,7 +35,7 @@ const conversation: readonly CheckType[] = ["tcp", "tls"];
 
 /** The types that have a key; all others are of every type. */
 const typesOfKey: Partial<Record<CheckKey, readonly CheckType[]>> = {
-  port: checkTypes.filter((type) => type !== "calculated"),
+  port: checkTypes.filter((type) => type !== "icmp" && type !== "calculated"),
   path: web,
   method: web,
   headers: web,
@@ -172,6 +172,8 @@ function parseSingle(check: CheckFields, type: Exclude<CheckType, "calculated">)
         service: check.optional("service")?.matching(/^[!-~]{1,255}$/, "the name of a gRPC service") ?? "",
       };
     }
+    case "icmp":
+      return { ...common, kind: "icmp" };
   }
 }
 

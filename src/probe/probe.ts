@@ -6,6 +6,7 @@ import { probeCalculated } from "./calculated.ts";
 import { probeDns } from "./dns.ts";
 import { probeGrpc } from "./grpc.ts";
 import { probeHttp } from "./http.ts";
+import { probeIcmp } from "./icmp.ts";
 import type { Target } from "./protocol.ts";
 import { probeTcp } from "./tcp.ts";
 
@@ -48,6 +49,8 @@ function lookOnce(
       return probeDns(address, spec, timeoutMs, signal);
     case "grpc":
       return probeGrpc(address, spec, timeoutMs, signal);
+    case "icmp":
+      return probeIcmp(address, timeoutMs, signal);
   }
 }
 

@@ -81,7 +81,9 @@ const grpc = Type.Object({
   service: Type.String({ maxLength: 255, pattern: "^[!-~]*$" }),
 });
 
-const single = Type.Union([http, tcp, dns, grpc]);
+const icmp = Type.Object({ ...common, kind: Type.Literal("icmp") });
+
+const single = Type.Union([http, tcp, dns, grpc, icmp]);
 
 const calculated = Type.Object({
   ...common,

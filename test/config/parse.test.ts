@@ -299,6 +299,7 @@ describe("a config with every key", () => {
       }),
     ],
     ["cart", grpcSpec(50_051, { service: "shop.Cart" })],
+    ["echo", { kind: "icmp", latencyMs: 200, inverted: false }],
     ["closed", tcpSpec(23, { inverted: true })],
   ])("has the probe of its check %s", (check, probe) => {
     expect(config.checks.get(check as CheckId)?.probe).toEqual(probe);

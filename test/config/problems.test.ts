@@ -151,7 +151,9 @@ describe("checks", () => {
       ["checks: { c: {} }", ['1:11: checks.c: expected the key "type"']],
       [
         "checks: { c: { type: htp } }",
-        ['1:22: checks.c.type: expected http, https, http2, tcp, tls, dns, grpc or calculated, found "htp"'],
+        [
+          '1:22: checks.c.type: expected http, https, http2, tcp, tls, dns, grpc, icmp or calculated, found "htp"',
+        ],
       ],
       ["checks: { c: { type: tcp } }", ['1:11: checks.c: expected the key "port"']],
       [
@@ -426,9 +428,7 @@ describe("pools", () => {
       ],
       [
         "pools: { p: { check: both, members: { us: { ipv4: 192.0.2.1, port: 8080 } } } }",
-        [
-          "1:62: pools.p.members.us.port: expected only with a check of one port, and the parts of this one have several",
-        ],
+        ["1:62: pools.p.members.us.port: expected only with a check of one port"],
       ],
     ],
     "checks: { web: { type: http }, ssh: { type: tcp, port: 22 }, both: { type: calculated, of: [web, ssh] } }\nregions: { us: { at: [1, 1] }, eu: { at: [2, 2] } }",

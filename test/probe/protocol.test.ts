@@ -46,6 +46,7 @@ const probes: readonly ProbeSpec[] = [
   }),
   dnsSpec(53, { transport: "tcp", rcodes: [0, 3], answers: ["192.0.2.1"], latencyMs: 50 }),
   grpcSpec(50_051, { service: "shop.Cart", inverted: true }),
+  { kind: "icmp", latencyMs: null, inverted: false },
   {
     kind: "calculated",
     need: 1,
