@@ -100,6 +100,14 @@ program
   );
 
 program
+  .command("capacity")
+  .description("show what each region's death would put on the others")
+  .addOption(api)
+  .addOption(tokenFile)
+  .option("--json", "print data")
+  .action(async (options) => (await import("./command/capacity.ts")).capacity(options));
+
+program
   .command("release")
   .description("bring up what is healthy and held down")
   .argument("<name>", "a region, a member (pool/member) or a VIP (pool/member/ipv4)")

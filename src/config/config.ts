@@ -234,6 +234,8 @@ export interface Member {
   readonly ipv6: Vip | null;
   /** Share of answers among the pool's members; 0: only when nothing else is up. */
   readonly weight: number;
+  /** What it can serve, in a unit of the operator's own; null: not said. */
+  readonly capacity: number | null;
   /** The load, 0 to 1, above which it gives answers away; null: it never does for its load. */
   readonly shedAbove: number | null;
 }

@@ -122,7 +122,7 @@ export const keys = {
 
   "pools.*": ["check", "members", "shedAbove", "signals"],
   "pools.*.signals": ["every", "errorsAbove", "samples"],
-  "pools.*.members.*": ["region", "ipv4", "ipv6", "weight", "probe", "port", "shedAbove"],
+  "pools.*.members.*": ["region", "ipv4", "ipv6", "weight", "probe", "port", "shedAbove", "capacity"],
 
   policy: ["geo", "nearest", "latency", "weighted", "failover", "sticky"],
   "policy.geo": [

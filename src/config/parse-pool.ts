@@ -22,6 +22,7 @@ import { portRange, type Range } from "./units.ts";
 /** Shares of answers are ratios of weights, so a bound costs nothing and keeps their sums exact. */
 export const weightRange: Range = { least: 0, most: 1_000_000 };
 
+const capacityRange: Range = { least: 0.001, most: 1_000_000_000 };
 const everyRange: Range = { least: 1_000, most: 3_600_000 };
 const samplesRange: Range = { least: 1, most: 1_000_000 };
 
@@ -102,6 +103,7 @@ function parseMember(
     ipv4: vip("ipv4"),
     ipv6: vip("ipv6"),
     weight: member.optional("weight")?.number(weightRange) ?? 1,
+    capacity: member.optional("capacity")?.number(capacityRange) ?? null,
     shedAbove: member.optional("shedAbove")?.fraction() ?? null,
   };
 }

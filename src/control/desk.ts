@@ -11,6 +11,7 @@ import type { Facts } from "../steering/facts.ts";
 import type { Supposition } from "../steering/suppose.ts";
 import type { IpAddress, Prefix } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
+import type { PoolCapacity } from "./capacity.ts";
 import type { Challenge } from "./challenge.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
 import type { RoundTrips } from "./fact-keeper.ts";
@@ -58,6 +59,8 @@ export interface Desk {
   rehearse(request: RehearsalRequest): Promise<RehearsalOutcome>;
   /** Makes one change, or none of it. */
   change(request: ChangeRequest): Promise<ChangeOutcome>;
+  /** What each region's death would put on the others. */
+  capacities(): Promise<readonly PoolCapacity[]>;
   /** Takes all of these signals, or none. */
   signal(token: TokenRecord, signals: readonly Signal[]): SignalOutcome;
   /** Who this bearer token belongs to; null: nobody. */

@@ -72,6 +72,7 @@ export class FactKeeper {
   readonly #tracker: Tracker;
   readonly #rtts: RttTable;
   readonly #loads: Loads;
+  #sized: readonly SizedMember[];
   readonly #counts = new SignalCounts();
   /** What was answered while something was up; it is told by who makes the plans that are served. */
   lastGood: LastGood = new LastGood();
@@ -101,6 +102,7 @@ export class FactKeeper {
     this.#tracker = new Tracker(trackedVips(config), config.vantages.keys(), nowMs);
     this.#rtts = new RttTable(config, { coordinates: cellCoordinates, speakingFor });
     this.#loads = new Loads(sheddingRules(config), nowMs);
+    this.#sized = sizedMembers(config);
     this.#tracker.restore(verdictsOf(config, restored));
     for (const verdict of this.#tracker.verdicts().values()) this.#follow(verdict);
   }
@@ -112,6 +114,7 @@ export class FactKeeper {
     const changes = this.#tracker.retarget(trackedVips(config), config.vantages.keys(), nowMs);
     this.#rtts.retarget(config);
     this.#loads.retarget(sheddingRules(config));
+    this.#sized = sizedMembers(config);
     this.#counts.clear();
     for (const vip of this.#recovering) if (!this.#slowStartMs.has(vip)) this.#forget(vip);
     this.#applied = applyOverrides(config, this.#overrides, nowMs);
@@ -202,12 +205,12 @@ export class FactKeeper {
 
   /** What plans are made from now. */
   facts(nowMs: number): Facts {
-    return this.#factsWith(this.#applied, nowMs);
+    return this.#factsWith(this.#applied, this.#sized, nowMs);
   }
 
   /** What plans for another config would be made from: VIPs that are new there count as up. */
   factsFor(config: Config, nowMs: number): Facts {
-    return this.#factsWith(this.overridesFor(config, nowMs), nowMs);
+    return this.#factsWith(this.overridesFor(config, nowMs), sizedMembers(config), nowMs);
   }
 
   /** What the overrides in force come to under a config. */
@@ -236,12 +239,13 @@ export class FactKeeper {
     return this.#tracker.vantageStates();
   }
 
-  #factsWith(applied: OverrideFacts, nowMs: number): Facts {
+  #factsWith(applied: OverrideFacts, sized: readonly SizedMember[], nowMs: number): Facts {
     return {
       nowMs,
       verdicts: forceVerdicts(this.#tracker.verdicts(), applied),
       takes: this.#takesNow(),
       loads: this.#loads.loads(),
+      headrooms: new Map(sized.map(({ id, capacity }) => [id, capacity * this.#loads.headroom(id)])),
       memberWeights: applied.memberWeights,
       choiceWeights: applied.choiceWeights,
       drained: applied.drained,
@@ -309,6 +313,18 @@ export class FactKeeper {
 /** The slow start of each VIP's check. */
 function slowStarts(config: Config): ReadonlyMap<VipId, number> {
   return new Map(trackedVips(config).map(({ vip, check }) => [vip, check?.slowStartMs ?? 0]));
+}
+
+/** A member with a capacity. */
+interface SizedMember {
+  readonly id: MemberId;
+  readonly capacity: number;
+}
+
+function sizedMembers(config: Config): readonly SizedMember[] {
+  return [...config.members.values()].flatMap(({ id, capacity }) =>
+    capacity === null ? [] : [{ id, capacity }],
+  );
 }
 
 function checkOf(config: Config, pool: PoolId): Check | null {

@@ -10,6 +10,7 @@ import type { Verdict } from "../health/verdict.ts";
 import { formatProblem, type Problem } from "../problem.ts";
 import { observedAs } from "../steering/cell.ts";
 import type { Facts } from "../steering/facts.ts";
+import { capacities, type PoolCapacity } from "./capacity.ts";
 import { type Challenge, challengesFor, live } from "./challenge.ts";
 import { type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
 import { Clerk } from "./clerk.ts";
@@ -317,6 +318,11 @@ export class NodeDesk implements Desk {
   /** The messages of the reply to a request that dns leaves to control. */
   reply(request: ForwardedRequest): AsyncGenerator<Uint8Array> {
     return this.#clerk.reply(request);
+  }
+
+  capacities(): Promise<readonly PoolCapacity[]> {
+    const { planner, snapshot } = this.#edition();
+    return inTurns(capacities(planner, this.facts(), snapshot.config));
   }
 
   signal(token: TokenRecord, signals: readonly Signal[]): SignalOutcome {

@@ -41,6 +41,14 @@ export interface ServiceSplit {
   readonly buckets: number;
 }
 
+/** The plans of one class in two worlds. */
+export interface Compared {
+  /** Its part in the traffic of all services, as far as that is known: the classes of a service count alike. */
+  readonly weight: number;
+  readonly before: ClassPlans;
+  readonly after: ClassPlans;
+}
+
 /** What `planFor` comes to where nothing has an address of the family: most fleets have but one. */
 const NO_ADDRESSES: Plan = { kind: "nodata", lastResort: false };
 
@@ -114,6 +122,19 @@ export class Planner {
   /** The plans as they are, by class number. */
   plans(): ReadonlyMap<Cohort, readonly ClassPlans[]> {
     return this.#plans;
+  }
+
+  /** The classes that can be answered with one of the VIPs: their plans as they are, and as other facts would have them. */
+  *compare(vips: ReadonlySet<VipId>, facts: Facts): Generator<Compared> {
+    for (const [cohort, classNumbers] of this.#split.touchedBy({ ...NO_SHIFT, vips })) {
+      const plans = this.#plans.get(cohort) ?? [];
+      const weight = cohort.services.length / cohort.locals.length;
+      for (const classNumber of classNumbers) {
+        const [local, before] = [cohort.locals[classNumber], plans[classNumber]];
+        if (local === undefined || before === undefined) continue;
+        yield { weight, before, after: this.#plan(cohort, local, facts) };
+      }
+    }
   }
 
   /** The book of the plans as they are. */

@@ -64,6 +64,8 @@ const TICK_MS_MAX = 5_000;
  */
 export class Loads {
   #rules: ReadonlyMap<MemberId, SheddingRule> = new Map();
+  /** Of those whose load has ever been told. */
+  readonly #usual = new Map<MemberId, Usual>();
   /** Those whose load somebody has told, or whose take is not yet back at 1. */
   readonly #burdened = new Map<MemberId, Burden>();
   #nowMs: number;
@@ -77,6 +79,7 @@ export class Loads {
   retarget(rules: Iterable<SheddingRule>): void {
     this.#rules = new Map(Array.from(rules, (rule) => [rule.member, rule]));
     for (const member of this.#burdened.keys()) if (!this.#rules.has(member)) this.#burdened.delete(member);
+    for (const member of this.#usual.keys()) if (!this.#rules.has(member)) this.#usual.delete(member);
   }
 
   /** Takes a load; one of an unknown member, or older than what the source has said before, is ignored. */
@@ -88,7 +91,7 @@ export class Loads {
     if (before === undefined || before.atMs < atMs) burden.said.set(source, { load, atMs, freshUntilMs });
   }
 
-  /** Moves time, and with it takes. Returns the members whose take has become another one. */
+  /** Moves time, and with it takes. Returns the members whose take or headroom has become another one. */
   tick(nowMs: number): ReadonlySet<MemberId> {
     const elapsedMs = Math.min(TICK_MS_MAX, Math.max(0, nowMs - this.#nowMs));
     this.#nowMs = Math.max(this.#nowMs, nowMs);
@@ -101,6 +104,7 @@ export class Loads {
       const before = takeOf(burden);
       burden.logTake = nextLogTake(burden, rule, elapsedMs);
       if (takeOf(burden) !== before) changed.add(member);
+      if (this.#remember(member, loadOf(burden), elapsedMs / (MEMORY * rule.delayMs))) changed.add(member);
       if (burden.said.size === 0 && burden.logTake === 0) this.#burdened.delete(member);
     }
     return changed;
@@ -116,6 +120,32 @@ export class Loads {
     return loads;
   }
 
+  /**
+   * The part of its capacity, 0.05 to 1, that a member has left for others: 1 less its usual load, which is an average
+   * over sixty delays. All of it where nobody has ever told a load.
+   *
+   * The usual load follows so slowly that it can be what failovers are split by. What a survivor takes on is a load too: it
+   * shrinks its headroom, the more the more it has got, and a split that followed at once would swing. In the end
+   * all headrooms of a failover have shrunk by the same factor, so that the split stays as it was in the beginning.
+   */
+  headroom(member: MemberId): number {
+    return Math.max(HEADROOM_MIN, 1 - (this.#usual.get(member)?.shown ?? 0));
+  }
+
+  /** Moves the usual load by a part of the way to the load there is now; true when that shows. */
+  #remember(member: MemberId, load: number | null, part: number): boolean {
+    if (load === null) return false;
+    const known = this.#usual.get(member);
+    if (known === undefined) {
+      this.#usual.set(member, { load, shown: load });
+      return true;
+    }
+    known.load += (load - known.load) * part;
+    if (Math.abs(known.load - known.shown) < HEADROOM_STEP) return false;
+    known.shown = known.load;
+    return true;
+  }
+
   /** The share, 0.01 to 1, that each member takes of what it is offered; those that take all are left out. */
   takes(): ReadonlyMap<MemberId, number> {
     const takes = new Map<MemberId, number>();
@@ -127,11 +157,26 @@ export class Loads {
   }
 }
 
+/** A member that seems full keeps a twentieth of its capacity as headroom, so that somebody has some. */
+const HEADROOM_MIN = 0.05;
+
+/** A headroom that is off by less is left as it is, so that plans are seldom made again for it. */
+const HEADROOM_STEP = 0.05;
+
+/** In units of `delayMs`: how slowly headrooms follow loads. See `headroom`. */
+const MEMORY = 60;
+
 interface Burden {
   /** By source. */
   readonly said: Map<string, Pick<LoadReport, "load" | "atMs" | "freshUntilMs">>;
   /** The natural logarithm of the take before it is rounded to a step: 0 or less. */
   logTake: number;
+}
+
+interface Usual {
+  load: number;
+  /** As it was when it was last off by a step. */
+  shown: number;
 }
 
 function takeOf({ logTake }: Burden): number {

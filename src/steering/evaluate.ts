@@ -36,7 +36,9 @@ export interface Terms {
  *   weights   a child's part is weight * take. The node takes as much as its best child, because a child at full
  *             strength takes over what a weaker one beside it declines
  *   order     the first child takes its fraction, the next its fraction of the rest, and so on. The node takes
- *             what is not left over at the end; so what nobody wants goes back, in proportion, to those who took
+ *             what is not left over at the end; so what nobody wants goes back, in proportion, to those who took.
+ *             Behind the first, alternatives that stand together and have capacities share by headroom what they take
+ *             together, instead of in their order: who loses its first choice does not overrun the second
  *   sticky    has one child, which gets all; who of the clients gets what of it is said in `sticky.ts`
  *
  * Where fewer children are up than `minUp` asks for, by weight or in an order by count, the node is down; children
@@ -203,7 +205,7 @@ function weighingOne({ evaluation }: Weighed): Weighed {
 
 function evaluateFirst(node: LocalFirst, terms: Terms): BranchEvaluation {
   const children = node.alternatives.map((alternative) => evaluate(alternative, terms));
-  return inOrder(node, children, null);
+  return inOrder(node, children, null, terms);
 }
 
 function evaluateFastest(node: LocalFastest, terms: Terms): BranchEvaluation {
@@ -214,7 +216,7 @@ function evaluateFastest(node: LocalFastest, terms: Terms): BranchEvaluation {
   const ranks = new Map(ranking.map(({ region }, i) => [region, i]));
   const rank = ({ region }: RegionPart): number => ranks.get(region) ?? ranking.length;
   const children = node.regions.toSorted((a, b) => rank(a) - rank(b)).map(({ use }) => evaluate(use, terms));
-  return inOrder(node, children, ranking);
+  return inOrder(node, children, ranking, terms);
 }
 
 function evaluateSticky(node: LocalSticky, terms: Terms): BranchEvaluation {
@@ -250,31 +252,76 @@ function inOrder(
   node: LocalFirst | LocalFastest,
   children: readonly Evaluation[],
   ranking: readonly RankedRegion[] | null,
+  terms: Terms,
 ): BranchEvaluation {
   let eligible = 0;
   let up = 0;
   let rest = 1;
   let taken = 0;
-  const offered = children.map((evaluation) => {
+  const owns = children.map((evaluation) => {
     if (evaluation.eligible) eligible += 1;
     if (evaluation.take > 0) up += 1;
     const own = rest * evaluation.take;
     rest *= 1 - evaluation.take;
     taken += own;
-    return { evaluation, own };
+    return own;
   });
+  if (terms.facts.headrooms.size > 0) splitByHeadroom(owns, children, terms);
   const enough = up >= (node.minUp - ROUNDING) * eligible;
   return {
     kind: "branch",
     node,
     eligible: eligible > 0,
     take: enough ? 1 - rest : 0,
-    children: offered.map(({ evaluation, own }) => ({
+    children: children.map((evaluation, i) => ({
       evaluation,
       weight: null,
-      part: taken === 0 ? 0 : own / taken,
+      part: taken === 0 ? 0 : (owns[i] ?? 0) / taken,
     })),
     enough,
     ranking,
   };
+}
+
+/**
+ * Shares out anew, in `owns`, what the alternatives behind the first take together: in proportion to headroom and take.
+ * One whose headroom nobody can tell, and all that follow it, stay as they are: they are for when the others fail.
+ */
+function splitByHeadroom(owns: number[], children: readonly Evaluation[], { facts, reserves }: Terms): void {
+  const first = children.findIndex((child) => child.eligible && (reserves || !isReserve(child)));
+  const claims: { readonly i: number; readonly claim: number }[] = [];
+  let together = 0;
+  let claimed = 0;
+  for (const [i, evaluation] of children.entries()) {
+    if (i <= first || evaluation.take === 0) continue;
+    const headroom = headroomOf(evaluation, facts);
+    if (headroom === null) break;
+    const claim = headroom * evaluation.take;
+    claims.push({ i, claim });
+    together += owns[i] ?? 0;
+    claimed += claim;
+  }
+  for (const { i, claim } of claims) owns[i] = (together * claim) / claimed;
+}
+
+/** Whether nothing in it is used while anything beside it is up, by what the config says: it is nobody's first choice. */
+function isReserve(evaluation: Evaluation): boolean {
+  if (evaluation.kind === "member") return !evaluation.eligible || evaluation.node.member.weight === 0;
+  const { node, children } = evaluation;
+  return children.every(
+    (child, i) => (node.kind === "weighted" && node.choices[i]?.weight === 0) || isReserve(child.evaluation),
+  );
+}
+
+/** How much a node can take on until the first of its members is full; null: some member has no capacity. */
+function headroomOf(evaluation: Evaluation, facts: Facts): number | null {
+  if (evaluation.kind === "member") return facts.headrooms.get(evaluation.node.member.id) ?? null;
+  let least = Number.POSITIVE_INFINITY;
+  for (const child of evaluation.children) {
+    if (child.part === 0) continue;
+    const headroom = headroomOf(child.evaluation, facts);
+    if (headroom === null) return null;
+    least = Math.min(least, headroom / child.part);
+  }
+  return least;
 }

@@ -13,6 +13,8 @@ export interface Facts {
   readonly takes: ReadonlyMap<VipId, number>;
   /** How busy members are, as far as anybody says; 1: as busy as can be. Plans follow `takes`; this is why. */
   readonly loads: ReadonlyMap<MemberId, number>;
+  /** What members with a capacity could take on, in the unit of that; always above 0. Of others there is none. */
+  readonly headrooms: ReadonlyMap<MemberId, number>;
   /** Overridden weights of pool members. */
   readonly memberWeights: ReadonlyMap<MemberId, number>;
   /** Overridden weights of a named policy's choices, by `policy/choice`. */

@@ -1,6 +1,7 @@
 /** A trace as lines of text, for `meridian explain` and for the audit. */
 
 import type { VipId } from "../config/config.ts";
+import { formatCount } from "../config/units.ts";
 import type { Counterfactual } from "./counterfactual.ts";
 import type { Plan } from "./plan.ts";
 import type { Supposition } from "./suppose.ts";
@@ -57,6 +58,8 @@ function formatFact(fact: TraceFact): string {
       return `takes ${formatPercent(fact.take)} of what it is offered`;
     case "load":
       return `load ${formatPercent(fact.load)}, sheds above ${formatPercent(fact.shedAbove)}`;
+    case "headroom":
+      return `headroom ${formatPercent(fact.headroom / fact.capacity)} of ${formatCount(fact.capacity)}`;
     case "drained":
       return "drained";
     case "weight":

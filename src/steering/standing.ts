@@ -41,7 +41,7 @@ export function factsUnder(
   standing: Standing,
   down: Iterable<VipId>,
   fastest: RegionId | null,
-  config: Pick<Config, "regions">,
+  config: Pick<Config, "regions" | "members">,
 ): Facts {
   const verdicts = new Map<VipId, Verdict>();
   for (const vip of down) verdicts.set(vip, supposedVerdict(vip, false, 0));
@@ -55,12 +55,20 @@ export function factsUnder(
     verdicts,
     takes: new Map(),
     loads: new Map(),
+    headrooms: capacitiesOf(config),
     memberWeights,
     choiceWeights,
     drained,
     latency: new Distances(fastest, config),
     lastGood: NOTHING_BEFORE,
   };
+}
+
+/** Nobody has told a load, so all members count as idle. */
+function capacitiesOf({ members }: Pick<Config, "members">): ReadonlyMap<MemberId, number> {
+  return new Map(
+    [...members.values()].flatMap(({ id, capacity }) => (capacity === null ? [] : [[id, capacity] as const])),
+  );
 }
 
 /** Round-trip times by distance alone; where the clients are unknown, in the order of the config. */

@@ -106,6 +106,13 @@ export type TraceFact =
       /** The load above which it gives answers away. */
       readonly shedAbove: number;
     }
+  | {
+      readonly kind: "headroom";
+      readonly member: MemberId;
+      /** What it can take on for others, in the unit of its capacity. */
+      readonly headroom: number;
+      readonly capacity: number;
+    }
   | { readonly kind: "drained"; readonly member: MemberId }
   | {
       readonly kind: "weight";
@@ -225,7 +232,7 @@ class Tracer {
 
   #memberFacts({ node, vip, verdict }: MemberEvaluation): readonly TraceFact[] {
     const { facts } = this.#terms;
-    const { id, weight: declared, shedAbove } = node.member;
+    const { id, weight: declared, shedAbove, capacity } = node.member;
     const found: TraceFact[] = [];
     if (verdict !== null) {
       const { vip: judged, up, basis, reason, sinceMs } = verdict;
@@ -236,6 +243,9 @@ class Tracer {
     if (vip !== null && take < 1) found.push({ kind: "take", vip: vip.id, take });
     const load = facts.loads.get(id);
     if (load !== undefined && shedAbove !== null) found.push({ kind: "load", member: id, load, shedAbove });
+    const headroom = facts.headrooms.get(id);
+    if (headroom !== undefined && capacity !== null)
+      found.push({ kind: "headroom", member: id, headroom, capacity });
     if (facts.drained.has(id)) found.push({ kind: "drained", member: id });
     const overridden = facts.memberWeights.get(id);
     if (overridden !== undefined) found.push({ kind: "weight", of: id, declared, overridden });

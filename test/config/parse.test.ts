@@ -365,6 +365,7 @@ describe("a config with every key", () => {
     ]);
     expect(web?.members.map(({ shedAbove }) => shedAbove)).toEqual([0.85, 0.7, 0.85, 0.85]);
     expect(config.members.get("spare/us-east" as MemberId)?.shedAbove).toBeNull();
+    expect(web?.members.map(({ capacity }) => capacity)).toEqual([null, 1500, null, null]);
     expect(web?.signals).toEqual({ everyMs: 20_000, errorsAbove: 0.05, samples: 50 });
     expect(config.pools.get("spare" as PoolId)?.signals).toBeNull();
     expect(config.pools.get("spare" as PoolId)?.check).toBeNull();

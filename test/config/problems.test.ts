@@ -397,6 +397,10 @@ describe("pools", () => {
         ],
       ],
       [
+        "pools: { p: { members: { us: { ipv4: 192.0.2.1, capacity: 0 } } } }",
+        ['1:59: pools.p.members.us.capacity: expected a number from 0.001 to 1,000,000,000, found "0"'],
+      ],
+      [
         "pools: { p: { shedAbove: 85, members: { us: { ipv4: 192.0.2.1 } } } }",
         ['1:26: pools.p.shedAbove: expected a share from 0 to 1, or from 0% to 100%, found "85"'],
       ],

@@ -79,6 +79,7 @@ export function memberOf(pool: string, name: string, region: string, number: num
     ipv4: { id: vip, address, judgedBy: vip, port: null },
     ipv6: null,
     weight: 1,
+    capacity: null,
     shedAbove: null,
   };
 }

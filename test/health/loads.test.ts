@@ -125,6 +125,37 @@ describe("a member", () => {
   });
 });
 
+describe("the headroom of a member", () => {
+  test("is all of it until somebody tells a load, then what the load leaves, and a twentieth at least", () => {
+    const loads = loadsOf(null);
+    expect(loads.headroom(A)).toBe(1);
+    loads.report(said(0.3));
+    expect([...loads.tick(1_000)]).toEqual([A]);
+    expect(loads.headroom(A)).toBe(0.7);
+    const full = loadsOf(null);
+    full.report(said(3));
+    full.tick(1_000);
+    expect(full.headroom(A)).toBe(0.05);
+  });
+
+  test("follows loads over sixty delays, stays when nobody tells any, and goes with the member", () => {
+    const loads = loadsOf(null);
+    loads.report(said(0.3));
+    loads.tick(0);
+    loads.report(said(0.9, { atMs: 1, freshUntilMs: 20 * DELAY_MS }));
+    run(loads, 1_000, 5 * DELAY_MS);
+    expect(loads.headroom(A)).toBe(0.7);
+    run(loads, 5 * DELAY_MS, 20 * DELAY_MS);
+    expect(loads.headroom(A)).toBeGreaterThan(0.5);
+    expect(loads.headroom(A)).toBeLessThan(0.6);
+    const kept = loads.headroom(A);
+    run(loads, 20 * DELAY_MS, 200 * DELAY_MS);
+    expect(loads.headroom(A)).toBe(kept);
+    loads.retarget([]);
+    expect(loads.headroom(A)).toBe(1);
+  });
+});
+
 const MEMBERS: readonly MemberId[] = ["web/a", "web/b", "web/c"].map(memberId);
 
 /** By member. */

@@ -26,6 +26,7 @@ export interface MemberSpec {
   readonly region: string;
   readonly weight?: number;
   readonly shedAbove?: number;
+  readonly capacity?: number;
   readonly families?: readonly (4 | 6)[];
 }
 
@@ -48,6 +49,7 @@ export function configOf(
         ipv4: families.includes(4) ? vipOf(`${id}/ipv4`, 4, host) : null,
         ipv6: families.includes(6) ? vipOf(`${id}/ipv6`, 6, host) : null,
         weight: spec.weight ?? 1,
+        capacity: spec.capacity ?? null,
         shedAbove: spec.shedAbove ?? null,
       };
     });
@@ -119,9 +121,9 @@ export const WORLD: Config = configOf(
     standby: { us: { region: "us" }, eu: { region: "eu", weight: 0 }, ap: { region: "ap", weight: 0 } },
     old: { us: { region: "us", families: [4] }, eu: { region: "eu", families: [4] } },
     mixed: { us: { region: "us", families: [4] }, eu: { region: "eu" } },
-    one: { eu: { region: "eu", shedAbove: 0.5 } },
-    two: { us: { region: "us", shedAbove: 1 } },
-    sorry: { us: { region: "us" }, ap: { region: "ap" } },
+    one: { eu: { region: "eu", shedAbove: 0.5, capacity: 50 } },
+    two: { us: { region: "us", shedAbove: 1, capacity: 100 } },
+    sorry: { us: { region: "us", capacity: 20 }, ap: { region: "ap", capacity: 30 } },
   },
 );
 
@@ -229,6 +231,8 @@ export interface FactSpec {
   readonly takes?: Readonly<Record<string, number>>;
   /** By member. */
   readonly loads?: Readonly<Record<string, number>>;
+  /** By member. */
+  readonly headrooms?: Readonly<Record<string, number>>;
   readonly memberWeights?: Readonly<Record<string, number>>;
   readonly choiceWeights?: Readonly<Record<string, number>>;
   readonly drained?: readonly string[];
@@ -246,6 +250,7 @@ export function factsOf(spec: FactSpec = {}): Facts {
     unreleased = [],
     takes = {},
     loads = {},
+    headrooms = {},
     memberWeights = {},
     choiceWeights = {},
     drained = [],
@@ -260,6 +265,7 @@ export function factsOf(spec: FactSpec = {}): Facts {
       ...downWith(unreleased, { healthySinceMs: NOW_MS - 1, untilMs: null }),
     ]),
     takes: new Map(Object.entries(takes).flatMap(([id, take]) => bothVips(id).map((vip) => [vip, take]))),
+    headrooms: new Map(Object.entries(headrooms).map(([id, headroom]) => [id as MemberId, headroom])),
     loads: new Map(Object.entries(loads).map(([id, load]) => [id as MemberId, load])),
     memberWeights: new Map(Object.entries(memberWeights).map(([id, weight]) => [id as MemberId, weight])),
     choiceWeights: new Map(Object.entries(choiceWeights)),

@@ -41,6 +41,7 @@ function deciding(fact: TraceFact, active: readonly Override[], config: Config):
       return targetsOfMember(fact.member, config).flatMap((target) => on("drain", target, active));
     case "take":
     case "load":
+    case "headroom":
     case "rtt":
       return [];
   }

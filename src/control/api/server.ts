@@ -13,6 +13,7 @@ import { acceptWebSockets, agentRoutes } from "./agents.ts";
 import type { Api } from "./api.ts";
 import { auditRoutes } from "./audit.ts";
 import { guard } from "./auth.ts";
+import { capacityRoutes } from "./capacity.ts";
 import { challengeRoutes } from "./challenges.ts";
 import { configRoutes } from "./config.ts";
 import { answerError, answerErrors, answerNonsense } from "./errors.ts";
@@ -107,6 +108,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   profileRoutes(app, desk);
   simulateRoutes(app, desk);
   factRoutes(app, desk);
+  capacityRoutes(app, desk);
   rttRoutes(app, desk);
   signalRoutes(app, desk);
   overrideRoutes(app, desk);

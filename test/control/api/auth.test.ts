@@ -39,6 +39,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "DELETE /v1/tokens/{name}": "admin",
   "GET /v1/agents/stream": "agent",
   "POST /v1/signals": "signals",
+  "GET /v1/capacity": "reader",
 };
 
 type Who = Role | "nobody" | "stranger";

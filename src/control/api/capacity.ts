@@ -1,0 +1,50 @@
+/** What each region's death would put on the others. */
+
+import Type from "typebox";
+import type { Desk } from "../desk.ts";
+import type { Api } from "./api.ts";
+import { errorBody, nullable, object } from "./schemas.ts";
+
+const load = (description: string) => nullable(Type.Number({ description }));
+
+const use = {
+  region: Type.String(),
+  capacity: Type.Number({ description: "what its members can serve, in the operator's unit" }),
+  load: load("the part of it in use; null: not all of the members tell their load"),
+};
+
+const regionSchema = object({
+  ...use,
+  others: Type.Array(object(use), { description: "the other regions as they would be without this one" }),
+  othersLoad: load("the part of all their capacity that would be in use"),
+});
+
+const poolSchema = object({ pool: Type.String(), regions: Type.Array(regionSchema) });
+
+const list = object(
+  { pools: Type.Array(poolSchema) },
+  { description: "The pools whose members all have capacities, region by region." },
+);
+
+export function capacityRoutes(app: Api, desk: Desk): void {
+  app.get(
+    "/v1/capacity",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "What each region's death would put on the others",
+        tags: ["facts"],
+        response: { 200: list, default: errorBody },
+      },
+    },
+    async () => {
+      const pools = await desk.capacities();
+      return {
+        pools: pools.map(({ pool, regions }) => ({
+          pool,
+          regions: regions.map((region) => ({ ...region, others: [...region.others] })),
+        })),
+      };
+    },
+  );
+}
