@@ -32,28 +32,26 @@ export function bucketCount(members: number): number {
  */
 export function shareOut(claims: readonly Claim[], buckets: number): Uint16Array {
   const permutations = claims.map(({ member }) => permutationOf(member, buckets));
-  const wanted = claims.map((claim) => claim.wanted);
   const sum = claims.reduce((all, { share }) => all + share, 0);
   const quotas = claims.map(({ share }) => (share / sum) * buckets);
-  const most = quotas.map((quota) => Math.ceil(quota - ROUNDING));
-
-  const owners = new Uint16Array(buckets).fill(FREE);
-  const chosen = claims.map((): number[] => []);
-  choose(owners, wanted, chosen, permutations);
+  const wanted = claims.map((claim) => claim.wanted);
+  const table = new Table(buckets, permutations);
+  table.choose(wanted);
   const left: Inheritance[] = [];
-  for (const [i, own] of chosen.entries()) {
-    const kept = most[i] ?? 0;
-    if (own.length > kept) left.push(...inheritances(own, kept, wanted.with(i, 0), permutations, buckets));
-    own.length = Math.min(own.length, kept);
+  const most = quotas.map((quota) => Math.ceil(quota - ROUNDING));
+  for (const [i, kept] of most.entries()) {
+    if ((table.counts[i] ?? 0) <= kept) continue;
+    const heirs = new Table(buckets, permutations, (bucket) => table.owners[bucket] === i);
+    heirs.choose(wanted.with(i, 0));
+    left.push(...table.giveUpBeyond(kept, i, heirs.owners));
   }
   for (const { bucket, heir } of left) {
-    const own = chosen[heir];
-    const inherits = own !== undefined && own.length < (most[heir] ?? 0);
-    if (inherits) own.push(bucket);
-    owners[bucket] = inherits ? heir : FREE;
+    const has = table.counts[heir];
+    if (has !== undefined && has < (most[heir] ?? 0)) table.give(bucket, heir);
+    else table.owners[bucket] = FREE;
   }
-  choose(owners, quotas, chosen, permutations);
-  return owners;
+  table.choose(quotas);
+  return table.owners;
 }
 
 /** A bucket that is given up, and who is to have it: the index of a claim, or FREE for nobody. */
@@ -62,76 +60,89 @@ interface Inheritance {
   readonly heir: number;
 }
 
-/** The heirs of what a claim gives up of its buckets, all but the first `kept`. */
-function inheritances(
-  own: readonly number[],
-  kept: number,
-  wanted: readonly number[],
-  permutations: readonly Permutation[],
-  buckets: number,
-): readonly Inheritance[] {
-  const heirs = new Uint16Array(buckets).fill(NOT_TO_HAVE);
-  for (const bucket of own) heirs[bucket] = FREE;
-  choose(
-    heirs,
-    wanted,
-    wanted.map(() => []),
-    permutations,
-  );
-  return own.slice(kept).map((bucket) => ({ bucket, heir: heirs[bucket] ?? FREE }));
-}
-
 /** What stands for no claim in a table that is being filled: a bucket may be chosen, or not. */
 const FREE = 0xffff;
 const NOT_TO_HAVE = 0xfffe;
 
-/** Claims choose in turns until no bucket is free, so that in the end they have them in proportion to `shares`. */
-function choose(
-  owners: Uint16Array,
-  shares: readonly number[],
-  chosen: readonly number[][],
-  permutations: readonly Permutation[],
-): void {
-  const places = shares.map(() => 0);
-  let free = 0;
-  for (const owner of owners) if (owner === FREE) free += 1;
-  for (; free > 0; free -= 1) {
-    const next = nextInTurn(shares, chosen);
-    const permutation = permutations[next];
-    if (permutation === undefined) return;
-    let place = places[next] ?? 0;
-    while (owners[bucketAt(permutation, place, owners.length)] !== FREE) place += 1;
-    places[next] = place;
-    const bucket = bucketAt(permutation, place, owners.length);
-    owners[bucket] = next;
-    chosen[next]?.push(bucket);
-  }
-}
+/** A table that is being filled. */
+class Table {
+  /** By bucket: the index of the claim that has it. */
+  readonly owners: Uint16Array;
+  /** By claim: how many buckets it has. */
+  readonly counts: Uint32Array;
+  /** By bucket: how many its owner had before it. */
+  readonly #places: Uint16Array;
+  readonly #permutations: readonly Permutation[];
 
-/** Who has the fewest for its share, the next one counted by half (Sainte-Laguë); -1: nobody has a share. */
-function nextInTurn(shares: readonly number[], chosen: readonly number[][]): number {
-  let next = -1;
-  let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < shares.length; i += 1) {
-    const share = shares[i] ?? 0;
-    if (share <= 0) continue;
-    const standing = ((chosen[i]?.length ?? 0) + 0.5) / share;
-    if (standing < least) {
-      least = standing;
-      next = i;
+  constructor(
+    buckets: number,
+    permutations: readonly Permutation[],
+    isFree: (bucket: number) => boolean = () => true,
+  ) {
+    this.owners = new Uint16Array(buckets).map((_, bucket) => (isFree(bucket) ? FREE : NOT_TO_HAVE));
+    this.counts = new Uint32Array(permutations.length);
+    this.#places = new Uint16Array(buckets);
+    this.#permutations = permutations;
+  }
+
+  /** Claims choose in turns until no bucket is free, so that in the end they have them in proportion to `shares`. */
+  choose(shares: readonly number[]): void {
+    const { owners } = this;
+    const turns = Float64Array.from(shares, (share) => 1 / share);
+    const at = Uint32Array.from(this.#permutations, ({ first }) => first);
+    let free = 0;
+    for (let bucket = 0; bucket < owners.length; bucket += 1) if (owners[bucket] === FREE) free += 1;
+    for (; free > 0; free -= 1) {
+      const next = this.#nextInTurn(turns);
+      const step = this.#permutations[next]?.step;
+      if (step === undefined) return;
+      let bucket = at[next] ?? 0;
+      while (owners[bucket] !== FREE) {
+        bucket += step;
+        if (bucket >= owners.length) bucket -= owners.length;
+      }
+      at[next] = bucket;
+      this.give(bucket, next);
     }
   }
-  return next;
+
+  give(bucket: number, claim: number): void {
+    const count = this.counts[claim] ?? 0;
+    this.owners[bucket] = claim;
+    this.#places[bucket] = count;
+    this.counts[claim] = count + 1;
+  }
+
+  /** Takes from a claim all but the buckets that it chose first; they stand under its name until they are given to others. */
+  giveUpBeyond(kept: number, claim: number, heirs: Uint16Array): readonly Inheritance[] {
+    const left: Inheritance[] = [];
+    for (const [bucket, owner] of this.owners.entries()) {
+      if (owner !== claim || (this.#places[bucket] ?? 0) < kept) continue;
+      left.push({ bucket, heir: heirs[bucket] ?? FREE });
+    }
+    this.counts[claim] = kept;
+    return left;
+  }
+
+  /** Who has the fewest for its share, the next one counted by half (Sainte-Laguë); -1: nobody has a share. */
+  #nextInTurn(turns: Float64Array): number {
+    let next = -1;
+    let least = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < turns.length; i += 1) {
+      const standing = ((this.counts[i] ?? 0) + 0.5) * (turns[i] ?? 0);
+      if (standing < least) {
+        least = standing;
+        next = i;
+      }
+    }
+    return next;
+  }
 }
 
 /** The order in which a member likes buckets: from the first, always so many on. */
 interface Permutation {
   readonly first: number;
   readonly step: number;
-}
-
-function bucketAt({ first, step }: Permutation, place: number, buckets: number): number {
-  return (first + place * step) % buckets;
 }
 
 function permutationOf(member: string, buckets: number): Permutation {
