@@ -1,5 +1,6 @@
 /** Explains the answers for a qname: finds its service, its clients' class, and why the plan is what it is. */
 
+import { BucketTables } from "../book/bucket-tables.ts";
 import { planWords } from "../book/patch.ts";
 import { bucketFor, drawFor, pickFrom } from "../book/pick.ts";
 import type { Service, VipId } from "../config/config.ts";
@@ -44,34 +45,47 @@ export function explainName(
   const facts = suppose(known, supposed);
   const explanation = explain(service, location, family, facts, config);
   const local = localise(service.policy, location, config);
+  const pick = pickerFor(qname, client, facts.nowMs, buckets);
   return {
     kind: "explained",
     service,
     scopePrefixLength: leaf === null ? 0 : leafScope(leaf),
     explanation,
-    ...pickFor(explanation.plan, qname, client, facts.nowMs, buckets),
+    ...pick(explanation.plan),
     atMs: facts.nowMs,
-    counterfactual: counterfactual(local, service, family, facts, config),
+    counterfactual: counterfactual(local, service, family, facts, config, (plan) => vipsOf(plan, pick(plan))),
   };
 }
 
 /** Above every share that is drawn where something is sticky. */
 const DRAWS_NOTHING = -1;
 
-/** The very VIP that dns gives: by its draw and the client's bucket, from the words that it has of the plan. */
-function pickFor(plan: Plan, qname: Name, client: IpAddress, atMs: number, buckets: number): Picked {
-  if (plan.kind !== "answer") return { picked: null, sticky: null };
+/** Picks the very VIP that dns gives: by its draw and the client's bucket, from the words that it has of a plan. */
+function pickerFor(qname: Name, client: IpAddress, atMs: number, buckets: number): (plan: Plan) => Picked {
   const [address, isIpv6] = [viewOf(client.bytes), client.family === 6];
-  const vips = plan.shares.map(({ vip }) => vip);
-  const numbers = new Map(vips.map((vip, number) => [vip, number]));
-  const words = planWords(plan, numbers, vips.length, buckets);
   const hash = hashName(viewOf(qname), 0, qname.length);
+  const draw = drawFor(address, isIpv6, hash, Math.trunc(atMs / 1000));
   const bucket = bucketFor(address, isIpv6, buckets);
-  const vipFor = (draw: number): VipId | null => vips[pickFrom(words, 0, draw, vips.length, bucket)] ?? null;
-  return {
-    picked: vipFor(drawFor(address, isIpv6, hash, Math.trunc(atMs / 1000))),
-    sticky: plan.sticky === null ? null : { bucket, buckets, vip: vipFor(DRAWS_NOTHING) },
+  const tables = new BucketTables();
+  return (plan) => {
+    if (plan.kind !== "answer") return { picked: null, sticky: null };
+    const vips = plan.shares.map(({ vip }) => vip);
+    const numbers = new Map(vips.map((vip, number) => [vip, number]));
+    const words = planWords(plan, numbers, vips.length, buckets, tables);
+    const vipAt = (drawn: number): VipId | null =>
+      vips[pickFrom(words, 0, drawn, vips.length, bucket)] ?? null;
+    return {
+      picked: vipAt(draw),
+      sticky: plan.sticky === null ? null : { bucket, buckets, vip: vipAt(DRAWS_NOTHING) },
+    };
   };
+}
+
+/** The VIPs of a plan that the client can get, in this second or another. */
+function vipsOf(plan: Plan, { sticky }: Picked): ReadonlySet<VipId> {
+  if (plan.kind !== "answer") return new Set();
+  const shares = plan.sticky?.drawn ?? plan.shares;
+  return new Set([...shares.map(({ vip }) => vip), ...(sticky?.vip ? [sticky.vip] : [])]);
 }
 
 /** By its own name, by a `STEER`, or by the `STEER` of a wildcard that the name matches (RFC 4592 §4.1). */

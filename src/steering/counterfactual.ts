@@ -17,6 +17,8 @@ export type Counterfactual =
       readonly changes: readonly Supposition[];
       /** The plan with them. */
       readonly plan: Plan;
+      /** The VIPs of it that the client can get. */
+      readonly vips: ReadonlySet<VipId>;
     }
   /** `complete` false: there was more to try than is tried for one question. */
   | { readonly kind: "none"; readonly complete: boolean };
@@ -25,7 +27,9 @@ export type Counterfactual =
 const WORK_MAX = 200_000;
 
 /**
- * Looks for one change, then for two, after which the plan has other VIPs; other shares of the same ones do not count.
+ * Looks for one change, then for two, after which the client can get other VIPs; other shares of the same ones do not
+ * count. What it can get of a plan says `vipsFor`: where that is sticky not all.
+ *
  * Changes are of what the plan rests on, in the order of the policy, and each turns one thing round:
  *
  *   1. a VIP of the family is down, or up
@@ -34,8 +38,8 @@ const WORK_MAX = 200_000;
  *   4. a VIP that takes less than it is offered takes everything
  *   5. a region is as near as it takes to be the first by round-trip time, or as far as it takes not to be, or to be last
  *
- * Of changes that are equally small, the first is taken that brings in a VIP that is not in the plan now, and not as the
- * last resort; otherwise the first.
+ * Of changes that are equally small, the first is taken that brings in a VIP that the client cannot get now, and not as
+ * the last resort; otherwise the first.
  */
 export function counterfactual(
   local: LocalPolicy,
@@ -43,6 +47,7 @@ export function counterfactual(
   family: 4 | 6,
   facts: Facts,
   config: Pick<Config, "pools">,
+  vipsFor: (plan: Plan) => ReadonlySet<VipId> = vipsIn,
   workMax: number = WORK_MAX,
 ): Counterfactual {
   const trees = [local, ...fallbackOf(service, config)];
@@ -50,7 +55,8 @@ export function counterfactual(
   const known = factsOn(members, facts);
   const planWith = (changes: readonly Supposition[]): Plan =>
     planFor(local, service, family, suppose(known, changes), config).plan;
-  const now = vipsIn(planWith([]));
+  const before = planWith([]);
+  const now = vipsFor(before);
   const candidates = [
     ...members.flatMap((member) => memberChanges(member, family, known)),
     ...trees.flatMap((tree) => nodeChanges(tree, service.label, known)),
@@ -62,10 +68,11 @@ export function counterfactual(
       if (left === 0) return first ?? { kind: "none", complete: false };
       left -= 1;
       const plan = planWith(changes);
-      const then = vipsIn(plan);
-      if (isSame(now, then)) continue;
-      if (!then.isSubsetOf(now) && !isLastResort(plan)) return { kind: "found", changes, plan };
-      first ??= { kind: "found", changes, plan };
+      const vips = vipsFor(plan);
+      const hasNew = !vips.isSubsetOf(now);
+      if (plan.kind === before.kind && vips.size === now.size && !hasNew) continue;
+      if (hasNew && !isLastResort(plan)) return { kind: "found", changes, plan, vips };
+      first ??= { kind: "found", changes, plan, vips };
     }
     if (first !== null) return first;
   }
@@ -186,14 +193,10 @@ function nodesOf(local: LocalPolicy): readonly LocalPolicy[] {
   }
 }
 
-function vipsIn(plan: Plan): ReadonlySet<string> {
-  return plan.kind === "answer" ? new Set(plan.shares.map(({ vip }) => vip)) : new Set([`no ${plan.kind}`]);
+function vipsIn(plan: Plan): ReadonlySet<VipId> {
+  return new Set(plan.kind === "answer" ? plan.shares.map(({ vip }) => vip) : []);
 }
 
 function isLastResort(plan: Plan): boolean {
   return plan.kind === "servfail" || plan.lastResort;
-}
-
-function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  return a.size === b.size && a.isSubsetOf(b);
 }

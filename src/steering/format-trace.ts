@@ -3,7 +3,6 @@
 import type { VipId } from "../config/config.ts";
 import { formatCount } from "../config/units.ts";
 import type { Counterfactual } from "./counterfactual.ts";
-import type { Plan } from "./plan.ts";
 import type { Supposition } from "./suppose.ts";
 import type { Margin, Trace, TraceFact, TraceNode, TraceStage } from "./trace.ts";
 import { formatPercent, formatVerdict } from "./words.ts";
@@ -97,16 +96,16 @@ export function formatMargin({ first, second, marginMs }: Margin): string {
 export function formatCounterfactual(found: Counterfactual): string {
   if (found.kind === "found") {
     const changes = found.changes.map(formatSupposition).join(" and ");
-    return `it would be ${formatMembers(found.plan)} if ${changes}`;
+    return `it would be ${formatMembers(found)} if ${changes}`;
   }
   return found.complete
     ? "no one or two of the facts would change it"
     : "it was not found among as many changes as are tried";
 }
 
-function formatMembers(plan: Plan): string {
+function formatMembers({ plan, vips }: Extract<Counterfactual, { kind: "found" }>): string {
   if (plan.kind !== "answer") return plan.kind.toUpperCase();
-  if (plan.shares.length === 1) return plan.shares.map(({ vip }) => memberIn(vip)).join();
+  if (vips.size === 1 || vips.size < plan.shares.length) return [...vips].map(memberIn).join(" or ");
   return plan.shares.map(({ vip, share }) => `${memberIn(vip)} ${formatPercent(share)}`).join(", ");
 }
 

@@ -65,7 +65,8 @@ describe("what would change an answer", () => {
     [{ kind: "rtt", region: "eu" as RegionId, rttMs: 85.4 }, "eu were at 85 ms"],
     [{ kind: "drained", member: "web/eu" as MemberId, drained: true }, "web/eu were drained"],
   ])("%j reads: if %s", (change, words) => {
-    const found = { kind: "found", changes: [change], plan: { kind: "servfail" } } as const;
+    const vips = new Set<VipId>();
+    const found = { kind: "found", changes: [change], plan: { kind: "servfail" }, vips } as const;
     expect(formatCounterfactual(found)).toBe(`it would be SERVFAIL if ${words}`);
   });
 
@@ -80,6 +81,7 @@ describe("what would change an answer", () => {
       4,
       factsOf(),
       WORLD,
+      undefined,
       2,
     );
     expect(found).toEqual({ kind: "none", complete: false });
@@ -106,7 +108,15 @@ test("a counterfactual changes the answer, and no smaller change does", () => {
         const service = serviceOf(whenDown);
         const planWith = (changes: readonly Supposition[]): string =>
           vipsOf(planFor(local, service, family, suppose(world, changes), WORLD).plan);
-        const found = counterfactual(local, service, family, world, WORLD, Number.POSITIVE_INFINITY);
+        const found = counterfactual(
+          local,
+          service,
+          family,
+          world,
+          WORLD,
+          undefined,
+          Number.POSITIVE_INFINITY,
+        );
         const now = planWith([]);
         const size = found.kind === "found" ? found.changes.length : 3;
         if (found.kind === "found") {

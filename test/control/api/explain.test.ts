@@ -106,6 +106,8 @@ describe("POST /v1/explain", () => {
         `sticky: the client's /${bits} is in bucket ${bucket} of ${buckets}, which is with ${share.address}`,
       );
       expect([bucket < buckets, buckets]).toEqual([true, 251]);
+      const other = share.member === "web/eu-west" ? "web/us-east" : "web/eu-west";
+      expect(body.lines).toContain(`it would be ${other} if ${share.member} were down`);
       const some = await ask(api, "cart.test.example", "A", client);
       expect(some.body.sticky).toMatchObject({ bucket, share: { address: share.address } });
     }
