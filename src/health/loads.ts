@@ -141,7 +141,7 @@ export class Loads {
       return true;
     }
     known.load += (load - known.load) * part;
-    if (Math.abs(known.load - known.shown) < HEADROOM_STEP) return false;
+    if (Math.abs(known.load - known.shown) < HEADROOM_STEP * this.headroom(member)) return false;
     known.shown = known.load;
     return true;
   }
@@ -160,8 +160,8 @@ export class Loads {
 /** A member that seems full keeps a twentieth of its capacity as headroom, so that somebody has some. */
 const HEADROOM_MIN = 0.05;
 
-/** A headroom that is off by less is left as it is, so that plans are seldom made again for it. */
-const HEADROOM_STEP = 0.05;
+/** A headroom that is off by less than this part of it is left as it is, so that plans are seldom made again for it. */
+const HEADROOM_STEP = 0.1;
 
 /** In units of `delayMs`: how slowly headrooms follow loads. See `headroom`. */
 const MEMORY = 60;
