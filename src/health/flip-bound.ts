@@ -8,7 +8,7 @@ const HOUR_MS = 3_600_000;
 
 /** The bounds that hold for a VIP, each by itself. */
 export interface FlipBound {
-  /** By the thresholds of its vantages, while none of them falls silent or is isolated. */
+  /** By the thresholds of its vantages, while none of them has just started, falls silent or is isolated. */
   readonly byVotes: number;
   /** By its holds, whatever anybody reports; null: nothing is held for a time. */
   readonly byHolds: number | null;
@@ -25,7 +25,7 @@ export interface FlipBound {
  *       interval                interval
  *       + (rise - 1) * recheck  + (fall - 1) * recheck
  *
- * These are times between the starts of probes. The first report may come `timeout` and `report` after its start and the
+ * These are times between the starts of probes, once the first wait of an agent is over, which is shorter. The first report may come `timeout` and `report` after its start and the
  * last at once, which makes the span so much longer. A verdict changes with a vote, so each vantage adds as much.
  *
  * By holds. Let `hold(i)` be the hold after `i + 1` flaps. From a fall to the next one passes the hold, and nothing else
