@@ -30,11 +30,16 @@ export function parseChecks(reader: Reader | null, vantageCount: number): Readon
 
 function parseCheck(id: CheckId, check: CheckFields, probe: ProbeSpec, vantageCount: number): Check {
   const intervalMs = check.optional("interval")?.duration(intervalRange) ?? 5000;
+  const timeoutMs = atMost(intervalMs, check.optional("timeout"), timeoutRange, 2000);
+  if (probe.latencyMs !== null && probe.latencyMs >= timeoutMs)
+    check
+      .optional("expect")
+      ?.problemAtKey(`expected a latency below the timeout, ${formatDuration(timeoutMs)}`);
   return {
     id,
     probe,
     intervalMs,
-    timeoutMs: atMost(intervalMs, check.optional("timeout"), timeoutRange, 2000),
+    timeoutMs,
     rise: check.optional("rise")?.wholeNumber(countRange) ?? 2,
     fall: check.optional("fall")?.wholeNumber(countRange) ?? 2,
     recheckMs: atMost(intervalMs, check.optional("recheck"), timeoutRange, 1000),

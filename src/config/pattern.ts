@@ -8,11 +8,16 @@
 
 import { setFlagsFromString } from "node:v8";
 
-// It stands behind a flag that adds the regular expression flag "l", and changes nothing for those without it.
-setFlagsFromString("--enable-experimental-regexp-engine");
+/**
+ * The engine stands behind a switch that adds the flag "l" to regular expressions, and changes nothing for those without
+ * it. It is thrown by the first pattern: V8 takes its caches of compiled code for those of other switches then.
+ */
+let isEnabled = false;
 
 /** A pattern, ready to be matched; null where it is none, or none that is matched in linear time. */
 export function compilePattern(text: string): RegExp | null {
+  if (!isEnabled) setFlagsFromString("--enable-experimental-regexp-engine");
+  isEnabled = true;
   try {
     return new RegExp(text, "l");
   } catch {

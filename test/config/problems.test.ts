@@ -352,6 +352,13 @@ describe("checks", () => {
         ["1:38: checks.c.of: expected at least one check, found an empty list"],
       ],
       [
+        "checks: { c: { type: icmp, port: 1, timeout: 1s, expect: { latency: 1s } } }",
+        [
+          "1:28: checks.c.port: expected only in a check of type http, https, http2, tcp, tls, dns or grpc",
+          "1:50: checks.c.expect: expected a latency below the timeout, 1s",
+        ],
+      ],
+      [
         "checks: { c: { type: http, intervall: 1s } }",
         ['1:28: checks.c: unknown key "intervall", did you mean "interval"'],
       ],
