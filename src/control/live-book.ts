@@ -121,7 +121,7 @@ export class LiveBook {
   async brokenBy(overrides: readonly Override[]): Promise<readonly Problem[]> {
     const { keeper, nowMs } = this.#options;
     const ruled = this.#edition;
-    if (ruled === null) return [];
+    if (ruled === null || ruled.snapshot.config.invariants.length === 0) return [];
     const { config } = ruled.snapshot;
     const before = keeper.overridesFor(config, nowMs());
     const after = applyOverrides(config, overrides, nowMs());
