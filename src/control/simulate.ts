@@ -11,7 +11,7 @@ import { addressOf } from "../wire/address.ts";
 import { putU32 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 import { release } from "../wire/sink.ts";
-import { memberOfVip } from "./lookup.ts";
+import { lookup, memberOfVip } from "./lookup.ts";
 import type { Planner } from "./planner.ts";
 import { type ProfileWindow, type SampledQuery, WINDOW_SECONDS } from "./profile.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -48,6 +48,9 @@ interface RegionShare {
   readonly recorded: number | null;
   readonly before: number;
   readonly after: number;
+  /** The part of its capacity that is in use now and would be; above 1: more than it can serve; null: not known. */
+  readonly loadBefore: number | null;
+  readonly loadAfter: number | null;
 }
 
 interface MovedService {
@@ -112,6 +115,17 @@ export class Course {
     return known.get(region) ?? null;
   }
 
+  /** What each region carries now: its members' loads of their capacities. */
+  carried(): Carried {
+    const carried = new Map<RegionId, number | null>();
+    for (const { id, region, capacity } of this.config.members.values()) {
+      const load = this.#facts.loads.get(id) ?? null;
+      const sum = carried.has(region) ? (carried.get(region) ?? null) : 0;
+      carried.set(region, sum === null || capacity === null || load === null ? null : sum + load * capacity);
+    }
+    return carried;
+  }
+
   /** What a query of even traffic asks of a service. */
   typeFor(service: Service): RRType {
     return this.#hasIpv4.has(service) ? RRType.A : RRType.AAAA;
@@ -135,6 +149,7 @@ export function* simulate(
     regions.set(region, { recorded: 0, before: 0, after: 0 });
   const services = new Map<string, { queries: number; moved: number }>();
   const prefixes = new Map<string, boolean>();
+  const flows = new Map<string, Flow>();
   const rtt = { queries: 0, before: 0, after: 0 };
   const span: number[] = [];
   let [queries, samples, moved] = [0, 0, 0];
@@ -149,6 +164,7 @@ export function* simulate(
       entryOf(regions, sample.region, () => ({ recorded: 0, before: 0, after: 0 })).recorded += weight;
       entryOf(regions, from, () => ({ recorded: 0, before: 0, after: 0 })).before += weight;
       entryOf(regions, to, () => ({ recorded: 0, before: 0, after: 0 })).after += weight;
+      entryOf(flows, `${from} ${to}`, () => ({ from, to, queries: 0 })).queries += weight;
       const service = entryOf(services, sample.service, () => ({ queries: 0, moved: 0 }));
       service.queries += weight;
       const prefix = `${sample.high} ${sample.low} ${sample.prefixLength}`;
@@ -167,6 +183,8 @@ export function* simulate(
     });
   }
 
+  const carriedBefore = before.carried();
+  const carriedAfter = carriedWith(carriedBefore, [...flows.values()]);
   const last = span.at(-1);
   return {
     isRecorded,
@@ -181,6 +199,8 @@ export function* simulate(
         recorded: isRecorded ? Math.round(shares.recorded) : null,
         before: Math.round(shares.before),
         after: Math.round(shares.after),
+        loadBefore: loadOf(region, carriedBefore, before),
+        loadAfter: loadOf(region, carriedAfter, after),
       })),
     moved: {
       queries: Math.round(moved),
@@ -205,6 +225,42 @@ export function* simulate(
         moved: Math.round(counts.moved),
       })),
   };
+}
+
+/** Queries that lead from one region before to one after. */
+interface Flow {
+  readonly from: RegionId | null;
+  readonly to: RegionId | null;
+  queries: number;
+}
+
+/** What a region carries, in the unit of capacities; null: its members do not all say. */
+type Carried = ReadonlyMap<RegionId | null, number | null>;
+
+/**
+ * What regions would carry. The queries that lead to a region carry what it carries now in equal parts, and take their part along.
+ * What a region without queries carries stays there: it has others to thank for it.
+ */
+function carriedWith(carried: Carried, flows: readonly Flow[]): Carried {
+  const queries = new Map<RegionId | null, number>();
+  for (const flow of flows) queries.set(flow.from, (queries.get(flow.from) ?? 0) + flow.queries);
+  const after = new Map<RegionId | null, number | null>(
+    [...carried].map(([region, own]) => [region, queries.has(region) ? 0 : own]),
+  );
+  for (const { from, to, queries: moving } of flows) {
+    const own = carried.get(from) ?? null;
+    const sum = after.has(to) ? (after.get(to) ?? null) : 0;
+    after.set(to, own === null || sum === null ? null : sum + (own * moving) / (queries.get(from) ?? moving));
+  }
+  return after;
+}
+
+function loadOf(region: string | null, carried: Carried, { config }: Course): number | null {
+  const known = region === null ? null : lookup(config.regions, region);
+  const members = [...config.members.values()].filter((member) => member.region === known?.id);
+  const capacity = members.reduce((sum, member) => sum + (member.capacity ?? Number.NaN), 0);
+  const own = known === null ? null : (carried.get(known.id) ?? null);
+  return own === null || !(capacity > 0) ? null : Math.round((1000 * own) / capacity) / 1000;
 }
 
 function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {

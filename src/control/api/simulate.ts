@@ -39,6 +39,11 @@ const body = object(
 
 const queries = Type.Integer({ minimum: 0, description: "queries, as far as the samples tell" });
 
+const load = Type.Number({
+  minimum: 0,
+  description: "the part of its capacity that is in use; above 1: more than it can serve; null: not known",
+});
+
 const simulationSchema = object(
   {
     traffic: oneOf(["recorded", "even"], "recorded, or even: made up, not of this node"),
@@ -53,6 +58,8 @@ const simulationSchema = object(
         recorded: nullable(Type.Integer({ description: "as it was answered, by the facts of then" })),
         before: queries,
         after: queries,
+        loadBefore: nullable(load),
+        loadAfter: nullable(load),
       }),
       { description: "where answers lead by the facts of now, before the change and after" },
     ),
@@ -139,19 +146,24 @@ function viewOf(simulation: Simulation, supposed: readonly string[]): Simulation
 function linesOf(view: Omit<SimulationView, "lines">): readonly string[] {
   const { traffic, from, until, queries, samples, supposed, regions, moved, rtt, services } = view;
   const share = (part: number): string => (queries === 0 ? "-" : formatPercent(part / queries));
-  const rows = regions.map(({ region, recorded, before, after }) => [
+  const overloaded = regions.filter(({ loadAfter }) => (loadAfter ?? 0) > 1);
+  const rows = regions.map(({ region, recorded, before, after, loadBefore, loadAfter }) => [
     region ?? "(no VIP)",
     recorded === null ? "-" : share(recorded),
     share(before),
     share(after),
     `${after >= before ? "+" : ""}${after - before}`,
+    [loadBefore, loadAfter].map((part) => (part === null ? "-" : formatPercent(part))).join(" -> "),
   ]);
   return [
     traffic === "recorded"
       ? `${queries} queries from ${from} to ${until}, ${samples} of them replayed`
       : `EVEN TRAFFIC, not of this node: ${queries} queries, as many from each country`,
     ...(supposed.length === 0 ? [] : [`supposed: ${supposed.join(", ")}`]),
-    ...table([["region", "recorded", "before", "after", "queries"], ...rows]),
+    ...table([["region", "recorded", "before", "after", "queries", "load"], ...rows]),
+    ...overloaded.map(
+      ({ region, loadAfter }) => `CAPACITY EXCEEDED: ${region} at ${formatPercent(loadAfter ?? 0)}`,
+    ),
     `moved: ${share(moved.queries)} of queries, of ${moved.prefixes} of ${moved.prefixesInAll} client prefixes`,
     ...(rtt === null
       ? []

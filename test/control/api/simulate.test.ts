@@ -4,13 +4,20 @@ import { describe, expect, test } from "vitest";
 import { CONFIG, Folder, GB, JP, Node, US } from "../test-node.ts";
 import { TestApi } from "./test-api.ts";
 
-const SAMPLING = CONFIG.replace("state: state", "state: state, profile: { sample: 1 }");
+const SAMPLING = `${CONFIG.replace("state: state", "state: state, profile: { sample: 1 }")}  keep.test.example: { ttl: 5s, policy: { sticky: mix } }
+`;
 const sampling = (): Node => new Node(new Folder({ "meridian.yaml": SAMPLING }));
 
-/** Asks for `mix` (50/50), `www` (by continent) and `near` (1/1), from three countries, in many seconds. */
+/** Asks for `mix` (50/50), `www` (by continent), `near` (1/1) and `keep` (50/50 and sticky), from three countries, in many seconds. */
 function traffic(node: Node, rounds: number): void {
   for (let moment = 0; moment < rounds; moment += 1)
-    for (const qname of ["mix.test.example", "www.test.example", "shop.test.example", "near.test.example"])
+    for (const qname of [
+      "mix.test.example",
+      "www.test.example",
+      "shop.test.example",
+      "near.test.example",
+      "keep.test.example",
+    ])
       for (const client of [GB, JP, US, "2001:db8:77::1"])
         node.dns.ask(qname, client, moment % 3 === 0 ? "AAAA" : "A", 1_000_000 + moment);
 }
@@ -33,7 +40,7 @@ function column(
 describe("POST /v1/simulate", () => {
   test("of the policies that run gives exactly what was counted, byte for byte the same each time", async () => {
     const api = await TestApi.open(sampling());
-    traffic(api.node, 250);
+    traffic(api.node, 200);
     const { status, body } = await api.post("/v1/simulate", {});
     expect(status).toBe(200);
     expect(body).toMatchObject({ traffic: "recorded", queries: 4_000, samples: 4_000 });
@@ -100,7 +107,7 @@ describe("POST /v1/simulate", () => {
     );
     expect(column(body, "after")).toEqual(made);
     const moved = body.services.map(({ service }: { service: string }) => service);
-    expect(moved.toSorted()).toEqual(["mix.test.example", "www.test.example"]);
+    expect(moved.toSorted()).toEqual(["keep.test.example", "mix.test.example", "www.test.example"]);
   });
 
   test("changes nothing that is in force, and remembers nothing of it", async () => {
@@ -125,13 +132,45 @@ describe("POST /v1/simulate", () => {
     expect(body.lines).toEqual([
       "100 queries from 2026-01-01T00:00:00.000Z to 2026-01-01T00:05:00.000Z, 100 of them replayed",
       "supposed: down:eu-west",
-      "region   recorded  before  after  queries",
-      "us-east       0 %     0 %  100 %     +100",
-      "eu-west     100 %   100 %    0 %     -100",
+      "region   recorded  before  after  queries    load",
+      "us-east       0 %     0 %  100 %     +100  - -> -",
+      "eu-west     100 %   100 %    0 %     -100  - -> -",
       "moved: 100 % of queries, of 1 of 1 client prefixes",
       "mean round trip: 3.2 ms before, 57.8 ms after, for 100 % of queries",
       "www.test.example: 100 of 100 queries moved",
     ]);
+  });
+
+  test("tells how much of their capacity regions would use, and which would have to serve more than they can", async () => {
+    const config = SAMPLING.replace("check: web\n", "$&    signals: {}\n")
+      .replace('ipv6: "2001:db8::1", probe: ipv4', "$&, capacity: 400")
+      .replace('ipv6: "2001:db8::2", probe: ipv4', "$&, capacity: 1000");
+    const api = await TestApi.open(new Node(new Folder({ "meridian.yaml": config })));
+    // us-east carries 100 of 400, eu-west 500 of 1,000; www takes Britain to eu-west, and Japan to us-east.
+    const signals = [
+      { target: "web/us-east", load: 0.25 },
+      { target: "web/eu-west", load: 0.5 },
+    ];
+    expect((await api.call("POST", "/v1/signals", { role: "signals", body: { signals } })).status).toBe(204);
+    api.node.pass(1_000);
+    for (let moment = 0; moment < 40; moment += 1) {
+      api.node.dns.ask("www.test.example", GB, "A", moment);
+      api.node.dns.ask("www.test.example", JP, "A", moment);
+    }
+    const { body } = await api.post("/v1/simulate", { if: ["drain:eu-west"] });
+    const loads = body.regions.map(({ region, loadBefore, loadAfter }: Record<string, unknown>) => [
+      region,
+      loadBefore,
+      loadAfter,
+    ]);
+    expect(loads).toEqual([
+      ["us-east", 0.25, 1.5],
+      ["eu-west", 0.5, 0],
+    ]);
+    expect(body.lines).toContain("CAPACITY EXCEEDED: us-east at 150 %");
+    const calm = await api.post("/v1/simulate", { if: ["drain:us-east"] });
+    expect(calm.body.regions.map((row: Record<string, unknown>) => row["loadAfter"])).toEqual([0, 0.6]);
+    expect(calm.body.lines.join()).not.toContain("EXCEEDED");
   });
 
   test("of a service that the change has not any more: nobody answers", async () => {
@@ -139,7 +178,7 @@ describe("POST /v1/simulate", () => {
     for (let moment = 0; moment < 10; moment += 1) api.node.dns.ask("near.test.example", GB, "A", moment);
     const without = SAMPLING.slice(0, SAMPLING.indexOf("  near.test.example"));
     const { body } = await api.post("/v1/simulate", { config: without });
-    expect(body.regions.at(-1)).toEqual({ region: null, recorded: 0, before: 0, after: 10 });
+    expect(body.regions.at(-1)).toMatchObject({ region: null, recorded: 0, before: 0, after: 10 });
   });
 
   test("of even traffic says that it is made up, and asks as much from each country", async () => {
