@@ -19,9 +19,12 @@ import { addressOf, parsePrefix } from "../../src/wire/address.ts";
 import { parseName, rootName } from "../../src/wire/name.ts";
 import { queryOf, readReply, Server, scopeOf, zoneOf } from "../answer/harness.ts";
 import { writeMmdb } from "../geo/mmdb-file.ts";
-import { heldFacts, policies, whenDowns } from "../steering/arbitraries.ts";
+import { fullFacts, policies, whenDowns } from "../steering/arbitraries.ts";
 import { replay } from "../steering/replay.ts";
 import { WORLD } from "../steering/world.ts";
+
+/** The test world, where members have a capacity. */
+const FLEET: Config = withCapacities(WORLD);
 
 /** How many queries are explained; twenty for each config with its facts. */
 const QUERIES = Number(process.env["MERIDIAN_REPLAYS"] ?? 2_000);
@@ -61,8 +64,8 @@ test("a trace replays to its plan, and the plan gives what dns answers", () => {
     fc.property(
       policies,
       fc.oneof(whenDowns, fc.constant({ kind: "lastGood" } as const)),
-      heldFacts,
-      heldFacts,
+      fullFacts,
+      fullFacts,
       fc.array(queries, { minLength: QUERIES_EACH, maxLength: QUERIES_EACH }),
       (policy, whenDown, before, now, asked) => {
         const snapshot = snapshotOf(policy, whenDown);
@@ -148,6 +151,15 @@ function lastGoodOf({ config }: Snapshot, before: Facts): LastGood {
   return lastGood;
 }
 
+function withCapacities(config: Config): Config {
+  const members = new Map([...config.members].map(([id, one]) => [id, { ...one, capacity: 100 }]));
+  const pools = [...config.pools.values()].map((pool) => ({
+    ...pool,
+    members: pool.members.map((one) => members.get(one.id) ?? one),
+  }));
+  return { ...config, members, pools: new Map(pools.map((pool) => [pool.id, pool])) };
+}
+
 function snapshotOf(policy: Policy, whenDown: Service["whenDown"]): Snapshot {
   const name = parseName("www.example", rootName);
   if (name.kind === "problem") throw new Error(name.message);
@@ -161,7 +173,7 @@ function snapshotOf(policy: Policy, whenDown: Service["whenDown"]): Snapshot {
     https: null,
     place: { file: "meridian.yaml", line: 1, column: 1 },
   };
-  const config: Config = { ...WORLD, services: [service] };
+  const config: Config = { ...FLEET, services: [service] };
   return {
     config,
     zones: [zone],

@@ -110,13 +110,20 @@ export const facts: fc.Arbitrary<Facts> = factsWith(
   fc.dictionary(fc.constantFrom(...memberIds), fc.double({ min: 0, max: 1, noNaN: true }), { maxKeys: 5 }),
 );
 
-/** Those with VIPs that are held down as well. */
-export const heldFacts: fc.Arbitrary<Facts> = fc
-  .tuple(facts, fc.record({ heldDown: fc.subarray(memberIds), unreleased: fc.subarray(memberIds) }))
-  .map(([world, held]) => ({
-    ...world,
-    verdicts: new Map([...world.verdicts, ...factsOf(held).verdicts]),
-  }));
+/** Those with VIPs that are held down and with headrooms as well, which take members that have a capacity. */
+export const fullFacts: fc.Arbitrary<Facts> = fc
+  .tuple(
+    facts,
+    fc.record({
+      heldDown: fc.subarray(memberIds),
+      unreleased: fc.subarray(memberIds),
+      headrooms: fc.dictionary(fc.constantFrom(...memberIds), fc.integer({ min: 1, max: 100 })),
+    }),
+  )
+  .map(([world, spec]) => {
+    const { verdicts, headrooms } = factsOf(spec);
+    return { ...world, verdicts: new Map([...world.verdicts, ...verdicts]), headrooms };
+  });
 
 /** Those in which every VIP takes all that it is offered. */
 export const plainFacts: fc.Arbitrary<Facts> = factsWith(fc.constant({}));

@@ -45,7 +45,7 @@ function replayNode(node: TraceNode, stage: TraceStage): Replayed {
   const children = node.children.map((child) => replayNode(child, stage));
   const isByWeight = node.kind === "pool" || node.kind === "weighted";
   if (isByWeight) return byWeight(node, children);
-  return node.kind === "sticky" ? allOf(node, children) : inOrder(node, children);
+  return node.kind === "sticky" ? allOf(node, children) : inOrder(node, children, stage);
 }
 
 function replayMember(node: TraceNode, { reserves, asIfUp }: TraceStage): Replayed {
@@ -89,8 +89,8 @@ function byWeight(node: TraceNode, children: readonly Replayed[]): Replayed {
   };
 }
 
-/** Each child takes its fraction of what those before it left. */
-function inOrder(node: TraceNode, children: readonly Replayed[]): Replayed {
+/** Each child takes its fraction of what those before it left; behind the first, headroom has its say. */
+function inOrder(node: TraceNode, children: readonly Replayed[], { reserves }: TraceStage): Replayed {
   let rest = 1;
   let taken = 0;
   const offered = children.map((replayed) => {
@@ -99,6 +99,14 @@ function inOrder(node: TraceNode, children: readonly Replayed[]): Replayed {
     taken += own;
     return { replayed, own };
   });
+  const first = children.findIndex((child) => child.eligible && (reserves || !isReserve(child)));
+  const behind = offered.filter(({ replayed }, i) => i > first && replayed.take > 0);
+  const rooms = behind.map(({ replayed }) => headroomOf(replayed));
+  const known = rooms.indexOf(null) === -1 ? behind : behind.slice(0, rooms.indexOf(null));
+  const together = known.reduce((sum, { own }) => sum + own, 0);
+  const claims = known.map(({ replayed }, i) => (rooms[i] ?? 0) * replayed.take);
+  const claimed = claims.reduce((sum, claim) => sum + claim, 0);
+  for (const [i, one] of known.entries()) one.own = (together * (claims[i] ?? 0)) / claimed;
   const eligible = children.filter((child) => child.eligible).length;
   const up = children.filter(({ take }) => take > 0).length;
   return {
@@ -107,6 +115,27 @@ function inOrder(node: TraceNode, children: readonly Replayed[]): Replayed {
     node,
     children: offered.map(({ replayed, own }) => ({ replayed, part: taken === 0 ? 0 : own / taken })),
   };
+}
+
+/** By the config nobody's first choice. */
+function isReserve({ node, eligible, children }: Replayed): boolean {
+  if (node.kind === "member") return !eligible || node.weighs === 0;
+  return children.every(({ replayed }) => {
+    return (node.kind === "weighted" && replayed.node.declared === 0) || isReserve(replayed);
+  });
+}
+
+/** What a node can take on; null: nobody can tell. */
+function headroomOf({ node, children }: Replayed): number | null {
+  const own = node.facts.find((fact) => fact.kind === "headroom");
+  if (node.kind === "member") return own?.headroom ?? null;
+  const rooms = children
+    .filter(({ part }) => part > 0)
+    .map(({ replayed, part }) => ({ room: headroomOf(replayed), part }));
+  return rooms.reduce<number | null>(
+    (least, { room, part }) => (least === null || room === null ? null : Math.min(least, room / part)),
+    Number.POSITIVE_INFINITY,
+  );
 }
 
 /** All that is below, if enough of that is up. */
