@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Action } from "../../src/control/override.ts";
 import { formatVerification } from "../../src/control/rules.ts";
 import { checkFolder } from "../../src/control/snapshot.ts";
-import { CONFIG, Folder, GB, Node } from "./test-node.ts";
+import { CONFIG, Folder, GB, Node, ZONE } from "./test-node.ts";
 
 const TWO_REGIONS = `
 invariants:
@@ -240,4 +242,33 @@ invariants: { two regions: { services: [www.*], clients: { countries: [US] }, an
       ],
     });
   });
+});
+
+test("the example of docs/rules.md holds of services such as it speaks of", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/rules.md"), "utf8");
+  const example = /^```yaml\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? "";
+  const config = `
+geo: { database: geo.mmdb, labels: [labels.csv] }
+zones: [gslb.example.zone]
+regions: { us-east: { at: [39, -77] }, eu-west: { at: [53, -6] }, eu-central: { at: [50, 9] } }
+pools:
+  web: { members: { us-east: { ipv4: 10.0.0.1 }, eu-west: { ipv4: 10.0.0.2 }, eu-central: { ipv4: 10.0.0.3 } } }
+  app: { members: { new: { region: us-east, ipv4: 10.0.1.1 } } }
+policies:
+  in-europe: { failover: [web/eu-west, web/eu-central] }
+  by-continent: { geo: { continents: { EU: { failover: [web/eu-west, web/us-east] } }, default: web } }
+services:
+  www.gslb.example: { policy: { geo: { fence: true, labels: { gdpr: in-europe }, default: by-continent } } }
+  app.gslb.example: { policy: { geo: { fence: true, labels: { gdpr: in-europe }, default: {
+    weighted: { stable: { weight: 80, use: by-continent }, app/new: 20 } } } } }
+${example}`;
+  const folder = new Folder({ "meridian.yaml": config, "gslb.example.zone": ZONE.replace(/^shop.*$/m, "") });
+  folder.write("labels.csv", "192.0.2.0/25,gdpr");
+  expect(messages(folder)).toEqual([]);
+  // It would be seen if one of them were broken.
+  folder.write("meridian.yaml", config.replaceAll("fence: true", "fence: false"));
+  expect(messages(folder)).toEqual([
+    expect.stringMatching(/^invariant "personal data stays in Europe": .*: expected only eu-\*, got A: /),
+    expect.stringMatching(/^invariant "personal data stays in Europe": .*: expected only eu-\*, got A: /),
+  ]);
 });
