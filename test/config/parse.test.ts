@@ -554,6 +554,7 @@ describe("the demo's config", () => {
       "nearest",
       "latency",
       "failover",
+      "sticky",
     ]);
   });
 });
