@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { explainTxt } from "../../src/control/explain-txt.ts";
 import { parseAddress } from "../../src/wire/address.ts";
 import { queryOf } from "../answer/harness.ts";
-import { GB, Node, US } from "./test-node.ts";
+import { CONFIG, Folder, GB, Node, US } from "./test-node.ts";
 
 const WWW = "www.test.example";
 
@@ -48,6 +48,14 @@ describe("the TXT at _explain", () => {
       expect(stringsOf(node, "_explain.mix.test.example", GB)[3]).toContain(`A ${address}, `);
       node.pass(1_000);
     }
+  });
+
+  test("says which bucket the client is in where something is sticky", async () => {
+    const config = `${CONFIG}  cart.test.example: { ttl: 5s, policy: { sticky: mix } }\n`;
+    const node = await new Node(new Folder({ "meridian.yaml": config })).open();
+    const strings = stringsOf(node, "_explain.cart.test.example", GB);
+    expect(strings.filter((string) => /^bucket \d+ of 251$/.test(string))).toHaveLength(2);
+    expect(strings[3]).toContain(`A ${node.dns.addresses("cart.test.example", GB).join()}, `);
   });
 
   test("is not there for what is not steered, nor for a query that cannot be read", async () => {
