@@ -18,8 +18,11 @@ test.each([
     "rateLimit: { answers: 20 }",
     { rateLimit: { answers: 20, table: means.table, seed: 7 } },
   ],
+  ["one query of ten sampled", "profile: { sample: 10 }", { sampleEvery: 10 }],
+  ["no query sampled", "profile: { sample: 0 }", { sampleEvery: 1 }],
 ])("%s is what the config says", (_, line, expected) => {
   const { node } = configOf(`${small}node: { ${line} }\n`);
-  const usual = { ...defaultAnswerOptions, cookies: { secrets: means.secrets, required: false } };
+  const cookies = { secrets: means.secrets, required: false };
+  const usual = { ...defaultAnswerOptions, cookies, sampleEvery: 100 };
   expect(answerOptionsOf(node, means)).toMatchObject({ ...usual, ...expected });
 });
