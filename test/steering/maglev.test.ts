@@ -8,7 +8,8 @@ import type { Claim } from "../../src/steering/sticky.ts";
 import { report } from "../e2e/harness.ts";
 import { below, randomFrom } from "../e2e/random.ts";
 
-const CLIENTS = 50_000;
+/** How many clients; `docs/proofs.md` says what 1,000,000 came to. */
+const CLIENTS = Number(process.env["MERIDIAN_CLIENTS"] ?? 50_000);
 
 /** The clients' prefixes, of both families. */
 const clients = Array.from({ length: CLIENTS }, (_, i) => {
@@ -107,6 +108,7 @@ describe.each(fleets)("of %s", (name, weights) => {
 
 test("a second death moves at most 1.15 times the clients of the second", () => {
   const weights = Array<number>(10).fill(1);
+  let worst = 0;
   for (const [first, second] of [
     [0, 1],
     [4, 9],
@@ -115,8 +117,10 @@ test("a second death moves at most 1.15 times the clients of the second", () => 
     const before = membersFor(claimsOf(weights, { [first]: 0 }));
     const after = membersFor(claimsOf(weights, { [first]: 0, [second]: 0 }));
     const moved = after.filter((member, i) => member !== before[i]).length;
-    expect(moved).toBeLessThanOrEqual(1.15 * before.filter((member) => member === second).length);
+    worst = Math.max(worst, moved / before.filter((member) => member === second).length);
   }
+  report(`of ten a second dies: at most ${worst.toFixed(3)} times as many clients move as it had`);
+  expect(worst).toBeLessThanOrEqual(1.15);
 });
 
 test("the order in which members are declared does not matter, as long as shares are told apart", () => {
