@@ -59,7 +59,11 @@ describe("docs/steering.md", () => {
       const service = config.services.find((found) => found.label === label)!;
       const { continent, latitude, longitude } = COUNTRIES.get(country)!;
       const location = { ...NOWHERE, continent, country, coordinates: { latitude, longitude } };
-      const facts = factsOf({ down: down.split(", ") });
+      // Whoever has a capacity is idle.
+      const headrooms = [...config.members.values()].flatMap(({ id, capacity }) =>
+        capacity === null ? [] : [[id, capacity] as const],
+      );
+      const facts = factsOf({ down: down.split(", "), headrooms: Object.fromEntries(headrooms) });
       const { plan } = planFor(localise(service.policy, location, config), service, 4, facts, config);
       const shares = plan.kind === "answer" ? plan.shares : [];
       const words = shares.map(({ vip, share }) => {

@@ -33,6 +33,7 @@ export class Simulation {
   readonly #dead = new Set<VipId>();
   readonly #cutOff = new Set<VantageId>();
   readonly #silent = new Set<VantageId>();
+  readonly #schedules = new Map<VantageId, Schedule>();
   /** When the last report of a vantage arrives. */
   readonly #arrivesAtMs = new Map<VantageId, number>();
   /** By vantage and VIP, when the last report counts as made. */
@@ -48,6 +49,7 @@ export class Simulation {
         probe: ({ vip }) => this.#probe(vantage, vip),
         onLook: (vip, { outcome }) => this.#send(vantage, vip as VipId, outcome),
       });
+      this.#schedules.set(vantage, schedule);
       schedule.replace(
         new Map([...options.checks].map(([vip, check]) => [vip, { target: targetOf(vip, check) }])),
       );
@@ -76,10 +78,10 @@ export class Simulation {
     else this.#cutOff.delete(vantage);
   }
 
-  /** The vantage probes, but its reports do not arrive. */
+  /** The vantage probes, but its reports are lost; when it is heard again it does as an agent that hears its node. */
   silence(vantage: VantageId, isSilent: boolean): void {
     if (isSilent) this.#silent.add(vantage);
-    else this.#silent.delete(vantage);
+    else if (this.#silent.delete(vantage)) this.#schedules.get(vantage)?.forget();
   }
 
   /** Lets time pass. */
