@@ -26,9 +26,9 @@ import { WORLD } from "../steering/world.ts";
 /** The test world, where members have a capacity. */
 const FLEET: Config = withCapacities(WORLD);
 
-/** How many queries are explained; twenty for each config with its facts. */
-const QUERIES = Number(process.env["MERIDIAN_REPLAYS"] ?? 2_000);
-const QUERIES_EACH = 20;
+/** How many queries are explained; ten for each config with its facts. */
+const QUERIES = Number(process.env["MERIDIAN_REPLAYS"] ?? 3_000);
+const QUERIES_EACH = 10;
 
 const zone = zoneOf(
   "$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\nalias STEER www\n",
