@@ -168,10 +168,9 @@ function stickyOf(root: Replayed): Sticky {
     if (wanted === 0 && share === 0) return;
     if (node.kind === "member") {
       const id = node.title.split(" > ").at(-1) as MemberId;
-      const claim = claims.get(id) ?? { vip: node.vip, wanted: 0, share: 0 };
-      claim.wanted += wanted;
-      claim.share += share;
-      if (below) claims.set(id, claim);
+      const before = claims.get(id) ?? { wanted: 0, share: 0 };
+      if (below)
+        claims.set(id, { vip: node.vip, wanted: before.wanted + wanted, share: before.share + share });
       else if (node.vip !== null && share > 0) drawn.set(node.vip, (drawn.get(node.vip) ?? 0) + share);
     }
     const declared = node.children.reduce((sum, child) => sum + (child.declared ?? 0), 0);
