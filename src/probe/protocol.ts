@@ -16,7 +16,8 @@
  * 3. A report carries its age at the moment of sending instead of a time. The node takes the age off its own clock,
  *    so the clocks of agents and nodes need not agree; the error is the time the message travelled.
  * 4. Either side pings every `PING_INTERVAL_MS` and gives the other up after `SILENCE_MS_MAX` without a sign of life.
- * 5. Unknown keys are ignored, so that agents and nodes of different versions can talk during an upgrade.
+ * 5. Unknown keys are ignored, and targets that the agent cannot read left out, so that agents and nodes of different versions
+ *    can talk during an upgrade.
  */
 
 import { isIP } from "node:net";
@@ -50,6 +51,9 @@ export const DETAIL_LENGTH_MAX = 300;
 export type AgentMessage = Hello | Reports;
 export type NodeMessage = Targets | Ack | Refused;
 
+/** What an agent reads of a node. */
+export type ReadNodeMessage = ReadTargets | Ack | Refused;
+
 /** Who the agent is; its first message. */
 export interface Hello {
   readonly kind: "hello";
@@ -82,6 +86,12 @@ export interface Targets {
   /** The version of the snapshot they are from, for the agent's log. */
   readonly version: number;
   readonly targets: readonly Target[];
+}
+
+/** Targets as an agent reads them. */
+export interface ReadTargets extends Targets {
+  /** What is wrong with those that are left out: a newer node knows checks that this agent does not. */
+  readonly unreadable: readonly string[];
 }
 
 /** One VIP to probe, and when; the times are those of its check. */
@@ -140,17 +150,28 @@ export function parseAgentMessage(text: string): AgentMessage | MessageProblem {
 }
 
 /** Reads what a node sent. */
-export function parseNodeMessage(text: string): NodeMessage | MessageProblem {
+export function parseNodeMessage(text: string): ReadNodeMessage | MessageProblem {
   const read = readObject(text, NODE_MESSAGE_LENGTH_MAX);
   if (read.kind === "problem") return read;
   const { value } = read;
   if (ackValidator.Check(value)) return value;
   if (refusedValidator.Check(value)) return value;
-  if (targetsValidator.Check(value)) {
-    const stray = value.targets.find((target) => isIP(target.address) === 0);
-    return stray === undefined ? value : problem(`${stray.vip}: expected an address, got "${stray.address}"`);
-  }
+  if (targetsValidator.Check(value)) return readTargets(value.version, value.targets);
   return explain(value, { targets: targetsValidator, ack: ackValidator, refused: refusedValidator });
+}
+
+function readTargets(version: number, sent: readonly unknown[]): ReadTargets {
+  const targets: Target[] = [];
+  const unreadable: string[] = [];
+  for (const [i, target] of sent.entries()) {
+    if (!targetValidator.Check(target)) {
+      const [first] = targetValidator.Errors(target);
+      unreadable.push(`targets/${i}${first?.instancePath ?? ""}: ${first?.message ?? "cannot be read"}`);
+    } else if (isIP(target.address) === 0)
+      unreadable.push(`${target.vip}: expected an address, got "${target.address}"`);
+    else targets.push(target);
+  }
+  return { kind: "targets", version, targets, unreadable };
 }
 
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
@@ -218,20 +239,21 @@ const targetsValidator = Compile(
   Type.Object({
     kind: Type.Literal("targets"),
     version: Type.Integer({ minimum: 0 }),
-    targets: Type.Array(
-      Type.Object({
-        vip,
-        address: text(64),
-        probe: probeSpec,
-        intervalMs: milliseconds(10),
-        timeoutMs: milliseconds(1),
-        recheckMs: milliseconds(1),
-        jitterMs: milliseconds(0),
-        rise: threshold,
-        fall: threshold,
-      }),
-      { maxItems: 100_000 },
-    ),
+    targets: Type.Array(Type.Unknown(), { maxItems: 100_000 }),
+  }),
+);
+
+const targetValidator = Compile(
+  Type.Object({
+    vip,
+    address: text(64),
+    probe: probeSpec,
+    intervalMs: milliseconds(10),
+    timeoutMs: milliseconds(1),
+    recheckMs: milliseconds(1),
+    jitterMs: milliseconds(0),
+    rise: threshold,
+    fall: threshold,
   }),
 );
 

@@ -10,10 +10,10 @@ import {
   NODE_MESSAGE_LENGTH_MAX,
   PING_INTERVAL_MS,
   parseNodeMessage,
+  type ReadTargets,
   SILENCE_MS_MAX,
   STREAM_PATH,
   type Target,
-  type Targets,
 } from "./protocol.ts";
 
 /** How long news waits for more news; much less than what a report may take by the failover bound. */
@@ -161,9 +161,15 @@ export class ReportStream {
     }
   }
 
-  #accept({ version, targets }: Targets): void {
+  #accept({ version, targets, unreadable }: ReadTargets): void {
     const event = this.#accepted ? "targets changed" : "connected to node";
     this.#log.info({ version, targets: targets.length }, event);
+    if (unreadable.length > 0) {
+      this.#log.error(
+        { left: unreadable.length, first: unreadable[0] },
+        "targets that this agent cannot read are not probed; is it older than the node?",
+      );
+    }
     this.#accepted = true;
     this.#failures = 0;
     this.#refusedFor = null;

@@ -70,7 +70,7 @@ test.each<NodeMessage>([
   { kind: "ack", sequence: 9 },
   { kind: "refused", reason: "no vantage" },
 ])("a node's $kind message is read as it was written", (message) => {
-  expect(parseNodeMessage(formatMessage(message))).toEqual(message);
+  expect(parseNodeMessage(formatMessage(message))).toMatchObject(message);
 });
 
 test.each([0.25, null])("a report of success may say the load of the VIP: %j", (load) => {
@@ -115,13 +115,19 @@ describe("what breaks the protocol is a problem that says what would be right", 
     [target("a", { address: "localhost" }), 'a: expected an address, got "localhost"'],
     [
       target("a", { probe: httpSpec(80, { path: "healthz" }) }),
-      'targets/targets/0/probe/path: must match pattern "^/"',
+      'targets/0/probe/path: must match pattern "^/"',
     ],
-    [target("a", { intervalMs: 0 }), "targets/targets/0/intervalMs: must be >= 10"],
-    [target("a", { fall: 0 }), "targets/targets/0/fall: must be >= 1"],
-  ])("from a node: $1", (wrong, message) => {
-    const text = JSON.stringify({ ...targets, targets: [wrong] });
-    expect(parseNodeMessage(text)).toEqual({ kind: "problem", message });
+    [target("a", { intervalMs: 0 }), "targets/0/intervalMs: must be >= 10"],
+    [target("a", { fall: 0 }), "targets/0/fall: must be >= 1"],
+    [{ ...target("a"), probe: { type: "telepathy" } }, expect.stringMatching(/^targets\/0\/probe/)],
+    ["a", "targets/0: must be object"],
+  ])("in a target, which is left out: $1", (wrong, message) => {
+    const text = JSON.stringify({ ...targets, targets: [wrong, target("b")] });
+    expect(parseNodeMessage(text)).toEqual({
+      ...targets,
+      targets: [target("b")],
+      unreadable: [message],
+    });
   });
 
   test("an agent's own hello is checked by the same rule", () => {
