@@ -46,6 +46,8 @@ beforeAll(async () => {
         default: us-first`,
       policy,
     ],
+    // Here nobody but the default region takes over.
+    ["invariants:\n  nobody is left without an answer that is up: { answered: while-up }\n", ""],
   ]);
   writeFileSync(join(site.folder, "labels.csv"), "127.0.5.0/24,canteen\n");
   database = new Reader(readFileSync(fileURLToPath(import.meta.resolve(DATABASE))));
