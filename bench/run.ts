@@ -8,6 +8,7 @@ import { agentTable } from "./agent.ts";
 import { leaveServerCore } from "./cores.ts";
 import { writeDatabase } from "./database.ts";
 import { writeSection } from "./document.ts";
+import { geoTable } from "./geo.ts";
 import { describeMachine } from "./machine.ts";
 import { type Figures, measure } from "./measure.ts";
 import { namesTable } from "./names.ts";
@@ -52,6 +53,7 @@ const { values: options } = parseArgs({
     names: { type: "boolean", default: false },
     streams: { type: "boolean", default: false },
     agent: { type: "boolean", default: false },
+    geo: { type: "boolean", default: false },
     write: { type: "string" },
   },
 });
@@ -68,6 +70,7 @@ function chosen(): Promise<readonly string[]> {
   if (options.names) return namesTable(document);
   if (options.streams) return streamsTable(document);
   if (options.agent) return agentTable(document);
+  if (options.geo) return geoTable(document);
   return compare();
 }
 
