@@ -81,7 +81,7 @@ interface SentReport {
 }
 
 /** All that the agent is to probe for this node; replaces what the node said before. */
-export interface Targets {
+interface Targets {
   readonly kind: "targets";
   /** The version of the snapshot they are from, for the agent's log. */
   readonly version: number;
