@@ -22,6 +22,7 @@ const USED_SHARE = 0.85;
 const DIVIDED_SHARE = (length: number): number => (length < 20 ? 0.97 : 0.78);
 const IPV4_LENGTH_MAX = 24;
 const IPV6_BLOCKS = 1 << 17;
+const COUNTRY_ENTRIES = [...COUNTRIES];
 
 /** What may be spent on a policy: the terms. */
 const TRIE_MIB_MAX = 64;
@@ -177,9 +178,8 @@ function chain(bits: number, length: number, end: number, builder: TreeBuilder):
 
 /** A city near its country's middle; the next numbers are of the same country. */
 function city(number: number, random: Random): Place {
-  const countries = [...COUNTRIES];
   const [country, { continent, latitude, longitude }] =
-    countries[Math.trunc((number / CITIES) * countries.length)] ?? countries[0]!;
+    COUNTRY_ENTRIES[Math.trunc((number / CITIES) * COUNTRY_ENTRIES.length)] ?? COUNTRY_ENTRIES[0]!;
   const around = (middle: number, limit: number): number =>
     Math.max(-limit, Math.min(limit, Math.round((middle + 16 * (random.share() - 0.5)) * 1e4) / 1e4));
   const letters = "ABCDEFGHIJ";
