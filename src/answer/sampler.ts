@@ -13,10 +13,9 @@ import {
 } from "../telemetry/samples.ts";
 import { word } from "../wire/bytes.ts";
 import { mix } from "../wire/mix.ts";
-import type { Query } from "../wire/query.ts";
+import { type Query, usesSubnet } from "../wire/query.ts";
 import type { Client } from "./client.ts";
 import type { Reply } from "./reply.ts";
-import { usesSubnet } from "./steer.ts";
 
 /** One thread's samples. */
 export class Sampler {

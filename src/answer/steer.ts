@@ -7,7 +7,7 @@ import { leafClass, leafScope, lookupClass } from "../geo/trie.ts";
 import { Counter, count, PICKS_AT, REGIONS_MAX } from "../telemetry/counters.ts";
 import { copyOctets, word } from "../wire/bytes.ts";
 import { Rcode, RRType } from "../wire/codes.ts";
-import type { Query } from "../wire/query.ts";
+import { type Query, usesSubnet } from "../wire/query.ts";
 import type { Client } from "./client.ts";
 import { FIXED_LENGTH, type Reply } from "./reply.ts";
 
@@ -57,11 +57,6 @@ export function steer(
       return addHttps(book, record, vip4, vip6, reply, counters);
     }
   }
-}
-
-/** Whether the client is where its subnet is; a subnet of no bits withholds it (RFC 7871 §7.1.2). */
-export function usesSubnet(query: Query): boolean {
-  return query.hasSubnet && query.sourcePrefixLength > 0;
 }
 
 /** Offset of the VIP that draw and bucket lead to in the plan in force, or NO_VIP, or SERVFAIL. */

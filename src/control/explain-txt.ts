@@ -9,7 +9,7 @@ import { addressOf, type IpAddress } from "../wire/address.ts";
 import { readMessage } from "../wire/message.ts";
 import { formatName, parentOf } from "../wire/name.ts";
 import { Packet } from "../wire/packet.ts";
-import { Parsed, parseQuery, Query } from "../wire/query.ts";
+import { Parsed, parseQuery, Query, usesSubnet } from "../wire/query.ts";
 import type { Desk, ExplainOutcome } from "./desk.ts";
 import { memberOfVip } from "./lookup.ts";
 
@@ -48,8 +48,8 @@ export function explainTxt(
 function whoAsks(octets: Uint8Array, source: Uint8Array): { client: IpAddress; text: string } | null {
   const query = new Query();
   if (parseQuery(new Packet(Uint8Array.from(octets)), octets.length, query) !== Parsed.Query) return null;
-  const { hasSubnet, sourcePrefixLength, subnetAddress, subnetFamily } = query;
-  if (!hasSubnet || sourcePrefixLength === 0) {
+  const { sourcePrefixLength, subnetAddress, subnetFamily } = query;
+  if (!usesSubnet(query)) {
     const client = addressOf(source);
     return { client, text: client.text };
   }

@@ -100,6 +100,11 @@ export class Query {
   hasPadding: boolean = false;
 }
 
+/** Whether the client is where its subnet is; a subnet of no bits withholds it (RFC 7871 §7.1.2). */
+export function usesSubnet(query: Query): boolean {
+  return query.hasSubnet && query.sourcePrefixLength > 0;
+}
+
 /** Reads the first `length` octets of `packet` into `query`; see `Query` for what it holds afterwards. */
 export function parseQuery(packet: Packet, length: number, query: Query): Parsed {
   if (length < headerLength) return Parsed.Drop;
