@@ -19,7 +19,7 @@ export interface Replayed {
   readonly isIpv6: boolean;
   /** Above 0. */
   readonly prefixLength: number;
-  /** The first 64 bits of the address; of IPv4 the first 32 are all. */
+  /** The first 32 bits of the address, and of IPv6 the next 32, with zeros behind the prefix. */
   readonly high: number;
   readonly low: number;
 }

@@ -1,25 +1,17 @@
 /** The profile of traffic: of each five minutes a fair sample of the steered queries, to try changes with. */
 
+import type { Replayed } from "../answer/replay.ts";
 import type { Config, ProfileConfig } from "../config/config.ts";
 import { NO_REGION, SAMPLE_WORDS, type Samples, SampleWord } from "../telemetry/samples.ts";
 import { word } from "../wire/bytes.ts";
 import { mix } from "../wire/mix.ts";
 
 /** One query, with all that its answer depended on, and no more of the client than a prefix. */
-export interface SampledQuery {
+export interface SampledQuery extends Replayed {
   /** The label of the service that answered. */
   readonly service: string;
   /** Where its answer led; null: nowhere, or the region was not known. */
   readonly region: string | null;
-  /** In seconds since 1970. */
-  readonly moment: number;
-  readonly qnameHash: number;
-  readonly qtype: number;
-  readonly isIpv6: boolean;
-  readonly prefixLength: number;
-  /** The first 32 bits of the address, and of IPv6 the next 32, with zeros behind the prefix. */
-  readonly high: number;
-  readonly low: number;
 }
 
 /** What is known of the steered queries of five minutes. */
