@@ -1,7 +1,7 @@
 /** The failover bound: the longest time between a VIP's death and the last well-behaved client's new answer. */
 
 import type { Check, CheckId, Config, PoolId, Service } from "../config/config.ts";
-import type { Policy } from "../config/policy.ts";
+import { childrenOf, type Policy } from "../config/policy.ts";
 import type { Problem } from "../problem.ts";
 
 /** A bound with the terms that add up to it. */
@@ -116,24 +116,10 @@ function checksOf(service: Service, config: Config): readonly Check[] {
 }
 
 function poolsOf(policy: Policy, config: Config): readonly PoolId[] {
-  switch (policy.kind) {
-    case "pool":
-      return [policy.pool];
-    case "member":
-      return [config.members.get(policy.member)?.pool].filter((pool) => pool !== undefined);
-    case "geo": {
-      const uses = policy.cases.map(({ use }) => use);
-      return [...uses, ...(policy.default ? [policy.default] : [])].flatMap((use) => poolsOf(use, config));
-    }
-    case "nearest":
-    case "latency":
-    case "sticky":
-      return poolsOf(policy.of, config);
-    case "weighted":
-      return policy.choices.flatMap(({ use }) => poolsOf(use, config));
-    case "failover":
-      return policy.order.flatMap((choice) => poolsOf(choice, config));
-  }
+  if (policy.kind === "pool") return [policy.pool];
+  if (policy.kind === "member")
+    return [config.members.get(policy.member)?.pool].filter((pool) => pool !== undefined);
+  return childrenOf(policy).flatMap((child) => poolsOf(child, config));
 }
 
 function isWorse(bound: FailoverBound, worst: FailoverBound | null): boolean {

@@ -4,7 +4,7 @@ import type { Config, Member, MemberId, RegionId, Service, Vip, VipId } from "..
 import { overtakenAtMs, overtakesAtMs } from "../health/rtt.ts";
 import { choiceOf, takeOf } from "./evaluate.ts";
 import type { Facts } from "./facts.ts";
-import { type LocalFastest, type LocalPolicy, localPool, membersOf } from "./local.ts";
+import { childrenIn, type LocalFastest, type LocalPolicy, localPool, membersOf } from "./local.ts";
 import { type Plan, planFor } from "./plan.ts";
 import { poolOf } from "./references.ts";
 import { type Supposition, suppose } from "./suppose.ts";
@@ -178,19 +178,7 @@ function rtt(region: RegionId, rttMs: number): Supposition {
 }
 
 function nodesOf(local: LocalPolicy): readonly LocalPolicy[] {
-  switch (local.kind) {
-    case "member":
-    case "pool":
-      return [local];
-    case "weighted":
-      return [local, ...local.choices.flatMap(({ use }) => nodesOf(use))];
-    case "first":
-      return [local, ...local.alternatives.flatMap(nodesOf)];
-    case "fastest":
-      return [local, ...local.regions.flatMap(({ use }) => nodesOf(use))];
-    case "sticky":
-      return [local, ...nodesOf(local.of)];
-  }
+  return [local, ...childrenIn(local).flatMap(nodesOf)];
 }
 
 function vipsIn(plan: Plan): ReadonlySet<VipId> {

@@ -1,7 +1,7 @@
 /** The last plans that were up, for services that are to be answered so while nothing is. */
 
 import type { Service, VipId } from "../config/config.ts";
-import { type LocalPolicy, localKey, membersOf } from "./local.ts";
+import { childrenIn, type LocalPolicy, localKey, membersOf } from "./local.ts";
 import type { Plan } from "./plan.ts";
 
 type Answer = Plan & { readonly kind: "answer" };
@@ -53,17 +53,5 @@ function keyOf(local: LocalPolicy, { label }: Named, family: 4 | 6): string {
 }
 
 function hasChoicesInPlace(local: LocalPolicy): boolean {
-  switch (local.kind) {
-    case "member":
-    case "pool":
-      return false;
-    case "weighted":
-      return local.scope === null || local.choices.some(({ use }) => hasChoicesInPlace(use));
-    case "first":
-      return local.alternatives.some(hasChoicesInPlace);
-    case "fastest":
-      return local.regions.some(({ use }) => hasChoicesInPlace(use));
-    case "sticky":
-      return hasChoicesInPlace(local.of);
-  }
+  return (local.kind === "weighted" && local.scope === null) || childrenIn(local).some(hasChoicesInPlace);
 }

@@ -126,22 +126,28 @@ function anywhere(local: LocalPolicy): LocalPolicy {
   }
 }
 
-/** The regions whose order is left to round-trip times. */
-export function rankedIn(local: LocalPolicy): readonly RegionId[] {
+/** The local policies that one is directly made of, in its order; a pool's members are not. */
+export function childrenIn(local: LocalPolicy): readonly LocalPolicy[] {
   switch (local.kind) {
     case "member":
     case "pool":
       return [];
     case "weighted":
-      return [...new Set(local.choices.flatMap(({ use }) => rankedIn(use)))];
+      return local.choices.map(({ use }) => use);
     case "first":
-      return [...new Set(local.alternatives.flatMap(rankedIn))];
+      return local.alternatives;
     case "fastest":
-      // All that is in the part of a region stands in it.
-      return local.regions.map(({ region }) => region);
+      return local.regions.map(({ use }) => use);
     case "sticky":
-      return rankedIn(local.of);
+      return [local.of];
   }
+}
+
+/** The regions whose order is left to round-trip times. */
+export function rankedIn(local: LocalPolicy): readonly RegionId[] {
+  // All that is in the part of a region stands in it.
+  if (local.kind === "fastest") return local.regions.map(({ region }) => region);
+  return [...new Set(childrenIn(local).flatMap(rankedIn))];
 }
 
 function choiceKey({ key, weight, use }: LocalChoice): string {
@@ -238,19 +244,7 @@ export function localSticky(of: LocalPolicy, minUp: number, via: readonly string
 
 /** Whether what a client gets can depend on its prefix beyond what its location says. */
 export function hasSticky(local: LocalPolicy): boolean {
-  switch (local.kind) {
-    case "member":
-    case "pool":
-      return false;
-    case "weighted":
-      return local.choices.some(({ use }) => hasSticky(use));
-    case "first":
-      return local.alternatives.some(hasSticky);
-    case "fastest":
-      return local.regions.some(({ use }) => hasSticky(use));
-    case "sticky":
-      return true;
-  }
+  return local.kind === "sticky" || childrenIn(local).some(hasSticky);
 }
 
 /** The weights of a branch's children by the config, whatever overrides say; null: they have none. */
@@ -281,26 +275,9 @@ export function membersOf(local: LocalPolicy): ReadonlySet<Member> {
 }
 
 function collectMembers(local: LocalPolicy, members: Set<Member>): void {
-  switch (local.kind) {
-    case "member":
-      members.add(local.member);
-      break;
-    case "pool":
-      for (const { member } of local.members) members.add(member);
-      break;
-    case "weighted":
-      for (const { use } of local.choices) collectMembers(use, members);
-      break;
-    case "first":
-      for (const alternative of local.alternatives) collectMembers(alternative, members);
-      break;
-    case "fastest":
-      for (const { use } of local.regions) collectMembers(use, members);
-      break;
-    case "sticky":
-      collectMembers(local.of, members);
-      break;
-  }
+  if (local.kind === "member") members.add(local.member);
+  if (local.kind === "pool") for (const { member } of local.members) members.add(member);
+  for (const child of childrenIn(local)) collectMembers(child, members);
 }
 
 /** The policy cut up by region, for those of the regions, in their order, that it has members in. */
