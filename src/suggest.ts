@@ -23,6 +23,12 @@ export function suggest(word: string, candidates: Iterable<string>): string | nu
   return best;
 }
 
+/** `; did you mean "near"?`, or nothing. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  const near = suggest(word, candidates);
+  return near === null ? "" : `; did you mean "${near}"?`;
+}
+
 /**
  * Letters to insert, remove, change or swap with their neighbour to make one word of the other (optimal string
  * alignment distance). `row[j]` is the distance between the first `i` letters of `a` and the first `j` of `b`.

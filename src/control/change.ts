@@ -2,7 +2,7 @@
 
 import type { VipId } from "../config/config.ts";
 import type { Problem } from "../problem.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean } from "../suggest.ts";
 import { Rcode } from "../wire/codes.ts";
 import type { Name } from "../wire/name.ts";
 import {
@@ -197,11 +197,8 @@ export class Door {
     const overrides = this.#options.store.overrides();
     const override = overrides.find((candidate) => candidate.id === id);
     if (override === undefined) {
-      const near = suggest(
-        id,
-        overrides.map((candidate) => candidate.id),
-      );
-      return refused(`no override "${id}"${near === null ? "" : `; did you mean "${near}"?`}`);
+      const ids = overrides.map((candidate) => candidate.id);
+      return refused(`no override "${id}"${didYouMean(id, ids)}`);
     }
     const broken = await this.#options.brokenBy(overrides.filter((other) => other !== override));
     if (broken.length > 0 && request.insist !== true) return { kind: "refused", problems: broken };

@@ -4,7 +4,7 @@ import type { Config, Member, MemberId, Vip, VipId } from "../config/config.ts";
 import { weightRange } from "../config/parse-pool.ts";
 import type { Policy } from "../config/policy.ts";
 import { vipsOf } from "../health/tracked.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean } from "../suggest.ts";
 import { lookup, memberOfVip } from "./lookup.ts";
 import { policiesIn } from "./policy-walk.ts";
 
@@ -86,8 +86,7 @@ export function actionProblem(config: Config, action: Action): string | null {
 export function targetProblem(config: Config, target: Target): string | null {
   const { by, id } = target;
   if (isKnown(config, target)) return null;
-  const near = suggest(id, candidates(config, by));
-  return `no ${by} "${id}" in ${config.file}${near === null ? "" : `; did you mean "${near}"?`}`;
+  return `no ${by} "${id}" in ${config.file}${didYouMean(id, candidates(config, by))}`;
 }
 
 /** Whether the override's target has gone from the config; it is kept, because the target may come back. */

@@ -15,7 +15,7 @@ import { onGrid, type Partition } from "../steering/partition.ts";
 import { exampleLocation, tryTest } from "../steering/policy-test.ts";
 import { AS_DECLARED, type Standing } from "../steering/standing.ts";
 import { ITEMS_OF_STEP, type Steps } from "../steps.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean } from "../suggest.ts";
 import type { Planner, ServiceSplit } from "./planner.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -142,9 +142,7 @@ function* strangers({ config, atlas }: Snapshot): Steps<readonly Problem[]> {
 function strangerText(match: GeoMatch, locations: readonly Location[]): string {
   if (match.by !== "label") return `the geo data knows no client in ${match.by} ${Object.values(match)[1]}`;
   const labels = new Set(locations.flatMap((location) => location.labels));
-  const near = suggest(match.label, labels);
-  const hint = near === null ? "" : `; did you mean "${near}"?`;
-  return `no prefix in the files of geo.labels has the label "${match.label}"${hint}`;
+  return `no prefix in the files of geo.labels has the label "${match.label}"${didYouMean(match.label, labels)}`;
 }
 
 function testTitle({ name }: PolicyTest): string {

@@ -3,7 +3,7 @@
 import type { Config, Member, MemberId, SignalRules, VantageId, VipId } from "../config/config.ts";
 import { LOAD_MAX } from "../health/report.ts";
 import { type ErrorCount, sourceVantage } from "../health/signals.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean } from "../suggest.ts";
 import { lookup, memberOfVip } from "./lookup.ts";
 import type { TokenRecord } from "./store.ts";
 
@@ -88,10 +88,8 @@ export class SignalGate {
 function readSignal(signal: Signal, source: VantageId, config: Config): KnownSignal | string {
   const { target, errors = null, load = null } = signal;
   const member = lookup(config.members, target) ?? memberOfVip(config, target);
-  if (member === null) {
-    const near = suggest(target, config.members.keys());
-    return `target: no member or VIP "${target}" in ${config.file}${near === null ? "" : `; did you mean "${near}"?`}`;
-  }
+  if (member === null)
+    return `target: no member or VIP "${target}" in ${config.file}${didYouMean(target, config.members.keys())}`;
   const rules = config.pools.get(member.pool)?.signals ?? null;
   if (rules === null) return `target: pool ${member.pool} takes no signals; give it the key "signals"`;
   if (errors !== null && errors.failed > errors.total)

@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import { weightRange } from "../config/parse-pool.ts";
 import { vipsOf } from "../health/tracked.ts";
 import type { Supposition } from "../steering/suppose.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean } from "../suggest.ts";
 import { lookup } from "./lookup.ts";
 import { candidates, findTarget, membersOf, type Target } from "./override.ts";
 
@@ -94,10 +94,6 @@ function assignment(text: string): { readonly name: string; readonly number: num
 
 function unknown(id: string, bys: readonly Target["by"][], config: Config): string {
   const kinds = bys.map((by) => (by === "vip" ? "VIP" : by));
-  const near = suggest(
-    id,
-    bys.flatMap((by) => candidates(config, by)),
-  );
-  const hint = near === null ? "" : `; did you mean "${near}"?`;
-  return `no ${[kinds.slice(0, -1).join(", "), kinds.at(-1)].filter((part) => part !== "").join(" or ")} "${id}" in ${config.file}${hint}`;
+  const known = bys.flatMap((by) => candidates(config, by));
+  return `no ${[kinds.slice(0, -1).join(", "), kinds.at(-1)].filter((part) => part !== "").join(" or ")} "${id}" in ${config.file}${didYouMean(id, known)}`;
 }

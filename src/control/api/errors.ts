@@ -74,11 +74,6 @@ export function badRequest(messages: readonly string[]): Failure {
   return failureFor(400, messages.map(inRequest));
 }
 
-/** `; did you mean "near"?`, or nothing. */
-export function didYouMean(near: string | null): string {
-  return near === null ? "" : `; did you mean "${near}"?`;
-}
-
 /** Lets everything that goes wrong, in a route or before one is found, end in the one shape. */
 export function answerErrors(app: Api, log: Logger): void {
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));

@@ -5,11 +5,11 @@ import type { Service } from "../../config/config.ts";
 import { NOWHERE } from "../../geo/location.ts";
 import { failoverBound } from "../../health/bound.ts";
 import { explain } from "../../steering/explain.ts";
-import { suggest } from "../../suggest.ts";
+import { didYouMean } from "../../suggest.ts";
 import type { Desk } from "../desk.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { Api } from "./api.ts";
-import { didYouMean, Failure } from "./errors.ts";
+import { Failure } from "./errors.ts";
 import { pageOf, pageQuery } from "./page.ts";
 import { planSchema, planView } from "./plan-view.ts";
 import { errorBody, nullable, object, oneOf } from "./schemas.ts";
@@ -102,11 +102,8 @@ function find(name: string, { config }: Snapshot): Service {
   const wanted = name.toLowerCase().replace(/\.$/, "");
   const service = config.services.find(({ label }) => label.toLowerCase() === wanted);
   if (service !== undefined) return service;
-  const near = suggest(
-    wanted,
-    config.services.map(({ label }) => label),
-  );
-  throw new Failure(404, `there is no service "${name}"${didYouMean(near)}`);
+  const labels = config.services.map(({ label }) => label);
+  throw new Failure(404, `there is no service "${name}"${didYouMean(wanted, labels)}`);
 }
 
 function summaryOf(service: Service, { config }: Snapshot): Static<typeof listSchema>["services"][number] {

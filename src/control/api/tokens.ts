@@ -1,13 +1,13 @@
 /** Bearer tokens: made, listed without their secrets, and removed. */
 
 import Type, { type Static } from "typebox";
-import { suggest } from "../../suggest.ts";
+import { didYouMean } from "../../suggest.ts";
 import type { Desk } from "../desk.ts";
 import { lookup } from "../lookup.ts";
 import type { TokenRecord } from "../store.ts";
 import type { Api } from "./api.ts";
 import { authorOf } from "./auth.ts";
-import { didYouMean, Failure, failureFor, inRequest } from "./errors.ts";
+import { Failure, failureFor, inRequest } from "./errors.ts";
 import { errorBody, formatMoment, moment, object, oneOf } from "./schemas.ts";
 
 const name = Type.String({
@@ -104,7 +104,7 @@ export function tokenRoutes(app: Api, desk: Desk): void {
       const { name } = request.params;
       if (!desk.removeToken(name, authorOf(request))) {
         const names = desk.tokens().map((token) => token.name);
-        throw new Failure(404, `there is no token "${name}"${didYouMean(suggest(name, names))}`);
+        throw new Failure(404, `there is no token "${name}"${didYouMean(name, names)}`);
       }
       reply.code(204);
       return null;
@@ -121,9 +121,7 @@ function requireKnown(
 ): void {
   const problems = names
     .filter((name) => lookup(known, name) === null)
-    .map((name) =>
-      inRequest(`${what}: no ${what} "${name}" in ${file}${didYouMean(suggest(name, known.keys()))}`),
-    );
+    .map((name) => inRequest(`${what}: no ${what} "${name}" in ${file}${didYouMean(name, known.keys())}`));
   if (problems.length > 0) throw failureFor(422, problems);
 }
 

@@ -4,8 +4,8 @@ import type { FastifySchemaCompiler } from "fastify";
 import Type, { type TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
-import { suggest } from "../../suggest.ts";
-import { badRequest, didYouMean } from "./errors.ts";
+import { didYouMean } from "../../suggest.ts";
+import { badRequest } from "./errors.ts";
 
 /** How much of a wrong value a message repeats. */
 const EXCERPT_LENGTH = 80;
@@ -34,14 +34,14 @@ function problemsIn(schema: TSchema, value: unknown, path: string): readonly str
     const chosen = alternatives.get(String(kind));
     if (chosen !== undefined) return problemsIn(chosen, value, path);
     const kinds = [...alternatives.keys()];
-    const hint = typeof kind === "string" ? didYouMean(suggest(kind, kinds)) : "";
+    const hint = typeof kind === "string" ? didYouMean(kind, kinds) : "";
     return [`${join(path, "kind")}: expected one of ${kinds.join(", ")}, got ${excerpt(kind)}${hint}`];
   }
   if (!Type.IsObject(schema) || !isObject(value)) return [expectation(schema, value, path)];
   const known = Object.keys(schema.properties);
   const strangers = Object.keys(value).filter((key) => !known.includes(key));
   return [
-    ...strangers.map((key) => `${join(path, key)}: unknown key${didYouMean(suggest(key, known))}`),
+    ...strangers.map((key) => `${join(path, key)}: unknown key${didYouMean(key, known)}`),
     ...Object.entries(schema.properties).flatMap(([key, property]) => {
       const isAbsent = value[key] === undefined;
       if (isAbsent)
