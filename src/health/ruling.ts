@@ -5,7 +5,7 @@ import { formatDuration, formatQuantity } from "../config/units.ts";
 import { flapsAfterFall, holdOf, isOver, isSameHold } from "./failback.ts";
 import { type Judgement, judge, type Tally } from "./quorum.ts";
 import { slowStartEndsAt } from "./ramp.ts";
-import type { Hold, Verdict, Vote } from "./verdict.ts";
+import { dissentersOf, type Hold, type Verdict, type Vote } from "./verdict.ts";
 
 /** A verdict without its votes: what has to be remembered. */
 export type Ruling = Pick<Verdict, "up" | "basis" | "sinceMs" | "recovering" | "flaps" | "hold">;
@@ -64,7 +64,7 @@ export function judgeBy(check: Check, tally: Tally): Judgement {
   return judge(tally, check.quorum, check.minVantages);
 }
 
-/** One clause for people: who decided, and with which errors. */
+/** One clause for people: who decided, with which errors, and who sees it otherwise. */
 export function reasonOf(ruling: Ruling, votes: readonly Vote[], check: Check | null): string {
   if (check === null) return "its pool has no check";
   const counting = votes.filter((vote) => vote.counts);
@@ -75,9 +75,12 @@ export function reasonOf(ruling: Ruling, votes: readonly Vote[], check: Check | 
   const down = counting.filter((vote) => vote.opinion === "unhealthy");
   const all = formatQuantity(counting.length, "vantage");
   const up = `up for ${counting.length - down.length} of ${all}`;
-  if (ruling.up) return up;
   if (ruling.hold !== null) return `${up} since ${formatHold(ruling.hold, ruling.flaps)}`;
-  return `${down.length} of ${all}: ${errorsOf(down) ?? "answers again, not yet often enough"}`;
+  const why = errorsOf(down) ?? "answers again, not yet often enough";
+  const judged = ruling.up ? up : `${down.length} of ${all}: ${why}`;
+  const dissenters = dissentersOf({ up: ruling.up, votes });
+  if (dissenters.length === 0) return judged;
+  return `${judged}; ${ruling.up ? "down" : "up"} from ${dissenters.join(", ")} only`;
 }
 
 /** From since when it is healthy, until when it stays down all the same, and why. */

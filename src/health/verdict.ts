@@ -37,7 +37,7 @@ export interface Verdict {
    * it was declared, and a new VIP counts as up. unchecked: its pool has no check. forced: by an override.
    */
   readonly basis: "judged" | "held" | "assumed" | "unchecked" | "forced";
-  /** One clause for people: `2 of 3 vantages: timeout`. */
+  /** One clause for people: `2 of 3 vantages: timeout; up from tokyo only`. */
   readonly reason: string;
   readonly votes: readonly Vote[];
   /** Since when it has been up, or down. */
@@ -48,4 +48,13 @@ export interface Verdict {
   readonly flaps: number;
   /** null: nothing but the votes keeps it down, or it is up. */
   readonly hold: Hold | null;
+}
+
+/**
+ * The vantages whose vote counts and who see the VIP otherwise than its verdict, in their order. One that has seen it
+ * fail, but not `fall` times, contradicts nobody.
+ */
+export function dissentersOf({ up, votes }: Pick<Verdict, "up" | "votes">): readonly VantageId[] {
+  const otherwise = up ? "unhealthy" : "healthy";
+  return votes.filter(({ counts, opinion }) => counts && opinion === otherwise).map(({ vantage }) => vantage);
 }

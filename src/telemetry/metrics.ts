@@ -40,6 +40,8 @@ export interface MeasuredVip {
   readonly heldDown: boolean;
   /** How many counted when it last went down. */
   readonly flaps: number;
+  /** How many vantages with a vote see it otherwise than the verdict. */
+  readonly dissenting: number;
   /** The share, 0 to 1, that it takes of what it would be given. */
   readonly take: number;
 }
@@ -206,6 +208,11 @@ const VIPS: readonly Family[] = [
   ofVips("held", "1: too few vantages are fresh to judge this VIP.", ({ held }) => Number(held)),
   ofVips("held_down", "1: this VIP is healthy again and held down.", ({ heldDown }) => Number(heldDown)),
   ofVips("flaps", "How many flaps counted when this VIP last went down.", ({ flaps }) => flaps),
+  ofVips(
+    "dissenting_vantages",
+    "How many vantages with a vote see it otherwise than the verdict.",
+    ({ dissenting }) => dissenting,
+  ),
   ofVips("take_ratio", "The share it takes of what it is offered: slow start and load.", ({ take }) => take),
 ];
 

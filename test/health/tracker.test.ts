@@ -75,8 +75,13 @@ describe("the reason", () => {
       ["refused", "timeout", "timeout"],
       "3 of 3 vantages: timeout, refused",
     ],
-    ["counts only those who say so", ["refused", "refused", null], "2 of 3 vantages: refused"],
-    ["of a VIP that is up counts those too", ["refused", null, null], "up for 2 of 3 vantages"],
+    [
+      "counts only those who say so, and names those who see it up",
+      ["refused", "refused", null],
+      "2 of 3 vantages: refused; up from virginia only",
+    ],
+    ["of a VIP that is up counts those too", [null, null, null], "up for 3 of 3 vantages"],
+    ["names those who see it down", [null, "refused", null], "up for 2 of 3 vantages; down from tokyo only"],
   ] as const)("%s", (_rule, errors, reason) => {
     const tracker = new Tracker(tracked([a], hasty), vantages, 0);
     for (const [i, error] of errors.entries()) {

@@ -26,6 +26,7 @@ const SAMPLE: Sample = {
       held: false,
       heldDown: false,
       flaps: 2,
+      dissenting: 1,
       take: 0.5,
     },
     {
@@ -37,6 +38,7 @@ const SAMPLE: Sample = {
       held: true,
       heldDown: true,
       flaps: 0,
+      dissenting: 0,
       take: 1,
     },
   ],
@@ -110,6 +112,7 @@ describe("metric values", () => {
       'meridian_vip_held{pool="web",member="web/b",region="us-east",family="ipv6"} 1',
       'meridian_vip_held_down{pool="web",member="web/b",region="us-east",family="ipv6"} 1',
       'meridian_vip_flaps{pool="web",member="web/a",region="eu-west",family="ipv4"} 2',
+      'meridian_vip_dissenting_vantages{pool="web",member="web/a",region="eu-west",family="ipv4"} 1',
       'meridian_vip_take_ratio{pool="web",member="web/a",region="eu-west",family="ipv4"} 0.5',
       'meridian_vantage_streams{vantage="dublin"} 2',
       'meridian_vantage_last_report_timestamp_seconds{vantage="dublin"} 1.5',

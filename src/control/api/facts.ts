@@ -3,7 +3,7 @@
 import Type, { type Static } from "typebox";
 import type { Config, Vip } from "../../config/config.ts";
 import { vipsOf } from "../../health/tracked.ts";
-import type { Verdict, Vote } from "../../health/verdict.ts";
+import { dissentersOf, type Verdict, type Vote } from "../../health/verdict.ts";
 import type { Facts } from "../../steering/facts.ts";
 import type { ConnectedVantage, Desk } from "../desk.ts";
 import { memberOfVip } from "../lookup.ts";
@@ -65,6 +65,10 @@ const verdictSchema = object({
   load: nullable(
     Type.Number({ description: "how busy its member says it is; 1: as busy as can be; null: nobody says" }),
   ),
+  dissenting: Type.Array(Type.String(), {
+    description:
+      "the vantages whose vote counts and who see it otherwise: down while it is up, up while it is down",
+  }),
   votes: Type.Array(vote),
 });
 
@@ -182,6 +186,7 @@ function verdictOf(
       },
       take: takes.get(vip.id) ?? 1,
       load: loads.get(member.id) ?? null,
+      dissenting: [...dissentersOf(verdict)],
       votes: votes.map(voteOf),
     },
   ];

@@ -2,6 +2,7 @@
 
 import Type from "typebox";
 import { vipsOf } from "../../health/tracked.ts";
+import { dissentersOf } from "../../health/verdict.ts";
 import { type MeasuredVip, Metrics, type Sample } from "../../telemetry/metrics.ts";
 import { formatName, nameKey } from "../../wire/name.ts";
 import { serialOf } from "../axfr.ts";
@@ -86,6 +87,7 @@ function vipsIn(desk: Desk): readonly MeasuredVip[] {
         held: verdict?.basis === "held",
         heldDown: (verdict?.hold ?? null) !== null,
         flaps: verdict?.flaps ?? 0,
+        dissenting: verdict === undefined ? 0 : dissentersOf(verdict).length,
         take: takes.get(id) ?? 1,
       };
     }),

@@ -201,6 +201,7 @@ describe("the facts", () => {
         hold: null,
         take: 1,
         load: null,
+        dissenting: [],
         votes: [
           {
             vantage: "dublin",

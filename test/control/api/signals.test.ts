@@ -50,7 +50,10 @@ describe("POST /v1/signals", () => {
     }
     expect(api.node.dns.addresses("www.test.example", GB)).toEqual(["10.0.0.2"]);
     const { verdicts } = (await api.get("/v1/verdicts?after=web%2Fus-east%2Fipv6&limit=1")).body;
-    expect(verdicts[0]).toMatchObject({ up: true, reason: "up for 2 of 3 vantages" });
+    expect(verdicts[0]).toMatchObject({
+      up: true,
+      reason: "up for 2 of 3 vantages; down from signals/lb-1 only",
+    });
   });
 
   test("tells the load, by which a member gives answers away", async () => {
