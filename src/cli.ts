@@ -116,6 +116,24 @@ program
   .addOption(tokenFile)
   .action(async (name, options) => (await import("./command/release.ts")).release(name, options));
 
+program
+  .command("audit")
+  .description("check what a node has on record")
+  .command("verify")
+  .description("find the first record that is not as it was written")
+  .addOption(config)
+  .option(
+    "--state <dir>",
+    "state folder of a node, or a copy of it, in place of the one that the config names",
+  )
+  .addOption(
+    new Option("--head <hash>", "a head that was printed or logged before; again for more")
+      .argParser((hash: string, before: readonly string[]) => [...before, hash])
+      .default([]),
+  )
+  .option("--json", "print data")
+  .action(async (options) => (await import("./command/audit.ts")).verifyAudit(options));
+
 const token = program.command("token").description("make, list and remove tokens of a node");
 token
   .command("add")

@@ -24,6 +24,7 @@ import type { Signal, SignalOutcome } from "./signals.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { AuditEntry, TokenGrant, TokenRecord } from "./store.ts";
 import type { TransferOutcome } from "./transfers.ts";
+import type { StoreReport } from "./verify-store.ts";
 
 /** One node's desk. Methods answer from memory unless they return a promise. */
 export interface Desk {
@@ -44,6 +45,8 @@ export interface Desk {
   signedZones(): readonly SignedZoneView[];
   /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
   audit(limit: number, before: number | null): readonly AuditEntry[];
+  /** Checks that all that is on record is as it was written; `heads` are ones from before. */
+  verify(heads: readonly string[]): Promise<StoreReport>;
   status(): Status;
   /** Why clients at an address get the answers they get at this moment, or would get if. */
   explain(question: ExplainQuestion): ExplainOutcome;

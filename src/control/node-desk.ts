@@ -44,10 +44,14 @@ import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
 import { openSqliteStore, STORE_FILE } from "./sqlite-store.ts";
 import type { AuditEntry, NewAuditEntry, Store, StoredVerdict, TokenGrant, TokenRecord } from "./store.ts";
 import { hashToken, makeSecret } from "./token.ts";
+import { type StoreReport, verifyStore } from "./verify-store.ts";
 import { FileWatcher } from "./watch.ts";
 
 /** Time moves at least this often. */
 const TICK_MS = 1_000;
+
+/** So often the log says the heads of the chains, so that who keeps logs elsewhere can tell when the end of one is cut off. */
+const HEADS_MS = 24 * 3_600_000;
 
 export interface NodeDeskOptions {
   readonly configFolder: string;
@@ -117,6 +121,7 @@ export class NodeDesk implements Desk {
   readonly #first: Snapshot;
   #lastReload: LastReload;
   #timer: NodeJS.Timeout | null = null;
+  #headsLoggedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: NodeDeskOptions, loader: Loader, first: Snapshot) {
     const { nowMs, elapsedMs, publisher, stateFolder } = options;
@@ -202,6 +207,7 @@ export class NodeDesk implements Desk {
     }
     this.#roller.tick();
     void this.#takeSamples();
+    this.#logHeads(nowMs);
     this.#ingest.keepTokens(new Set(this.#store.tokens().map(({ name }) => name)));
     this.#arm();
   }
@@ -257,6 +263,10 @@ export class NodeDesk implements Desk {
 
   audit(limit: number, before: number | null): readonly AuditEntry[] {
     return this.#store.audit(limit, before);
+  }
+
+  verify(heads: readonly string[]): Promise<StoreReport> {
+    return inTurns(verifyStore(join(this.#options.stateFolder, STORE_FILE), heads));
   }
 
   status(): Status {
@@ -359,6 +369,13 @@ export class NodeDesk implements Desk {
     } catch (cause) {
       this.#complain("the profile of traffic is not kept", cause);
     }
+  }
+
+  #logHeads(nowMs: number): void {
+    if (nowMs < this.#headsLoggedMs + HEADS_MS) return;
+    this.#headsLoggedMs = nowMs;
+    const head = this.#store.auditHead();
+    if (head !== null) this.#options.log.info(`head of the audit: ${head.sequence} ${head.hash}`);
   }
 
   #edition(): Edition {

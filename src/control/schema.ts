@@ -1,12 +1,16 @@
 /** The tables of the SQLite store, and how an older file is brought up to them. */
 
 import type { DatabaseSync } from "node:sqlite";
+import { Chain } from "./chain.ts";
+
+/** SQL, or what SQL cannot do. */
+type Step = string | ((database: DatabaseSync) => void);
 
 /**
  * Each step brings the tables from its index to the next `user_version`. A step that has been released is never
  * edited: a new one is added.
  */
-export const STEPS: readonly string[] = [
+export const STEPS: readonly Step[] = [
   `CREATE TABLE counter (version INTEGER NOT NULL) STRICT;
    INSERT INTO counter (version) VALUES (0);
 
@@ -83,19 +87,36 @@ export const STEPS: readonly string[] = [
      samples BLOB NOT NULL
    ) STRICT;`,
   `ALTER TABLE tokens ADD COLUMN pools TEXT CHECK ((pools IS NOT NULL) = (role = 'signals'));`,
+  `ALTER TABLE audit ADD COLUMN previous TEXT NOT NULL DEFAULT '';
+   ALTER TABLE audit ADD COLUMN hash TEXT NOT NULL DEFAULT '';`,
+  (database) => new Chain(database, "audit").chainAll(),
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */
 export function migrate(database: DatabaseSync, path: string): void {
   database.exec("BEGIN IMMEDIATE");
-  const found = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
+  const found = schemaOf(database);
   if (found > STEPS.length) {
     database.exec("ROLLBACK");
     throw new Error(
       `${path} has schema ${found}: expected at most ${STEPS.length}, so a newer release wrote it`,
     );
   }
-  for (const step of STEPS.slice(found)) database.exec(step);
+  for (const step of STEPS.slice(found)) {
+    if (typeof step === "string") database.exec(step);
+    else step(database);
+  }
   database.exec(`PRAGMA user_version = ${STEPS.length}`);
   database.exec("COMMIT");
+}
+
+/** Throws unless the tables are those of this release. */
+export function checkSchema(database: DatabaseSync, path: string): void {
+  const found = schemaOf(database);
+  if (found !== STEPS.length)
+    throw new Error(`${path} has schema ${found}: expected ${STEPS.length}, so another release wrote it`);
+}
+
+function schemaOf(database: DatabaseSync): number {
+  return Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
 }

@@ -2,6 +2,7 @@
 
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import type { Opinion } from "../health/verdict.ts";
+import { Chain, type ChainHead } from "./chain.ts";
 import type { Challenge } from "./challenge.ts";
 import type { Action, Override } from "./override.ts";
 import { type ProfileWindow, packSamples, unpackSamples } from "./profile.ts";
@@ -38,10 +39,12 @@ export function openSqliteStore(path: string): Store {
 
 class SqliteStore implements Store {
   readonly #database: DatabaseSync;
+  readonly #audit: Chain;
   readonly #statements = new Map<string, StatementSync>();
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#audit = new Chain(database, "audit");
   }
 
   version(): number {
@@ -71,6 +74,10 @@ class SqliteStore implements Store {
       limit,
     );
     return rows.map(readAuditEntry);
+  }
+
+  auditHead(): ChainHead | null {
+    return this.#audit.head();
   }
 
   commit(change: StoredChange): CommitOutcome {
@@ -238,15 +245,7 @@ class SqliteStore implements Store {
   }
 
   #append({ version, atMs, author, reason, event, detail }: NewAuditEntry): void {
-    this.#run(
-      "INSERT INTO audit (version, at_ms, author, reason, event, detail) VALUES (?, ?, ?, ?, ?, ?)",
-      version,
-      atMs,
-      author,
-      reason,
-      event,
-      detail,
-    );
+    this.#audit.append([[version, atMs, author, reason, event, detail]]);
   }
 
   #tokenEntry(event: AuditEvent, detail: string, author: string, atMs: number): NewAuditEntry {

@@ -1,6 +1,7 @@
 /** What control keeps across restarts: the interface that every store fulfils. */
 
 import type { Opinion } from "../health/verdict.ts";
+import type { ChainHead } from "./chain.ts";
 import type { Challenge, ChallengeEdit } from "./challenge.ts";
 import type { Override } from "./override.ts";
 import type { ProfileStore } from "./profile.ts";
@@ -20,6 +21,8 @@ export interface Store extends ProfileStore {
   challenges(): readonly Challenge[];
   /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
   audit(limit: number, before: number | null): readonly AuditEntry[];
+  /** The last record of the audit list, which is a hash chain; null: there is none. */
+  auditHead(): ChainHead | null;
   /** Writes one change. A version that is not above the stored one is a conflict, and nothing is written. */
   commit(change: StoredChange): CommitOutcome;
   /** The last verdicts, so that a restart does not forget who is down. */

@@ -1,14 +1,16 @@
 /** The audit list: who changed what, when and why. */
 
 import Type, { type Static } from "typebox";
+import { CHAINS } from "../chain.ts";
 import type { Desk } from "../desk.ts";
 import type { AuditEntry } from "../store.ts";
+import { formatStoreReport } from "../verify-store.ts";
 import type { Api } from "./api.ts";
 import { limitOf, limitText } from "./page.ts";
-import { errorBody, formatMoment, moment, nullable, object, version } from "./schemas.ts";
+import { errorBody, formatMoment, moment, nullable, object, oneOf, version } from "./schemas.ts";
 
 const entry = object({
-  sequence: Type.Integer({ description: "rises with each entry" }),
+  sequence: Type.Integer({ description: "one more with each entry" }),
   version,
   at: moment,
   author: Type.String({ description: "the name of a token, or who else made the change" }),
@@ -32,6 +34,35 @@ const query = object({
   ),
 });
 
+const head = Type.String({
+  pattern: "^[0-9a-f]{64}$",
+  description: "64 hexadecimal digits: a head that was given, printed or logged before",
+});
+
+const report = object(
+  {
+    sound: Type.Boolean({ description: "true: nothing is wrong" }),
+    chains: Type.Array(
+      object({
+        chain: oneOf(CHAINS, "a chain"),
+        records: Type.Integer({ description: "how many there are before the first that is wrong" }),
+        head: nullable(object({ sequence: Type.Integer(), hash: head })),
+        fault: nullable(
+          object({
+            kind: oneOf(["altered", "replaced", "missing", "inserted"], "what is wrong with the record"),
+            sequence: Type.Integer(),
+          }),
+        ),
+      }),
+    ),
+    lostHeads: Type.Array(head, {
+      description: "heads that are no record's: the end was cut off, or written anew",
+    }),
+    lines: Type.Array(Type.String(), { description: "all of it for people" }),
+  },
+  { description: "Whether all that is on record is as it was written." },
+);
+
 export function auditRoutes(app: Api, desk: Desk): void {
   app.get(
     "/v1/audit",
@@ -50,6 +81,29 @@ export function auditRoutes(app: Api, desk: Desk): void {
       const entries = found.slice(0, count);
       const next = found.length > count ? (entries.at(-1)?.sequence ?? null) : null;
       return { entries: entries.map(viewOf), next };
+    },
+  );
+
+  app.get(
+    "/v1/audit/verify",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "Whether what is on record is as it was written",
+        tags: ["audit"],
+        querystring: object({ head: Type.Optional(head) }),
+        response: { 200: report, default: errorBody },
+      },
+    },
+    async ({ query }) => {
+      const heads = query.head === undefined ? [] : [query.head];
+      const found = await desk.verify(heads);
+      return {
+        sound: found.sound,
+        chains: found.chains.map(({ chain, records, head, fault }) => ({ chain, records, head, fault })),
+        lostHeads: [...found.lostHeads],
+        lines: [...formatStoreReport(found, heads.length)],
+      };
     },
   );
 }

@@ -34,6 +34,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "PUT /v1/challenges/{name}/{value}": "admin",
   "DELETE /v1/challenges/{name}/{value}": "admin",
   "GET /v1/audit": "reader",
+  "GET /v1/audit/verify": "reader",
   "GET /v1/tokens": "reader",
   "POST /v1/tokens": "admin",
   "DELETE /v1/tokens/{name}": "admin",

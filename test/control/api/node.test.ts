@@ -249,6 +249,20 @@ describe("/v1/audit", () => {
     expect(seen).toEqual([6, 5, 4, 3, 2, 1]);
   });
 
+  test("is verified, also against a head from before, which the log has", async () => {
+    const api = await TestApi.open();
+    const { body } = await api.get("/v1/audit/verify");
+    expect(body).toMatchObject({ sound: true, chains: [{ chain: "audit", records: 6, fault: null }] });
+    const logged = api.node.logged.flatMap(({ msg }) => /^head of the audit: 1 (\w+)$/.exec(msg)?.[1] ?? []);
+    expect(logged).toHaveLength(1);
+    const earlier = await api.get(`/v1/audit/verify?head=${logged[0]}`);
+    expect(earlier.body).toMatchObject({ sound: true, lostHeads: [] });
+    const lost = "0".repeat(64);
+    const never = await api.get(`/v1/audit/verify?head=${lost}`);
+    expect(never.body).toMatchObject({ sound: false, lostHeads: [lost] });
+    expect((await api.get("/v1/audit/verify?head=5f1d")).status).toBe(400);
+  });
+
   test.each([
     "limit=0",
     "limit=1001",
