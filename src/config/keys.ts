@@ -136,7 +136,7 @@ export const keys = {
     "fence",
     "minUp",
   ],
-  "policy.nearest": ["of", "biasKm", "minUp"],
+  "policy.nearest": ["of", "biasKm", "within", "minUp"],
   "policy.latency": ["of", "prefixes", "asns", "minUp"],
   "policy.weighted.*": ["weight", "use"],
   "policy.failover": ["order", "minUp"],

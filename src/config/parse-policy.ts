@@ -189,7 +189,8 @@ export class PolicyParser {
     const of = this.#parseOf(fields === null ? reader : fields.required("of"));
     const minUp = parseMinUp(fields?.optional("minUp"));
     const biasKm = this.#parseBias(fields?.optional("biasKm"));
-    return of === null ? null : { kind: "nearest", name, minUp, of, biasKm };
+    const within = fields?.optional("within")?.fraction() ?? null;
+    return of === null ? null : { kind: "nearest", name, minUp, of, biasKm, within };
   }
 
   #parseLatency(reader: Reader, name: string | null): Latency | null {

@@ -57,6 +57,8 @@ export interface Nearest extends Named {
   readonly of: Policy;
   /** Kilometres taken off a region's distance, to draw more clients to it (or fewer, when negative). */
   readonly biasKm: ReadonlyMap<RegionId, number>;
+  /** Regions farther than the nearest by no more than this share of its distance are used with it; null: it is alone. */
+  readonly within: number | null;
 }
 
 /** The members of `of` whose region has the lowest round-trip time to the client; the next when that is down. */

@@ -280,37 +280,35 @@ function collectMembers(local: LocalPolicy, members: Set<Member>): void {
   for (const child of childrenIn(local)) collectMembers(child, members);
 }
 
-/** The policy cut up by region, for those of the regions, in their order, that it has members in. */
-export function byRegion(local: LocalPolicy, regions: Iterable<RegionId>): readonly RegionPart[] {
+/** Those of the regions, in their order, that the policy has members in. */
+export function regionsOf(local: LocalPolicy, regions: Iterable<RegionId>): readonly RegionId[] {
   const present = new Set([...membersOf(local)].map((member) => member.region));
-  return [...regions]
-    .filter((region) => present.has(region))
-    .map((region) => ({ region, use: within(region, local) }));
+  return [...regions].filter((region) => present.has(region));
 }
 
-/** The policy as it would be if only the members of one region were there. */
-function within(region: RegionId, local: LocalPolicy): LocalPolicy {
+/** The policy as it would be if only the members of some regions were there. */
+export function keptTo(regions: readonly RegionId[], local: LocalPolicy): LocalPolicy {
   switch (local.kind) {
     case "member":
-      return local.member.region === region ? local : nothing(local.via);
+      return regions.includes(local.member.region) ? local : nothing(local.via);
     case "pool":
       return poolWith(
-        local.members.filter(({ member }) => member.region === region),
+        local.members.filter(({ member }) => regions.includes(member.region)),
         local.via,
       );
     case "weighted": {
-      const choices = local.choices.map((choice) => ({ ...choice, use: within(region, choice.use) }));
+      const choices = local.choices.map((choice) => ({ ...choice, use: keptTo(regions, choice.use) }));
       return localWeighted(choices, local.scope, local.minUp, local.via);
     }
     case "first": {
-      const alternatives = local.alternatives.map((alternative) => within(region, alternative));
+      const alternatives = local.alternatives.map((alternative) => keptTo(regions, alternative));
       return localFirst(alternatives, local.minUp, local.via);
     }
     case "fastest": {
-      const regions = local.regions.filter((part) => part.region === region);
-      return localFastest(regions, local.cell, local.minUp, local.via);
+      const parts = local.regions.filter(({ region }) => regions.includes(region));
+      return localFastest(parts, local.cell, local.minUp, local.via);
     }
     case "sticky":
-      return localSticky(within(region, local.of), local.minUp, local.via);
+      return localSticky(keptTo(regions, local.of), local.minUp, local.via);
   }
 }

@@ -6,7 +6,7 @@ import { distanceKm } from "../geo/distance.ts";
 import type { Location } from "../geo/location.ts";
 import { cellOf } from "./cell.ts";
 import {
-  byRegion,
+  keptTo,
   type LocalChoice,
   type LocalPolicy,
   localFastest,
@@ -16,15 +16,17 @@ import {
   localSticky,
   localWeighted,
   reachedVia,
+  regionsOf,
 } from "./local.ts";
 import { memberOf, poolOf, regionOf } from "./references.ts";
+import { formatPercent } from "./words.ts";
 
 /**
  * What a policy comes to for clients at a location:
  *
  *   geo      -> the cases that match, most specific first, then the default: the first that is up, or with a fence
  *               the first alone
- *   nearest  -> its members region by region, the nearest region first
+ *   nearest  -> its members region by region, the nearest region first, with those that are about as near
  *   latency  -> its members region by region, in an order that is left to the facts
  *   the rest -> itself
  */
@@ -40,9 +42,10 @@ export function localise(policy: Policy, location: Location, config: Config): Lo
     case "nearest":
       return localFirst(nearestFirst(policy, location, config), policy.minUp, [titleOf(policy)]);
     case "latency": {
-      const parts = byRegion(here(policy.of), config.regions.keys()).map(({ region, use }) => ({
+      const of = here(policy.of);
+      const parts = regionsOf(of, config.regions.keys()).map((region) => ({
         region,
-        use: reachedVia([region], use),
+        use: reachedVia([region], keptTo([region], of)),
       }));
       return localFastest(parts, cellOf(location, policy), policy.minUp, [titleOf(policy)]);
     }
@@ -122,19 +125,44 @@ function matchText(match: GeoMatch): string {
   }
 }
 
-/** One alternative for each region; where nobody knows where the client is, in the order of the config. */
+/**
+ * One alternative for the nearest region with those that are about as near, and one for each of the others; where
+ * nobody knows where the client is, one for each in the order of the config.
+ */
 function nearestFirst(nearest: Nearest, location: Location, config: Config): readonly LocalPolicy[] {
-  const parts = byRegion(localise(nearest.of, location, config), config.regions.keys());
+  const of = localise(nearest.of, location, config);
+  const regions = regionsOf(of, config.regions.keys());
   const { coordinates } = location;
-  if (coordinates === null) return parts.map(({ region, use }) => reachedVia([region], use));
-  return parts
-    .map(({ region, use }) => {
+  if (coordinates === null) return regions.map((region) => reachedVia([region], keptTo([region], of)));
+  const sites = regions
+    .map((region) => {
       const km = distanceKm(coordinates, regionOf(region, config).coordinates);
       const biasKm = nearest.biasKm.get(region) ?? 0;
-      return { use: reachedVia([distanceText(region, km, biasKm)], use), km: km - biasKm };
+      return { region, km: km - biasKm, text: distanceText(region, km, biasKm) };
     })
-    .sort((a, b) => a.km - b.km)
-    .map(({ use }) => use);
+    .sort((a, b) => a.km - b.km);
+  const count = countTogether(
+    sites.map(({ km }) => km),
+    nearest.within,
+  );
+  const reach = count === 1 ? "" : `, within ${formatPercent(nearest.within ?? 0)}`;
+  const together = sites.slice(0, count);
+  const near = reachedVia(
+    [together.map(({ text }) => text).join(" and ") + reach],
+    keptTo(
+      together.map(({ region }) => region),
+      of,
+    ),
+  );
+  return [near, ...sites.slice(count).map(({ region, text }) => reachedVia([text], keptTo([region], of)))];
+}
+
+/** How many of these distances, the least first, count as one; those of 0 or less, by a bias, only where they are equal. */
+function countTogether(distancesKm: readonly number[], within: number | null): number {
+  const [leastKm] = distancesKm;
+  if (leastKm === undefined || within === null) return 1;
+  const mostKm = leastKm + within * Math.max(0, leastKm);
+  return distancesKm.filter((km) => km <= mostKm).length;
 }
 
 function distanceText(region: RegionId, km: number, biasKm: number): string {

@@ -55,7 +55,7 @@ class ShapeWriter {
         return `geo(${policy.minUp}, ${policy.fence}, ${cases.join(", ")}, ${otherwise})`;
       }
       case "nearest":
-        return `nearest(${policy.minUp}, ${JSON.stringify([...policy.biasKm])}, ${this.write(policy.of)})`;
+        return `nearest(${policy.minUp}, ${JSON.stringify([...policy.biasKm])}, ${policy.within}, ${this.write(policy.of)})`;
       case "latency":
         return `latency(${policy.minUp}, ${[...policy.prefixes, ...policy.asns].join(" ")}, ${this.write(policy.of)})`;
       case "sticky":

@@ -434,7 +434,7 @@ describe("a config with every key", () => {
       ["eu-west" as RegionId, 300],
       ["us-east" as RegionId, -50.5],
     ]);
-    const byDistance = { kind: "nearest", name: "by-distance", minUp: 0.5, of: web, biasKm };
+    const byDistance = { kind: "nearest", name: "by-distance", minUp: 0.5, of: web, biasKm, within: 0.05 };
     const policies = Object.fromEntries(config.policies);
     expect(policies["by-geo"]).toEqual({
       kind: "geo",
@@ -451,7 +451,7 @@ describe("a config with every key", () => {
         { match: { by: "country", country: "NO" }, use: byOrder },
         {
           match: { by: "continent", continent: "EU" },
-          use: { kind: "nearest", name: null, minUp: 0, of: web, biasKm: new Map() },
+          use: { kind: "nearest", name: null, minUp: 0, of: web, biasKm: new Map(), within: null },
         },
       ],
       default: byDistance,

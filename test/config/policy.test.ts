@@ -81,6 +81,10 @@ describe("a policy", () => {
       ['1:52: policies.p.nearest.biasKm.us: expected a number from -20,000 to 20,000, found "30000"'],
     ],
     [
+      "{ nearest: { of: web, within: 5 } }",
+      ['1:46: policies.p.nearest.within: expected a share from 0 to 1, or from 0% to 100%, found "5"'],
+    ],
+    [
       "{ latency: [web] }",
       [
         "1:27: policies.p.latency: expected a policy, or the name of a pool, pool/member or policy, found a list",

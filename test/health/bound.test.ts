@@ -54,7 +54,7 @@ describe("the failover bound", () => {
     ["weighted", { kind: "weighted", ...named, choices: [{ key: "x", weight: 1, use: slowLeaf }] }],
     ["failover", { kind: "failover", ...named, order: [quick, slowLeaf] }],
     ["latency", { kind: "latency", ...named, of: slowLeaf, prefixes: [], asns: [] }],
-    ["nearest", { kind: "nearest", ...named, of: slowLeaf, biasKm: new Map() }],
+    ["nearest", { kind: "nearest", ...named, of: slowLeaf, biasKm: new Map(), within: null }],
     ["geo, by a case", geo(slowLeaf, null)],
     ["geo, by default", geo(quick, slowLeaf)],
   ])("is that of the worst check within %s", (_kind, policy) => {

@@ -49,6 +49,7 @@ function policiesWith(minUps: fc.Arbitrary<number>): fc.Arbitrary<Policy> {
         biasKm: fc
           .array(fc.tuple(fc.constantFrom(...regionIds), fc.constantFrom(-2000, 500, 6000)), { maxLength: 2 })
           .map((entries) => new Map(entries)),
+        within: fc.constantFrom(null, null, 0, 0.05, 0.5, 1),
       }),
       fc.record({
         kind: fc.constant("latency" as const),

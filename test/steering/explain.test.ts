@@ -29,6 +29,7 @@ import {
 
 const policies: Readonly<Record<string, Policy>> = {
   near: nearest(pool("web"), { us: 500 }),
+  about: nearest(pool("web"), {}, 0.2),
   fast: latency(pool("web")),
   continents: geo({
     "country GB": pool("one"),
@@ -44,6 +45,7 @@ const places: Readonly<Record<string, Location>> = {
   london: LONDON,
   tokyo: TOKYO,
   boston: { ...BOSTON, asn: 64496, labels: ["office"] },
+  atlantic: location({ coordinates: { latitude: 45, longitude: -40 } }),
   nowhere: location({}),
 };
 

@@ -105,6 +105,35 @@ describe("nearest", () => {
       key: "first(web/us web/ap web/eu)",
     },
     {
+      name: "puts together those that are within a share of the nearest one's distance",
+      policy: nearest(pool("web"), {}, 0.2),
+      at: location({ coordinates: { latitude: 45, longitude: -40 } }),
+      key: "first(pool(web/us web/eu) web/ap)",
+    },
+    {
+      name: "leaves out of that the first beyond it",
+      policy: nearest(pool("web"), {}, 0.1),
+      at: location({ coordinates: { latitude: 45, longitude: -40 } }),
+      key: "first(web/eu web/us web/ap)",
+    },
+    {
+      name: "puts regions together as far as their biases say",
+      policy: nearest(pool("web"), { us: 9_000, eu: 100 }, 1),
+      key: "first(web/us web/eu web/ap)",
+    },
+    {
+      name: "puts together what is equally near, and nothing where coordinates are unknown",
+      policy: nearest(pool("web"), {}, 0),
+      at: location({}),
+      key: "first(web/us web/eu web/ap)",
+    },
+    {
+      name: "puts together what a policy has in all of the regions, with its weights",
+      policy: nearest(weighted({ a: [9, pool("web")], b: [1, pool("heavy")] }), {}, 0.2),
+      at: location({ coordinates: { latitude: 45, longitude: -40 } }),
+      key: 'first(weighted("a"*9:pool(web/us web/eu) "b"*1:pool(heavy/us heavy/eu)) weighted("a"*9:web/ap))',
+    },
+    {
       name: "cuts a weighted policy up by region, with its weights",
       policy: nearest(weighted({ a: [9, pool("web")], b: [1, pool("heavy")] })),
       at: BOSTON,

@@ -4,7 +4,7 @@
  */
 
 import type { Member, MemberId, RegionId } from "../../src/config/config.ts";
-import type { Geo, Policy } from "../../src/config/policy.ts";
+import { childrenOf, type Geo, type Policy } from "../../src/config/policy.ts";
 import { distanceKm } from "../../src/geo/distance.ts";
 import type { Location } from "../../src/geo/location.ts";
 import type { Facts } from "../../src/steering/facts.ts";
@@ -33,34 +33,34 @@ class Reading {
     this.#reserves = reserves;
   }
 
-  /** Shares of the members that stand in the region, or anywhere. */
-  read(policy: Policy, region: RegionId | null): Shares | null {
+  /** Shares of the members that stand in these regions, or anywhere. */
+  read(policy: Policy, within: readonly RegionId[] | null): Shares | null {
     const { location, facts, service } = this.#question;
     const regions = [...WORLD.regions.values()];
-    const inRegion = (of: Policy, only: RegionId): Shares | null =>
-      region === null || region === only ? this.read(of, only) : null;
+    const keptTo = (of: Policy, only: readonly RegionId[]): Shares | null =>
+      this.read(of, within === null ? only : only.filter((id) => within.includes(id)));
     switch (policy.kind) {
       case "member":
-        return this.#member(WORLD.members.get(policy.member)!, region);
+        return this.#member(WORLD.members.get(policy.member)!, within);
       case "pool":
         return this.#weighted(
           WORLD.pools
             .get(policy.pool)!
-            .members.map((one) => ({ shares: this.#member(one, region), weight: this.#weight(one) })),
+            .members.map((one) => ({ shares: this.#member(one, within), weight: this.#weight(one) })),
         );
       case "weighted":
         return this.#weighted(
           policy.choices.map(({ key, weight, use }) => ({
-            shares: this.read(use, region),
+            shares: this.read(use, within),
             weight: facts.choiceWeights.get(`${policy.name ?? service}/${key}`) ?? weight,
           })),
         );
       case "sticky":
-        return this.read(policy.of, region);
+        return this.read(policy.of, within);
       case "failover":
-        return firstOf(policy.order.map((child) => this.read(child, region)));
+        return firstOf(policy.order.map((child) => this.read(child, within)));
       case "geo":
-        return firstOf(matching(policy, location).map((child) => this.read(child, region)));
+        return firstOf(matching(policy, location).map((child) => this.read(child, within)));
       case "nearest": {
         const { coordinates } = location;
         const km = new Map(
@@ -69,19 +69,39 @@ class Reading {
             coordinates === null ? 0 : distanceKm(coordinates, own) - (policy.biasKm.get(id) ?? 0),
           ]),
         );
-        const order = regions.map(({ id }) => id).sort((a, b) => km.get(a)! - km.get(b)!);
-        return firstOf(order.map((id) => inRegion(policy.of, id)));
+        const order = [...this.#regionsOf(policy.of)].sort((a, b) => km.get(a)! - km.get(b)!);
+        const reachKm = (1 + (policy.within ?? 0)) * Math.max(0, km.get(order[0]!) ?? 0);
+        const isNear = (id: RegionId): boolean =>
+          id === order[0] ||
+          (coordinates !== null &&
+            policy.within !== null &&
+            (km.get(id)! <= reachKm || km.get(id) === km.get(order[0]!)));
+        const groups = [order.filter(isNear), ...order.filter((id) => !isNear(id)).map((id) => [id])];
+        return firstOf(groups.map((ids) => keptTo(policy.of, ids)));
       }
       case "latency": {
         const ranking = facts.latency.ranking("", [...WORLD.regions.keys()]);
-        return firstOf(ranking.map((ranked) => inRegion(policy.of, ranked.region)));
+        return firstOf(ranking.map((ranked) => keptTo(policy.of, [ranked.region])));
       }
     }
   }
 
-  #member(one: Member, region: RegionId | null): Shares | null {
+  /** Where there are members that the policy has for clients of the location, in the order of the config. */
+  #regionsOf(policy: Policy): ReadonlySet<RegionId> {
+    const named = this.#membersOf(policy).map(({ region }) => region);
+    return new Set([...WORLD.regions.keys()].filter((id) => named.includes(id)));
+  }
+
+  #membersOf(policy: Policy): readonly Member[] {
+    if (policy.kind === "pool") return WORLD.pools.get(policy.pool)!.members;
+    if (policy.kind === "member") return [WORLD.members.get(policy.member)!];
+    const children = policy.kind === "geo" ? matching(policy, this.#question.location) : childrenOf(policy);
+    return children.flatMap((child) => this.#membersOf(child));
+  }
+
+  #member(one: Member, within: readonly RegionId[] | null): Shares | null {
     const vip = this.#question.family === 4 ? one.ipv4 : one.ipv6;
-    if (vip === null || (region !== null && one.region !== region)) return null;
+    if (vip === null || (within !== null && !within.includes(one.region))) return null;
     const verdict = this.#question.facts.verdicts.get(vip.id);
     const waits = typeof verdict?.hold?.untilMs === "number";
     if (verdict?.up === false && !(waits && this.#reserves)) return null;

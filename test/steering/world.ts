@@ -184,9 +184,13 @@ function matchOf(text: string): GeoMatch {
   }
 }
 
-export function nearest(of: Policy, biasKm: Readonly<Record<string, number>> = {}): Policy {
+export function nearest(
+  of: Policy,
+  biasKm: Readonly<Record<string, number>> = {},
+  within: number | null = null,
+): Policy {
   const bias = new Map(Object.entries(biasKm).map(([region, km]) => [region as RegionId, km]));
-  return { kind: "nearest", name: null, minUp: 0, of, biasKm: bias };
+  return { kind: "nearest", name: null, minUp: 0, of, biasKm: bias, within };
 }
 
 export function latency(of: Policy, minUp = 0): Policy {
