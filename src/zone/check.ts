@@ -3,6 +3,7 @@
 import type { Checked, Problem } from "../problem.ts";
 import { forEachInSteps, type Steps } from "../steps.ts";
 import { RRType, rrTypeName } from "../wire/codes.ts";
+import { messageLengthMax } from "../wire/format.ts";
 import { formatName, isWithin, type Name, nameKey, parentOf, sameName } from "../wire/name.ts";
 import { formatRdata, rdataKey, targetOf } from "./rdata.ts";
 import { type ResourceRecord, type RRTable, STEER } from "./rr-table.ts";
@@ -20,6 +21,7 @@ import type { Place, Zone, ZoneNode } from "./zone.ts";
  * 7. NS, MX and SRV lead to no CNAME of the zone (RFC 2181 §10.3, RFC 2782).
  * 8. An NS that leads into the zone leads to an address (RFC 1912 §2.3), unless another delegation hides it.
  * 9. A steered owner has no A, AAAA, HTTPS, CNAME or DNAME, and no NS but at the apex; it is steered once.
+ * 10. An RRset fits into a message, with its signature.
  *
  * `isComplete` is false if RRs could not be read; then what seems to be missing is no problem.
  */
@@ -60,6 +62,12 @@ const steeredTypes: ReadonlySet<number> = new Set([
   RRType.DNAME,
 ]);
 
+/** Of an RR beside its rdata: a pointer to its owner, TYPE, CLASS, TTL, RDLENGTH. */
+const RR_OVERHEAD = 12;
+/** What a message has beside an RRset, at the most: header, question, RRSIG, OPT and TSIG. */
+const RESERVED_LENGTH = 1_024;
+const RRSET_LENGTH_MAX = messageLengthMax - RESERVED_LENGTH;
+
 class Check {
   readonly problems: Problem[] = [];
   readonly #rrs: RRTable;
@@ -96,13 +104,14 @@ class Check {
     }
   }
 
-  /** Rules 2, 4, 5, 6 and 9. */
+  /** Rules 2, 4, 5, 6, 9 and 10. */
   checkNode(node: ZoneNode, apex: Name, hasCuts: boolean): void {
     if (!isWithin(node.name, apex)) {
       const message = `${formatName(node.name)} is outside the zone ${formatName(apex)}`;
       for (const place of placesOf(node)) this.#refuse(place, message);
       return;
     }
+    this.#checkLengths(node);
     this.#checkAliases(node);
     this.#checkSteered(node, apex);
     if (hasCuts) this.#checkCuts(node, apex);
@@ -154,6 +163,16 @@ class Check {
       place,
       `NS leads to ${formatName(target)}, which has no A or AAAA here: expected ${expected}`,
     );
+  }
+
+  /** Rule 10. */
+  #checkLengths({ name, rrsets }: ZoneNode): void {
+    for (const { type, rdatas, place } of rrsets.values()) {
+      const length = rdatas.reduce((sum, rdata) => sum + RR_OVERHEAD + rdata.length, 0);
+      if (length <= RRSET_LENGTH_MAX) continue;
+      const what = `${formatName(name)} ${rrTypeName(type)} takes ${length} octets`;
+      this.#refuse(place, `${what}: expected at most ${RRSET_LENGTH_MAX}, for which a message has room`);
+    }
   }
 
   /** Rules 4 and 5, but for what is below. */
