@@ -29,8 +29,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "telemetry/samples.ts",
   ],
   serve: ["wire", "book", "answer", "dnssec", "config/config.ts", "config/cookie-secrets.ts", "telemetry"],
-  // ICMP needs a socket that Node cannot open.
-  probe: ["wire", "config", "health", "serve/endpoint.ts", "serve/system.ts"],
+  // ICMP needs a socket that Node cannot open. Nodes and those who ask them know a key by the same pin.
+  probe: ["wire", "config", "health", "serve/certificate.ts", "serve/endpoint.ts", "serve/system.ts"],
   telemetry: [],
   control: [
     "answer/replay.ts",
@@ -56,6 +56,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "demo",
     "dnssec",
     "health",
+    // Operators trust a node as agents do.
+    "probe/trust.ts",
     "telemetry",
     "wire",
     "zone",
