@@ -11,9 +11,8 @@ import { newLimitTable } from "./answer/rate-limit.ts";
 import { createResponder } from "./answer/responder.ts";
 import { Transport } from "./answer/transport.ts";
 import type { Endpoint, NodeConfig } from "./config/config.ts";
-import { formatProblem } from "./problem.ts";
 import { BookHost } from "./serve/book-host.ts";
-import type { CertificateEvent } from "./serve/certificate.ts";
+import { logCertificate } from "./serve/certificate.ts";
 import { ChallengeHost } from "./serve/challenge-host.ts";
 import { inlineHotPath, keepCollectionsShort } from "./serve/compiler.ts";
 import { CookieKeeper } from "./serve/cookie-keeper.ts";
@@ -269,23 +268,6 @@ async function serveLastBook(host: BookHost, folder: string, log: Logger): Promi
       log.error({ reason }, "a zone cannot be signed; queries that want signatures get SERVFAIL");
   if (last.kind === "adopted") log.info({ version: last.version }, "serving the last book on disk");
   else log.warn({ reason: last.reason }, "no book on disk; queries get SERVFAIL until control makes one");
-}
-
-function logCertificate(event: CertificateEvent, log: Logger): void {
-  switch (event.kind) {
-    case "used":
-      log.info({ validTo: event.validTo.toISOString() }, `${event.file} is in force`);
-      return;
-    case "ending":
-      log.warn({ validTo: event.validTo.toISOString() }, `${event.file} ends soon; renew it`);
-      return;
-    case "refused":
-      log.error(
-        { problems: event.problems.map(formatProblem) },
-        "the certificate cannot be used; one that was read before stays in force",
-      );
-      return;
-  }
 }
 
 function noteUdpEvent(event: UdpEvent, counters: Float64Array, log: Logger): void {

@@ -8,13 +8,17 @@ import { complainOf, plural, print } from "./console.ts";
 
 /** Checks a folder as a node would that starts with it. */
 export function check(folder: string): void {
-  const { value, problems, verification } = checkFolder(folder);
+  const { value, problems, verification, pins } = checkFolder(folder);
   if (value === null || verification === null) complainOf(problems);
-  else printPromises(value, verification);
+  else printPromises(value, verification, pins);
 }
 
-/** What was read, how often verdicts can change, and each service's failover bound term by term. */
-function printPromises({ config, zones }: Snapshot, verification: Verification): void {
+/** What was read, by which pins certificates are known, how often verdicts can change, and each service's failover bound term by term. */
+function printPromises(
+  { config, zones }: Snapshot,
+  verification: Verification,
+  pins: ReadonlyMap<string, string>,
+): void {
   const names = zones.reduce((sum, zone) => sum + zone.nodes.size, 0);
   const counts = [
     plural(zones.length, "zone"),
@@ -24,6 +28,7 @@ function printPromises({ config, zones }: Snapshot, verification: Verification):
     plural(config.vantages.size, "vantage"),
   ];
   print(`${config.file}: ${counts.join(", ")}`);
+  for (const [file, pin] of pins) print(`${file}: pin ${pin}`);
   for (const line of formatVerification(verification, config)) print(line);
   for (const one of config.checks.values())
     print(formatFlipBound(one, flipBound(one, config.vantages.size, config.node.reportMs)));

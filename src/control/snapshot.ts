@@ -52,29 +52,39 @@ export interface Loaded extends Checked<Snapshot> {
 export interface CheckedFolder extends Checked<Snapshot> {
   /** What its tests and invariants came to; null: something else was wrong before. */
   readonly verification: Verification | null;
+  /** The file of each certificate that can be used, and what its key is known by. */
+  readonly pins: ReadonlyMap<string, string>;
 }
 
 /** Checks the files in a folder, as a node would that starts with them. */
 export function checkFolder(folder: string): CheckedFolder {
   const { value, problems } = new Loader(folder).load();
   const config = value?.config ?? loadConfig(resolve(folder)).value;
-  const certificates = config === null ? [] : certificateProblems(config.node);
-  if (value === null || certificates.length > 0)
-    return { value: null, problems: [...problems, ...certificates], verification: null };
+  const certificates = config === null ? { pins: new Map(), problems: [] } : checkCertificates(config.node);
+  const { pins } = certificates;
+  if (value === null || certificates.problems.length > 0)
+    return { value: null, problems: [...problems, ...certificates.problems], verification: null, pins };
   const planner = Planner.of(value);
-  if (planner.value === null) return { value: null, problems: planner.problems, verification: null };
+  if (planner.value === null) return { value: null, problems: planner.problems, verification: null, pins };
   const verification = finish(verify({ snapshot: value, planner: planner.value }));
   const isSound = verification.problems.length === 0;
-  return { value: isSound ? value : null, problems: verification.problems, verification };
+  return { value: isSound ? value : null, problems: verification.problems, verification, pins };
 }
 
 /**
- * What is wrong with the certificates of a node. They are not part of a snapshot: dns reads them by itself when they
- * change, and a broken one must not keep zones from being loaded.
+ * The pins of a node's certificates, and what is wrong with them. They are not part of a snapshot: whoever serves with them reads them by
+ * itself when they change, and a broken one must not keep zones from being loaded.
  */
-function certificateProblems({ tls, https, apiTls }: NodeConfig): readonly Problem[] {
+function checkCertificates({ tls, https, apiTls }: NodeConfig): Pick<CheckedFolder, "pins" | "problems"> {
   const pairs = new Map([tls, https, apiTls].flatMap((files) => (files ? [[filesKey(files), files]] : [])));
-  return [...pairs.values()].flatMap((files) => readCertificate(files).problems);
+  const pins = new Map<string, string>();
+  const problems: Problem[] = [];
+  for (const files of pairs.values()) {
+    const read = readCertificate(files);
+    problems.push(...read.problems);
+    if (read.value !== null) pins.set(files.certificate, read.value.pin);
+  }
+  return { pins, problems };
 }
 
 /** Two sections may name the same files. */

@@ -1,10 +1,11 @@
 /** The certificate and key of a TLS server: read from files, checked, and read again when they change. */
 
-import { constants, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { constants, createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions, type Server } from "node:tls";
+import type { Logger } from "pino";
 import type { TlsFiles } from "../config/config.ts";
-import { type Checked, messageOf, type Problem } from "../problem.ts";
+import { type Checked, formatProblem, messageOf, type Problem } from "../problem.ts";
 
 /** A certificate with its chain and the key to it, which fit together. */
 export interface Certificate {
@@ -12,11 +13,13 @@ export interface Certificate {
   readonly key: Buffer;
   /** When it ends. */
   readonly validTo: Date;
+  /** What its key is known by: see `pinOf`. */
+  readonly pin: string;
 }
 
 /** What became of the files when they were read. */
 export type CertificateEvent =
-  | { readonly kind: "used"; readonly file: string; readonly validTo: Date }
+  | { readonly kind: "used"; readonly file: string; readonly validTo: Date; readonly pin: string }
   /** It ends soon, or has ended; told once a day. */
   | { readonly kind: "ending"; readonly file: string; readonly validTo: Date }
   /** What was used before, if anything, still is. */
@@ -61,7 +64,7 @@ export function keepCertificate(
     server.setSecureContext({ ...TLS_OPTIONS, cert: value.cert, key: value.key });
     validTo = value.validTo;
     toldMs = Number.NEGATIVE_INFINITY;
-    onEvent({ kind: "used", file: files.certificate, validTo });
+    onEvent({ kind: "used", file: files.certificate, validTo, pin: value.pin });
   };
   const warn = (): void => {
     if (validTo === null || validTo.getTime() - now() > ENDING_MS || now() - toldMs < DAY_MS) return;
@@ -84,6 +87,30 @@ export function keepCertificate(
   }, LOOK_MS);
   timer.unref();
   return () => clearInterval(timer);
+}
+
+/** One line for each event. */
+export function logCertificate(event: CertificateEvent, log: Logger): void {
+  switch (event.kind) {
+    case "used":
+      log.info({ validTo: event.validTo.toISOString(), pin: event.pin }, `${event.file} is in force`);
+      return;
+    case "ending":
+      log.warn({ validTo: event.validTo.toISOString() }, `${event.file} ends soon; renew it`);
+      return;
+    case "refused":
+      log.error(
+        { problems: event.problems.map(formatProblem) },
+        "the certificate cannot be used; one that was read before stays in force",
+      );
+      return;
+  }
+}
+
+/** `sha256/` and the SPKI fingerprint of a certificate's key (RFC 7469 §2.4): it stays when the certificate is renewed with the same key. */
+export function pinOf(certificate: X509Certificate): string {
+  const key = certificate.publicKey.export({ type: "spki", format: "der" });
+  return `sha256/${createHash("sha256").update(key).digest("base64")}`;
 }
 
 /** What tells a state of the files from another. Renewals put links or files in the place of old ones. */
@@ -113,7 +140,8 @@ export function readCertificate(files: TlsFiles): Checked<Certificate> {
   if (key !== null) checkPermissions(files.key, complain);
   if (cert === null || key === null || leaf === null || secret === null) return { value: null, problems };
   checkPair(files, { cert, key, leaf, secret }, complain);
-  return { value: problems.length > 0 ? null : { cert, key, validTo: leaf.validToDate }, problems };
+  if (problems.length > 0) return { value: null, problems };
+  return { value: { cert, key, validTo: leaf.validToDate, pin: pinOf(leaf) }, problems };
 }
 
 type Complain = (file: string, message: string) => null;

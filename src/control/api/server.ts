@@ -1,13 +1,13 @@
 /** The admin API of a node: the parts of the server, and its routes, in one place. */
 
-import { readFileSync } from "node:fs";
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import helmet from "@fastify/helmet";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { fastify } from "fastify";
 import type { Logger } from "pino";
-import type { NodeConfig } from "../../config/config.ts";
+import type { NodeConfig, TlsFiles } from "../../config/config.ts";
+import { keepCertificate, logCertificate } from "../../serve/certificate.ts";
 import type { Desk } from "../desk.ts";
 import { acceptWebSockets, agentRoutes } from "./agents.ts";
 import type { Api } from "./api.ts";
@@ -78,7 +78,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
     bodyLimit: BODY_OCTETS_MAX,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
-    serverFactory: (handler) => newServer(handler, node),
+    serverFactory: (handler) => newServer(handler, node, log),
     clientErrorHandler: (_error, socket) => answerNonsense(socket),
     frameworkErrors: (error, request, reply) => answerError(error, request, reply, log),
   }).withTypeProvider<TypeBoxTypeProvider>();
@@ -121,22 +121,25 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   return app;
 }
 
-function newServer(handler: RequestListener, { apiTls }: Pick<NodeConfig, "apiTls">): Server {
+function newServer(handler: RequestListener, { apiTls }: Pick<NodeConfig, "apiTls">, log: Logger): Server {
   const options = { requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX };
   const server =
-    apiTls === null
-      ? createServer(options, handler)
-      : createTlsServer({ ...options, ...readTls(apiTls), minVersion: "TLSv1.2" }, handler);
+    apiTls === null ? createServer(options, handler) : newTlsServer(options, handler, apiTls, log);
   server.maxConnections = CONNECTIONS_MAX;
   return server;
 }
 
-function readTls({ certificate, key }: NonNullable<NodeConfig["apiTls"]>): { cert: Buffer; key: Buffer } {
-  try {
-    return { cert: readFileSync(certificate), key: readFileSync(key) };
-  } catch (cause) {
-    throw new Error(`Cannot read ${certificate} and ${key} for the API`, { cause });
-  }
+/** Report streams that are open outlive a change of the certificate. */
+function newTlsServer(
+  options: ServerOptions,
+  handler: RequestListener,
+  files: TlsFiles,
+  log: Logger,
+): Server {
+  const server = createTlsServer(options, handler);
+  const stop = keepCertificate(server, files, (event) => logCertificate(event, log));
+  server.on("close", stop);
+  return server;
 }
 
 /** One line for each request that may change something, whatever became of it; never what came in with it. */
