@@ -11,11 +11,14 @@ import { probe } from "./probe/probe.ts";
 import { checkHello, type Target } from "./probe/protocol.ts";
 import { Schedule } from "./probe/schedule.ts";
 import { ReportStream } from "./probe/stream.ts";
+import type { Trust } from "./probe/trust.ts";
 import { version } from "./version.ts";
 
 export interface AgentOptions {
   /** URLs of the nodes, as in `https://dns1.example:8053`. */
   readonly nodes: readonly string[];
+  /** What each of them must show before it gets the token. */
+  readonly trust: Trust;
   readonly token: string;
   /** As declared in the nodes' config; a node refuses a vantage that it does not know. */
   readonly vantage: string;
@@ -32,7 +35,7 @@ export interface Agent {
 
 /** Runs an agent until it is stopped; throws when an option cannot be used, but never for what the network does. */
 export async function runAgent(options: AgentOptions): Promise<Agent> {
-  const { nodes, token, log, clock = processClock } = options;
+  const { nodes, trust, token, log, clock = processClock } = options;
   const hello = checkHello({
     kind: "hello",
     vantage: options.vantage,
@@ -73,6 +76,7 @@ export async function runAgent(options: AgentOptions): Promise<Agent> {
   const streams = [...new Set(nodes)].map((node) => {
     const stream = new ReportStream({
       node,
+      trust,
       token,
       hello,
       clock,

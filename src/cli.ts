@@ -29,6 +29,26 @@ const supposing = new Option(
   .argParser((fact: string, before: readonly string[]) => [...before, fact])
   .default([]);
 const tokenFile = new Option("--token-file <file>", "file with a token; else the variable MERIDIAN_TOKEN");
+const ca = new Option(
+  "--ca <file>",
+  "certificates that must vouch for the node's, in place of the usual ones",
+).env("MERIDIAN_CA");
+const pin = new Option(
+  "--pin <pin>",
+  "sha256/BASE64 of the node's key, as check prints it; again, or with commas, for more",
+)
+  .env("MERIDIAN_PIN")
+  .argParser((pins: string, before: readonly string[] = []) => [...before, ...pins.split(",")]);
+const clearText = new Option(
+  "--clear-text",
+  "send the token without TLS, to another machine too: only where the network encrypts",
+);
+
+/** A command that asks a node. */
+function asking(command: Command): Command {
+  for (const option of [api, tokenFile, ca, pin, clearText]) command.addOption(option);
+  return command;
+}
 
 program
   .command("serve")
@@ -55,6 +75,9 @@ program
   .requiredOption("--node <url...>", "API of each node, as in https://dns1.example:8053")
   .requiredOption("--token-file <file>", "file with the token of this vantage")
   .requiredOption("--vantage <name>", "name of this vantage in the nodes' config")
+  .addOption(ca)
+  .addOption(pin)
+  .addOption(clearText)
   .action(async (options) => (await import("./command/agent.ts")).agent(options));
 
 program
@@ -63,57 +86,42 @@ program
   .argument("[dir]", "folder with meridian.yaml", ".")
   .action(async (folder) => (await import("./command/check.ts")).check(folder));
 
-program
-  .command("explain")
+asking(program.command("explain"))
   .description("say why a client gets the answer it gets")
   .argument("<name>", "owner name of a service")
   .option("--client <address>", "the client's address, or its subnet as its resolver sends it (ECS)")
   .option("--resolver <address>", "its resolver's address: alone, where that sends nothing of its clients")
   .addOption(supposing)
   .option("--type <type>", "A, AAAA or HTTPS", "A")
-  .addOption(api)
-  .addOption(tokenFile)
   .option("--json", "print the API's answer as it is")
   .action(async (name, options) => (await import("./command/explain.ts")).explain(name, options));
 
-program
-  .command("rtt")
+asking(program.command("rtt"))
   .description("show in which order latency policies have the regions, and why")
   .option("--cell <text>", "only cells whose text begins so, as in GB")
-  .addOption(api)
-  .addOption(tokenFile)
   .option("--json", "print data")
   .action(async (options) => (await import("./command/rtt.ts")).rtt(options));
 
-program
-  .command("simulate")
+asking(program.command("simulate"))
   .description("say what a change would do to the traffic that there was; nothing is changed")
   .argument("[dir]", "folder with a meridian.yaml to try; else the one that runs")
   .addOption(supposing)
   .option("--since <duration>", "replay what was recorded so long ago, and later", "1h")
   .option("--even", "replay as many queries from each country, in place of what was recorded")
-  .addOption(api)
-  .addOption(tokenFile)
   .option("--json", "print the API's answer as it is")
   .action(async (folder, options) =>
     (await import("./command/simulate.ts")).simulate(folder ?? null, options),
   );
 
-program
-  .command("capacity")
+asking(program.command("capacity"))
   .description("show what each region's death would put on the others")
-  .addOption(api)
-  .addOption(tokenFile)
   .option("--json", "print data")
   .action(async (options) => (await import("./command/capacity.ts")).capacity(options));
 
-program
-  .command("release")
+asking(program.command("release"))
   .description("bring up what is healthy and held down")
   .argument("<name>", "a region, a member (pool/member) or a VIP (pool/member/ipv4)")
   .requiredOption("--reason <text>", "why; it goes to the audit list")
-  .addOption(api)
-  .addOption(tokenFile)
   .action(async (name, options) => (await import("./command/release.ts")).release(name, options));
 
 program

@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { type Agent, runAgent } from "../src/agent.ts";
 import { type Clock, processClock } from "../src/probe/clock.ts";
 import type { Target } from "../src/probe/protocol.ts";
+import { parseTrust } from "../src/probe/trust.ts";
 import { listen } from "./probe/servers.ts";
 import { httpSpec } from "./probe/specs.ts";
 import { target } from "./probe/targets.ts";
@@ -19,7 +20,14 @@ function agentOf(...nodes: readonly TestNode[]): Promise<Agent> {
 
 async function startAgent(nodes: readonly string[], clock: Clock = processClock): Promise<Agent> {
   const log = pino({ enabled: false });
-  const agent = await runAgent({ nodes, token: "secret", vantage: "dublin", log, clock });
+  const agent = await runAgent({
+    nodes,
+    trust: parseTrust({}),
+    token: "secret",
+    vantage: "dublin",
+    log,
+    clock,
+  });
   onTestFinished(() => agent.stop());
   return agent;
 }
@@ -223,9 +231,10 @@ describe("an agent", () => {
     await eventually(() => expect(node.clients).toBe(0));
   });
 
-  test("cannot be started without a vantage or with a node that is no URL", async () => {
+  test("cannot be started without a vantage, or with a node that is no URL or would get the token in clear text", async () => {
     const options = {
       nodes: ["http://127.0.0.1:1"],
+      trust: parseTrust({}),
       token: "t",
       vantage: "v",
       log: pino({ enabled: false }),
@@ -234,5 +243,6 @@ describe("an agent", () => {
       "Cannot start an agent: hello/vantage",
     );
     await expect(runAgent({ ...options, nodes: ["dns1"] })).rejects.toThrow('Cannot use node "dns1"');
+    await expect(runAgent({ ...options, nodes: ["http://192.0.2.1:8053"] })).rejects.toThrow("in clear text");
   });
 });

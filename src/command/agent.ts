@@ -1,23 +1,38 @@
 /** `meridian agent`: probes from one vantage. */
 
 import { readFileSync } from "node:fs";
-import { runAgent } from "../agent.ts";
+import { type Agent, runAgent } from "../agent.ts";
+import { parseTrust, type TrustOptions } from "../probe/trust.ts";
+import { messageOf } from "../problem.ts";
 import { newLog } from "../telemetry/log.ts";
 import { complain } from "./console.ts";
 import { untilStopped } from "./stop.ts";
 
-/** Runs an agent until it is told to stop. */
-export async function agent(options: {
+interface Options extends TrustOptions {
   readonly node: readonly string[];
-  readonly tokenFile: string;
   readonly vantage: string;
-}): Promise<void> {
+}
+
+/** Runs an agent until it is told to stop. */
+export async function agent(options: Options & { readonly tokenFile: string }): Promise<void> {
   const token = readToken(options.tokenFile);
   if (token === null) return;
-  const log = newLog(`agent ${options.vantage}`);
-  const running = await runAgent({ nodes: options.node, token, vantage: options.vantage, log });
+  const running = await start(options, token);
+  if (running === null) return;
   await untilStopped();
   await running.stop();
+}
+
+/** null, and a complaint, when an option cannot be used. */
+async function start(options: Options, token: string): Promise<Agent | null> {
+  const { node, vantage } = options;
+  try {
+    const trust = parseTrust(options);
+    return await runAgent({ nodes: node, trust, token, vantage, log: newLog(`agent ${vantage}`) });
+  } catch (cause) {
+    complain(messageOf(cause));
+    return null;
+  }
 }
 
 /** The token in a file, without the white space around it; null, and a complaint, when there is none. */

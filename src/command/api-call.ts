@@ -1,10 +1,17 @@
 /** How commands ask the API of a node. */
 
+import { once } from "node:events";
+import { type IncomingMessage, request as requestInClear } from "node:http";
+import { request as requestByTls } from "node:https";
+import type { Socket } from "node:net";
+import { json } from "node:stream/consumers";
+import { connectTo, parseNodeUrl, parseTrust, type TrustOptions } from "../probe/trust.ts";
+import { messageOf } from "../problem.ts";
 import { readToken } from "./agent.ts";
 import { complain, print } from "./console.ts";
 
-/** Where the API is, and who asks. */
-export interface ApiOptions {
+/** Where the API is, what it must show, and who asks. */
+export interface ApiOptions extends TrustOptions {
   readonly api: string;
   readonly tokenFile?: string;
 }
@@ -52,7 +59,7 @@ interface Call {
   readonly body?: string;
 }
 
-async function call(path: string, options: ApiOptions, { headers, ...rest }: Call): Promise<object | null> {
+async function call(path: string, options: ApiOptions, call: Call): Promise<object | null> {
   const token =
     options.tokenFile === undefined ? process.env["MERIDIAN_TOKEN"] : readToken(options.tokenFile);
   if (token === null) return null;
@@ -60,20 +67,42 @@ async function call(path: string, options: ApiOptions, { headers, ...rest }: Cal
     complain("Set MERIDIAN_TOKEN or give --token-file: the API wants a token");
     return null;
   }
-  let response: Response;
   try {
-    response = await fetch(new URL(path, options.api), {
-      ...rest,
-      headers: { ...headers, authorization: `Bearer ${token}` },
-    });
+    const { statusCode = 0, answer } = await send(path, options, token, call);
+    if (statusCode < 300 && typeof answer === "object" && answer !== null) return answer;
+    complain(`${options.api} says ${statusCode}: ${JSON.stringify(answer)}`);
   } catch (cause) {
-    complain(`Cannot reach ${options.api}: ${String(cause)}; is a node running there?`);
-    return null;
+    complain(messageOf(cause));
   }
-  const answer: unknown = await response.json();
-  if (response.ok && typeof answer === "object" && answer !== null) return answer;
-  complain(`${options.api} says ${response.status}: ${JSON.stringify(answer)}`);
   return null;
+}
+
+/** Throws, and says what an operator may do, when there is no answer. */
+async function send(
+  path: string,
+  { api, ...options }: ApiOptions,
+  token: string,
+  { method, headers, body }: Call,
+): Promise<{ readonly statusCode: number | undefined; readonly answer: unknown }> {
+  const trust = parseTrust(options);
+  const node = parseNodeUrl(api, trust);
+  let hint = "is a node running there?";
+  const createConnection = (): Socket =>
+    connectTo(node, trust, () => {
+      hint = "--ca or --pin may say whom to trust; the token was not sent";
+    });
+  const request = (node.protocol === "https:" ? requestByTls : requestInClear)(new URL(path, node), {
+    createConnection,
+    method,
+    headers: { ...headers, authorization: `Bearer ${token}` },
+  });
+  request.end(body);
+  try {
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    return { statusCode: response.statusCode, answer: await json(response) };
+  } catch (cause) {
+    throw new Error(`Cannot ask ${api}: ${messageOf(cause)}; ${hint}`);
+  }
 }
 
 /** Prints an answer: as it is, or its lines for people. */

@@ -15,6 +15,7 @@ import {
   STREAM_PATH,
   type Target,
 } from "./protocol.ts";
+import { connectTo, parseNodeUrl, type Trust } from "./trust.ts";
 
 /** How long news waits for more news; much less than what a report may take by the failover bound. */
 const URGENT_DELAY_MS = 5;
@@ -32,6 +33,8 @@ const CLOSE_MS_MAX = 500;
 export interface StreamOptions {
   /** The node's URL, as in `https://dns1.example:8053`. */
   readonly node: string;
+  /** What that node must show before it gets the token. */
+  readonly trust: Trust;
   readonly token: string;
   readonly hello: Hello;
   readonly clock: Clock;
@@ -56,16 +59,19 @@ export class ReportStream {
   #accepted = false;
   /** Connections in a row that ended before that. */
   #failures = 0;
+  /** Why one of the two will not have the other, as the log has it. */
   #refusedFor: string | null = null;
   /** The next sending of what is loose. */
   #flush: { readonly atMs: number; readonly cancel: () => void } | null = null;
   #cancelReconnect = (): void => {};
   #stopped = false;
 
-  /** Throws when the node's URL is none. */
+  /** Throws when the node's URL cannot be used. */
   constructor(options: StreamOptions) {
     this.#options = options;
-    this.#url = streamUrl(options.node);
+    this.#url = parseNodeUrl(options.node, options.trust);
+    // A path before it, as behind a proxy, is kept.
+    this.#url.pathname = this.#url.pathname.replace(/\/$/, "") + STREAM_PATH;
     this.#log = options.log.child({ node: options.node });
   }
 
@@ -105,8 +111,9 @@ export class ReportStream {
   }
 
   #connect(): WebSocket {
-    const { clock, hello, token, onHeard } = this.#options;
+    const { clock, hello, token, trust, onHeard } = this.#options;
     const socket = new WebSocket(this.#url, {
+      createConnection: () => connectTo(this.#url, trust, (why) => this.#distrust(why)),
       headers: { authorization: `Bearer ${token}` },
       handshakeTimeout: SILENCE_MS_MAX,
       maxPayload: NODE_MESSAGE_LENGTH_MAX,
@@ -177,9 +184,18 @@ export class ReportStream {
   }
 
   #refuse(reason: string): void {
-    if (reason !== this.#refusedFor) this.#log.error({ reason }, "node refuses this agent");
-    this.#refusedFor = reason;
+    this.#sayOnce(reason, "node refuses this agent");
     this.#options.onTargets([]);
+  }
+
+  /** What it is asked to probe stays: whoever answers there now may be on the way to the node, and the token was not sent. */
+  #distrust(reason: string): void {
+    this.#sayOnce(reason, "cannot trust that this is the node; it gets no token");
+  }
+
+  #sayOnce(reason: string, event: string): void {
+    if (reason !== this.#refusedFor) this.#log.error({ reason }, event);
+    this.#refusedFor = reason;
   }
 
   /** Doubles the wait with each failure; the random half keeps the agents from returning all at once. */
@@ -187,7 +203,8 @@ export class ReportStream {
     if (this.#stopped) return;
     // One line for an outage, however many attempts it takes.
     if (this.#accepted) this.#log.warn({ reason }, "lost node");
-    else if (this.#failures === 0) this.#log.warn({ reason }, "cannot connect to node");
+    else if (this.#failures === 0 && reason !== this.#refusedFor)
+      this.#log.warn({ reason }, "cannot connect to node");
     this.#accepted = false;
     const { clock, random } = this.#options;
     const waitMs = Math.min(RECONNECT_MS_MAX, RECONNECT_MS_MIN * 2 ** this.#failures);
@@ -222,14 +239,4 @@ function watch(socket: WebSocket, clock: Clock, onSilence: () => void): () => vo
   };
   let cancel = clock.after(0, tick);
   return () => cancel();
-}
-
-/** Where a node takes streams; a path before it, as behind a proxy, is kept. */
-function streamUrl(node: string): URL {
-  const url = URL.parse(node);
-  if (url === null || !/^(https?|wss?):$/.test(url.protocol)) {
-    throw new Error(`Cannot use node "${node}": expected a URL such as https://dns1.example:8053`);
-  }
-  url.pathname = url.pathname.replace(/\/$/, "") + STREAM_PATH;
-  return url;
 }

@@ -1,10 +1,13 @@
 /** Servers for the probes to look at, on loopback ports of their own. */
 
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Server as HttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { onTestFinished } from "vitest";
+import { pinOf } from "../../src/serve/certificate.ts";
 
 /** Serves every connection with `serve` until the test ends, and returns the port. */
 export function listen(serve: (socket: Socket) => void): Promise<number> {
@@ -28,7 +31,21 @@ export async function closedPort(): Promise<number> {
 
 /** The text of a certificate or key. */
 export function pem(name: string): string {
-  return readFileSync(new URL(`certificates/${name}`, import.meta.url), "utf8");
+  return readFileSync(fileOf(name), "utf8");
+}
+
+/** The file of a certificate made by `certificates/make.sh`. */
+export function certificateFile(certificate: string): string {
+  return fileOf(`${certificate}.pem`);
+}
+
+/** By what its key is known. */
+export function pinOfTest(certificate: string): string {
+  return pinOf(new X509Certificate(pem(`${certificate}.pem`)));
+}
+
+function fileOf(name: string): string {
+  return join(import.meta.dirname, "certificates", name);
 }
 
 async function opened(server: Server, event: string, serve: (socket: Socket) => void): Promise<number> {

@@ -7,24 +7,28 @@ import type { Outcome } from "../../src/health/report.ts";
 import { type Clock, processClock } from "../../src/probe/clock.ts";
 import type { Hello, Target } from "../../src/probe/protocol.ts";
 import { ReportStream } from "../../src/probe/stream.ts";
+import { parseTrust, type TrustOptions } from "../../src/probe/trust.ts";
+import { certificateFile, pinOfTest } from "./servers.ts";
 import { failure, success, target } from "./targets.ts";
 import { eventually, type TestNode, testNode } from "./test-node.ts";
 
 const hello: Hello = { kind: "hello", vantage: "dublin" as VantageId, session: "first", version: "1" };
 
 interface Line {
+  readonly level: number;
   readonly msg: string;
   readonly reason?: string;
   readonly problem?: string;
 }
 
 /** A stream to a node, stopped with the test; with what it logged, and the targets it was given. */
-function streamTo(node: TestNode, clock: Clock = processClock) {
+function streamTo(node: TestNode, clock: Clock = processClock, trust: TrustOptions = {}) {
   const lines: Line[] = [];
   const given: (readonly Target[])[] = [];
   let heard = 0;
   const stream = new ReportStream({
     node: node.url,
+    trust: parseTrust(trust),
     token: "secret",
     hello,
     clock,
@@ -215,6 +219,41 @@ describe("a stream", () => {
     expect(lines.filter((line) => line.reason === 'no vantage "dublin"')).toHaveLength(1);
     node.refusal = null;
     await eventually(() => expect(given.at(-1)).toEqual([target("a")]));
+  });
+
+  test("to a node with another key is an error that names it, gets no token, and is tried until the key is right", async () => {
+    const node = await testNode([], "stranger");
+    const [wanted, seen] = [pinOfTest("good"), pinOfTest("stranger")];
+    const { given, lines } = streamTo(node, hurried, { pin: [wanted] });
+    await eventually(() => expect(node.connections).toBeGreaterThan(3));
+    expect(lines).toMatchObject([
+      {
+        level: 50,
+        msg: "cannot trust that this is the node; it gets no token",
+        reason: `expected a key with the pin ${wanted}, got ${seen}`,
+      },
+    ]);
+    await node.close();
+    node.certificate = "good";
+    await node.open();
+    await eventually(() => expect(given).toEqual([[]]));
+    expect(node.authorizations).toEqual(["Bearer secret"]);
+  });
+
+  test("to a node whose certificate is exchanged for a wrong one keeps its targets, and says why it is not back", async () => {
+    const node = await testNode([target("a")], "good");
+    const { given, lines } = streamTo(node, hurried, { ca: certificateFile("ca") });
+    await eventually(() => expect(given).toHaveLength(1));
+    await node.close();
+    node.certificate = "expired";
+    await node.open();
+    await eventually(() => expect(lines.at(-1)?.reason).toBe("certificate has expired"));
+    expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
+      [30, "connected to node"],
+      [40, "lost node"],
+      [50, "cannot trust that this is the node; it gets no token"],
+    ]);
+    expect(given).toEqual([[target("a")]]);
   });
 
   test("goes on after a message that it cannot read", async () => {

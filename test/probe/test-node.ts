@@ -1,6 +1,8 @@
 /** The node's side of the report stream, on a real WebSocket, as the protocol asks for it and no more. */
 
 import { once } from "node:events";
+import { createServer, type Server as HttpServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { onTestFinished, vi } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -12,6 +14,7 @@ import {
   STREAM_PATH,
   type Target,
 } from "../../src/probe/protocol.ts";
+import { pem } from "./servers.ts";
 
 /** What a node took, duplicates left out. */
 export interface Taken {
@@ -35,37 +38,51 @@ export class TestNode {
   silent = false;
   /** Answers pings, but takes no message. */
   deaf = false;
+  /** One of those made by `certificates/make.sh`; null: without TLS. */
+  certificate: string | null = null;
+  /** Connections that a stream was to be upon. */
+  connections = 0;
   port = 0;
   #server: WebSocketServer | null = null;
+  #http: HttpServer | null = null;
   readonly #last = new Map<string, number>();
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.certificate === null ? "http" : "https"}://127.0.0.1:${this.port}`;
   }
 
   /** Listens, on the port that it had before if it had one. */
   async open(): Promise<void> {
-    const server = new WebSocketServer({
-      host: "127.0.0.1",
-      port: this.port,
-      path: STREAM_PATH,
-      autoPong: false,
-    });
+    const { certificate } = this;
+    const http =
+      certificate === null
+        ? createServer()
+        : createTlsServer({ cert: pem(`${certificate}.pem`), key: pem(`${certificate}.key`) });
+    const server = new WebSocketServer({ server: http, path: STREAM_PATH, autoPong: false });
     this.#server = server;
+    this.#http = http;
+    http.on("connection", () => {
+      this.connections += 1;
+    });
     server.on("connection", (socket, request) => {
       this.authorizations.push(request.headers.authorization);
       this.#serve(socket);
     });
-    await once(server, "listening");
-    this.port = (server.address() as AddressInfo).port;
+    http.listen(this.port, "127.0.0.1");
+    await once(http, "listening");
+    this.port = (http.address() as AddressInfo).port;
   }
 
   /** Goes away as a machine does that loses its power. */
   async close(): Promise<void> {
-    const server = this.#server;
+    const [server, http] = [this.#server, this.#http];
     this.#server = null;
+    this.#http = null;
     for (const socket of server?.clients ?? []) socket.terminate();
-    await new Promise<void>((resolve) => (server === null ? resolve() : server.close(() => resolve())));
+    server?.close();
+    const closed = http === null ? null : new Promise((resolve) => http.close(resolve));
+    http?.closeAllConnections();
+    await closed;
   }
 
   get clients(): number {
@@ -111,9 +128,13 @@ export class TestNode {
 }
 
 /** A node that listens until the test ends. */
-export async function testNode(targets: readonly Target[] = []): Promise<TestNode> {
+export async function testNode(
+  targets: readonly Target[] = [],
+  certificate: string | null = null,
+): Promise<TestNode> {
   const node = new TestNode();
   node.targets = targets;
+  node.certificate = certificate;
   await node.open();
   onTestFinished(() => node.close());
   return node;

@@ -7,9 +7,15 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { runAgent } from "../../../src/agent.ts";
 import { AGENT_MESSAGE_LENGTH_MAX, STREAM_PATH } from "../../../src/probe/protocol.ts";
-import { TestAgent } from "../test-agent.ts";
+import { parseTrust } from "../../../src/probe/trust.ts";
+import { sent, TestAgent } from "../test-agent.ts";
 import { CONFIG, Folder, GB, Node } from "../test-node.ts";
 import { TestApi } from "./test-api.ts";
+
+interface Vote {
+  readonly vantage: string;
+  readonly opinion: string;
+}
 
 describe("/v1/agents/stream", () => {
   test("takes an agent process's agent from hello to verdict", async () => {
@@ -19,6 +25,7 @@ describe("/v1/agents/stream", () => {
     const api = await TestApi.open(node);
     const agent = await runAgent({
       nodes: [api.url],
+      trust: parseTrust({}),
       token: api.tokens.agent,
       vantage: "dublin",
       log: pino({ level: "silent" }),
@@ -67,6 +74,46 @@ describe("/v1/agents/stream", () => {
     const [, response] = await once(socket, "unexpected-response");
     expect(response.statusCode).toBe(status);
     expect(response.headers["www-authenticate"]).toMatch(/^Bearer /);
+  });
+
+  test("takes lies from a stolen token about its own vantage alone, and no verdict flips by them", async () => {
+    const api = await TestApi.open();
+    const { desk } = api.node;
+    const honest = await api.node.agents("virginia", "tokyo");
+    const vips = desk.facts().verdicts.keys().toArray();
+    const all = (what: "ok" | "timeout") => Object.fromEntries(vips.map((vip) => [vip, what]));
+    // The thief of Dublin's token speaks in another's name, which ends its stream ...
+    const impostor = await connect(api, api.tokens.agent);
+    impostor.send({ kind: "hello", vantage: "tokyo", session: "one", version: "test" });
+    expect((await impostor.next("refused")).reason).toMatch(/token is for vantage "dublin", not for "tokyo"/);
+    // ... says that everything is down ...
+    const thief = await connect(api, api.tokens.agent);
+    await thief.greet("dublin", "one");
+    for (let i = 0; i < 5; i += 1) {
+      api.node.nowMs += 1_000;
+      await thief.report(all("timeout"));
+      for (const agent of [honest.tokyo, honest.virginia]) await agent.report(all("ok"));
+      desk.tick();
+    }
+    // ... and, as its session has the name of the others', that they have sent far more than they have.
+    thief.send({ kind: "reports", sequence: Number.MAX_SAFE_INTEGER, reports: [sent("none", "ok")] });
+    await thief.next("ack");
+    const { reportsTaken } = desk.status();
+    await honest.tokyo.report(all("ok"));
+    expect(desk.status().reportsTaken).toBe(reportsTaken + vips.length);
+    const { body } = await api.get("/v1/verdicts");
+    expect(body.verdicts).toHaveLength(vips.length);
+    for (const { up, votes } of body.verdicts) {
+      expect([up, votes.map(({ vantage, opinion }: Vote) => [vantage, opinion])]).toEqual([
+        true,
+        [
+          ["dublin", "unhealthy"],
+          ["virginia", "healthy"],
+          ["tokyo", "healthy"],
+        ],
+      ]);
+    }
+    expect(api.node.dns.addresses("www.test.example", GB)).toEqual(["10.0.0.2"]);
   });
 
   test("ends a stream whose message is too long, and no other", async () => {
