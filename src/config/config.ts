@@ -211,6 +211,8 @@ export interface Pool {
   /** null: not probed, always up. */
   readonly check: CheckId | null;
   readonly members: readonly Member[];
+  /** The least share of its members, by weight, that must be up; 0: any one of them. */
+  readonly minUp: number;
   /** null: it takes none. */
   readonly signals: SignalRules | null;
 }

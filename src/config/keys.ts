@@ -120,7 +120,7 @@ export const keys = {
   "checks.*.quorum": ["percent"],
   "checks.*.failback": ["holdDown", "holdDownMax", "halfLife"],
 
-  "pools.*": ["check", "members", "shedAbove", "signals"],
+  "pools.*": ["check", "members", "minUp", "shedAbove", "signals"],
   "pools.*.signals": ["every", "errorsAbove", "samples"],
   "pools.*.members.*": ["region", "ipv4", "ipv6", "weight", "probe", "port", "shedAbove", "capacity"],
 
@@ -138,7 +138,8 @@ export const keys = {
   ],
   "policy.nearest": ["of", "biasKm", "within", "minUp"],
   "policy.latency": ["of", "prefixes", "asns", "minUp"],
-  "policy.weighted.*": ["weight", "use"],
+  "policy.weighted": ["of", "minUp"],
+  "policy.weighted.of.*": ["weight", "use"],
   "policy.failover": ["order", "minUp"],
   "policy.sticky": ["of", "minUp"],
 

@@ -229,20 +229,22 @@ export class PolicyParser {
   }
 
   #parseWeighted(reader: Reader, name: string | null): Weighted {
-    const entries = reader.entries();
+    const fields = isLongWeighted(reader) ? reader.fields(keys["policy.weighted"]) : null;
+    const map = fields === null ? reader : fields.required("of");
+    const entries = map?.entries() ?? [];
     const choices = entries.flatMap((entry) => this.#parseChoice(entry));
     if (
-      reader.kind === "map" &&
+      map?.kind === "map" &&
       choices.length === entries.length &&
       choices.every(({ weight }) => weight === 0)
     )
-      reader.problemAtKey("expected at least one choice with a weight above 0");
-    return { kind: "weighted", name, minUp: 0, choices };
+      map.problemAtKey("expected at least one choice with a weight above 0");
+    return { kind: "weighted", name, minUp: parseMinUp(fields?.optional("minUp")), choices };
   }
 
   /** `key: { weight: 80, use: policy }`, or `key: 80` where the key says what to use. */
   #parseChoice({ name, key, value }: NamedReader): readonly WeightedChoice[] {
-    const fields = value.kind === "map" ? value.fields(keys["policy.weighted.*"]) : null;
+    const fields = value.kind === "map" ? value.fields(keys["policy.weighted.of.*"]) : null;
     const weight = (fields === null ? value : fields.required("weight"))?.number(weightRange) ?? Number.NaN;
     const use = this.#parseOf(fields === null ? key : fields.required("use"));
     return use === null ? [] : [{ key: name, weight, use }];
@@ -288,6 +290,12 @@ function parseDistinct<T>(
     seen.add(value);
   }
   return [...seen];
+}
+
+/** Whether the choices stand under a key of their own. A choice that has the name of one of the keys must stand there. */
+function isLongWeighted(reader: Reader): boolean {
+  const isKey = (name: string): boolean => keys["policy.weighted"].some((key) => key === name);
+  return reader.kind === "map" && reader.entries().some(({ name }) => isKey(name));
 }
 
 function parseMinUp(reader: Reader | null | undefined): number {

@@ -54,7 +54,8 @@ function parsePool(id: PoolId, reader: Reader, context: PoolContext): Pool {
     return { ...member, shedAbove: member.shedAbove ?? shedAbove };
   });
   refuseSharedAddresses(members, entries);
-  return { id, check, members, signals: parseSignals(pool.optional("signals"), check) };
+  const minUp = pool.optional("minUp")?.fraction() ?? 0;
+  return { id, check, members, minUp, signals: parseSignals(pool.optional("signals"), check) };
 }
 
 /** Signals join the votes of probes, so there must be some. */

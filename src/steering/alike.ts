@@ -1,6 +1,6 @@
 /** Which services no rule can tell apart, so that what is tried with one of them holds for all. */
 
-import type { Config, Member, Service } from "../config/config.ts";
+import type { Config, Member, PoolId, Service } from "../config/config.ts";
 import type { Policy } from "../config/policy.ts";
 import type { Invariant, Selection } from "../config/rules.ts";
 import { memberOf, poolOf } from "./references.ts";
@@ -28,9 +28,8 @@ export class Alike {
   }
 
   keyOf({ policy, whenDown, label }: Service): string {
-    const fallback = whenDown.kind === "fallback" ? poolOf(whenDown.pool, this.#config).members : [];
-    const resort = `${whenDown.kind} ${this.#describeAll(fallback, new Map())}`;
-    return `${this.#write(policy)} ${resort} ${this.#ownChoices(label)}`;
+    const fallback = whenDown.kind === "fallback" ? this.#describePool(whenDown.pool, new Map()) : "";
+    return `${this.#write(policy)} ${whenDown.kind} ${fallback} ${this.#ownChoices(label)}`;
   }
 
   #write(policy: Policy): string {
@@ -38,17 +37,20 @@ export class Alike {
     const write = (_key: string, value: unknown): unknown => {
       if (value instanceof Map) return [...value];
       if (!isLeaf(value)) return value;
-      const members =
-        value.kind === "pool"
-          ? poolOf(value.pool, this.#config).members
-          : [memberOf(value.member, this.#config)];
-      return `${value.kind} ${this.#describeAll(members, numbers)}`;
+      if (value.kind === "member")
+        return `member ${this.#describeAll([memberOf(value.member, this.#config)], numbers)}`;
+      return this.#describePool(value.pool, numbers);
     };
     // Numbers and descriptions stand for the leaves, so equal texts are equal but for names.
     return JSON.stringify(
       policy,
       this.#standing.choiceWeights.size === 0 ? withoutChoiceNames(write) : write,
     );
+  }
+
+  #describePool(id: PoolId, numbers: Map<Member, number>): string {
+    const { minUp, members } = poolOf(id, this.#config);
+    return `pool ${minUp} ${this.#describeAll(members, numbers)}`;
   }
 
   #describeAll(members: readonly Member[], numbers: Map<Member, number>): string {
@@ -69,8 +71,8 @@ export class Alike {
       const chosen = this.#selections.map(({ vips }) => (vips.has(vip.id) ? "1" : "0")).join("");
       return `${vip.judgedBy === vip.id ? "own" : "other"}${forced.get(vip.id) ?? ""}${chosen}`;
     });
-    const state = drained.has(id) ? "drained" : String(memberWeights.get(id) ?? weight);
-    return `${region}*${state}(${vips.join(" ")})`;
+    const state = drained.has(id) ? "drained" : "";
+    return `${region}*${state}${memberWeights.get(id) ?? weight}(${vips.join(" ")})`;
   }
 
   /** The overridden weights of choices that are written in place. */

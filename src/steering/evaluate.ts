@@ -42,7 +42,8 @@ export interface Terms {
  *   sticky    has one child, which gets all; who of the clients gets what of it is said in `sticky.ts`
  *
  * Where fewer children are up than `minUp` asks for, by weight or in an order by count, the node is down; children
- * without an address of the family are not counted at all. What is sticky counts all that is below it.
+ * without an address of the family are not counted at all. Weights count as overrides have them, that of a drained member
+ * too: it is as little help as one that is down. What is sticky counts all that is below it.
  *
  * A member or choice of weight 0 counts as down, unless reserves are called for and nothing beside it that weighs
  * anything is up: then those that are up weigh the same. A drained member weighs 0.
@@ -62,6 +63,8 @@ export interface MemberEvaluation {
   readonly up: boolean;
   /** Its weight after overrides and drain. */
   readonly weight: number;
+  /** The same without the drain. */
+  readonly undrained: number;
 }
 
 export interface BranchEvaluation {
@@ -80,6 +83,8 @@ export interface Child {
   readonly evaluation: Evaluation;
   /** Its share before takes, for weights after overrides; null: children stand in an order. */
   readonly weight: number | null;
+  /** What it counts for in `minUp`: its weight, drained or not, or in an order 1. */
+  readonly counts: number;
   /** The fraction of its parent's answers that it gets; all of a node that is up add up to 1. */
   readonly part: number;
 }
@@ -111,15 +116,26 @@ export function evaluate(local: LocalPolicy, terms: Terms): Evaluation {
 function evaluateMember(node: LocalMember, terms: Terms): MemberEvaluation {
   const { member } = node;
   const { facts } = terms;
-  const weight = facts.drained.has(member.id) ? 0 : (facts.memberWeights.get(member.id) ?? member.weight);
+  const undrained = facts.memberWeights.get(member.id) ?? member.weight;
+  const weight = facts.drained.has(member.id) ? 0 : undrained;
   const vip = terms.family === 4 ? member.ipv4 : member.ipv6;
   if (vip === null) {
-    return { kind: "member", node, eligible: false, take: 0, vip, verdict: null, up: false, weight };
+    return {
+      kind: "member",
+      node,
+      eligible: false,
+      take: 0,
+      vip,
+      verdict: null,
+      up: false,
+      weight,
+      undrained,
+    };
   }
   const verdict = facts.verdicts.get(vip.id) ?? facts.verdicts.get(vip.judgedBy) ?? null;
   const up = verdict === null || verdict.up || terms.asIfUp || (terms.reserves && isSpare(verdict));
   const take = up && (weight > 0 || terms.reserves) ? takeOf(vip, facts) : 0;
-  return { kind: "member", node, eligible: true, take, vip, verdict, up, weight };
+  return { kind: "member", node, eligible: true, take, vip, verdict, up, weight, undrained };
 }
 
 /** Healthy, and held down for a time: that is better than nothing. One that waits for an operator may do harm. */
@@ -136,21 +152,21 @@ export function takeOf(vip: Vip, facts: Facts): number {
 function evaluatePool(node: LocalPool, terms: Terms): BranchEvaluation {
   const weighed = node.members.map((member) => {
     const evaluation = evaluateMember(member, terms);
-    return { evaluation, weight: evaluation.weight };
+    return { evaluation, weight: evaluation.weight, counts: evaluation.undrained };
   });
-  return byWeight(node, weighed, 0, terms);
+  return byWeight(node, weighed, terms);
 }
 
 function evaluateWeighted(node: LocalWeighted, terms: Terms): BranchEvaluation {
   const { choiceWeights } = terms.facts;
-  const weighed = node.choices.map((choice) => ({
-    evaluation: evaluate(choice.use, terms),
-    weight:
+  const weighed = node.choices.map((choice) => {
+    const weight =
       choiceWeights.size === 0
         ? choice.weight
-        : (choiceWeights.get(choiceOf(node, choice, terms.service)) ?? choice.weight),
-  }));
-  return byWeight(node, weighed, node.minUp, terms);
+        : (choiceWeights.get(choiceOf(node, choice, terms.service)) ?? choice.weight);
+    return { evaluation: evaluate(choice.use, terms), weight, counts: weight };
+  });
+  return byWeight(node, weighed, terms);
 }
 
 /** `policy/choice`, or `service/choice` for a policy written in place: what overrides call a choice. */
@@ -161,37 +177,34 @@ export function choiceOf(node: LocalWeighted, choice: LocalChoice, service: stri
 interface Weighed {
   readonly evaluation: Evaluation;
   readonly weight: number;
+  readonly counts: number;
 }
 
 function byWeight(
   node: LocalPool | LocalWeighted,
   declared: readonly Weighed[],
-  minUp: number,
   terms: Terms,
 ): BranchEvaluation {
   const up = declared.filter(({ evaluation }) => evaluation.take > 0);
   const onlyReservesAreUp = up.length > 0 && up.every(({ weight }) => weight === 0);
   const weighed = onlyReservesAreUp && terms.reserves ? declared.map(weighingOne) : declared;
-  let weightInAll = 0;
-  let weightUp = 0;
   let taken = 0;
   let take = 0;
   for (const { evaluation, weight } of weighed) {
-    if (evaluation.eligible) weightInAll += weight;
-    if (evaluation.take === 0 || weight === 0) continue;
-    weightUp += weight;
+    if (weight === 0) continue;
     taken += weight * evaluation.take;
     take = Math.max(take, evaluation.take);
   }
-  const enough = weightUp >= (minUp - ROUNDING) * weightInAll;
+  const enough = areEnoughUp(weighed, node.minUp);
   return {
     kind: "branch",
     node,
     eligible: weighed.some(({ evaluation }) => evaluation.eligible),
     take: enough ? take : 0,
-    children: weighed.map(({ evaluation, weight }) => ({
+    children: weighed.map(({ evaluation, weight, counts }) => ({
       evaluation,
       weight,
+      counts,
       part: taken === 0 ? 0 : (weight * evaluation.take) / taken,
     })),
     enough,
@@ -200,7 +213,18 @@ function byWeight(
 }
 
 function weighingOne({ evaluation }: Weighed): Weighed {
-  return { evaluation, weight: 1 };
+  return { evaluation, weight: 1, counts: 1 };
+}
+
+/** Whether enough is up of what has an address of the family. */
+function areEnoughUp(children: readonly Pick<Child, "evaluation" | "counts">[], minUp: number): boolean {
+  let eligible = 0;
+  let up = 0;
+  for (const { evaluation, counts } of children) {
+    if (evaluation.eligible) eligible += counts;
+    if (evaluation.take > 0) up += counts;
+  }
+  return up >= (minUp - ROUNDING) * eligible;
 }
 
 function evaluateFirst(node: LocalFirst, terms: Terms): BranchEvaluation {
@@ -228,7 +252,7 @@ function evaluateSticky(node: LocalSticky, terms: Terms): BranchEvaluation {
     node,
     eligible,
     take: enough ? take : 0,
-    children: [{ evaluation, weight: null, part: take > 0 ? 1 : 0 }],
+    children: [{ evaluation, weight: null, counts: 1, part: take > 0 ? 1 : 0 }],
     enough,
     ranking: null,
   };
@@ -241,9 +265,8 @@ function partUp(evaluation: Evaluation): number {
   let up = 0;
   for (const child of evaluation.children) {
     if (!child.evaluation.eligible) continue;
-    const weight = child.weight ?? 1;
-    eligible += weight;
-    up += weight * partUp(child.evaluation);
+    eligible += child.counts;
+    up += child.counts * partUp(child.evaluation);
   }
   return eligible === 0 ? 0 : up / eligible;
 }
@@ -254,30 +277,28 @@ function inOrder(
   ranking: readonly RankedRegion[] | null,
   terms: Terms,
 ): BranchEvaluation {
-  let eligible = 0;
-  let up = 0;
   let rest = 1;
   let taken = 0;
   const owns = children.map((evaluation) => {
-    if (evaluation.eligible) eligible += 1;
-    if (evaluation.take > 0) up += 1;
     const own = rest * evaluation.take;
     rest *= 1 - evaluation.take;
     taken += own;
     return own;
   });
   if (terms.facts.headrooms.size > 0) splitByHeadroom(owns, children, terms);
-  const enough = up >= (node.minUp - ROUNDING) * eligible;
+  const placed = children.map((evaluation, i) => ({
+    evaluation,
+    weight: null,
+    counts: 1,
+    part: taken === 0 ? 0 : (owns[i] ?? 0) / taken,
+  }));
+  const enough = areEnoughUp(placed, node.minUp);
   return {
     kind: "branch",
     node,
-    eligible: eligible > 0,
+    eligible: children.some(({ eligible }) => eligible),
     take: enough ? 1 - rest : 0,
-    children: children.map((evaluation, i) => ({
-      evaluation,
-      weight: null,
-      part: taken === 0 ? 0 : (owns[i] ?? 0) / taken,
-    })),
+    children: placed,
     enough,
     ranking,
   };

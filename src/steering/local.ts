@@ -28,6 +28,7 @@ export interface LocalMember extends Traced {
 /** Members by their own weights. */
 export interface LocalPool extends Traced {
   readonly kind: "pool";
+  readonly minUp: number;
   readonly members: readonly LocalMember[];
 }
 
@@ -85,7 +86,7 @@ export function localKey(local: LocalPolicy): string {
     case "member":
       return local.member.id;
     case "pool":
-      return `pool(${local.members.map(localKey).join(" ")})`;
+      return `pool${minUpKey(local)}(${local.members.map(localKey).join(" ")})`;
     case "weighted": {
       const choices = local.choices.map(choiceKey);
       return `weighted${minUpKey(local)}(${[...(local.scope === null ? [] : [local.scope]), ...choices].join(" ")})`;
@@ -167,14 +168,15 @@ export function localMember(member: Member, via: readonly string[]): LocalMember
 export function localPool(pool: Pool, via: readonly string[]): LocalPolicy {
   return poolWith(
     pool.members.map((member) => localMember(member, [])),
+    pool.minUp,
     via,
   );
 }
 
-function poolWith(members: readonly LocalMember[], via: readonly string[]): LocalPolicy {
+function poolWith(members: readonly LocalMember[], minUp: number, via: readonly string[]): LocalPolicy {
   const [only] = members;
   if (only === undefined) return nothing(via);
-  return members.length === 1 ? reachedVia(via, only) : { kind: "pool", members, via };
+  return members.length === 1 ? reachedVia(via, only) : { kind: "pool", minUp, members, via };
 }
 
 /** Choices by weight. */
@@ -294,6 +296,7 @@ export function keptTo(regions: readonly RegionId[], local: LocalPolicy): LocalP
     case "pool":
       return poolWith(
         local.members.filter(({ member }) => regions.includes(member.region)),
+        local.minUp,
         local.via,
       );
     case "weighted": {

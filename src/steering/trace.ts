@@ -275,7 +275,7 @@ class Tracer {
       declared,
       vip: null,
       weighs: null,
-      minUp: "minUp" in node ? node.minUp : 0,
+      minUp: node.minUp,
       share,
       why: share > 0 ? null : (this.#branchProblem(evaluation) ?? blocked),
       kept: keptIn(children),
@@ -291,7 +291,7 @@ class Tracer {
     if (take > 0) return null;
     const someAreUp = children.some((child) => child.evaluation.take > 0);
     if (enough || !someAreUp) return "nothing in it is up";
-    return "minUp" in node ? `its minUp of ${formatPercent(node.minUp)} is not met` : null;
+    return `its minUp of ${formatPercent(node.minUp)} is not met`;
   }
 
   /** Why a branch gives nothing to a child that may well be up. */

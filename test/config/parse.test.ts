@@ -368,6 +368,7 @@ describe("a config with every key", () => {
     expect(web?.members.map(({ capacity }) => capacity)).toEqual([null, 1500, null, null]);
     expect(web?.signals).toEqual({ everyMs: 20_000, errorsAbove: 0.05, samples: 50 });
     expect(config.pools.get("spare" as PoolId)?.signals).toBeNull();
+    expect([...config.pools.values()].map(({ minUp }) => minUp)).toEqual([0, 0.3]);
     expect(config.pools.get("spare" as PoolId)?.check).toBeNull();
     expect([...config.members.keys()]).toEqual([
       ...(web?.members.map(({ id }) => id) ?? []),
@@ -467,7 +468,7 @@ describe("a config with every key", () => {
     expect(policies["by-weight"]).toEqual({
       kind: "weighted",
       name: "by-weight",
-      minUp: 0,
+      minUp: 0.4,
       choices: [
         { key: "blue", weight: 80, use: web },
         { key: "spare", weight: 20, use: spare },

@@ -120,12 +120,33 @@ describe("a policy", () => {
       "{ weighted: { web: 1000001 } }",
       ['1:35: policies.p.weighted.web: expected a number from 0 to 1,000,000, found "1000001"'],
     ],
+    [
+      "{ weighted: { of: 20, web: 80 } }",
+      [
+        '1:34: policies.p.weighted.of: expected a map, found "20"',
+        '1:38: policies.p.weighted: unknown key "web", expected "of" or "minUp"',
+      ],
+    ],
+    ["{ weighted: { minUp: 50% } }", ['1:18: policies.p.weighted: expected the key "of"']],
+    [
+      "{ weighted: { of: { web: 0 }, minUp: 2 } }",
+      [
+        "1:30: policies.p.weighted.of: expected at least one choice with a weight above 0",
+        '1:53: policies.p.weighted.minUp: expected a share from 0 to 1, or from 0% to 100%, found "2"',
+      ],
+    ],
     ["{ weighted: { a: { weight: 1 } } }", ['1:30: policies.p.weighted.a: expected the key "use"']],
     ["{ failover: [] }", ["1:28: policies.p.failover: expected at least one policy, found an empty list"]],
     ["{ failover: web }", ['1:28: policies.p.failover: expected a list of policies, found "web"']],
     ["{ failover: { minUp: 1 } }", ['1:18: policies.p.failover: expected the key "order"']],
   ])("%s is refused", (policy, problems) => {
     expect(problemsOf(`policies: { p: ${policy} }\n${small.trim()}`)).toEqual(problems);
+  });
+
+  test("a choice may have the name of a key, under the key for choices", () => {
+    expect(
+      problemsOf(`policies: { p: { weighted: { of: { of: { weight: 1, use: web } } } } }\n${small.trim()}`),
+    ).toEqual([]);
   });
 
   test("a name that is both a pool and a policy is refused", () => {

@@ -24,9 +24,27 @@ const fast = checkWith({
 });
 const slow = checkWith({ id: checkId("slow"), intervalMs: 10_000, jitterMs: 1_000 });
 const pools: readonly Pool[] = [
-  { id: poolId("quick"), check: fast.id, members: [memberOf("quick", "a", "us-east", 1)], signals: null },
-  { id: poolId("slow"), check: slow.id, members: [memberOf("slow", "a", "us-east", 2)], signals: null },
-  { id: poolId("static"), check: null, members: [memberOf("static", "a", "us-east", 3)], signals: null },
+  {
+    id: poolId("quick"),
+    check: fast.id,
+    members: [memberOf("quick", "a", "us-east", 1)],
+    minUp: 0,
+    signals: null,
+  },
+  {
+    id: poolId("slow"),
+    check: slow.id,
+    members: [memberOf("slow", "a", "us-east", 2)],
+    minUp: 0,
+    signals: null,
+  },
+  {
+    id: poolId("static"),
+    check: null,
+    members: [memberOf("static", "a", "us-east", 3)],
+    minUp: 0,
+    signals: null,
+  },
 ];
 const quick: Policy = { kind: "pool", pool: poolId("quick") };
 const slowLeaf: Policy = { kind: "member", member: memberId("slow/a") };

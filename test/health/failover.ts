@@ -273,7 +273,7 @@ function randomConfig(random: Random): { readonly config: Config; readonly servi
   const pools = ["one", "two", "unused"].map((id, nth): Pool => {
     const names = Object.keys(regions).slice(0, between(1, 3));
     const members = names.map((region, i) => memberOf(id, region, region, 1 + 10 * nth + i));
-    return { id: poolId(id), check: pick(checks, random).id, members, signals: null };
+    return { id: poolId(id), check: pick(checks, random).id, members, minUp: 0, signals: null };
   });
   const service = serviceWith({
     policy: randomPolicy(random),

@@ -23,6 +23,7 @@ function worldOf(vantages: readonly string[], regionsDeclared: readonly string[]
   const pool: Pool = {
     id: poolId("web"),
     check: null,
+    minUp: 0,
     signals: null,
     members: regionsDeclared.flatMap((region, i) =>
       [1, 2, 3].map((n) => memberOf("web", `${region}-${n}`, region, 10 * i + n)),

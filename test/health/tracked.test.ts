@@ -15,8 +15,14 @@ test("every VIP is tracked with its check, its address and port, and the VIP tha
   };
   const dual: Member = { ...single, ipv6: v6 };
   const pools: readonly Pool[] = [
-    { id: poolId("web"), check: check.id, members: [dual], signals: null },
-    { id: poolId("static"), check: null, members: [memberOf("static", "b", "dublin", 2)], signals: null },
+    { id: poolId("web"), check: check.id, members: [dual], minUp: 0, signals: null },
+    {
+      id: poolId("static"),
+      check: null,
+      members: [memberOf("static", "b", "dublin", 2)],
+      minUp: 0,
+      signals: null,
+    },
   ];
   expect(trackedVips(configWith({ checks: [check], pools }))).toEqual([
     { vip: "web/a/ipv4", address: "192.0.2.1 ", judgedBy: "web/a/ipv4", check, signalsFreshMs: null },

@@ -1,7 +1,7 @@
 /** Random policies, locations and facts over the test world. */
 
 import fc from "fast-check";
-import type { Service } from "../../src/config/config.ts";
+import type { PoolId, Service } from "../../src/config/config.ts";
 import type { GeoMatch, Policy } from "../../src/config/policy.ts";
 import type { Location } from "../../src/geo/location.ts";
 import type { Facts } from "../../src/steering/facts.ts";
@@ -10,6 +10,7 @@ import { factsOf, WORLD } from "./world.ts";
 const memberIds = [...WORLD.members.keys()];
 const regionIds = [...WORLD.regions.keys()];
 const poolIds = [...WORLD.pools.keys()];
+const plainPoolIds = [...WORLD.pools.values()].filter(({ minUp }) => minUp === 0).map(({ id }) => id);
 const weights = fc.constantFrom(0, 1, 2, 5, 80);
 
 const matches: fc.Arbitrary<GeoMatch> = fc.constantFrom(
@@ -25,12 +26,12 @@ const matches: fc.Arbitrary<GeoMatch> = fc.constantFrom(
   { by: "continent", continent: "NA" },
 );
 
-function policiesWith(minUps: fc.Arbitrary<number>): fc.Arbitrary<Policy> {
+function policiesWith(minUps: fc.Arbitrary<number>, pools: readonly PoolId[]): fc.Arbitrary<Policy> {
   return fc.letrec<{ policy: Policy }>((tie) => ({
     policy: fc.oneof(
       { maxDepth: 3, depthSize: "small", withCrossShrink: true },
       fc.oneof(
-        fc.constantFrom(...poolIds).map((id): Policy => ({ kind: "pool", pool: id })),
+        fc.constantFrom(...pools).map((id): Policy => ({ kind: "pool", pool: id })),
         fc.constantFrom(...memberIds).map((id): Policy => ({ kind: "member", member: id })),
       ),
       fc.record({
@@ -85,10 +86,13 @@ function policiesWith(minUps: fc.Arbitrary<number>): fc.Arbitrary<Policy> {
 }
 
 /** Any policy over the pools of the test world, a few levels deep. */
-export const policies: fc.Arbitrary<Policy> = policiesWith(fc.constantFrom(0, 0, 0, 0.3, 0.5, 0.75, 1));
+export const policies: fc.Arbitrary<Policy> = policiesWith(
+  fc.constantFrom(0, 0, 0, 0.3, 0.5, 0.75, 1),
+  poolIds,
+);
 
 /** Those whose nodes are up as long as anything in them is. */
-export const plainPolicies: fc.Arbitrary<Policy> = policiesWith(fc.constant(0));
+export const plainPolicies: fc.Arbitrary<Policy> = policiesWith(fc.constant(0), plainPoolIds);
 
 /** Locations that the policies above can tell apart, and some that they cannot. */
 export const locations: fc.Arbitrary<Location> = fc.record({
@@ -120,7 +124,7 @@ export const fullFacts: fc.Arbitrary<Facts> = fc
       unreleased: fc.subarray(memberIds),
       headrooms: fc
         .record(Object.fromEntries(memberIds.map((id) => [id, fc.integer({ min: 1, max: 100 })])))
-        .chain((all) => fc.subarray(Object.entries(all), { minLength: memberIds.length / 2 }))
+        .chain((all) => fc.subarray(Object.entries(all), { minLength: Math.floor(memberIds.length / 2) }))
         .map((entries) => Object.fromEntries(entries)),
     }),
   )

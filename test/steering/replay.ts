@@ -72,9 +72,9 @@ function byWeight(node: TraceNode, children: readonly Replayed[]): Replayed {
   let taken = 0;
   let take = 0;
   for (const { replayed, weight } of weighed) {
-    if (replayed.eligible) inAll += weight;
+    if (replayed.eligible) inAll += countsOf(replayed);
+    if (replayed.take > 0) up += countsOf(replayed);
     if (replayed.take === 0 || weight === 0) continue;
-    up += weight;
     taken += weight * replayed.take;
     take = Math.max(take, replayed.take);
   }
@@ -151,9 +151,16 @@ function partUp({ node, take, children }: Replayed): number {
   if (node.kind === "member") return take > 0 ? 1 : 0;
   const weighed = children
     .filter(({ replayed }) => replayed.eligible)
-    .map(({ replayed }) => ({ weight: replayed.node.weight ?? 1, up: partUp(replayed) }));
+    .map(({ replayed }) => ({ weight: countsOf(replayed), up: partUp(replayed) }));
   const all = weighed.reduce((sum, { weight }) => sum + weight, 0);
   return all === 0 ? 0 : weighed.reduce((sum, { weight, up }) => sum + weight * up, 0) / all;
+}
+
+/** What a node counts for in `minUp`: what is drained as if it were not; in an order 1. */
+function countsOf({ node }: Replayed): number {
+  const { weight, weighs, facts } = node;
+  if (weight !== 0 || !facts.some(({ kind }) => kind === "drained")) return weight ?? 1;
+  return facts.find((fact) => fact.kind === "weight")?.overridden ?? weighs ?? 0;
 }
 
 function isSticky({ node, children }: Replayed): boolean {

@@ -34,6 +34,7 @@ export interface MemberSpec {
 export function configOf(
   regions: Readonly<Record<string, readonly [latitude: number, longitude: number]>>,
   pools: Readonly<Record<string, Readonly<Record<string, MemberSpec>>>>,
+  minUps: Readonly<Record<string, number>> = {},
 ): Config {
   let host = 0;
   const poolMap = new Map<PoolId, Pool>();
@@ -53,7 +54,13 @@ export function configOf(
         shedAbove: spec.shedAbove ?? null,
       };
     });
-    poolMap.set(pool as PoolId, { id: pool as PoolId, check: null, members, signals: null });
+    poolMap.set(pool as PoolId, {
+      id: pool as PoolId,
+      check: null,
+      members,
+      minUp: minUps[pool] ?? 0,
+      signals: null,
+    });
   }
   const members = [...poolMap.values()].flatMap((pool) => pool.members);
   const endpoint = { address: vipOf("", 4, 1).address, port: 53 };
@@ -124,7 +131,9 @@ export const WORLD: Config = configOf(
     one: { eu: { region: "eu", shedAbove: 0.5, capacity: 50 } },
     two: { us: { region: "us", shedAbove: 1, capacity: 100 } },
     sorry: { us: { region: "us", capacity: 20 }, ap: { region: "ap", capacity: 30 } },
+    many: { us: { region: "us", weight: 2 }, eu: { region: "eu", weight: 2 }, ap: { region: "ap" } },
   },
+  { many: 0.6 },
 );
 
 export function pool(id: string): Policy {
