@@ -1,32 +1,32 @@
 /** Does long work while everything else of control goes on, and behind the answers. */
 
-import { getPriority, setPriority } from "node:os";
-import { setImmediate as turn } from "node:timers/promises";
+import { getPriority } from "node:os";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { giveWay } from "../serve/priority.ts";
 import { systemCalls } from "../serve/system.ts";
 import type { Steps } from "../steps.ts";
 
 /** A report that has come in waits for at most this, and for the step that is being done. */
 const TURN_MS = 0.5;
-/**
- * Where dns has put this process while it starts: far behind the answers, if it may come forward again. Otherwise it has a
- * third of a core that it shares with a worker, so that a failover under full load is quick.
- */
+/** Where dns has put this process while it starts: far behind the answers, if it may come forward again. */
 const startingNice = getPriority();
 /**
- * A turn that took so long found no time that answers leave. The turns of the next seconds are taken at the nice value of the
- * start, which has a tenth of the core in any case.
+ * A turn that took so long found no time that answers leave. Those of the next seconds are taken as ordinary work, a tenth of the
+ * core: rests in between let a worker catch up, which would else wait for the next tick of the kernel's scheduler, 4 ms on many
+ * machines.
  */
 const STARVED_MS = 20;
 const FED_MS = 3_000;
+const REST_MS = 5;
 let fedUntilMs = 0;
 
 /** Does steps, and lets the event loop turn after every half a millisecond of them. */
 export async function inTurns<T>(steps: Steps<T>): Promise<T> {
   for (;;) {
-    const last = standingBack(() => takeTurn(steps));
+    const isFed = performance.now() < fedUntilMs;
+    const last = isFed ? takeTurn(steps) : givingWay(() => takeTurn(steps));
     if (last.done === true) return last.value;
-    await turn();
+    await (isFed ? sleep(REST_MS) : turn());
   }
 }
 
@@ -39,13 +39,12 @@ function takeTurn<T>(steps: Steps<T>): IteratorResult<undefined, T> {
   }
 }
 
-/** Does some work behind the answers, and comes forward again. */
-function standingBack<T>(work: () => T): T {
-  const nice = getPriority();
-  if (nice >= startingNice) return work();
+/** Does some work in the time that answers leave, where this process may come forward again. */
+function givingWay<T>(work: () => T): T {
+  const calls = getPriority() < startingNice ? systemCalls() : null;
+  if (calls === null) return work();
   const beganMs = performance.now();
-  const calls = beganMs < fedUntilMs ? null : systemCalls();
-  const comeForward = calls === null ? stepBack(nice) : giveWay(calls);
+  const comeForward = giveWay(calls);
   try {
     return work();
   } finally {
@@ -53,10 +52,4 @@ function standingBack<T>(work: () => T): T {
     const endedMs = performance.now();
     if (endedMs - beganMs > STARVED_MS) fedUntilMs = endedMs + FED_MS;
   }
-}
-
-/** Runs as far behind as this process was when it started, until the function that is returned is called. */
-function stepBack(nice: number): () => void {
-  setPriority(startingNice);
-  return () => setPriority(nice);
 }

@@ -86,15 +86,20 @@ export function drainSamples(rings: SharedArrayBuffer): Samples {
   for (const [i, ring] of all.entries()) {
     const count = counts[i] ?? 0;
     const read = ring[READ] ?? 0;
-    for (let n = 0; n < count; n += 1) {
-      const from = SAMPLES_AT + ((read + n) % RING_SAMPLES) * SAMPLE_WORDS;
-      words.set(ring.subarray(from, from + SAMPLE_WORDS), to);
-      to += SAMPLE_WORDS;
-    }
+    const first = read % RING_SAMPLES;
+    const untilEnd = Math.min(count, RING_SAMPLES - first);
+    words.set(samplesOf(ring, first, untilEnd), to);
+    words.set(samplesOf(ring, 0, count - untilEnd), to + untilEnd * SAMPLE_WORDS);
+    to += count * SAMPLE_WORDS;
     Atomics.store(ring, READ, read + count);
     const now = Atomics.load(ring, DROPPED);
     dropped += (now - (ring[TOLD] ?? 0)) >>> 0;
     ring[TOLD] = now;
   }
   return { words, dropped };
+}
+
+function samplesOf(ring: Uint32Array, first: number, count: number): Uint32Array {
+  const at = SAMPLES_AT + first * SAMPLE_WORDS;
+  return ring.subarray(at, at + count * SAMPLE_WORDS);
 }
