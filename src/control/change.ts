@@ -79,7 +79,7 @@ export interface DoorOptions {
   readonly snapshot: () => Snapshot;
   /** The highest version seen anywhere. */
   readonly versionSeen: () => number;
-  /** The invariants that these overrides would break, and that hold now. */
+  /** The invariants that these overrides would break, now or when some of them end by themselves, and that hold without the change. */
   readonly brokenBy: (overrides: readonly Override[]) => Promise<readonly Problem[]>;
   /** Puts other overrides in force before it returns. `audit` says what is new, for the log. */
   readonly override: (overrides: readonly Override[], audit: readonly NewAuditEntry[]) => void;

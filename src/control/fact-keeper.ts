@@ -213,6 +213,11 @@ export class FactKeeper {
     return this.#factsWith(this.overridesFor(config, nowMs), sizedMembers(config), nowMs);
   }
 
+  /** Those in force, each until its end. */
+  get overrides(): readonly Override[] {
+    return this.#overrides;
+  }
+
   /** What the overrides in force come to under a config. */
   overridesFor(config: Config, nowMs: number): OverrideFacts {
     return applyOverrides(config, this.#overrides, nowMs);

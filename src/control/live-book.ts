@@ -4,15 +4,15 @@ import { type BookDirectory, type ClassPlans, compileInSteps } from "../book/com
 import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
 import { LastGood } from "../steering/last-good.ts";
-import type { Standing } from "../steering/standing.ts";
 import { release } from "../wire/sink.ts";
 import type { Cohort } from "./cohort.ts";
-import { differences, type FactKeeper, isNothing, joinShifts, NO_SHIFT, type Shift } from "./fact-keeper.ts";
+import { type FactKeeper, isNothing, joinShifts, NO_SHIFT, type Shift } from "./fact-keeper.ts";
+import { foresee } from "./foresight.ts";
 import { inTurns } from "./in-turns.ts";
-import { applyOverrides, type Override, type OverrideFacts } from "./override.ts";
+import type { Override } from "./override.ts";
 import { Planner, patchesFor, type Replanned } from "./planner.ts";
 import { emptiness, type Publisher } from "./publish.ts";
-import { newlyBroken, type Ruled, type Situation, verify } from "./rules.ts";
+import { type Ruled, verify } from "./rules.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** A snapshot with its plans and the places of these in its book. */
@@ -117,22 +117,12 @@ export class LiveBook {
     return [];
   }
 
-  /** The invariants that the book in force would break with these overrides, and does not with those that it has. */
+  /** The invariants that the book in force would break with these overrides, now or later, and does not with those that it has. */
   async brokenBy(overrides: readonly Override[]): Promise<readonly Problem[]> {
     const { keeper, nowMs } = this.#options;
     const ruled = this.#edition;
     if (ruled === null || ruled.snapshot.config.invariants.length === 0) return [];
-    const { config } = ruled.snapshot;
-    const before = keeper.overridesFor(config, nowMs());
-    const after = applyOverrides(config, overrides, nowMs());
-    // The others fare as before: of 100,000 services a drain may concern a few.
-    const services = ruled.planner.servicesTouchedBy(differences(config, before, after));
-    return await inTurns(
-      newlyBroken(
-        { ruled, standing: standingOf(before), services },
-        { ruled, standing: standingOf(after), services },
-      ),
-    );
+    return await inTurns(foresee({ ruled, overrides: keeper.overrides }, { ruled, overrides }, nowMs()));
   }
 
   /** The rules that another snapshot breaks: by itself any, and under the overrides in force those that hold now. */
@@ -143,19 +133,10 @@ export class LiveBook {
     if (inForce?.snapshot.config === snapshot.config && inForce.snapshot.atlas === snapshot.atlas) return [];
     const { problems } = await inTurns(verify(ruled));
     if (problems.length > 0 || inForce === null) return problems;
-    return await inTurns(newlyBroken(this.#asOverridden(inForce), this.#asOverridden(ruled)));
-  }
-
-  #asOverridden(ruled: Ruled): Situation {
     const { keeper, nowMs } = this.#options;
-    const { config } = ruled.snapshot;
-    return { ruled, standing: standingOf(keeper.overridesFor(config, nowMs())), services: config.services };
+    const { overrides } = keeper;
+    return await inTurns(foresee({ ruled: inForce, overrides }, { ruled, overrides }, nowMs()));
   }
-}
-
-function standingOf({ memberWeights, choiceWeights, drained, forced }: OverrideFacts): Standing {
-  const verdicts = new Map(Array.from(forced, ([vip, { verdict }]) => [vip, verdict]));
-  return { memberWeights, choiceWeights, drained, forced: verdicts };
 }
 
 /** What is remembered under other plans: what they hold that is up, and of what was known what concerns them. */

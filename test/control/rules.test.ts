@@ -20,6 +20,8 @@ const COPIES = `${CONFIG.replace("policies:\n", `${POOLS.join("")}policies:\n`)}
   (name) => `  ${name}.test.example: { policy: { nearest: ${name} } }\n`,
 ).join("")}`;
 
+const HALF = "\ninvariants: { half: { services: [mix.*], failures: 0, atMost: { eu-west: 60% } } }\n";
+
 function folderWith(rules: string, labels = ""): Folder {
   return new Folder({ "meridian.yaml": `${CONFIG}${rules}`, "labels.csv": labels });
 }
@@ -31,11 +33,15 @@ function messages(folder: Folder): readonly string[] {
 const drainEurope: Action = { kind: "drain", target: { by: "region", id: "eu-west" } };
 const downUs: Action = { kind: "force", target: { by: "member", id: "web/us-east" }, verdict: "down" };
 
-function set(node: Node, action: Action, insist = false) {
+function weight(choice: string, to: number): Action {
+  return { kind: "weight", target: { by: "choice", id: `mix/${choice}` }, weight: to };
+}
+
+function set(node: Node, action: Action, insist = false, forMs: number | null = null) {
   return node.desk.change({
     author: "anna",
     reason: "maintenance",
-    edit: { kind: "set-override", action, untilMs: null },
+    edit: { kind: "set-override", action, untilMs: forMs && node.nowMs + forMs },
     ifVersion: null,
     insist,
   });
@@ -194,13 +200,7 @@ describe("an override", () => {
   });
 
   test("that keeps another from breaking an invariant is not ended without insisting", async () => {
-    const rules = "\ninvariants: { half: { services: [mix.*], failures: 0, atMost: { eu-west: 60% } } }\n";
-    const node = await new Node(folderWith(rules)).open();
-    const weight = (choice: string, to: number): Action => ({
-      kind: "weight",
-      target: { by: "choice", id: `mix/${choice}` },
-      weight: to,
-    });
+    const node = await new Node(folderWith(HALF)).open();
     expect(await set(node, weight("new", 90))).toMatchObject({ kind: "published" });
     expect(await set(node, weight("old", 100))).toMatchObject({ kind: "published" });
     const end = { kind: "end-override", id: "weight:choice:mix/new" } as const;
@@ -216,6 +216,68 @@ describe("an override", () => {
     });
     const request = { author: "anna", reason: "all the same", edit: end, ifVersion: null, insist: true };
     expect(await node.desk.change(request)).toMatchObject({ kind: "published" });
+  });
+});
+
+describe("an override that ends by itself", () => {
+  const broken = (once: string) => ({
+    kind: "refused",
+    problems: [
+      {
+        message: expect.stringMatching(
+          new RegExp(
+            `^invariant "half": mix\\.test\\.example: expected at most 60 % for eu-west, .*, once ${once}$`,
+          ),
+        ),
+      },
+    ],
+  });
+
+  test("may not leave another alone that breaks an invariant then, whichever of the two is made last", async () => {
+    const last = await new Node(folderWith(HALF)).open();
+    await set(last, weight("new", 90), false, 3_600_000);
+    const refusal = broken('"weight of choice mix/new 90" has ended at 2026-01-01T01:00:00\\.000Z');
+    expect(await set(last, weight("old", 100))).toMatchObject(refusal);
+    expect(await set(last, weight("old", 100), false, 3_600_001)).toMatchObject(refusal);
+    expect(await set(last, weight("old", 100), false, 3_600_000)).toMatchObject({ kind: "published" });
+
+    const first = await new Node(folderWith(HALF)).open();
+    await set(first, weight("old", 100), true);
+    // What is broken without it is not broken by its end.
+    expect(await set(first, weight("new", 90), false, 3_600_000)).toMatchObject({ kind: "published" });
+  });
+
+  test("may not take the place of one without an end that is needed after it", async () => {
+    const node = await new Node(folderWith(HALF)).open();
+    await set(node, weight("new", 90));
+    await set(node, weight("old", 100));
+    expect(await set(node, weight("new", 95), false, 60_000)).toMatchObject(
+      broken('"weight of choice mix/new 95" has ended at 2026-01-01T00:01:00\\.000Z'),
+    );
+    expect(await set(node, weight("new", 95))).toMatchObject({ kind: "published" });
+  });
+
+  test("may break what it will by who insists, and the audit says when", async () => {
+    const node = await new Node(folderWith(HALF)).open();
+    await set(node, weight("new", 90), false, 60_000);
+    expect(await set(node, weight("old", 100), true)).toMatchObject({ kind: "published" });
+    expect(node.desk.audit(1, null)).toMatchObject([
+      { detail: expect.stringMatching(/insisted although invariant "half".* has ended at 2026-01-01T00:01/) },
+    ]);
+  });
+
+  test("is nothing that new files may count on", async () => {
+    const node = await new Node(
+      new Folder({ "meridian.yaml": `${CONFIG}${HALF.replace("60%", "90%")}` }),
+    ).open();
+    await set(node, weight("new", 90), false, 60_000);
+    await set(node, weight("old", 100));
+    node.folder.write("meridian.yaml", `${CONFIG}${HALF}`);
+    expect(await node.change({ kind: "reload" })).toMatchObject(
+      broken('"weight of choice mix/new 90" has ended at 2026-01-01T00:01:00\\.000Z'),
+    );
+    node.pass(60_000);
+    expect(await node.change({ kind: "reload" })).toMatchObject({ kind: "refused" });
   });
 });
 
