@@ -125,6 +125,16 @@ asking(program.command("release"))
   .action(async (name, options) => (await import("./command/release.ts")).release(name, options));
 
 program
+  .command("history")
+  .description("show what changed of verdicts, orders of regions, overrides and files, when and why")
+  .option("--vip <vip>", "only the verdicts on this VIP (pool/member/ipv4)")
+  .option("--since <time>", "a time, or a duration before now", "-24h")
+  .addOption(api)
+  .addOption(tokenFile)
+  .option("--json", "print data")
+  .action(async (options) => (await import("./command/history.ts")).history(options));
+
+program
   .command("audit")
   .description("check what a node has on record")
   .command("verify")

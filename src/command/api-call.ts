@@ -31,17 +31,18 @@ function getFromApi(path: string, options: ApiOptions): Promise<object | null> {
 }
 
 /**
- * All entries of a list that comes in pages, as the bodies have them under `key`; null: not all could be had, and the operator has been
- * told why.
+ * All entries of a list that comes in pages, as the bodies have them under `key`, with what else is `asked` of them; null: not all could be
+ * had, and the operator has been told why.
  */
 export async function getListFromApi(
   path: string,
   key: string,
   options: ApiOptions,
+  asked: Readonly<Record<string, string>> = {},
 ): Promise<readonly unknown[] | null> {
   const entries: unknown[] = [];
   for (let after: string | null = null; ; ) {
-    const query = new URLSearchParams({ limit: "1000", ...(after === null ? {} : { after }) });
+    const query = new URLSearchParams({ ...asked, limit: "1000", ...(after === null ? {} : { after }) });
     const page: Readonly<Record<string, unknown>> | null = await getFromApi(`${path}?${query}`, options).then(
       (body) => body && { ...body },
     );

@@ -340,6 +340,7 @@ export interface NodeConfig {
   readonly maxAmplification: number | null;
   /** null: no profile of traffic is kept. */
   readonly profile: ProfileConfig | null;
+  readonly history: HistoryConfig;
   readonly api: Endpoint;
   /** Certificate and key of the API (PEM files); null: plain HTTP. */
   readonly apiTls: TlsFiles | null;
@@ -382,6 +383,13 @@ export interface ProfileConfig {
   /** One of so many steered queries is sampled. */
   readonly sample: number;
   readonly keepMs: number;
+}
+
+/** What is kept of verdicts, orders of regions, overrides and files that are not in force any more. */
+interface HistoryConfig {
+  readonly keepMs: number;
+  /** How many changes at the most. */
+  readonly entriesMax: number;
 }
 
 /** An address and a port; port 0 asks the system for a free one. */

@@ -40,6 +40,8 @@ const amplificationRange = { least: 1, most: 100 };
 const sampleRange = { least: 0, most: 1_000_000 };
 /** A window at the least. */
 const keepRange = { least: 300_000, most: 7 * 24 * 3_600_000 };
+const historyRange = { least: 3_600_000, most: 10 * 366 * 24 * 3_600_000 };
+const entriesRange = { least: 10_000, most: 100_000_000 };
 const boundTermRange = { least: 1, most: 60_000 };
 
 /** The section `node`; null where it is not given. Relative paths start at `folder`. */
@@ -48,6 +50,7 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
   const tcp = node?.optional("tcp")?.fields(keys["node.tcp"]);
   const chaos = node?.optional("chaos")?.fields(keys["node.chaos"]);
   const cookies = node?.optional("cookies")?.fields(keys["node.cookies"]);
+  const history = node?.optional("history")?.fields(keys["node.history"]);
   const api = node?.optional("api")?.fields(keys["node.api"]);
   const apiTls = api?.optional("tls")?.fields(keys["node.api.tls"]);
   const tls = node?.optional("tls")?.fields(keys["node.tls"]);
@@ -91,6 +94,10 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
     rateLimit: parseRateLimit(node?.optional("rateLimit") ?? null),
     maxAmplification: node?.optional("maxAmplification")?.number(amplificationRange) ?? null,
     profile: parseProfile(node?.optional("profile") ?? null),
+    history: {
+      keepMs: history?.optional("keep")?.duration(historyRange) ?? 90 * 24 * 3_600_000,
+      entriesMax: history?.optional("entries")?.wholeNumber(entriesRange) ?? 1_000_000,
+    },
     api: api?.optional("listen")?.endpoint() ?? defaultApi,
     apiTls: apiTls ? files(apiTls) : null,
     stateFolder: parsePath(node?.optional("state") ?? null, folder) ?? join(folder, "var"),

@@ -5,7 +5,7 @@ import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 
 import type { Steps } from "../steps.ts";
 
 /** The chains there are. */
-export const CHAINS = ["audit"] as const;
+export const CHAINS = ["audit", "history"] as const;
 
 export type ChainName = (typeof CHAINS)[number];
 
@@ -15,6 +15,7 @@ export type ChainName = (typeof CHAINS)[number];
  */
 const COLUMNS: Readonly<Record<ChainName, readonly string[]>> = {
   audit: ["sequence", "version", "at_ms", "author", "reason", "event", "detail"],
+  history: ["sequence", "at_ms", "kind", "subject", "content"],
 };
 
 /** What stands for the hash before the first record of all. */
@@ -22,6 +23,12 @@ const NOTHING_BEFORE = "";
 
 /** Records are read so many at a time. */
 const PAGE = 256;
+
+/** So many records are cut off at a time: a few milliseconds' work. */
+const CUT_MAX = 5_000;
+
+/** The kind of the record that says up to where the history was cut off, which is where it begins. */
+export const CUT = "pruned";
 
 /** The last record of a chain: who has kept it can tell later whether the chain still goes through it. */
 export interface ChainHead {
@@ -54,26 +61,27 @@ export interface ChainReport {
 
 /** One of the chains in an open store. */
 export class Chain {
+  readonly #database: DatabaseSync;
   readonly #name: ChainName;
   readonly #insert: StatementSync;
   readonly #link: StatementSync;
   readonly #last: StatementSync;
   readonly #page: StatementSync;
-  readonly #issued: StatementSync;
+  readonly #lastIssued: StatementSync;
 
   constructor(database: DatabaseSync, name: ChainName) {
+    this.#database = database;
     this.#name = name;
-    const columns = COLUMNS[name].slice(1);
-    const values = columns.map(() => "?").join(", ");
+    const columns = [...COLUMNS[name], "previous", "hash"];
     this.#insert = database.prepare(
-      `INSERT INTO ${name} (${columns.join(", ")}, previous, hash) VALUES (${values}, '', '') RETURNING *`,
+      `INSERT INTO ${name} (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`,
     );
     this.#link = database.prepare(`UPDATE ${name} SET previous = ?, hash = ? WHERE sequence = ?`);
     this.#last = database.prepare(`SELECT sequence, hash FROM ${name} ORDER BY sequence DESC LIMIT 1`);
     this.#page = database.prepare(`SELECT * FROM ${name} WHERE sequence > ? ORDER BY sequence LIMIT ${PAGE}`);
     // Somebody may have written any number there is.
     this.#page.setReadBigInts(true);
-    this.#issued = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = ?");
+    this.#lastIssued = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = ?");
   }
 
   /** The last record; null: there is none. */
@@ -82,22 +90,43 @@ export class Chain {
     return row === undefined ? null : { sequence: Number(row["sequence"]), hash: String(row["hash"]) };
   }
 
-  /**
-   * Adds records, each the values of the hashed columns but the first, within a transaction of the caller. What is hashed is read back, so
-   * that whatever the store makes of a text is what counts.
-   */
-  append(records: Iterable<readonly SQLInputValue[]>): void {
+  /** Adds records, each the values of the hashed columns but the first, within a transaction of the caller. */
+  append(records: Iterable<readonly (string | number)[]>): void {
     let previous = this.head()?.hash ?? NOTHING_BEFORE;
+    let sequence = this.#issued();
     for (const values of records) {
-      const row = this.#insert.get(...values);
-      if (row !== undefined) previous = this.#chain(row, previous);
+      sequence += 1;
+      const record = [sequence, ...values];
+      const made = hashOf(record, previous);
+      this.#insert.run(...record, previous, made);
+      previous = made;
     }
   }
 
   /** Chains what is there already, within a transaction of the caller. */
   chainAll(): void {
     let previous = NOTHING_BEFORE;
-    for (const row of this.#rows()) if (row !== undefined) previous = this.#chain(row, previous);
+    for (const row of this.#rows()) {
+      if (row === undefined) continue;
+      const made = hashOf(this.#recordOf(row), previous);
+      this.#link.run(previous, made, row["sequence"] ?? null);
+      previous = made;
+    }
+  }
+
+  /**
+   * Cuts off the records before one, at most some thousand of them, within a transaction of the caller, and puts on record what was cut off;
+   * for the history alone. Returns how many they were.
+   */
+  cutBefore(sequence: number, atMs: number): number {
+    const first = this.#one("SELECT min(sequence) AS sequence FROM history");
+    const start = Number(first?.["sequence"] ?? sequence);
+    const end = Math.min(sequence, start + CUT_MAX);
+    if (end <= start) return 0;
+    const last = this.#one("SELECT sequence, hash FROM history WHERE sequence = ?", end - 1);
+    this.#one("DELETE FROM history WHERE sequence < ?", end);
+    this.append([[atMs, CUT, "", cutText({ sequence: end - 1, hash: String(last?.["hash"]) })]]);
+    return end - start;
   }
 
   /**
@@ -108,6 +137,8 @@ export class Chain {
     const found: string[] = [];
     let records = 0;
     let last: ChainHead | null = null;
+    let cut: ChainHead | null = null;
+    let cutOnRecord: unknown = null;
     const report = (fault: ChainFault | null): ChainReport => {
       return { chain: this.#name, records, head: last, fault, heads: found };
     };
@@ -116,15 +147,29 @@ export class Chain {
         yield;
         continue;
       }
+      if (records === 0) {
+        cut = this.#cutAt(row);
+        last = cut;
+      }
+      if (row["kind"] === CUT) cutOnRecord = row["content"];
       const fault = this.#faultOf(row, last);
       if (fault !== null) return report(fault);
       records += 1;
       last = { sequence: Number(row["sequence"]), hash: String(row["hash"]) };
       if (heads.has(last.hash)) found.push(last.hash);
     }
-    const issued = Number(this.#issued.get(this.#name)?.["seq"] ?? 0);
+    if (cut !== null && cutText(cut) !== cutOnRecord) {
+      records = 0;
+      return report({ kind: "missing", sequence: cut.sequence });
+    }
     const next = (last?.sequence ?? 0) + 1;
-    return report(issued < next ? null : { kind: "missing", sequence: next });
+    return report(this.#issued() < next ? null : { kind: "missing", sequence: next });
+  }
+
+  /** Where the chain was cut off, if it was: behind this record, which is not its first. */
+  #cutAt(row: Row): ChainHead | null {
+    const sequence = Number(row["sequence"]) - 1;
+    return this.#name === "history" && sequence > 0 ? { sequence, hash: String(row["previous"]) } : null;
   }
 
   #faultOf(row: Row, before: ChainHead | null): ChainFault | null {
@@ -132,7 +177,8 @@ export class Chain {
     const expected = (before?.sequence ?? 0) + 1;
     if (sequence < expected) return { kind: "inserted", sequence };
     if (sequence > expected) return { kind: "missing", sequence: expected };
-    if (this.#hashOf(row, String(row["previous"])) !== row["hash"]) return { kind: "altered", sequence };
+    if (hashOf(this.#recordOf(row), String(row["previous"])) !== row["hash"])
+      return { kind: "altered", sequence };
     if (row["previous"] === (before?.hash ?? NOTHING_BEFORE)) return null;
     return before === null ? { kind: "altered", sequence } : { kind: "replaced", sequence: before.sequence };
   }
@@ -149,17 +195,28 @@ export class Chain {
     }
   }
 
-  #chain(row: Row, previous: string): string {
-    const made = this.#hashOf(row, previous);
-    this.#link.run(previous, made, row["sequence"] ?? null);
-    return made;
+  #one(sql: string, ...values: readonly SQLInputValue[]): Row | undefined {
+    return this.#database.prepare(sql).get(...values);
   }
 
-  /** SHA-256 over the hash before, a line feed, and the columns, each as text, as a JSON array. */
-  #hashOf(row: Row, previous: string): string {
-    const columns = COLUMNS[this.#name].map((column) => String(row[column]));
-    return hash("sha256", `${previous}\n${JSON.stringify(columns)}`);
+  /** The last number that was given to a record, whether that is still there or not. */
+  #issued(): number {
+    return Number(this.#lastIssued.get(this.#name)?.["seq"] ?? 0);
   }
+
+  #recordOf(row: Row): readonly unknown[] {
+    return COLUMNS[this.#name].map((column) => row[column]);
+  }
+}
+
+/** SHA-256 over the hash before, a line feed, and the columns, each as the text that the store keeps of it, as a JSON array. */
+function hashOf(record: readonly unknown[], previous: string): string {
+  const texts = record.map((value) => String(value).toWellFormed());
+  return hash("sha256", `${previous}\n${JSON.stringify(texts)}`);
+}
+
+function cutText({ sequence, hash }: ChainHead): string {
+  return JSON.stringify({ sequence, hash });
 }
 
 type Row = Readonly<Record<string, SQLOutputValue>>;

@@ -15,6 +15,7 @@ import type { PoolCapacity } from "./capacity.ts";
 import type { Challenge } from "./challenge.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
 import type { RoundTrips } from "./fact-keeper.ts";
+import type { HistoryEntry, HistoryQuery } from "./history.ts";
 import type { SignedZoneView } from "./key-roller.ts";
 import type { NotifyOutcome } from "./notifier.ts";
 import type { Override } from "./override.ts";
@@ -47,6 +48,8 @@ export interface Desk {
   audit(limit: number, before: number | null): readonly AuditEntry[];
   /** Checks that all that is on record is as it was written; `heads` are ones from before. */
   verify(heads: readonly string[]): Promise<StoreReport>;
+  /** What changed by itself or by order, the newest first. */
+  history(query: HistoryQuery): readonly HistoryEntry[];
   status(): Status;
   /** Why clients at an address get the answers they get at this moment, or would get if. */
   explain(question: ExplainQuestion): ExplainOutcome;

@@ -27,17 +27,19 @@ import type {
 } from "./desk.ts";
 import { explainName } from "./explain.ts";
 import { FactKeeper, type RoundTrips, type Shift } from "./fact-keeper.ts";
+import type { HistoryEntry, HistoryQuery } from "./history.ts";
 import { inTurns } from "./in-turns.ts";
 import { Ingest } from "./ingest.ts";
 import { KeyRoller, type SignedZoneView } from "./key-roller.ts";
 import { type Edition, LiveBook } from "./live-book.ts";
 import { describeMoved } from "./moved.ts";
 import { Notifier } from "./notifier.ts";
-import { isActive, isStale } from "./override.ts";
+import { isActive, isStale, type Override } from "./override.ts";
 import { lookAtParent } from "./parent.ts";
 import type { Replanned } from "./planner.ts";
 import { type ProfileWindow, TrafficProfile } from "./profile.ts";
 import type { Publisher } from "./publish.ts";
+import { Recorder } from "./recorder.ts";
 import { type RehearsalOutcome, type RehearsalRequest, rehearse } from "./rehearse.ts";
 import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
@@ -112,6 +114,7 @@ export class NodeDesk implements Desk {
   readonly #door: Door;
   readonly #ingest: Ingest;
   readonly #signals: SignalGate;
+  readonly #recorder: Recorder;
   readonly #clerk: Clerk;
   readonly #notifier: Notifier;
   readonly #roller: KeyRoller;
@@ -131,6 +134,8 @@ export class NodeDesk implements Desk {
     this.#first = first;
     this.#store = openSqliteStore(join(stateFolder, STORE_FILE));
     this.#keeper = new FactKeeper(first.config, this.#store.overrides(), this.#store.verdicts(), nowMs());
+    this.#recorder = new Recorder(this.#store.history, first.config.node.history);
+    this.#recorder.overridden(this.#store.overrides(), nowMs());
     this.#book = new LiveBook({
       keeper: this.#keeper,
       publisher,
@@ -144,7 +149,7 @@ export class NodeDesk implements Desk {
       snapshot: () => this.snapshot(),
       versionSeen: () => publisher.versionSeen,
       brokenBy: (overrides) => this.#book.brokenBy(overrides),
-      override: (overrides, audit) => this.#follow(this.#keeper.override(overrides, nowMs()), audit),
+      override: (overrides, audit) => this.#override(overrides, audit),
       isHeldDown: (vip) => (this.#keeper.judged().get(vip)?.hold ?? null) !== null,
       release: (vips, audit) => this.#follow(this.#keeper.release(vips, nowMs()), audit),
       challenge: (challenges, audit) => this.#challenge(challenges, audit),
@@ -195,8 +200,11 @@ export class NodeDesk implements Desk {
   /** Lets everything that depends on the clock catch up with it, and sees to the next time. */
   tick(): void {
     const nowMs = this.#options.nowMs();
-    this.#book.shift(this.#keeper.tick(nowMs));
+    const shift = this.#keeper.tick(nowMs);
+    this.#book.shift(shift);
     this.#book.flush();
+    if (shift.rankings) this.#recorder.ranked(this.#keeper.roundTrips().rankings, nowMs);
+    this.#record(nowMs);
     const hasExpired =
       this.#store.overrides().some((override) => !isActive(override, nowMs)) ||
       this.#store.challenges().some(({ untilMs }) => untilMs <= nowMs);
@@ -222,6 +230,7 @@ export class NodeDesk implements Desk {
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#options.publisher.save();
     this.#profile?.save();
+    this.#record(this.nowMs(), Number.POSITIVE_INFINITY);
     this.#store.close();
   }
 
@@ -267,6 +276,11 @@ export class NodeDesk implements Desk {
 
   verify(heads: readonly string[]): Promise<StoreReport> {
     return inTurns(verifyStore(join(this.#options.stateFolder, STORE_FILE), heads));
+  }
+
+  history(query: HistoryQuery): readonly HistoryEntry[] {
+    this.#record(this.nowMs(), Number.POSITIVE_INFINITY);
+    return this.#store.history.list(query);
   }
 
   status(): Status {
@@ -374,8 +388,9 @@ export class NodeDesk implements Desk {
   #logHeads(nowMs: number): void {
     if (nowMs < this.#headsLoggedMs + HEADS_MS) return;
     this.#headsLoggedMs = nowMs;
-    const head = this.#store.auditHead();
-    if (head !== null) this.#options.log.info(`head of the audit: ${head.sequence} ${head.hash}`);
+    const heads = { audit: this.#store.auditHead(), history: this.#store.history.head() };
+    for (const [chain, head] of Object.entries(heads))
+      if (head !== null) this.#options.log.info(`head of the ${chain}: ${head.sequence} ${head.hash}`);
   }
 
   #edition(): Edition {
@@ -407,12 +422,28 @@ export class NodeDesk implements Desk {
       this.#options.log.warn(`${flips}; moved: ${describeMoved(replanned, config) ?? "nothing"}`);
     }
     this.#arm();
+    this.#recorder.judged([...flipped, ...revised], this.nowMs());
     const memorable = [...flipped, ...revised.filter(({ up }) => !up)];
     if (memorable.length === 0) return;
     try {
       this.#store.saveVerdicts(memorable.map(storedVerdict));
     } catch (cause) {
       this.#complain("verdicts are not stored; after a restart they would be as they were before", cause);
+    }
+  }
+
+  #override(overrides: readonly Override[], audit: readonly NewAuditEntry[]): void {
+    const atMs = this.nowMs();
+    this.#recorder.overridden(overrides, atMs);
+    this.#follow(this.#keeper.override(overrides, atMs), audit);
+  }
+
+  /** Writes what has changed, once it is in answers; of much no more at once than `most`. */
+  #record(nowMs: number, most?: number): void {
+    try {
+      this.#recorder.flush(nowMs, most);
+    } catch (cause) {
+      this.#complain("the history has a gap: what changes now is not on record", cause);
     }
   }
 
@@ -458,6 +489,7 @@ export class NodeDesk implements Desk {
     const { config } = value;
     this.#ingest.use(config, this.#door.version());
     this.#profile?.use(this.#options.publisher.versionServed, config);
+    this.#recordFiles(loaded, atMs);
     this.#store.keepVerdicts(new Set(trackedVips(config).map(({ vip }) => vip)));
     log.info(
       { version: this.#door.version(), zones: value.zones.length, services: config.services.length },
@@ -469,6 +501,16 @@ export class NodeDesk implements Desk {
       );
     }
     this.#arm();
+  }
+
+  #recordFiles({ files }: Loaded, atMs: number): void {
+    const { rankings } = this.#keeper.roundTrips();
+    this.#recorder.ranked(rankings, atMs);
+    this.#recorder
+      .loaded(this.#door.version(), files, this.#keeper.judged(), atMs)
+      .catch((cause) =>
+        this.#complain("the files in force are not kept: answers by them cannot be explained later", cause),
+      );
   }
 
   #onStream(token: string, event: "opened" | "closed" | "refused", detail: string): void {

@@ -90,6 +90,23 @@ export const STEPS: readonly Step[] = [
   `ALTER TABLE audit ADD COLUMN previous TEXT NOT NULL DEFAULT '';
    ALTER TABLE audit ADD COLUMN hash TEXT NOT NULL DEFAULT '';`,
   (database) => new Chain(database, "audit").chainAll(),
+  `CREATE TABLE history (
+     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+     at_ms INTEGER NOT NULL,
+     kind TEXT NOT NULL,
+     subject TEXT NOT NULL,
+     content TEXT NOT NULL,
+     previous TEXT NOT NULL,
+     hash TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX history_by_time ON history (at_ms, sequence);
+   CREATE INDEX history_by_subject ON history (subject, kind, sequence);
+   CREATE INDEX history_states ON history (sequence) WHERE kind = 'state';
+   CREATE TABLE texts (
+     hash TEXT PRIMARY KEY,
+     octets BLOB NOT NULL,
+     used_ms INTEGER NOT NULL
+   ) STRICT;`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

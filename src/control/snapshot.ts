@@ -20,6 +20,7 @@ import { FileReader, type FileStamp, Remembered } from "./files.ts";
 import { GeoLoader, type GeoSource, type NamedNetworks } from "./geo-loader.ts";
 import { Planner } from "./planner.ts";
 import { policiesIn } from "./policy-walk.ts";
+import type { LoadedFiles } from "./recorder.ts";
 import { type Verification, verify } from "./rules.ts";
 import { signZones, type ZoneKeys } from "./signing.ts";
 import { transferProblems } from "./transfer-check.ts";
@@ -44,6 +45,8 @@ export interface Snapshot {
 export interface Loaded extends Checked<Snapshot> {
   /** Every file that was asked for, so that a change of any of them can be noticed. */
   readonly stamps: ReadonlyMap<string, FileStamp>;
+  /** Those of them that answers depend on. */
+  readonly files: LoadedFiles;
   /** What is wrong, but not so that the snapshot could not be used: a broken geo file while an older one is kept. */
   readonly warnings: readonly Problem[];
 }
@@ -92,6 +95,14 @@ function filesKey({ certificate, key }: TlsFiles): string {
   return `${certificate} ${key}`;
 }
 
+/** The files of one attempt to load, told apart by what becomes of them. */
+class Readers {
+  /** Secrets and keys are in this one alone. */
+  readonly all: FileReader = new FileReader();
+  readonly texts: FileReader = new FileReader(this.all);
+  readonly databases: FileReader = new FileReader(this.all);
+}
+
 /** Loads a folder again and again; what has not changed is read and parsed once. */
 export class Loader {
   readonly #folder: string;
@@ -113,10 +124,10 @@ export class Loader {
 
   /** The same in steps; one load after the other. */
   *loadInSteps(): Steps<Loaded> {
-    const reader = new FileReader();
+    const readers = new Readers();
     return yield* this.#load(
-      this.#config.of(reader, (own) => loadConfig(this.#folder, own)),
-      reader,
+      this.#config.of(readers.texts, (own) => loadConfig(this.#folder, own)),
+      readers,
     );
   }
 
@@ -129,17 +140,18 @@ export class Loader {
     const value = parsed.value && { ...parsed.value, node: running.node };
     const strange = value === null ? [] : strangersIn(value, running);
     const problems = [...parsed.problems, ...strange];
-    return yield* this.#load({ value: strange.length > 0 ? null : value, problems }, new FileReader());
+    return yield* this.#load({ value: strange.length > 0 ? null : value, problems }, new Readers());
   }
 
-  *#load(config: Checked<Config>, reader: FileReader): Steps<Loaded> {
-    if (config.value === null) return { ...config, value: null, stamps: reader.stamps, warnings: [] };
+  *#load(config: Checked<Config>, { all, texts, databases }: Readers): Steps<Loaded> {
+    const files = { texts: texts.stamps, databases: databases.stamps };
+    if (config.value === null) return { ...config, value: null, stamps: all.stamps, files, warnings: [] };
 
-    const zones = yield* this.#zones.load(config.value, reader);
-    const signed = yield* signZones(config.value, zones.value, reader);
-    const labels = loadLabels(config.value, reader);
-    const keys = loadTsigKeys(config.value, reader);
-    const geo = this.#geo.load(config.value, labels.value ?? [], networksIn(config.value), reader);
+    const zones = yield* this.#zones.load(config.value, texts);
+    const signed = yield* signZones(config.value, zones.value, all);
+    const labels = loadLabels(config.value, texts);
+    const keys = loadTsigKeys(config.value, all);
+    const geo = this.#geo.load(config.value, labels.value ?? [], networksIn(config.value), databases);
     const problems = [
       ...config.problems,
       ...zones.problems,
@@ -170,7 +182,8 @@ export class Loader {
               keys: keys.value,
             },
       problems,
-      stamps: reader.stamps,
+      stamps: all.stamps,
+      files,
       warnings: geo.warnings,
     };
   }

@@ -4,9 +4,11 @@ import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqli
 import type { Opinion } from "../health/verdict.ts";
 import { Chain, type ChainHead } from "./chain.ts";
 import type { Challenge } from "./challenge.ts";
+import type { HistoryStore } from "./history.ts";
 import type { Action, Override } from "./override.ts";
 import { type ProfileWindow, packSamples, unpackSamples } from "./profile.ts";
 import { migrate } from "./schema.ts";
+import { SqliteHistory } from "./sqlite-history.ts";
 import type {
   AuditEntry,
   AuditEvent,
@@ -40,11 +42,13 @@ export function openSqliteStore(path: string): Store {
 class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #audit: Chain;
+  readonly history: HistoryStore;
   readonly #statements = new Map<string, StatementSync>();
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#audit = new Chain(database, "audit");
+    this.history = new SqliteHistory(database, (work) => this.#transaction(work));
   }
 
   version(): number {

@@ -3,6 +3,7 @@
 import type { Opinion } from "../health/verdict.ts";
 import type { ChainHead } from "./chain.ts";
 import type { Challenge, ChallengeEdit } from "./challenge.ts";
+import type { HistoryStore } from "./history.ts";
 import type { Override } from "./override.ts";
 import type { ProfileStore } from "./profile.ts";
 
@@ -13,6 +14,8 @@ import type { ProfileStore } from "./profile.ts";
  * 2. What one `commit` or one call writes is there as a whole after a crash, or not at all.
  */
 export interface Store extends ProfileStore {
+  /** What plans were made from at any time. */
+  readonly history: HistoryStore;
   /** The version of the last change; 0 in a new store. */
   version(): number;
   /** All overrides that were not ended, by id. */

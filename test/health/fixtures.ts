@@ -118,6 +118,7 @@ export function configWith(parts: ConfigParts): Config {
       rateLimit: null,
       maxAmplification: null,
       profile: null,
+      history: { keepMs: 90 * 24 * 3_600_000, entriesMax: 1_000_000 },
       cookies: { mode: "optional", secrets: null },
       stateFolder: "state",
       reportMs: 500,

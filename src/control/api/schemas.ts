@@ -77,6 +77,17 @@ function fromNow(duration: string, nowMs: number): number | null {
   return ms === null ? null : nowMs + ms;
 }
 
+/** What a moment of the past may be in a request. */
+export const aPastMoment = "a time such as 2026-01-01T00:00:00Z, or one before now such as -10m";
+
+/** A time with its zone, or a duration before now after a minus sign. `key` says where it stands. */
+export function pastMomentOf(key: string, text: string, nowMs: number): number {
+  const agoMs = text.startsWith("-") ? parseDuration(text.slice(1)) : null;
+  const ms = agoMs === null ? parseMoment(text) : nowMs - agoMs;
+  if (ms !== null) return ms;
+  throw badRequest([`${key}: expected ${aPastMoment}, got ${JSON.stringify(text)}`]);
+}
+
 /** RFC 3339; `Date.parse` alone would take a time without a zone as local. */
 function parseMoment(text: string): number | null {
   const isMoment = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text);

@@ -20,6 +20,7 @@ import { answerError, answerErrors, answerNonsense } from "./errors.ts";
 import { explainRoutes } from "./explain.ts";
 import { factRoutes } from "./facts.ts";
 import { healthRoutes } from "./health.ts";
+import { historyRoutes } from "./history.ts";
 import { keyRoutes } from "./keys.ts";
 import { metricRoutes } from "./metrics.ts";
 import { describeRoutes } from "./openapi.ts";
@@ -115,6 +116,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   challengeRoutes(app, desk);
   keyRoutes(app, desk);
   auditRoutes(app, desk);
+  historyRoutes(app, desk);
   tokenRoutes(app, desk);
   agentRoutes(app, desk);
   await app.ready();

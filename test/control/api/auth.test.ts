@@ -35,6 +35,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "DELETE /v1/challenges/{name}/{value}": "admin",
   "GET /v1/audit": "reader",
   "GET /v1/audit/verify": "reader",
+  "GET /v1/history": "reader",
   "GET /v1/tokens": "reader",
   "POST /v1/tokens": "admin",
   "DELETE /v1/tokens/{name}": "admin",

@@ -1,0 +1,147 @@
+/** Puts what changes of the facts on record, behind the changes themselves. */
+
+import type { VipId } from "../config/config.ts";
+import { isSameHold } from "../health/failback.ts";
+import type { CellRanking } from "../health/rtt.ts";
+import type { Verdict } from "../health/verdict.ts";
+import type { FileStamp } from "./files.ts";
+import {
+  entryOf,
+  type Fact,
+  type HistoryLimits,
+  type HistoryStore,
+  type NewHistoryEntry,
+  PastState,
+  pastRanking,
+  pastVerdict,
+} from "./history.ts";
+import { KeptTexts } from "./kept-texts.ts";
+import type { Override } from "./override.ts";
+
+/** A state is written after so many entries, or as many as it has facts: reading back costs no more than twice a state. */
+const ENTRIES_MIN = 1_000;
+/** And after so long, so that there is one to prune up to. */
+const STATE_MS = 24 * 3_600_000;
+const PRUNE_MS = 60_000;
+/** So many are written at a time: some 20 ms' work, which is all that the next failover may have to wait for. */
+const BATCH = 1_000;
+/** So long after the store has failed it is tried again. */
+const RETRY_MS = 10_000;
+
+/** What a load has read, as far as answers depend on it. */
+export interface LoadedFiles {
+  /** Config, zones with what they include, and labels. */
+  readonly texts: ReadonlyMap<string, FileStamp>;
+  /** Geo databases. */
+  readonly databases: ReadonlyMap<string, FileStamp>;
+}
+
+/** Takes note in memory at once, and writes what it has on `flush`, all together. */
+export class Recorder {
+  readonly #store: HistoryStore;
+  readonly #limits: HistoryLimits;
+  readonly #texts: KeptTexts;
+  /** As the store has it once all is written. */
+  readonly #state = new PastState();
+  #unwritten: NewHistoryEntry[] = [];
+  /** Written since the last state; infinite: the store does not follow this one, as at the start. */
+  #entries = Number.POSITIVE_INFINITY;
+  #stateMs = Number.NEGATIVE_INFINITY;
+  #pruneMs = Number.NEGATIVE_INFINITY;
+  #retryMs = Number.NEGATIVE_INFINITY;
+
+  constructor(store: HistoryStore, limits: HistoryLimits) {
+    this.#store = store;
+    this.#limits = limits;
+    this.#texts = new KeptTexts(store);
+  }
+
+  /** Verdicts that have just changed. */
+  judged(verdicts: Iterable<Verdict>, atMs: number): void {
+    for (const verdict of verdicts)
+      this.#note({ kind: "verdict", vip: verdict.vip, verdict: pastVerdict(verdict) }, atMs);
+  }
+
+  /** All orders of regions as they are. */
+  ranked(rankings: Iterable<CellRanking>, atMs: number): void {
+    for (const ranking of rankings) {
+      const order = ranking.regions.map(({ region }) => region);
+      const before = this.#state.ranking(ranking.cell, order);
+      if (before?.every(({ region }, i) => region === order[i]) !== true)
+        this.#note(pastRanking(ranking), atMs);
+    }
+  }
+
+  /** All overrides as they are. */
+  overridden(overrides: readonly Override[], atMs: number): void {
+    const ids = new Set(overrides.map(({ id }) => id));
+    const ended = this.#state.overrides().filter(({ id }) => !ids.has(id));
+    for (const { id } of ended) this.#note({ kind: "override", id, override: null }, atMs);
+    for (const override of overrides) this.#note({ kind: "override", id: override.id, override }, atMs);
+  }
+
+  /** Other files are in force, with these verdicts on their VIPs. Settles when their texts are kept. */
+  async loaded(
+    version: number,
+    { texts, databases }: LoadedFiles,
+    verdicts: ReadonlyMap<VipId, Verdict>,
+    atMs: number,
+  ): Promise<void> {
+    this.judged(
+      [...verdicts.values()].filter((verdict) => this.#isNews(verdict)),
+      atMs,
+    );
+    const files = { version, texts: this.#texts.use(texts), databases: Object.fromEntries(databases) };
+    this.#note({ kind: "files", files }, atMs);
+    await this.#texts.keep(atMs);
+  }
+
+  /** Writes what there is, or of much at least so much. Throws when the store cannot; then all that is so is told anew, some time later. */
+  flush(nowMs: number, most: number = BATCH): void {
+    if (nowMs < this.#retryMs) return;
+    const written = this.#entries;
+    const isLost = written === Number.POSITIVE_INFINITY;
+    const rest = isLost ? [] : this.#unwritten.slice(most);
+    const entries = isLost ? [] : this.#unwritten.slice(0, most);
+    const together = written + entries.length;
+    const isLong = together >= Math.max(ENTRIES_MIN, this.#state.size);
+    const isOld = together > 0 && nowMs >= this.#stateMs + STATE_MS;
+    const isState = rest.length === 0 && (isLost || isLong || isOld);
+    if (isState) entries.push(this.#state.entry(nowMs));
+    this.#unwritten = rest;
+    this.#entries = Number.POSITIVE_INFINITY;
+    this.#retryMs = nowMs + RETRY_MS;
+    if (entries.length > 0) this.#store.append(entries);
+    this.#prune(nowMs);
+    this.#entries = isState ? 0 : together;
+    if (isState) this.#stateMs = nowMs;
+    this.#retryMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #prune(nowMs: number): void {
+    if (nowMs < this.#pruneMs) return;
+    this.#pruneMs = nowMs + PRUNE_MS;
+    this.#texts.touch(nowMs);
+    this.#store.prune(this.#limits, nowMs);
+  }
+
+  /** A VIP that nobody has judged counts as up, on record or not. */
+  #isNews({ vip, up, basis, sinceMs, recovering, hold }: Verdict): boolean {
+    const before = this.#state.verdict(vip);
+    if (before === null) return basis !== "assumed" && basis !== "unchecked";
+    return !(
+      before.up === up &&
+      before.basis === basis &&
+      before.sinceMs === sinceMs &&
+      before.recovering === recovering &&
+      isSameHold(before.hold, hold)
+    );
+  }
+
+  #note(fact: Fact, atMs: number): void {
+    const entry = entryOf(fact, atMs);
+    if (this.#state.last(entry.kind, entry.subject) === entry.content) return;
+    this.#state.take(entry);
+    this.#unwritten.push(entry);
+  }
+}

@@ -1,0 +1,133 @@
+/** The history in the SQLite store: a hash chain that is cut off at the front when it grows old. */
+
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import { Chain, type ChainHead, CUT } from "./chain.ts";
+import type { HistoryEntry, HistoryLimits, HistoryQuery, HistoryStore, NewHistoryEntry } from "./history.ts";
+
+/** What the files of the past may take on disk, compressed. */
+const TEXT_OCTETS_MAX = 256 * 1024 * 1024;
+
+type Row = Readonly<Record<string, SQLOutputValue>>;
+
+/** Within a database that has its tables. */
+export class SqliteHistory implements HistoryStore {
+  readonly #database: DatabaseSync;
+  readonly #chain: Chain;
+  readonly #transaction: <T>(work: () => T) => T;
+
+  constructor(database: DatabaseSync, transaction: <T>(work: () => T) => T) {
+    this.#database = database;
+    this.#chain = new Chain(database, "history");
+    this.#transaction = transaction;
+  }
+
+  append(entries: readonly NewHistoryEntry[]): void {
+    this.#transaction(() => this.#chain.append(entries.map(valuesOf)));
+  }
+
+  head(): ChainHead | null {
+    return this.#chain.head();
+  }
+
+  list({ vip, sinceMs, untilMs, limit, before }: HistoryQuery): readonly HistoryEntry[] {
+    const of = vip === null ? `kind NOT IN ('state', '${CUT}')` : "kind = 'verdict' AND subject = ?";
+    const rows = this.#database
+      .prepare(
+        `SELECT * FROM history WHERE ${of} AND at_ms BETWEEN ? AND ? AND sequence < ? ORDER BY sequence DESC LIMIT ?`,
+      )
+      .all(...(vip === null ? [] : [vip]), sinceMs, untilMs, before ?? Number.MAX_SAFE_INTEGER, limit);
+    return rows.map(readEntry);
+  }
+
+  until(atMs: number): readonly HistoryEntry[] | null {
+    const end = this.#sequence(
+      "SELECT sequence FROM history WHERE at_ms <= ? ORDER BY at_ms DESC, sequence DESC LIMIT 1",
+      atMs,
+    );
+    const start = this.#sequence(
+      "SELECT max(sequence) AS sequence FROM history WHERE kind = 'state' AND sequence <= ?",
+      end,
+    );
+    if (start === 0) return null;
+    return this.#database
+      .prepare(`SELECT * FROM history WHERE sequence BETWEEN ? AND ? AND kind <> '${CUT}' ORDER BY sequence`)
+      .all(start, end)
+      .map(readEntry);
+  }
+
+  prune({ keepMs, entriesMax }: HistoryLimits, nowMs: number): number {
+    return this.#transaction(() => {
+      this.#pruneTexts(nowMs - keepMs);
+      const old = this.#sequence(
+        "SELECT sequence FROM history WHERE at_ms < ? ORDER BY at_ms DESC, sequence DESC LIMIT 1",
+        nowMs - keepMs,
+      );
+      const tooMany = (this.#chain.head()?.sequence ?? 0) - entriesMax;
+      // What came after the last state before is told from that state on.
+      const from = this.#sequence(
+        "SELECT max(sequence) AS sequence FROM history WHERE kind = 'state' AND sequence <= ?",
+        Math.max(old, tooMany),
+      );
+      return this.#chain.cutBefore(from, nowMs);
+    });
+  }
+
+  touchText(hash: string, nowMs: number): boolean {
+    const { changes } = this.#database
+      .prepare("UPDATE texts SET used_ms = ? WHERE hash = ?")
+      .run(nowMs, hash);
+    return Number(changes) > 0;
+  }
+
+  keepText(hash: string, octets: Uint8Array, nowMs: number): void {
+    this.#database
+      .prepare("INSERT OR REPLACE INTO texts (hash, octets, used_ms) VALUES (?, ?, ?)")
+      .run(hash, octets, nowMs);
+  }
+
+  text(hash: string): Uint8Array | null {
+    const octets = this.#database.prepare("SELECT octets FROM texts WHERE hash = ?").get(hash)?.["octets"];
+    return octets instanceof Uint8Array ? octets : null;
+  }
+
+  /** Those that nothing kept speaks of, and of too many octets those that were used longest ago. */
+  #pruneTexts(beforeMs: number): void {
+    this.#database.prepare("DELETE FROM texts WHERE used_ms < ?").run(beforeMs);
+    this.#database
+      .prepare(
+        `DELETE FROM texts WHERE hash IN (SELECT hash FROM (
+           SELECT hash, sum(length(octets)) OVER (ORDER BY used_ms DESC, hash) AS together FROM texts
+         ) WHERE together > ?)`,
+      )
+      .run(TEXT_OCTETS_MAX);
+  }
+
+  /** 0: there is none. */
+  #sequence(sql: string, value: number): number {
+    return Number(this.#database.prepare(sql).get(value)?.["sequence"] ?? 0);
+  }
+}
+
+function valuesOf({ atMs, kind, subject, content }: NewHistoryEntry): readonly (string | number)[] {
+  return [atMs, kind, subject, content];
+}
+
+const KINDS = [
+  "verdict",
+  "ranking",
+  "override",
+  "files",
+  "state",
+] as const satisfies readonly HistoryEntry["kind"][];
+
+function readEntry(row: Row): HistoryEntry {
+  const kind = KINDS.find((candidate) => candidate === row["kind"]);
+  if (kind === undefined) throw new Error(`column kind: expected ${KINDS.join(", ")}, got ${row["kind"]}`);
+  return {
+    sequence: Number(row["sequence"]),
+    atMs: Number(row["at_ms"]),
+    kind,
+    subject: String(row["subject"]),
+    content: String(row["content"]),
+  };
+}
