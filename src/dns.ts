@@ -165,7 +165,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     limits: node.tcp,
     proxies: node.proxyProtocol,
     answer: streams.answer,
-    respondLater: (octets, client, transport) => forwarder.respond(octets, client, transport),
+    respondLater: (octets, client, carrier) => forwarder.respond(octets, client, carrier),
     counters: streamCounters,
     onCrash: (stack) => log.error({ stack }, "an answer on a connection threw; the client got SERVFAIL"),
     onCertificate: (event) => logCertificate(event, log),

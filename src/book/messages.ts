@@ -75,6 +75,8 @@ export interface ForwardedRequest {
   readonly source: Uint8Array;
   /** Whether the reply may have several messages, and long ones. */
   readonly isStream: boolean;
+  /** The version of TLS that it came by, as in `TLSv1.3`; null: without TLS. */
+  readonly tls: string | null;
   /** The response to a query, to be signed if the query was rightly; null: control makes it. */
   readonly response: Uint8Array | null;
 }

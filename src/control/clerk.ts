@@ -66,8 +66,9 @@ export class Clerk {
     else if (verified.kind === "error")
       yield signError(headerOnly(octets, message, Rcode.NotAuth), tsig, verified.error, key, seconds);
     else if (key !== null) {
-      const { isStream, response } = request;
-      const signed = { message, octets: unsigned(octets, tsig), source: addressOf(source), key, isStream };
+      const { isStream, tls, response } = request;
+      const from = { source: addressOf(source), key, isStream, tls };
+      const signed = { message, octets: unsigned(octets, tsig), ...from };
       yield* this.#sign(this.#answer(signed, response), key, tsig);
     }
   }

@@ -21,6 +21,8 @@ export interface SignedRequest {
   readonly key: TsigKey;
   /** Whether the reply may have several messages. */
   readonly isStream: boolean;
+  /** The version of TLS that it came by, as in `TLSv1.3`; null: without TLS. */
+  readonly tls: string | null;
 }
 
 export interface TransfersOptions {
@@ -82,7 +84,7 @@ export class Transfers {
     }
   }
 
-  #judge({ message, source, key, isStream }: SignedRequest): Verdict {
+  #judge({ message, source, key, isStream, tls }: SignedRequest): Verdict {
     const [question] = message.questions;
     if (question === undefined || question.qclass !== RRClass.IN)
       return refused(Rcode.NotAuth, "the question is for no zone");
@@ -94,6 +96,9 @@ export class Transfers {
       .get(nameKey(zone.apex))
       ?.peers.find((candidate) => candidate.key === nameKey(key.name) && isFrom(source, candidate.from));
     if (peer === undefined) return refused(Rcode.Refused, `${name} is not for this key from there`);
+    // What TLS hides of a zone, 1.2 hides less well; queries may come by it (RFC 7858), transfers may not (RFC 9103 §7.2).
+    if (tls !== null && tls !== "TLSv1.3")
+      return refused(Rcode.Refused, `${name} came by ${tls}, and goes by TLS 1.3 or later alone`);
     if (question.qtype === RRType.IXFR) {
       const theirs = serialOfClient(message);
       if (theirs === null) return refused(Rcode.FormErr, `an IXFR of ${name} without the client's SOA`);

@@ -13,12 +13,18 @@ import { findTsig, unsigned } from "../wire/tsig.ts";
 import { setClient } from "./endpoint.ts";
 import { writeServFail } from "./guard.ts";
 
+/** What a request came by. */
+export interface Carrier {
+  readonly transport: Transport;
+  /** The version of TLS, as in `TLSv1.3`; null: without TLS. */
+  readonly tls: string | null;
+}
+
 /** A request as it came. */
-export interface Request {
+export interface Request extends Carrier {
   readonly octets: Uint8Array;
   /** The client's address, 4 or 16 octets. */
   readonly source: Uint8Array;
-  readonly transport: Transport;
 }
 
 /** Where the messages of a reply go. */
@@ -97,11 +103,15 @@ export class Forwarder {
   }
 
   /** The messages of the reply, as a stream sends them; throws `Abandoned`. */
-  async *respond(octets: Uint8Array, client: Client, transport: Transport): AsyncGenerator<Uint8Array> {
+  async *respond(
+    octets: Uint8Array,
+    client: Client,
+    { transport, tls }: Carrier,
+  ): AsyncGenerator<Uint8Array> {
     const source = client.address.slice(0, client.family === 4 ? 4 : 16);
     let arriving = Promise.withResolvers<{ readonly message: Uint8Array; readonly isLast: boolean }>();
     const forwarded = this.forward(
-      { octets, source, transport },
+      { octets, source, transport, tls },
       {
         reply: (message, isLast) => arriving.resolve({ message, isLast }),
         abort: () => arriving.reject(new Abandoned("control gave no more of a reply")),
@@ -143,14 +153,14 @@ export class Forwarder {
 
   /** An ordinary query that is not signed is here because it asks why. */
   #messageFor(request: number, asked: Request): FromClient {
-    const { octets, source, transport } = asked;
+    const { octets, source, transport, tls } = asked;
     const message = readMessage(octets);
     const found = message === null || !isOrdinary(message) ? null : findTsig(message);
     if (found?.kind === "unsigned") return { kind: "explain", request, octets, source };
     const isStream = transport !== Transport.Udp;
     // Made from what the query was before it was signed.
     const response = found?.kind === "signed" ? this.#respond(unsigned(octets, found.tsig), asked) : null;
-    return { kind: "request", request, octets, source, isStream, response };
+    return { kind: "request", request, octets, source, isStream, tls, response };
   }
 
   /** Our own response to a query, with what control says in it if it asks why; null: there is none. */

@@ -140,7 +140,7 @@ export class StreamServer {
   async #serveTls(options: TlsOptions): Promise<void> {
     const service = this.#service(Transport.Tls);
     const server = createTlsServer(this.#connections, this.#options.counters, (connection, stream) =>
-      this.#converse(connection, stream, service),
+      this.#converse(connection, stream, { ...service, tls: stream.getProtocol() }),
     );
     await this.#listenFor(Transport.Tls, server, options);
   }
@@ -193,6 +193,7 @@ export class StreamServer {
     const { respondLater } = this.#options;
     return {
       transport,
+      tls: null,
       answer: this.#answer,
       respondLater,
       turns: this.#turns,

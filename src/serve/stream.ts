@@ -4,11 +4,10 @@ import type { Duplex } from "node:stream";
 import type { Client } from "../answer/client.ts";
 import { FORWARD } from "../answer/forward.ts";
 import type { Answer } from "../answer/responder.ts";
-import type { Transport } from "../answer/transport.ts";
 import { putU16, u16 } from "../wire/bytes.ts";
 import { headerLength, messageLengthMax } from "../wire/format.ts";
 import { Packet } from "../wire/packet.ts";
-import { Abandoned } from "./forwarder.ts";
+import { Abandoned, type Carrier } from "./forwarder.ts";
 import type { Turns } from "./turns.ts";
 
 /** Octets of the length before each message. */
@@ -39,12 +38,11 @@ const responses = new Uint8Array(TOGETHER_OCTETS + PREFIX + messageLengthMax);
 export type RespondLater = (
   octets: Uint8Array,
   client: Client,
-  transport: Transport,
+  carrier: Carrier,
 ) => AsyncIterable<Uint8Array>;
 
-/** What all streams of a listener are served with. */
-export interface StreamService {
-  readonly transport: Transport;
+/** What a stream is served with. */
+export interface StreamService extends Carrier {
   /** Does not throw. */
   readonly answer: Answer;
   readonly respondLater: RespondLater;
@@ -180,7 +178,7 @@ export class DnsStream {
     const { answer, respondLater, transport } = this.#service;
     const responseLength = answer(packet, length, this.#client, transport, moment);
     if (responseLength === FORWARD) {
-      void this.#sendLater(respondLater(packet.octets.slice(0, length), this.#client, transport));
+      void this.#sendLater(respondLater(packet.octets.slice(0, length), this.#client, this.#service));
       return end;
     }
     return responseLength === 0 ? end : appendMessage(packet.octets.subarray(0, responseLength), end);

@@ -252,7 +252,7 @@ export class UdpWorkers {
 
   /** A reply goes out by the socket that the request came in by: from here, or by who has it in hand then. */
   #forward({ post }: Hand, { from, source, octets }: Extract<FromWorker, { kind: "forward" }>): void {
-    const request = { octets, source, transport: Transport.Udp };
+    const request = { octets, source, transport: Transport.Udp, tls: null };
     this.#options.forwarder.forward(request, {
       reply: (message) => this.#reply(post, from, message),
       abort: () => {},

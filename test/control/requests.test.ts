@@ -31,7 +31,8 @@ class Lab {
 
   async ask(): Promise<void> {
     const octets = new Uint8Array(12);
-    const request = { request: 1, octets, source: octets.subarray(0, 4), isStream: true, response: null };
+    const source = octets.subarray(0, 4);
+    const request = { request: 1, octets, source, isStream: true, tls: null, response: null };
     await this.#tell({ kind: "request", ...request });
   }
 

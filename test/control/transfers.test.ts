@@ -76,6 +76,7 @@ class Lab {
       octets,
       source,
       isStream: true,
+      tls: null,
       response: null,
       ...request,
     });

@@ -100,6 +100,22 @@ transfer:
     expect(printed).not.toMatch(/WARNING|verif|failed/i);
   });
 
+  test("kdig gets no zone over TLS 1.2, only answers (RFC 9103 §7.2)", async () => {
+    const file = join(lab.folder, "gnutls.conf");
+    writeFileSync(file, "[overrides]\ndisabled-version = tls1.3\n");
+    const env = { GNUTLS_SYSTEM_PRIORITY_FILE: file, GNUTLS_SYSTEM_PRIORITY_FAIL_ON_INVALID: "1" };
+    const from = node.output.length;
+    for (const type of ["AXFR", "IXFR=0"]) {
+      const refused = await askPort("kdig", tlsPort, ZONE, type, ["+tls", "-y", KEY], env);
+      expect(refused).toMatch(/REFUSED/);
+      expect(rrsIn(refused)).toEqual([]);
+    }
+    await node.said(/static\.example\. came by TLSv1\.2, and goes by TLS 1\.3 or later alone/, 5_000, from);
+    const answered = await askPort("kdig", tlsPort, ZONE, "SOA", ["+tls", "-y", KEY], env);
+    expect(answered).toMatch(/TLS session \(TLS1\.2\)[\s\S]*NOERROR/);
+    expect(rrsIn(answered)).toHaveLength(1);
+  });
+
   test("without a key there is no transfer over TLS either (RFC 9103 §7)", async () => {
     const printed = await askPort("kdig", tlsPort, ZONE, "AXFR", ["+tls"]);
     expect(printed).toMatch(/REFUSED/);
@@ -234,10 +250,11 @@ async function askPort(
   name: string,
   type: string,
   args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
 ): Promise<string> {
   const times = program === "dig" ? ["+time=2", "+tries=1"] : ["+time=2", "+retry=0"];
   const all = ["@127.0.0.1", "-p", String(port), ...times, ...args, name, type];
-  const asked = lab.start(program, program, all);
+  const asked = lab.start(program, program, all, env);
   await asked.ended;
   return asked.output;
 }

@@ -26,7 +26,7 @@ class Lab {
 
   forward(octets = UPDATE) {
     return this.forwarder.forward(
-      { octets, source, transport: Transport.Udp },
+      { octets, source, transport: Transport.Udp, tls: null },
       {
         reply: (message, isLast) => this.replies.push([[...message], isLast]),
         abort: () => {
@@ -52,7 +52,7 @@ describe("the forwarder", () => {
     const lab = openLab();
     const forwarded = lab.forward();
     expect(lab.sent).toEqual([
-      { kind: "request", request: 1, octets: UPDATE, source, isStream: false, response: null },
+      { kind: "request", request: 1, octets: UPDATE, source, isStream: false, tls: null, response: null },
     ]);
     lab.reply(1, Uint8Array.of(1), false);
     forwarded.next();
@@ -174,9 +174,9 @@ describe("the forwarder", () => {
   test("gives a stream the messages as it asks for them, or throws when there are no more", async () => {
     const lab = openLab();
     const client = new Client();
-    const messages = lab.forwarder.respond(UPDATE, client, Transport.Tcp);
+    const messages = lab.forwarder.respond(UPDATE, client, { transport: Transport.Tls, tls: "TLSv1.3" });
     const first = messages.next();
-    expect(lab.sent[0]).toMatchObject({ isStream: true });
+    expect(lab.sent[0]).toMatchObject({ isStream: true, tls: "TLSv1.3" });
     lab.reply(1, Uint8Array.of(1), false);
     expect((await first).value).toEqual(Uint8Array.of(1));
     expect(lab.sent).toHaveLength(1);
