@@ -77,7 +77,8 @@ export class FactKeeper {
   /** What was answered while something was up; it is told by who makes the plans that are served. */
   lastGood: LastGood = new LastGood();
   readonly #recovering = new Set<VipId>();
-  readonly #takes = new Map<VipId, number>();
+  /** What VIPs take while they ramp up. */
+  readonly #ramps = new Map<VipId, number>();
   #config: Config;
   #slowStartMs: ReadonlyMap<VipId, number>;
   #overrides: readonly Override[];
@@ -226,10 +227,11 @@ export class FactKeeper {
   /** The same as they are now, whatever comes in; what is asked of them leaves no trace. */
   frozenFactsFor(config: Config, nowMs: number): Facts {
     const facts = this.factsFor(config, nowMs);
-    const { verdicts, loads } = facts;
+    const { verdicts, ramps, loads } = facts;
     return {
       ...facts,
       verdicts: new Map(verdicts),
+      ramps: new Map(ramps),
       loads: new Map(loads),
       latency: this.#rtts.frozenFor(config),
     };
@@ -249,6 +251,7 @@ export class FactKeeper {
       nowMs,
       verdicts: forceVerdicts(this.#tracker.verdicts(), applied),
       takes: this.#takesNow(),
+      ramps: this.#ramps,
       loads: this.#loads.loads(),
       headrooms: new Map(sized.map(({ id, capacity }) => [id, capacity * this.#loads.headroom(id)])),
       memberWeights: applied.memberWeights,
@@ -261,10 +264,10 @@ export class FactKeeper {
 
   /** What VIPs take while they ramp up, times what their members take under their load. */
   #takesNow(): ReadonlyMap<VipId, number> {
-    const takes = new Map(this.#takes);
+    const takes = new Map(this.#ramps);
     for (const [member, take] of this.#loads.takes()) {
       const vips = this.#vipsOf(member);
-      for (const vip of vips) takes.set(vip, (this.#takes.get(vip) ?? 1) * take);
+      for (const vip of vips) takes.set(vip, (this.#ramps.get(vip) ?? 1) * take);
     }
     return takes;
   }
@@ -304,14 +307,14 @@ export class FactKeeper {
     const verdict = this.#tracker.verdicts().get(vip);
     if (verdict === undefined) return false;
     const take = takeOf(verdict, this.#slowStartMs.get(vip) ?? 0, this.#nowMs);
-    if (this.#takes.get(vip) === take) return false;
-    this.#takes.set(vip, take);
+    if (this.#ramps.get(vip) === take) return false;
+    this.#ramps.set(vip, take);
     return true;
   }
 
   #forget(vip: VipId): void {
     this.#recovering.delete(vip);
-    this.#takes.delete(vip);
+    this.#ramps.delete(vip);
   }
 }
 

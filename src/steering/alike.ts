@@ -64,7 +64,7 @@ export class Alike {
       .join(" ");
   }
 
-  #describe({ id, region, weight, ipv4, ipv6 }: Member): string {
+  #describe({ id, region, weight, capacity, ipv4, ipv6 }: Member): string {
     const { drained, memberWeights, forced } = this.#standing;
     const vips = [ipv4, ipv6].map((vip) => {
       if (vip === null) return "-";
@@ -72,7 +72,7 @@ export class Alike {
       return `${vip.judgedBy === vip.id ? "own" : "other"}${forced.get(vip.id) ?? ""}${chosen}`;
     });
     const state = drained.has(id) ? "drained" : "";
-    return `${region}*${state}${memberWeights.get(id) ?? weight}(${vips.join(" ")})`;
+    return `${region}*${state}${memberWeights.get(id) ?? weight}/${capacity}(${vips.join(" ")})`;
   }
 
   /** The overridden weights of choices that are written in place. */

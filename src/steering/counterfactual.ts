@@ -114,6 +114,7 @@ function factsOn(members: readonly Member[], facts: Facts): Facts {
     ...facts,
     verdicts: some(facts.verdicts),
     takes: some(facts.takes),
+    ramps: some(facts.ramps),
     memberWeights: new Map(weights),
     drained: new Set(members.map(({ id }) => id).filter((id) => facts.drained.has(id))),
   };

@@ -1,6 +1,6 @@
 /** Weighs a local policy against the facts: which parts are up, and what share of the answers each gets. */
 
-import type { Vip } from "../config/config.ts";
+import type { Member, Vip } from "../config/config.ts";
 import type { RankedRegion } from "../health/rtt.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Facts } from "./facts.ts";
@@ -34,7 +34,8 @@ export interface Terms {
  *
  *   member    takes what its VIP takes: 1, or less while it ramps up or sheds load
  *   weights   a child's part is weight * take. The node takes as much as its best child, because a child at full
- *             strength takes over what a weaker one beside it declines
+ *             strength takes over what a weaker one beside it declines. Where all have capacities, what is down, drained
+ *             or ramping up leaves its part to the others by their headroom instead of by their weights
  *   order     the first child takes its fraction, the next its fraction of the rest, and so on. The node takes
  *             what is not left over at the end; so what nobody wants goes back, in proportion, to those who took.
  *             Behind the first, alternatives that stand together and have capacities share by headroom what they take
@@ -56,6 +57,8 @@ export interface MemberEvaluation {
   /** Whether there is an address of the family at all. */
   readonly eligible: boolean;
   readonly take: number;
+  /** What it would take if it shed no load. */
+  readonly standing: number;
   /** null: the member has no address of the family. */
   readonly vip: Vip | null;
   /** null: nobody has judged the VIP, so it counts as up. */
@@ -72,6 +75,8 @@ export interface BranchEvaluation {
   readonly node: Exclude<LocalPolicy, LocalMember>;
   readonly eligible: boolean;
   readonly take: number;
+  /** What it would take if nobody shed load. */
+  readonly standing: number;
   readonly children: readonly Child[];
   /** False: fewer children are up than `minUp` asks for. */
   readonly enough: boolean;
@@ -120,22 +125,15 @@ function evaluateMember(node: LocalMember, terms: Terms): MemberEvaluation {
   const weight = facts.drained.has(member.id) ? 0 : undrained;
   const vip = terms.family === 4 ? member.ipv4 : member.ipv6;
   if (vip === null) {
-    return {
-      kind: "member",
-      node,
-      eligible: false,
-      take: 0,
-      vip,
-      verdict: null,
-      up: false,
-      weight,
-      undrained,
-    };
+    const none = { eligible: false, take: 0, standing: 0, verdict: null, up: false };
+    return { kind: "member", node, ...none, vip, weight, undrained };
   }
   const verdict = facts.verdicts.get(vip.id) ?? facts.verdicts.get(vip.judgedBy) ?? null;
   const up = verdict === null || verdict.up || terms.asIfUp || (terms.reserves && isSpare(verdict));
-  const take = up && (weight > 0 || terms.reserves) ? takeOf(vip, facts) : 0;
-  return { kind: "member", node, eligible: true, take, vip, verdict, up, weight, undrained };
+  const isUsed = up && (weight > 0 || terms.reserves);
+  const take = isUsed ? takeOf(vip, facts) : 0;
+  const standing = isUsed ? rampOf(vip, facts) : 0;
+  return { kind: "member", node, eligible: true, take, standing, vip, verdict, up, weight, undrained };
 }
 
 /** Healthy, and held down for a time: that is better than nothing. One that waits for an operator may do harm. */
@@ -147,6 +145,12 @@ export function isSpare({ hold }: Verdict): boolean {
 export function takeOf(vip: Vip, facts: Facts): number {
   const take = facts.takes.get(vip.id) ?? facts.takes.get(vip.judgedBy) ?? 1;
   return Math.min(1, Math.max(TAKE_MIN, take));
+}
+
+/** The fraction that a VIP would take if it shed no load: no less than what it takes. */
+export function rampOf(vip: Vip, facts: Facts): number {
+  const ramp = facts.ramps.get(vip.id) ?? facts.ramps.get(vip.judgedBy) ?? 1;
+  return Math.min(1, Math.max(takeOf(vip, facts), ramp));
 }
 
 function evaluatePool(node: LocalPool, terms: Terms): BranchEvaluation {
@@ -188,12 +192,18 @@ function byWeight(
   const up = declared.filter(({ evaluation }) => evaluation.take > 0);
   const onlyReservesAreUp = up.length > 0 && up.every(({ weight }) => weight === 0);
   const weighed = onlyReservesAreUp && terms.reserves ? declared.map(weighingOne) : declared;
+  const gains = gainsByHeadroom(weighed, terms);
+  const strengths = weighed.map(
+    ({ evaluation, weight }) => (weight + (gains.get(evaluation) ?? 0)) * evaluation.take,
+  );
   let taken = 0;
   let take = 0;
-  for (const { evaluation, weight } of weighed) {
+  let standing = 0;
+  for (const [i, { evaluation, weight }] of weighed.entries()) {
     if (weight === 0) continue;
-    taken += weight * evaluation.take;
+    taken += strengths[i] ?? 0;
     take = Math.max(take, evaluation.take);
+    standing = Math.max(standing, evaluation.standing);
   }
   const enough = areEnoughUp(weighed, node.minUp);
   return {
@@ -201,11 +211,12 @@ function byWeight(
     node,
     eligible: weighed.some(({ evaluation }) => evaluation.eligible),
     take: enough ? take : 0,
-    children: weighed.map(({ evaluation, weight, counts }) => ({
+    standing: enough ? standing : 0,
+    children: weighed.map(({ evaluation, weight, counts }, i) => ({
       evaluation,
       weight,
       counts,
-      part: taken === 0 ? 0 : (weight * evaluation.take) / taken,
+      part: taken === 0 ? 0 : (strengths[i] ?? 0) / taken,
     })),
     enough,
     ranking: null,
@@ -214,6 +225,61 @@ function byWeight(
 
 function weighingOne({ evaluation }: Weighed): Weighed {
   return { evaluation, weight: 1, counts: 1 };
+}
+
+/**
+ * What children get beyond their weights. Where all have capacities, what one leaves that is down, drained or ramping up
+ * goes to the others in proportion to their headroom, as far as they stand themselves:
+ *
+ *     headroom * left / claims       left    counts * most - weight * standing, `most` being the standing of the best
+ *                                    claims  the sum over the others of headroom * standing
+ *
+ * While all stand alike nothing is left, and weights rule. There are no cases in it, so shares move as evenly as slow starts.
+ * What is shed for load has no part in it: that goes by weights and gains as by any weights, and with that the feedback
+ * through loads stays the one that `health/loads.ts` reckons with.
+ */
+function gainsByHeadroom(
+  weighed: readonly Weighed[],
+  { facts, reserves }: Terms,
+): ReadonlyMap<Evaluation, number> {
+  const gains = new Map<Evaluation, number>();
+  if (facts.headrooms.size === 0) return gains;
+  const most = Math.max(
+    0,
+    ...weighed.map(({ evaluation, weight }) => (weight > 0 ? evaluation.standing : 0)),
+  );
+  const leftBy = ({ evaluation, weight, counts }: Weighed): number =>
+    counts * most - weight * evaluation.standing;
+  if (weighed.every((one) => leftBy(one) === 0)) return gains;
+  const inUse = weighed.filter(
+    ({ evaluation, counts }) => counts > 0 && membersInUse(evaluation, reserves).length > 0,
+  );
+  const isSized = ({ evaluation }: Weighed): boolean =>
+    membersInUse(evaluation, reserves).every(({ id }) => facts.headrooms.has(id));
+  if (!inUse.every(isSized)) return gains;
+  const heirs = inUse.flatMap(({ evaluation, weight }) => {
+    const headroom = weight > 0 && evaluation.take > 0 ? headroomOf(evaluation, facts) : null;
+    return headroom === null ? [] : [{ evaluation, headroom }];
+  });
+  for (const one of inUse) {
+    const others = heirs.filter(({ evaluation }) => evaluation !== one.evaluation);
+    const left = leftBy(one);
+    if (left === 0) continue;
+    let claims = 0;
+    for (const { evaluation, headroom } of others) claims += headroom * evaluation.standing;
+    for (const { evaluation, headroom } of others)
+      gains.set(evaluation, (gains.get(evaluation) ?? 0) + (headroom * left) / claims);
+  }
+  return gains;
+}
+
+/** The members under it that would be used if all were up. */
+function membersInUse(evaluation: Evaluation, reserves: boolean): readonly Member[] {
+  if (evaluation.kind === "member")
+    return evaluation.eligible && (reserves || evaluation.undrained > 0) ? [evaluation.node.member] : [];
+  return evaluation.children.flatMap((child) =>
+    child.counts > 0 ? membersInUse(child.evaluation, reserves) : [],
+  );
 }
 
 /** Whether enough is up of what has an address of the family. */
@@ -245,13 +311,14 @@ function evaluateFastest(node: LocalFastest, terms: Terms): BranchEvaluation {
 
 function evaluateSticky(node: LocalSticky, terms: Terms): BranchEvaluation {
   const evaluation = evaluate(node.of, terms);
-  const { eligible, take } = evaluation;
+  const { eligible, take, standing } = evaluation;
   const enough = partUp(evaluation) >= node.minUp - ROUNDING;
   return {
     kind: "branch",
     node,
     eligible,
     take: enough ? take : 0,
+    standing: enough ? standing : 0,
     children: [{ evaluation, weight: null, counts: 1, part: take > 0 ? 1 : 0 }],
     enough,
     ranking: null,
@@ -278,10 +345,12 @@ function inOrder(
   terms: Terms,
 ): BranchEvaluation {
   let rest = 1;
+  let restStanding = 1;
   let taken = 0;
   const owns = children.map((evaluation) => {
     const own = rest * evaluation.take;
     rest *= 1 - evaluation.take;
+    restStanding *= 1 - evaluation.standing;
     taken += own;
     return own;
   });
@@ -298,6 +367,7 @@ function inOrder(
     node,
     eligible: children.some(({ eligible }) => eligible),
     take: enough ? 1 - rest : 0,
+    standing: enough ? 1 - restStanding : 0,
     children: placed,
     enough,
     ranking,

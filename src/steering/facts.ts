@@ -11,6 +11,8 @@ export interface Facts {
   readonly verdicts: ReadonlyMap<VipId, Verdict>;
   /** The share, 0 to 1, that a VIP takes of what it would be given: slow start and load; absent: 1. */
   readonly takes: ReadonlyMap<VipId, number>;
+  /** The slow start in that: what a VIP would take if it shed no load; absent: 1. */
+  readonly ramps: ReadonlyMap<VipId, number>;
   /** How busy members are, as far as anybody says; 1: as busy as can be. Plans follow `takes`; this is why. */
   readonly loads: ReadonlyMap<MemberId, number>;
   /** What members with a capacity could take on, in the unit of that; always above 0. Of others there is none. */

@@ -54,6 +54,7 @@ export function factsUnder(
     nowMs: 0,
     verdicts,
     takes: new Map(),
+    ramps: new Map(),
     loads: new Map(),
     headrooms: capacitiesOf(config),
     memberWeights,

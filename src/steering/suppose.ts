@@ -25,6 +25,7 @@ export function suppose(facts: Facts, suppositions: readonly Supposition[]): Fac
   if (suppositions.length === 0) return facts;
   const verdicts = new Map(facts.verdicts);
   const takes = new Map(facts.takes);
+  const ramps = new Map(facts.ramps);
   const memberWeights = new Map(facts.memberWeights);
   const choiceWeights = new Map(facts.choiceWeights);
   const drained = new Set(facts.drained);
@@ -46,6 +47,7 @@ export function suppose(facts: Facts, suppositions: readonly Supposition[]): Fac
         break;
       case "take":
         takes.set(one.vip, one.take);
+        ramps.set(one.vip, one.take);
         break;
       case "rtt":
         rttsMs.set(one.region, one.rttMs);
@@ -53,7 +55,7 @@ export function suppose(facts: Facts, suppositions: readonly Supposition[]): Fac
     }
   }
   const latency = rttsMs.size === 0 ? facts.latency : supposedLatency(facts.latency, rttsMs);
-  return { ...facts, verdicts, takes, memberWeights, choiceWeights, drained, latency };
+  return { ...facts, verdicts, takes, ramps, memberWeights, choiceWeights, drained, latency };
 }
 
 /** What is said of a VIP that is supposed to be up or down. */

@@ -10,6 +10,7 @@ import {
   type Evaluation,
   isSpare,
   type MemberEvaluation,
+  rampOf,
   type Terms,
   takeOf,
 } from "./evaluate.ts";
@@ -98,7 +99,13 @@ export type TraceFact =
       /** How long it has been up or down. */
       readonly ageMs: number;
     }
-  | { readonly kind: "take"; readonly vip: VipId; readonly take: number }
+  | {
+      readonly kind: "take";
+      readonly vip: VipId;
+      readonly take: number;
+      /** What it would take if it shed no load: less than 1 in slow start. */
+      readonly ramp: number;
+    }
   | {
       readonly kind: "load";
       readonly member: MemberId;
@@ -240,7 +247,7 @@ class Tracer {
       found.push({ kind: "verdict", vip: judged, up, basis, reason, isSpare: isSpare(verdict), ageMs });
     }
     const take = vip === null ? 1 : takeOf(vip, facts);
-    if (vip !== null && take < 1) found.push({ kind: "take", vip: vip.id, take });
+    if (vip !== null && take < 1) found.push({ kind: "take", vip: vip.id, take, ramp: rampOf(vip, facts) });
     const load = facts.loads.get(id);
     if (load !== undefined && shedAbove !== null) found.push({ kind: "load", member: id, load, shedAbove });
     const headroom = facts.headrooms.get(id);

@@ -145,6 +145,7 @@ function factsWith(takes: fc.Arbitrary<Readonly<Record<string, number>>>): fc.Ar
       remembers: fc.boolean(),
       drained: fc.subarray(memberIds, { maxLength: 4 }),
       takes,
+      ramps: takes,
       memberWeights: fc.dictionary(fc.constantFrom(...memberIds), weights, { maxKeys: 3 }),
       choiceWeights: fc.dictionary(fc.constantFrom("split/a", "canary/b", "www.example/a"), weights),
       rttMs: fc.dictionary(fc.constantFrom(...regionIds), fc.integer({ min: 1, max: 400 })),

@@ -10,6 +10,8 @@ interface Replayed {
   /** Whether there is an address of the family under it. */
   readonly eligible: boolean;
   readonly take: number;
+  /** What it would take if nobody shed load. */
+  readonly standing: number;
   readonly node: TraceNode;
   readonly children: readonly { readonly replayed: Replayed; readonly part: number }[];
 }
@@ -44,7 +46,7 @@ function replayNode(node: TraceNode, stage: TraceStage): Replayed {
   if (node.kind === "member") return replayMember(node, stage);
   const children = node.children.map((child) => replayNode(child, stage));
   const isByWeight = node.kind === "pool" || node.kind === "weighted";
-  if (isByWeight) return byWeight(node, children);
+  if (isByWeight) return byWeight(node, children, stage);
   return node.kind === "sticky" ? allOf(node, children) : inOrder(node, children, stage);
 }
 
@@ -52,50 +54,93 @@ function replayMember(node: TraceNode, { reserves, asIfUp }: TraceStage): Replay
   const { vip, weighs, facts } = node;
   let up = true;
   let take = 1;
+  let ramp = 1;
   let weight = weighs ?? 0;
   for (const fact of facts) {
     if (fact.kind === "verdict") up = fact.up || (reserves && fact.isSpare);
-    if (fact.kind === "take") take = fact.take;
+    if (fact.kind === "take") ({ take, ramp } = fact);
     if (fact.kind === "weight") weight = fact.overridden;
   }
   if (facts.some(({ kind }) => kind === "drained")) weight = 0;
   const isUsed = vip !== null && (up || asIfUp) && (weight > 0 || reserves);
-  return { eligible: vip !== null, take: isUsed ? take : 0, node, children: [] };
+  return {
+    eligible: vip !== null,
+    take: isUsed ? take : 0,
+    standing: isUsed ? ramp : 0,
+    node,
+    children: [],
+  };
 }
 
-/** The node takes as much as its best child; a child's part is by weight and take. */
-function byWeight(node: TraceNode, children: readonly Replayed[]): Replayed {
-  const { minUp, children: nodes } = node;
-  const weighed = children.map((replayed, i) => ({ replayed, weight: nodes[i]?.weight ?? 0 }));
-  let inAll = 0;
-  let up = 0;
-  let taken = 0;
-  let take = 0;
-  for (const { replayed, weight } of weighed) {
-    if (replayed.eligible) inAll += countsOf(replayed);
-    if (replayed.take > 0) up += countsOf(replayed);
-    if (replayed.take === 0 || weight === 0) continue;
-    taken += weight * replayed.take;
-    take = Math.max(take, replayed.take);
-  }
+/** A child beside others. */
+interface Beside {
+  readonly replayed: Replayed;
+  readonly weight: number;
+}
+
+/** The node takes as much as its best child; a child's part is by weight and take, and by headroom what others leave. */
+function byWeight(node: TraceNode, children: readonly Replayed[], stage: TraceStage): Replayed {
+  const all = children.map((replayed) => ({ replayed, weight: replayed.node.weight ?? 0 }));
+  const weighing = all.filter(({ weight }) => weight > 0).map(({ replayed }) => replayed);
+  const take = Math.max(0, ...weighing.map((one) => one.take));
+  const standing = Math.max(0, ...weighing.map((one) => one.standing));
+  const gains = gainsOf(all, standing, stage);
+  const strengths = all.map(({ replayed, weight }, i) => (weight + (gains[i] ?? 0)) * replayed.take);
+  const taken = strengths.reduce((sum, one) => sum + one, 0);
+  const counted = children.filter(({ eligible }) => eligible);
+  const inAll = counted.reduce((sum, one) => sum + countsOf(one), 0);
+  const up = counted.reduce((sum, one) => sum + (one.take > 0 ? countsOf(one) : 0), 0);
+  const isUp = up >= (node.minUp - ROUNDING) * inAll;
   return {
-    eligible: children.some(({ eligible }) => eligible),
-    take: up >= (minUp - ROUNDING) * inAll ? take : 0,
+    eligible: counted.length > 0,
+    take: isUp ? take : 0,
+    standing: isUp ? standing : 0,
     node,
-    children: weighed.map(({ replayed, weight }) => ({
-      replayed,
-      part: taken === 0 ? 0 : (weight * replayed.take) / taken,
-    })),
+    children: children.map((replayed, i) => ({ replayed, part: taken === 0 ? 0 : strengths[i]! / taken })),
   };
+}
+
+/** What each gets by headroom of what the others leave. */
+function gainsOf(all: readonly Beside[], most: number, stage: TraceStage): readonly number[] {
+  const inUse = all.filter(({ replayed }) => countsOf(replayed) > 0 && usedIn(replayed, stage).length > 0);
+  if (!inUse.every(({ replayed }) => usedIn(replayed, stage).every(hasHeadroom))) return [];
+  const heirs = inUse.filter(({ replayed, weight }) => weight > 0 && replayed.take > 0);
+  return all.map((one) => {
+    let gain = 0;
+    for (const other of heirs.includes(one) ? inUse : []) {
+      const left = countsOf(other.replayed) * most - other.weight * other.replayed.standing;
+      if (other === one || left === 0) continue;
+      const claims = heirs
+        .filter((heir) => heir !== other)
+        .reduce((sum, { replayed }) => sum + headroomOf(replayed)! * replayed.standing, 0);
+      gain += (headroomOf(one.replayed)! * left) / claims;
+    }
+    return gain;
+  });
+}
+
+/** The members under it that would be used if all were up. */
+function usedIn(replayed: Replayed, stage: TraceStage): readonly TraceNode[] {
+  const { node, eligible, children } = replayed;
+  if (node.kind !== "member")
+    return children.flatMap(({ replayed: child }) => (countsOf(child) > 0 ? usedIn(child, stage) : []));
+  const weight = node.facts.find((fact) => fact.kind === "weight")?.overridden ?? node.weighs ?? 0;
+  return eligible && (stage.reserves || weight > 0) ? [node] : [];
+}
+
+function hasHeadroom({ facts }: TraceNode): boolean {
+  return facts.some(({ kind }) => kind === "headroom");
 }
 
 /** Each child takes its fraction of what those before it left; behind the first, headroom has its say. */
 function inOrder(node: TraceNode, children: readonly Replayed[], { reserves }: TraceStage): Replayed {
   let rest = 1;
+  let restStanding = 1;
   let taken = 0;
   const offered = children.map((replayed) => {
     const own = rest * replayed.take;
     rest *= 1 - replayed.take;
+    restStanding *= 1 - replayed.standing;
     taken += own;
     return { replayed, own };
   });
@@ -109,9 +154,11 @@ function inOrder(node: TraceNode, children: readonly Replayed[], { reserves }: T
   for (const [i, one] of known.entries()) one.own = (together * (claims[i] ?? 0)) / claimed;
   const eligible = children.filter((child) => child.eligible).length;
   const up = children.filter(({ take }) => take > 0).length;
+  const isUp = up >= (node.minUp - ROUNDING) * eligible;
   return {
     eligible: eligible > 0,
-    take: up >= (node.minUp - ROUNDING) * eligible ? 1 - rest : 0,
+    take: isUp ? 1 - rest : 0,
+    standing: isUp ? 1 - restStanding : 0,
     node,
     children: offered.map(({ replayed, own }) => ({ replayed, part: taken === 0 ? 0 : own / taken })),
   };
@@ -142,8 +189,15 @@ function headroomOf({ node, children }: Replayed): number | null {
 function allOf(node: TraceNode, children: readonly Replayed[]): Replayed {
   const [only] = children;
   if (only === undefined) throw new Error("sticky of nothing");
-  const take = partUp(only) >= node.minUp - ROUNDING ? only.take : 0;
-  return { eligible: only.eligible, take, node, children: [{ replayed: only, part: only.take > 0 ? 1 : 0 }] };
+  const isUp = partUp(only) >= node.minUp - ROUNDING;
+  const { take, standing } = isUp ? only : { take: 0, standing: 0 };
+  return {
+    eligible: only.eligible,
+    take,
+    standing,
+    node,
+    children: [{ replayed: only, part: only.take > 0 ? 1 : 0 }],
+  };
 }
 
 /** By weight, or where there are none by count. */

@@ -243,6 +243,8 @@ export interface FactSpec {
   readonly unreleased?: readonly string[];
   /** By member. */
   readonly takes?: Readonly<Record<string, number>>;
+  /** By member: what it would take if it shed no load, where that is more. */
+  readonly ramps?: Readonly<Record<string, number>>;
   /** By member. */
   readonly loads?: Readonly<Record<string, number>>;
   /** By member. */
@@ -263,6 +265,7 @@ export function factsOf(spec: FactSpec = {}): Facts {
     heldDown = [],
     unreleased = [],
     takes = {},
+    ramps = {},
     loads = {},
     headrooms = {},
     memberWeights = {},
@@ -278,7 +281,8 @@ export function factsOf(spec: FactSpec = {}): Facts {
       ...downWith(heldDown, { healthySinceMs: NOW_MS - 1, untilMs: NOW_MS + 1 }),
       ...downWith(unreleased, { healthySinceMs: NOW_MS - 1, untilMs: null }),
     ]),
-    takes: new Map(Object.entries(takes).flatMap(([id, take]) => bothVips(id).map((vip) => [vip, take]))),
+    takes: byVip(takes),
+    ramps: byVip(ramps),
     headrooms: new Map(Object.entries(headrooms).map(([id, headroom]) => [id as MemberId, headroom])),
     loads: new Map(Object.entries(loads).map(([id, load]) => [id as MemberId, load])),
     memberWeights: new Map(Object.entries(memberWeights).map(([id, weight]) => [id as MemberId, weight])),
@@ -310,6 +314,10 @@ function everyVip(local: LocalPolicy, _service: unknown, family: 4 | 6): Plan & 
 function downWith(members: readonly string[], hold: Hold | null): readonly [VipId, Verdict][] {
   const why = hold === null ? {} : { reason: "up for 3 of 3 vantages, held down" };
   return members.flatMap(bothVips).map((vip) => [vip, verdict(vip, { up: false, hold, ...why })]);
+}
+
+function byVip(byMember: Readonly<Record<string, number>>): ReadonlyMap<VipId, number> {
+  return new Map(Object.entries(byMember).flatMap(([id, share]) => bothVips(id).map((vip) => [vip, share])));
 }
 
 function bothVips(memberId: string): readonly VipId[] {
