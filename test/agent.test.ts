@@ -181,23 +181,30 @@ describe("an agent", () => {
     };
     const { target: web, vip: webVip } = await webTarget("web");
     const { target: dead, vip: deadVip } = await webTarget("dead");
+    const { target: slow, vip: slowVip } = await webTarget("slow");
     const pace = { intervalMs: 2_000, recheckMs: 1_000, timeoutMs: 40 };
-    const node = await testNode([web, dead].map((one) => ({ ...one, ...pace })));
+    const patient = { ...slow, ...pace, timeoutMs: 500 };
+    const node = await testNode([...[web, dead].map((one) => ({ ...one, ...pace })), patient]);
     const way = await Way.to(node.port);
     await startAgent([`http://127.0.0.1:${way.port}`], clock);
     await eventually(() => expect(kinds(node, "dead").length).toBeGreaterThan(3));
 
     way.cut();
-    for (const vip of [webVip, deadVip]) vip.silent = true;
+    for (const vip of [webVip, deadVip, slowVip]) vip.silent = true;
     const asked = webVip.asked;
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     expect(webVip.asked).toBeGreaterThan(asked + 10);
-    webVip.silent = false;
+    // A probe that has just begun ends when the agent is back, for what was so before.
+    const begun = slowVip.asked;
+    await eventually(() => expect(slowVip.asked).toBeGreaterThan(begun));
+    for (const vip of [webVip, slowVip]) vip.silent = false;
     const mendedAtMs = processClock.now();
+    const known = kinds(node, "slow").length;
     way.mend();
 
     await eventually(() => expect(kinds(node, "dead").slice(-2)).toEqual(["failure", "failure"]));
-    expect(kinds(node, "web")).not.toContain("failure");
+    await eventually(() => expect(kinds(node, "slow").length).toBeGreaterThan(known));
+    for (const vip of ["web", "slow"]) expect(kinds(node, vip)).not.toContain("failure");
     for (const { atMs, agoMs, outcome } of node.taken) {
       if (outcome.kind === "failure") expect(atMs - agoMs / 20).toBeGreaterThan(mendedAtMs);
     }
