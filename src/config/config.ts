@@ -215,6 +215,8 @@ export interface Pool {
   readonly minUp: number;
   /** null: it takes none. */
   readonly signals: SignalRules | null;
+  /** Whether a VIP that is up is down for clients near whom vantages see it down (`health/nearby.ts`). */
+  readonly perVantage: boolean;
 }
 
 /** What a pool makes of signals: errors and loads that others see in real traffic. */

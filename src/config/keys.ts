@@ -122,7 +122,7 @@ export const keys = {
   "checks.*.quorum": ["percent"],
   "checks.*.failback": ["holdDown", "holdDownMax", "halfLife"],
 
-  "pools.*": ["check", "members", "minUp", "shedAbove", "signals"],
+  "pools.*": ["check", "members", "minUp", "shedAbove", "signals", "perVantage"],
   "pools.*.signals": ["every", "errorsAbove", "samples"],
   "pools.*.members.*": ["region", "ipv4", "ipv6", "weight", "probe", "port", "shedAbove", "capacity"],
 

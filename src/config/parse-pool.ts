@@ -11,6 +11,8 @@ import type {
   Region,
   RegionId,
   SignalRules,
+  Vantage,
+  VantageId,
   Vip,
   VipId,
 } from "./config.ts";
@@ -30,6 +32,7 @@ const samplesRange: Range = { least: 1, most: 1_000_000 };
 export interface PoolContext {
   readonly regions: ReadonlyMap<RegionId, Region>;
   readonly checks: ReadonlyMap<CheckId, Check>;
+  readonly vantages: ReadonlyMap<VantageId, Vantage>;
 }
 
 /** The section `pools`; null where it is not given. */
@@ -55,7 +58,19 @@ function parsePool(id: PoolId, reader: Reader, context: PoolContext): Pool {
   });
   refuseSharedAddresses(members, entries);
   const minUp = pool.optional("minUp")?.fraction() ?? 0;
-  return { id, check, members, minUp, signals: parseSignals(pool.optional("signals"), check) };
+  const signals = parseSignals(pool.optional("signals"), check);
+  const perVantage = parsePerVantage(pool.optional("perVantage"), check, context);
+  return { id, check, members, minUp, signals, perVantage };
+}
+
+/** Without probes, or without vantages, nobody would ever say anything. */
+function parsePerVantage(reader: Reader | null, check: CheckId | null, { vantages }: PoolContext): boolean {
+  const perVantage = reader?.boolean() ?? false;
+  if (perVantage && check === null)
+    reader?.problemAtKey('expected the key "check" beside it: vantages say what their probes see');
+  if (perVantage && vantages.size === 0)
+    reader?.problemAtKey('expected at least one vantage in the section "vantages"');
+  return perVantage;
 }
 
 /** Signals join the votes of probes, so there must be some. */

@@ -46,7 +46,7 @@ function parseSections(reader: Reader, file: string, folder: string, defaults: C
   const regions = parseRegions(top.optional("regions"));
   const vantages = parseVantages(top.optional("vantages"));
   const checks = parseChecks(top.optional("checks"), vantages.size);
-  const pools = parsePools(top.optional("pools"), { regions, checks });
+  const pools = parsePools(top.optional("pools"), { regions, checks, vantages });
   const members = new Map(
     [...pools.values()].flatMap((pool) => pool.members.map((member) => [member.id, member])),
   );

@@ -1,8 +1,9 @@
-/** Says in a clause which verdicts flipped: who was judged, by whom, and why. */
+/** Says in a clause which verdicts flipped, or which votes turned: who was judged, by whom, and why. */
 
-import type { Config } from "../config/config.ts";
+import type { Config, VipId } from "../config/config.ts";
 import { formatQuantity } from "../config/units.ts";
-import type { Verdict } from "../health/verdict.ts";
+import type { TurnedVote } from "../health/matrix.ts";
+import { sideOf, type Verdict } from "../health/verdict.ts";
 import { memberOfVip } from "./lookup.ts";
 
 /**
@@ -19,6 +20,19 @@ export function describeFlips(flipped: readonly Verdict[], config: Config): stri
     const more = others === 0 ? "" : ` (+${formatQuantity(others, "VIP")})`;
     return first === undefined ? title : `${title}: ${describeVerdict(first)}${more}`;
   }).join("; ");
+}
+
+/** `frankfurt sees web/eu-west/ipv4 down: timeout`; the first of several, with their count. */
+export function describeTurned(turned: readonly TurnedVote[], verdicts: ReadonlyMap<VipId, Verdict>): string {
+  const [first] = turned;
+  if (first === undefined) return "";
+  const vote = verdicts.get(first.vip)?.votes.find(({ vantage }) => vantage === first.vantage);
+  const side = vote === undefined ? null : sideOf(vote);
+  const why = side === "down" && vote?.error ? `: ${vote.error.class}` : "";
+  const seen = side === null ? "has no vote on" : "sees";
+  const others = turned.length - 1;
+  const more = others === 0 ? "" : ` (+${formatQuantity(others, "vote")})`;
+  return `${first.vantage} ${seen} ${first.vip}${side === null ? "" : ` ${side}`}${why}${more}`;
 }
 
 function describeVerdict({ vip, up, basis, reason, votes }: Verdict): string {

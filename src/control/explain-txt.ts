@@ -4,7 +4,7 @@ import type { Config, VipId } from "../config/config.ts";
 import { formatLocation } from "../steering/explain.ts";
 import { formatCounterfactual } from "../steering/format-trace.ts";
 import type { Trace, TraceNode } from "../steering/trace.ts";
-import { formatPercent, formatVerdict } from "../steering/words.ts";
+import { formatNearby, formatPercent, formatVerdict } from "../steering/words.ts";
 import { addressOf, type IpAddress } from "../wire/address.ts";
 import { readMessage } from "../wire/message.ts";
 import { formatName, parentOf } from "../wire/name.ts";
@@ -74,11 +74,13 @@ function linesOf(
   const share = plan.shares.find(({ vip }) => vip === picked)?.share ?? 0;
   const leaf = leafOf(trace, picked);
   const verdict = leaf?.facts.find((fact) => fact.kind === "verdict");
+  const nearby = leaf?.facts.find((fact) => fact.kind === "nearby");
   return [
     `${type} ${address}, ${member.id} in ${member.region}: ${formatPercent(share)} of answers`,
     ...(leaf === null ? [] : [`by ${leaf.path}`]),
     ...(sticky === null ? [] : [`bucket ${sticky.bucket} of ${sticky.buckets}`]),
     ...(verdict === undefined ? [] : [formatVerdict(verdict)]),
+    ...(nearby === undefined ? [] : [formatNearby(nearby)]),
     formatCounterfactual(counterfactual),
   ];
 }

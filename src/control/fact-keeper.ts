@@ -3,7 +3,7 @@
 import type { Check, Config, MemberId, PoolId, VipId } from "../config/config.ts";
 import type { Measurements } from "../health/averages.ts";
 import { Loads } from "../health/loads.ts";
-import { freshForMs, type VantageState } from "../health/matrix.ts";
+import { freshForMs, type TurnedVote, type VantageState } from "../health/matrix.ts";
 import type { Observation } from "../health/observations.ts";
 import { nextStepAt, takeOf } from "../health/ramp.ts";
 import type { Report } from "../health/report.ts";
@@ -33,6 +33,8 @@ export interface Shift {
   readonly flipped: readonly Verdict[];
   /** Those that are up or down as before, and otherwise different. */
   readonly revised: readonly Verdict[];
+  /** Votes that are others than before, on VIPs of pools with `perVantage`. */
+  readonly turned: readonly TurnedVote[];
 }
 
 /** The round-trip times in force. */
@@ -49,6 +51,7 @@ export const NO_SHIFT: Shift = {
   rankings: false,
   flipped: [],
   revised: [],
+  turned: [],
 };
 
 /** Two shifts as one. */
@@ -59,12 +62,14 @@ export function joinShifts(a: Shift, b: Shift): Shift {
     rankings: a.rankings || b.rankings,
     flipped: [...a.flipped, ...b.flipped],
     revised: [...a.revised, ...b.revised],
+    turned: [...a.turned, ...b.turned],
   };
 }
 
 /** Whether a shift can change any plan. */
 export function isNothing(shift: Shift): boolean {
-  return shift.vips.size === 0 && shift.choices.size === 0 && !shift.rankings;
+  const { vips, choices, rankings, turned } = shift;
+  return vips.size === 0 && choices.size === 0 && !rankings && turned.length === 0;
 }
 
 /** All that changes by itself on this node. It has no clock of its own: time is what `tick` was last told. */
@@ -132,34 +137,27 @@ export class FactKeeper {
   }
 
   report(reports: readonly Report[]): Shift {
-    const flipped: Verdict[] = [];
-    const revised: Verdict[] = [];
+    const changes: Changes[] = [];
     for (const report of reports) {
-      const changes = this.#tracker.report(report);
+      changes.push(this.#tracker.report(report));
       this.#rtts.report(report);
       this.#takeLoad(report);
-      flipped.push(...changes.flipped);
-      revised.push(...changes.revised);
     }
-    return this.#shiftBy({ flipped, revised });
+    return this.#shiftBy(joinChanges(changes));
   }
 
   /** Takes what others have counted in real traffic. */
   signal(signals: readonly KnownSignal[], nowMs: number): Shift {
-    const flipped: Verdict[] = [];
-    const revised: Verdict[] = [];
+    const changes: Changes[] = [];
     for (const { source, member, vips, rules, errors, load } of signals) {
       const freshUntilMs = nowMs + signalFreshForMs(rules);
       if (load !== null) this.#loads.report({ member, source, load, atMs: nowMs, freshUntilMs });
       for (const vip of errors === null ? [] : vips) {
         const report = errors && this.#counts.add(source, vip, errors, rules, nowMs);
-        if (!report) continue;
-        const changes = this.#tracker.report(report);
-        flipped.push(...changes.flipped);
-        revised.push(...changes.revised);
+        if (report) changes.push(this.#tracker.report(report));
       }
     }
-    return this.#shiftBy({ flipped, revised });
+    return this.#shiftBy(joinChanges(changes));
   }
 
   /** Takes what an operator has observed; rankings follow within ten seconds. */
@@ -287,10 +285,10 @@ export class FactKeeper {
     return member === undefined ? [] : vipsOf(member).map((vip) => vip.id);
   }
 
-  #shiftBy({ flipped, revised }: Changes): Shift {
+  #shiftBy({ flipped, revised, turned }: Changes): Shift {
     const changed = [...flipped, ...revised];
     for (const verdict of changed) this.#follow(verdict);
-    return { ...NO_SHIFT, vips: new Set(changed.map(({ vip }) => vip)), flipped, revised };
+    return { ...NO_SHIFT, vips: new Set(changed.map(({ vip }) => vip)), flipped, revised, turned };
   }
 
   #follow(verdict: Verdict): void {
@@ -316,6 +314,14 @@ export class FactKeeper {
     this.#recovering.delete(vip);
     this.#ramps.delete(vip);
   }
+}
+
+function joinChanges(changes: readonly Changes[]): Changes {
+  return {
+    flipped: changes.flatMap(({ flipped }) => flipped),
+    revised: changes.flatMap(({ revised }) => revised),
+    turned: changes.flatMap(({ turned }) => turned),
+  };
 }
 
 /** The slow start of each VIP's check. */

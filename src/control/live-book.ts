@@ -1,7 +1,6 @@
 /** The book in force: keeps its plans in step with the facts, and puts another in its place. */
 
 import { type BookDirectory, type ClassPlans, compileInSteps } from "../book/compile.ts";
-import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
 import { LastGood } from "../steering/last-good.ts";
 import { release } from "../wire/sink.ts";
@@ -26,12 +25,8 @@ export interface LiveBookOptions {
   readonly keeper: FactKeeper;
   readonly publisher: Publisher;
   readonly nowMs: () => number;
-  /** Told of verdicts that flipped and what that moved, and of those revised, after dns has been told. */
-  readonly onVerdicts: (
-    flipped: readonly Verdict[],
-    revised: readonly Verdict[],
-    replanned: readonly Replanned[],
-  ) => void;
+  /** Told of verdicts and votes that have changed, and of what that moved, after dns has been told. */
+  readonly onVerdicts: (shift: Shift, replanned: readonly Replanned[]) => void;
 }
 
 /** Shifts come in; plans go out, all of one turn of the event loop together. */
@@ -75,8 +70,8 @@ export class LiveBook {
       publisher.patch(patchesFor(directory, replanned));
     }
     if (this.#late !== null) this.#late = joinShifts(this.#late, shift);
-    const { flipped, revised } = shift;
-    if (flipped.length + revised.length > 0) onVerdicts(flipped, revised, replanned);
+    const { flipped, revised, turned } = shift;
+    if (flipped.length + revised.length + turned.length > 0) onVerdicts(shift, replanned);
     return replanned;
   }
 

@@ -14,7 +14,7 @@ import { capacities, type PoolCapacity } from "./capacity.ts";
 import { type Challenge, challengesFor, live } from "./challenge.ts";
 import { type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
 import { Clerk } from "./clerk.ts";
-import { describeFlips } from "./describe-flips.ts";
+import { describeFlips, describeTurned } from "./describe-flips.ts";
 import type {
   ClientRtt,
   ConnectedVantage,
@@ -140,7 +140,7 @@ export class NodeDesk implements Desk {
       keeper: this.#keeper,
       publisher,
       nowMs,
-      onVerdicts: (flipped, revised, replanned) => this.#onVerdicts(flipped, revised, replanned),
+      onVerdicts: (shift, replanned) => this.#onVerdicts(shift, replanned),
     });
     this.#door = new Door({
       store: this.#store,
@@ -411,15 +411,13 @@ export class NodeDesk implements Desk {
   }
 
   /** In one line: who was judged, by whom, why, and what moved. What a restart must not forget is stored. */
-  #onVerdicts(
-    flipped: readonly Verdict[],
-    revised: readonly Verdict[],
-    replanned: readonly Replanned[],
-  ): void {
+  #onVerdicts({ flipped, revised, turned }: Shift, replanned: readonly Replanned[]): void {
     const { config } = this.snapshot();
+    const moved = describeMoved(replanned, config);
     if (flipped.length > 0) {
-      const flips = describeFlips(flipped, config);
-      this.#options.log.warn(`${flips}; moved: ${describeMoved(replanned, config) ?? "nothing"}`);
+      this.#options.log.warn(`${describeFlips(flipped, config)}; moved: ${moved ?? "nothing"}`);
+    } else if (turned.length > 0 && moved !== null) {
+      this.#options.log.warn(`${describeTurned(turned, this.#keeper.judged())}; moved: ${moved}`);
     }
     this.#arm();
     this.#recorder.judged([...flipped, ...revised], this.nowMs());

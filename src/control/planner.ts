@@ -3,13 +3,13 @@
 import type { BookContent, BookDirectory, ClassPlans } from "../book/compile.ts";
 import { PatchWriter } from "../book/patch.ts";
 import { PREFIX_BITS } from "../book/pick.ts";
-import type { Config, RegionId, Service, VipId } from "../config/config.ts";
+import type { Config, RegionId, Service, VantageId, VipId } from "../config/config.ts";
 import type { Atlas } from "../geo/atlas.ts";
 import { type ClassTrie, compileClasses, NO_BITS } from "../geo/trie.ts";
 import { vipsOf } from "../health/tracked.ts";
 import type { Checked, Problem } from "../problem.ts";
 import type { Facts } from "../steering/facts.ts";
-import type { LocalPolicy } from "../steering/local.ts";
+import { type LocalPolicy, leavesOf } from "../steering/local.ts";
 import { bucketCount } from "../steering/maglev.ts";
 import { type Partition, Partitions, TooManyClasses } from "../steering/partition.ts";
 import { type Plan, planFor, type Share } from "../steering/plan.ts";
@@ -193,6 +193,8 @@ class Split {
   readonly cohorts: readonly Cohort[];
   readonly #tries: ReadonlyMap<Partition, ClassTrie | null>;
   readonly #byVip = new Map<VipId, CohortClass[]>();
+  /** By VIP and vantage, the classes for whose clients the vantage speaks about the VIP. */
+  readonly #byVote = new Map<VipId, Map<VantageId, CohortClass[]>>();
   readonly #byChoice = new Map<string, CohortClass[]>();
   readonly #byRanking: CohortClass[] = [];
   readonly #byService = new Map<Service, Cohort>();
@@ -237,8 +239,10 @@ class Split {
       yield;
     }
     const split = new Split(cohorts, tries);
+    const perVantage = config.pools.values().some((pool) => pool.perVantage);
     for (const cohort of cohorts) {
       split.#fileCohort(cohort, config);
+      if (perVantage) split.#fileVotes(cohort);
       yield;
     }
     return { value: split, problems };
@@ -264,6 +268,7 @@ class Split {
     };
     if (shift.rankings) touch(this.#byRanking);
     for (const vip of shift.vips) touch(this.#byVip.get(vip) ?? []);
+    for (const { vip, vantage } of shift.turned) touch(this.#byVote.get(vip)?.get(vantage) ?? []);
     for (const choice of shift.choices) touch(this.#byChoice.get(choice) ?? []);
     return touched;
   }
@@ -280,6 +285,18 @@ class Split {
         for (const vip of vipsOf(member)) file(this.#byVip, vip.id, entry);
       for (const choice of choices) file(this.#byChoice, choice, entry);
       if (rankings) this.#byRanking.push(entry);
+    }
+  }
+
+  #fileVotes(cohort: Cohort): void {
+    for (const [classNumber, local] of cohort.locals.entries()) {
+      for (const { member, nearby } of leavesOf(local).values()) {
+        for (const { id } of nearby.length === 0 ? [] : vipsOf(member)) {
+          const byVantage = this.#byVote.get(id) ?? new Map<VantageId, CohortClass[]>();
+          this.#byVote.set(id, byVantage);
+          for (const vantage of nearby) file(byVantage, vantage, { cohort, classNumber });
+        }
+      }
     }
   }
 }

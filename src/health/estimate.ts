@@ -1,6 +1,7 @@
 /** What round-trip time clients would see to a region, judged by what vantages near them see. */
 
 import type { Measured } from "./average.ts";
+import { heardOf } from "./nearby.ts";
 
 /** A vantage's round-trip time to a region, and how far the vantage is from the clients. */
 export interface Measurement {
@@ -16,31 +17,20 @@ export type Estimate =
 /** Light in fibre needs 1 ms for 100 km and back. */
 const KM_PER_MS = 100;
 
-/** How many vantages are heard at most. */
-const VANTAGES_MAX = 3;
-
-/** A vantage this much farther than the nearest is not heard: its detour would drown what the nearest measured. */
-const COMPARABLE_KM = 500;
-
-/** A vantage may stand this much farther from the clients than the region and still speak of it: the same city. */
-const DETOUR_KM = 100;
-
 /**
  * The estimate for clients at a known place, `regionKm` from the region.
  *
- * 1. Heard are the measurements by vantages that are no farther from the clients than the region is. The path by a
- *    vantage beyond it is a detour that says nothing: clients in Sydney must not find Tokyo nearer than Sydney because
- *    the only vantage is in Tokyo.
- * 2. Of those, the nearest three, without any that is more than 500 km farther than the nearest of them.
- * 3. The estimate is the median of their round-trip times, each with the way from the clients to the vantage added.
- * 4. Where none is heard, it is the distance to the region.
+ * 1. Heard are the measurements by vantages that speak for the clients (`nearby.ts`), of those that have measured any.
+ * 2. The estimate is the median of their round-trip times, each with the way from the clients to the vantage added.
+ * 3. Where none is heard, it is the distance to the region.
  */
 export function estimateFrom(regionKm: number, measurements: readonly Measurement[]): Estimate {
-  const heard = measurements.filter(({ km }) => km <= regionKm + DETOUR_KM).sort((a, b) => a.km - b.km);
-  const reachKm = (heard[0]?.km ?? 0) + COMPARABLE_KM;
-  const comparable = heard.slice(0, VANTAGES_MAX).filter(({ km }) => km <= reachKm);
-  if (comparable.length === 0) return { rttMs: regionKm / KM_PER_MS, source: "distance" };
-  const seen = comparable.map(({ km, measured }) => ({
+  const heard = heardOf(
+    regionKm,
+    measurements.toSorted((a, b) => a.km - b.km),
+  );
+  if (heard.length === 0) return { rttMs: regionKm / KM_PER_MS, source: "distance" };
+  const seen = heard.map(({ km, measured }) => ({
     ...measured,
     rttMs: measured.rttMs + km / KM_PER_MS,
   }));

@@ -7,7 +7,13 @@ import { afterProbe, type Standing, UNKNOWN } from "./opinion.ts";
 import type { Tally } from "./quorum.ts";
 import type { Report } from "./report.ts";
 import { isSource } from "./signals.ts";
-import type { Opinion, Vote } from "./verdict.ts";
+import { type Opinion, sideOf, type Vote } from "./verdict.ts";
+
+/** A vote that is another one than before. */
+export interface TurnedVote {
+  readonly vip: VipId;
+  readonly vantage: VantageId;
+}
 
 /** A vantage as the API and the metrics show it. */
 export interface VantageState {
@@ -56,10 +62,10 @@ export class Matrix {
   }
 
   /**
-   * Takes a report and names the VIPs to judge again. Returns null for a report that does not count: of a VIP or
-   * vantage that is not here, or not newer than the last one of this vantage on this VIP.
+   * Takes a report and returns the votes that have turned, whose VIPs are to be judged again. Returns null for a report
+   * that does not count: of a VIP or vantage that is not here, or not newer than the last one of this vantage on this VIP.
    */
-  take(report: Report, nowMs: number): readonly VipId[] | null {
+  take(report: Report, nowMs: number): readonly TurnedVote[] | null {
     const cell = this.#cellFor(report.vip, report.vantage);
     if (cell === null || (cell.reportedAtMs !== null && report.atMs <= cell.reportedAtMs)) return null;
     const before = lasting(cell, report.atMs);
@@ -72,15 +78,15 @@ export class Matrix {
     return this.#change(cell, standing, nowMs <= staleAfter(cell, report.atMs));
   }
 
-  /** Takes the vote from cells whose last report is too old, and names the VIPs to judge again. */
-  expire(nowMs: number): ReadonlySet<VipId> {
-    const changed = new Set<VipId>();
+  /** Takes the vote from cells whose last report is too old, and returns the votes that have turned by that. */
+  expire(nowMs: number): readonly TurnedVote[] {
+    const turned: TurnedVote[] = [];
     for (const cell of this.#staleness.take(nowMs)) {
       cell.filed = false;
       const stale = cell.reportedAtMs === null || nowMs > staleAfter(cell, cell.reportedAtMs);
-      for (const vip of this.#change(cell, cell.standing, !stale)) changed.add(vip);
+      turned.push(...this.#change(cell, cell.standing, !stale));
     }
-    return changed;
+    return turned;
   }
 
   /** The votes that count on a VIP, and what isolated vantages say of it. */
@@ -88,9 +94,8 @@ export class Matrix {
     const votes = { up: 0, down: 0 };
     const isolated = { up: 0, down: 0 };
     for (const cell of this.#rows.get(vip)?.cells.values() ?? []) {
-      if (!isKnown(cell)) continue;
-      const side = cell.column.isolated ? isolated : votes;
-      side[cell.standing.opinion === "unhealthy" ? "down" : "up"] += 1;
+      const says = saysOf(cell);
+      if (says !== null) (cell.column.isolated ? isolated : votes)[says] += 1;
     }
     return { ...votes, isolated };
   }
@@ -156,8 +161,8 @@ export class Matrix {
     return cell;
   }
 
-  /** Changes a cell, and names the VIPs whose counting votes may have changed by that. */
-  #change(cell: Cell, standing: Standing, fresh: boolean): readonly VipId[] {
+  /** Changes a cell, and returns the votes that turn by that, those of vantages that are isolated now or no more among them. */
+  #change(cell: Cell, standing: Standing, fresh: boolean): readonly TurnedVote[] {
     if (fresh && !cell.filed && cell.reportedAtMs !== null) {
       cell.filed = true;
       this.#staleness.add(cell, staleAfter(cell, cell.reportedAtMs));
@@ -166,28 +171,30 @@ export class Matrix {
       cell.standing = standing;
       return [];
     }
-    const { row } = cell;
+    const { row, column } = cell;
+    const before = saysOf(cell);
     for (const other of row.cells.values()) count(other, -1);
     cell.standing = standing;
     cell.fresh = fresh;
     row.contradictsUnhealthy = contradictsUnhealthy(opinionsOf(row));
     for (const other of row.cells.values()) count(other, 1);
-    return [row.vip, ...this.#isolate(row)];
+    const own = saysOf(cell) === before ? [] : [{ vip: row.vip, vantage: column.vantage }];
+    return [...own, ...this.#isolate(row)];
   }
 
-  /** Works out anew who is isolated among those whose counts have changed, and names the VIPs they speak of. */
-  #isolate(row: Row): readonly VipId[] {
-    const changed: VipId[] = [];
+  /** Works out anew who is isolated among those whose counts have changed, and returns their votes. */
+  #isolate(row: Row): readonly TurnedVote[] {
+    const turned: TurnedVote[] = [];
     for (const { column } of row.cells.values()) {
       const isolated = isIsolated(column);
       if (isolated === column.isolated) continue;
       column.isolated = isolated;
       for (const { vip, cells } of this.#rows.values()) {
         const cell = cells.get(column.vantage);
-        if (cell !== undefined && isKnown(cell)) changed.push(vip);
+        if (cell !== undefined && isKnown(cell)) turned.push({ vip, vantage: column.vantage });
       }
     }
-    return changed;
+    return turned;
   }
 }
 
@@ -255,6 +262,11 @@ function lasting(cell: Cell, atMs: number): Standing {
 
 function isKnown(cell: Cell): boolean {
   return cell.fresh && cell.standing.opinion !== "unknown";
+}
+
+/** What a cell says, whether or not its vantage is isolated; null: nothing. */
+function saysOf(cell: Cell): "up" | "down" | null {
+  return sideOf({ counts: isKnown(cell), opinion: cell.standing.opinion });
 }
 
 function hasVote(cell: Cell): boolean {

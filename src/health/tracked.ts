@@ -14,6 +14,8 @@ export interface TrackedVip {
   readonly check: Check | null;
   /** How long signals on it count; null: its pool takes none. */
   readonly signalsFreshMs: number | null;
+  /** Whether single votes on it matter to answers (`perVantage`). */
+  readonly perVantage: boolean;
 }
 
 /** Every VIP of a config, in its order. */
@@ -25,7 +27,8 @@ export function trackedVips(config: Config): readonly TrackedVip[] {
     for (const member of pool.members) {
       for (const vip of vipsOf(member)) {
         const address = `${vip.address.text} ${vip.port ?? ""}`;
-        tracked.push({ vip: vip.id, address, judgedBy: vip.judgedBy, check, signalsFreshMs });
+        const { id, judgedBy } = vip;
+        tracked.push({ vip: id, address, judgedBy, check, signalsFreshMs, perVantage: pool.perVantage });
       }
     }
   }

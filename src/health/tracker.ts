@@ -2,11 +2,11 @@
 
 import type { Check, VantageId, VipId } from "../config/config.ts";
 import { holdOf, isSameHold } from "./failback.ts";
-import { Matrix, type VantageState } from "./matrix.ts";
+import { Matrix, type TurnedVote, type VantageState } from "./matrix.ts";
 import type { Report } from "./report.ts";
 import { assumedUp, comeBack, judgeBy, nextRuling, type Ruling, reasonOf } from "./ruling.ts";
 import type { TrackedVip } from "./tracked.ts";
-import type { Verdict } from "./verdict.ts";
+import { sideOf, type Verdict } from "./verdict.ts";
 
 /** What a call changed. A verdict that only got another reason or other votes is in neither list. */
 export interface Changes {
@@ -14,6 +14,8 @@ export interface Changes {
   readonly flipped: readonly Verdict[];
   /** Verdicts as up or down as before, whose `basis`, `recovering` or `hold` changed. */
   readonly revised: readonly Verdict[];
+  /** Votes that are others than before, on VIPs to which single votes matter (`perVantage`), whatever came of the verdict. */
+  readonly turned: readonly TurnedVote[];
 }
 
 /**
@@ -71,7 +73,9 @@ export class Tracker {
       this.#rule(judged, this.#nowMs);
       this.#overtaken.add(judged);
     }
-    return changesBetween(verdictsBefore, this.verdicts());
+    const { flipped, revised } = changesBetween(verdictsBefore, this.verdicts());
+    const perVantage = vips.filter((tracked) => tracked.perVantage).map(({ vip }) => vip);
+    return { flipped, revised, turned: turnedBetween(verdictsBefore, this.verdicts(), perVantage) };
   }
 
   /**
@@ -101,11 +105,12 @@ export class Tracker {
 
   /** Takes one report. */
   report(report: Report): Changes {
-    const affected = this.#matrix.take(report, this.#nowMs);
+    const turned = this.#matrix.take(report, this.#nowMs);
     const judged = this.#judged.get(report.vip);
-    if (affected === null || judged === undefined) return NO_CHANGES;
+    if (turned === null || judged === undefined) return NO_CHANGES;
     this.#overtaken.add(judged);
-    return affected.length === 0 ? NO_CHANGES : this.#judge(affected, Math.max(report.atMs, this.#nowMs));
+    if (turned.length === 0) return NO_CHANGES;
+    return this.#judge(vipsIn(turned), turned, Math.max(report.atMs, this.#nowMs));
   }
 
   /** Brings up those of these VIPs that are held down, with those that share their verdict. Nothing else changes. */
@@ -120,7 +125,7 @@ export class Tracker {
       this.#overtaken.add(judged);
       flipped.push(...this.#verdictsOf(judged));
     }
-    return { flipped, revised: [] };
+    return { ...NO_CHANGES, flipped };
   }
 
   /** When the next hold ends, after the last tick; null: none does by itself. */
@@ -137,9 +142,10 @@ export class Tracker {
   /** Moves time: votes go stale, slow starts and holds end. Made to be called about once a second. */
   tick(nowMs: number): Changes {
     this.#nowMs = Math.max(this.#nowMs, nowMs);
-    const affected = new Set(this.#matrix.expire(this.#nowMs));
+    const turned = this.#matrix.expire(this.#nowMs);
+    const affected = vipsIn(turned);
     for (const { leader } of this.#waiting) affected.add(leader);
-    return affected.size === 0 ? NO_CHANGES : this.#judge(affected, this.#nowMs);
+    return affected.size === 0 ? NO_CHANGES : this.#judge(affected, turned, this.#nowMs);
   }
 
   /** The verdicts on all VIPs as they are now. The map is never changed afterwards. */
@@ -159,7 +165,7 @@ export class Tracker {
     return this.#matrix.vantageStates();
   }
 
-  #judge(vips: Iterable<VipId>, nowMs: number): Changes {
+  #judge(vips: ReadonlySet<VipId>, turned: readonly TurnedVote[], nowMs: number): Changes {
     const flipped: Verdict[] = [];
     const revised: Verdict[] = [];
     for (const vip of vips) {
@@ -171,7 +177,13 @@ export class Tracker {
       if (judged.ruling === before) continue;
       (judged.ruling.up === before.up ? revised : flipped).push(...this.#verdictsOf(judged));
     }
-    return { flipped, revised };
+    return { flipped, revised, turned: turned.flatMap((vote) => this.#mattering(vote)) };
+  }
+
+  /** The vote on each of the VIPs that it speaks for, if single votes matter to it. */
+  #mattering({ vip, vantage }: TurnedVote): readonly TurnedVote[] {
+    const speaksFor = this.#judged.get(vip)?.vips ?? [];
+    return speaksFor.filter(({ perVantage }) => perVantage).map((tracked) => ({ vip: tracked.vip, vantage }));
   }
 
   #rule(judged: Judged, nowMs: number): void {
@@ -194,7 +206,11 @@ export class Tracker {
   }
 }
 
-const NO_CHANGES: Changes = { flipped: [], revised: [] };
+const NO_CHANGES: Changes = { flipped: [], revised: [], turned: [] };
+
+function vipsIn(votes: readonly TurnedVote[]): Set<VipId> {
+  return new Set(votes.map(({ vip }) => vip));
+}
 
 /** The VIPs that share one verdict: the one that is probed, and those judged by it. */
 interface Judged {
@@ -237,7 +253,24 @@ function addressIn(judged: ReadonlyMap<VipId, Judged>, vip: VipId): string | nul
   return judged.get(vip)?.vips.find((tracked) => tracked.vip === vip)?.address ?? null;
 }
 
-function changesBetween(before: ReadonlyMap<VipId, Verdict>, after: ReadonlyMap<VipId, Verdict>): Changes {
+function turnedBetween(
+  before: ReadonlyMap<VipId, Verdict>,
+  after: ReadonlyMap<VipId, Verdict>,
+  vips: readonly VipId[],
+): readonly TurnedVote[] {
+  return vips.flatMap((vip) => {
+    const earlier = new Map(before.get(vip)?.votes.map((vote) => [vote.vantage, sideOf(vote)]));
+    const votes = after.get(vip)?.votes ?? [];
+    return votes
+      .filter((vote) => (earlier.get(vote.vantage) ?? null) !== sideOf(vote))
+      .map(({ vantage }) => ({ vip, vantage }));
+  });
+}
+
+function changesBetween(
+  before: ReadonlyMap<VipId, Verdict>,
+  after: ReadonlyMap<VipId, Verdict>,
+): Pick<Changes, "flipped" | "revised"> {
   const flipped: Verdict[] = [];
   const revised: Verdict[] = [];
   for (const [vip, verdict] of after) {

@@ -50,6 +50,12 @@ export interface Verdict {
   readonly hold: Hold | null;
 }
 
+/** What a vote says of the VIP; null: it does not count. */
+export function sideOf({ counts, opinion }: Pick<Vote, "counts" | "opinion">): "up" | "down" | null {
+  if (!counts) return null;
+  return opinion === "unhealthy" ? "down" : "up";
+}
+
 /**
  * The vantages whose vote counts and who see the VIP otherwise than its verdict, in their order. One that has seen it
  * fail, but not `fall` times, contradicts nobody.

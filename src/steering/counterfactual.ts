@@ -1,10 +1,11 @@
 /** The smallest change of the facts that would give a client another answer. */
 
-import type { Config, Member, MemberId, RegionId, Service, Vip, VipId } from "../config/config.ts";
+import type { Config, Member, MemberId, RegionId, Service, VantageId, VipId } from "../config/config.ts";
+import { isDownNearby, votesNearby } from "../health/nearby.ts";
 import { overtakenAtMs, overtakesAtMs } from "../health/rtt.ts";
 import { choiceOf, takeOf } from "./evaluate.ts";
 import type { Facts } from "./facts.ts";
-import { childrenIn, type LocalFastest, type LocalPolicy, localPool, membersOf } from "./local.ts";
+import { childrenIn, type LocalFastest, type LocalPolicy, leavesOf, localPool, membersOf } from "./local.ts";
 import { type Plan, planFor } from "./plan.ts";
 import { poolOf } from "./references.ts";
 import { type Supposition, suppose } from "./suppose.ts";
@@ -51,6 +52,7 @@ export function counterfactual(
   workMax: number = WORK_MAX,
 ): Counterfactual {
   const trees = [local, ...fallbackOf(service, config)];
+  const leaves = leavesOf(local);
   const members = [...new Set(trees.flatMap((tree) => [...membersOf(tree)]))];
   const known = factsOn(members, facts);
   const planWith = (changes: readonly Supposition[]): Plan =>
@@ -58,7 +60,7 @@ export function counterfactual(
   const before = planWith([]);
   const now = vipsFor(before);
   const candidates = [
-    ...members.flatMap((member) => memberChanges(member, family, known)),
+    ...members.flatMap((member) => memberChanges(member, leaves.get(member)?.nearby ?? [], family, known)),
     ...trees.flatMap((tree) => nodeChanges(tree, service.label, known)),
   ];
   let left = Math.floor(workMax / (members.length + 1));
@@ -120,22 +122,29 @@ function factsOn(members: readonly Member[], facts: Facts): Facts {
   };
 }
 
-function memberChanges(member: Member, family: 4 | 6, facts: Facts): readonly Supposition[] {
+function memberChanges(
+  member: Member,
+  nearby: readonly VantageId[],
+  family: 4 | 6,
+  facts: Facts,
+): readonly Supposition[] {
   const { id, ipv4, ipv6 } = member;
   const vip = family === 4 ? ipv4 : ipv6;
   if (vip === null) return [];
   const drained = facts.drained.has(id);
   const weight = facts.memberWeights.get(id) ?? member.weight;
-  const changes: Supposition[] = [{ kind: "verdict", vip: vip.id, up: !isUp(vip, facts) }];
+  const verdict = facts.verdicts.get(vip.id) ?? facts.verdicts.get(vip.judgedBy) ?? null;
+  const changes: Supposition[] = [];
+  // What is down for these clients alone can become up for them, or down for all.
+  const isUpForAll = verdict?.up ?? true;
+  if (!isUpForAll || isDownNearby(votesNearby(verdict, nearby)))
+    changes.push({ kind: "verdict", vip: vip.id, up: true });
+  if (isUpForAll) changes.push({ kind: "verdict", vip: vip.id, up: false });
   // To drain what weighs nothing changes nothing.
   if (drained || weight > 0) changes.push({ kind: "drained", member: id, drained: !drained });
   if (weight === 0) changes.push({ kind: "member weight", member: id, weight: 1 });
   if (takeOf(vip, facts) < 1) changes.push({ kind: "take", vip: vip.id, take: 1 });
   return changes;
-}
-
-function isUp(vip: Vip, { verdicts }: Facts): boolean {
-  return (verdicts.get(vip.id) ?? verdicts.get(vip.judgedBy))?.up ?? true;
 }
 
 /** The changes that are no member's, each once. */

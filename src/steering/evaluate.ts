@@ -1,6 +1,7 @@
 /** Weighs a local policy against the facts: which parts are up, and what share of the answers each gets. */
 
 import type { Member, Vip } from "../config/config.ts";
+import { isDownNearby, type VotesNearby, votesNearby } from "../health/nearby.ts";
 import type { RankedRegion } from "../health/rtt.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Facts } from "./facts.ts";
@@ -26,6 +27,8 @@ export interface Terms {
   readonly reserves: boolean;
   /** Whether every VIP counts as up, whatever its verdict. */
   readonly asIfUp: boolean;
+  /** Whether verdicts alone count, whatever vantages near the clients see (`perVantage`). */
+  readonly byQuorum: boolean;
 }
 
 /**
@@ -63,6 +66,8 @@ export interface MemberEvaluation {
   readonly vip: Vip | null;
   /** null: nobody has judged the VIP, so it counts as up. */
   readonly verdict: Verdict | null;
+  /** How vantages near the clients see a VIP that is up; null: they have no say. */
+  readonly nearby: VotesNearby | null;
   readonly up: boolean;
   /** Its weight after overrides and drain. */
   readonly weight: number;
@@ -125,15 +130,35 @@ function evaluateMember(node: LocalMember, terms: Terms): MemberEvaluation {
   const weight = facts.drained.has(member.id) ? 0 : undrained;
   const vip = terms.family === 4 ? member.ipv4 : member.ipv6;
   if (vip === null) {
-    const none = { eligible: false, take: 0, standing: 0, verdict: null, up: false };
+    const none = { eligible: false, take: 0, standing: 0, verdict: null, nearby: null, up: false };
     return { kind: "member", node, ...none, vip, weight, undrained };
   }
   const verdict = facts.verdicts.get(vip.id) ?? facts.verdicts.get(vip.judgedBy) ?? null;
-  const up = verdict === null || verdict.up || terms.asIfUp || (terms.reserves && isSpare(verdict));
+  const nearby = terms.asIfUp || terms.byQuorum ? null : votesNearby(verdict, node.nearby);
+  const isUp = verdict === null || verdict.up || terms.asIfUp || (terms.reserves && isSpare(verdict));
+  const up = isUp && !isDownNearby(nearby);
   const isUsed = up && (weight > 0 || terms.reserves);
   const take = isUsed ? takeOf(vip, facts) : 0;
   const standing = isUsed ? rampOf(vip, facts) : 0;
-  return { kind: "member", node, eligible: true, take, standing, vip, verdict, up, weight, undrained };
+  return {
+    kind: "member",
+    node,
+    eligible: true,
+    take,
+    standing,
+    vip,
+    verdict,
+    nearby,
+    up,
+    weight,
+    undrained,
+  };
+}
+
+/** Whether anything in it is down for these clients alone. */
+export function hasDownNearby(evaluation: Evaluation): boolean {
+  if (evaluation.kind === "member") return isDownNearby(evaluation.nearby);
+  return evaluation.children.some((child) => hasDownNearby(child.evaluation));
 }
 
 /** Healthy, and held down for a time: that is better than nothing. One that waits for an operator may do harm. */

@@ -5,7 +5,7 @@ import { formatCount } from "../config/units.ts";
 import type { Counterfactual } from "./counterfactual.ts";
 import type { Supposition } from "./suppose.ts";
 import type { Margin, Trace, TraceFact, TraceNode, TraceStage } from "./trace.ts";
-import { formatPercent, formatVerdict } from "./words.ts";
+import { formatNearby, formatPercent, formatVerdict } from "./words.ts";
 
 /** The stages that were tried, each as an indented tree, then the plan. */
 export function formatTrace(trace: Trace): readonly string[] {
@@ -16,8 +16,9 @@ function formatStage(stage: TraceStage): readonly string[] {
   return [`${stageTitle(stage)}:`, ...formatNode(stage.root, 1)];
 }
 
-function stageTitle({ subject, reserves, asIfUp }: TraceStage): string {
+function stageTitle({ subject, reserves, asIfUp, byQuorum }: TraceStage): string {
   const conditions = [
+    ...(byQuorum ? ["by the quorum alone"] : []),
     ...(reserves ? ["with what is drained, held down or weighs 0"] : []),
     ...(asIfUp ? ["as if all were up"] : []),
   ];
@@ -46,13 +47,15 @@ function weightOf({ weight }: TraceNode): readonly string[] {
 
 /** Whether a fact is the very reason that is given already. */
 function isSaidBy(why: string | null, fact: TraceFact): boolean {
-  return (fact.kind === "verdict" || fact.kind === "drained") && formatFact(fact) === why;
+  return ["verdict", "nearby", "drained"].includes(fact.kind) && formatFact(fact) === why;
 }
 
 function formatFact(fact: TraceFact): string {
   switch (fact.kind) {
     case "verdict":
       return formatVerdict(fact);
+    case "nearby":
+      return formatNearby(fact);
     case "take":
       return `takes ${formatPercent(fact.take)} of what it is offered`;
     case "load":

@@ -1,6 +1,6 @@
 /** A policy with the client's location resolved away: what is left to decide depends on facts alone. */
 
-import type { Member, Pool, RegionId } from "../config/config.ts";
+import type { Member, Pool, RegionId, VantageId } from "../config/config.ts";
 
 /**
  * What a policy comes to for one location. Built only by the functions below, which keep one normal form, so that
@@ -11,6 +11,7 @@ import type { Member, Pool, RegionId } from "../config/config.ts";
  *   3. An order inside an order is written out, unless either needs more than one alternative up (`minUp`).
  *   4. An order offers each alternative once, where it comes first.
  *   5. What is sticky has more than one member to choose among.
+ *   6. Vantages near the clients have a say only where there is more than one member: who can go nowhere else gets the one.
  */
 export type LocalPolicy = LocalMember | LocalPool | LocalWeighted | LocalFirst | LocalFastest | LocalSticky;
 
@@ -23,6 +24,8 @@ interface Traced {
 export interface LocalMember extends Traced {
   readonly kind: "member";
   readonly member: Member;
+  /** The vantages that speak for the clients about it (`health/nearby.ts`), in the order of the config; none: only the quorum does. */
+  readonly nearby: readonly VantageId[];
 }
 
 /** Members by their own weights. */
@@ -84,7 +87,7 @@ export interface RegionPart {
 export function localKey(local: LocalPolicy): string {
   switch (local.kind) {
     case "member":
-      return local.member.id;
+      return local.nearby.length === 0 ? local.member.id : `${local.member.id}@${local.nearby.join(",")}`;
     case "pool":
       return `pool${minUpKey(local)}(${local.members.map(localKey).join(" ")})`;
     case "weighted": {
@@ -102,7 +105,18 @@ export function localKey(local: LocalPolicy): string {
   }
 }
 
-/** The key without the cells that round-trip times are looked up for. */
+/** By rule 6. */
+export function withoutIdleVantages(local: LocalPolicy): LocalPolicy {
+  return hasVantages(local) && membersOf(local).size < 2 ? anywhere(local) : local;
+}
+
+function hasVantages(local: LocalPolicy): boolean {
+  if (local.kind === "member") return local.nearby.length > 0;
+  if (local.kind === "pool") return local.members.some(hasVantages);
+  return childrenIn(local).some(hasVantages);
+}
+
+/** The key without the cells that round-trip times are looked up for, and the vantages that are near. */
 export function keyAnywhere(local: LocalPolicy): string {
   return localKey(anywhere(local));
 }
@@ -110,8 +124,9 @@ export function keyAnywhere(local: LocalPolicy): string {
 function anywhere(local: LocalPolicy): LocalPolicy {
   switch (local.kind) {
     case "member":
+      return { ...local, nearby: NOBODY };
     case "pool":
-      return local;
+      return { ...local, members: local.members.map((member) => ({ ...member, nearby: NOBODY })) };
     case "weighted":
       return { ...local, choices: local.choices.map((choice) => ({ ...choice, use: anywhere(choice.use) })) };
     case "first":
@@ -159,15 +174,26 @@ function minUpKey({ minUp }: { readonly minUp: number }): string {
   return minUp === 0 ? "" : `[${minUp}]`;
 }
 
+/** Where no vantage speaks for the clients. */
+const NOBODY: readonly VantageId[] = [];
+
 /** The member itself. */
-export function localMember(member: Member, via: readonly string[]): LocalMember {
-  return { kind: "member", member, via };
+export function localMember(
+  member: Member,
+  via: readonly string[],
+  nearby: readonly VantageId[] = NOBODY,
+): LocalMember {
+  return { kind: "member", member, nearby, via };
 }
 
-/** The members of a pool. */
-export function localPool(pool: Pool, via: readonly string[]): LocalPolicy {
+/** The members of a pool, with the vantages that speak for the clients about a region. */
+export function localPool(
+  pool: Pool,
+  via: readonly string[],
+  nearbyOf: (region: RegionId) => readonly VantageId[] = () => NOBODY,
+): LocalPolicy {
   return poolWith(
-    pool.members.map((member) => localMember(member, [])),
+    pool.members.map((member) => localMember(member, [], nearbyOf(member.region))),
     pool.minUp,
     via,
   );
@@ -271,15 +297,20 @@ export function reachedVia(via: readonly string[], local: LocalPolicy): LocalPol
 
 /** Every member once, in the policy's order. */
 export function membersOf(local: LocalPolicy): ReadonlySet<Member> {
-  const members = new Set<Member>();
-  collectMembers(local, members);
-  return members;
+  return new Set(leavesOf(local).keys());
 }
 
-function collectMembers(local: LocalPolicy, members: Set<Member>): void {
-  if (local.kind === "member") members.add(local.member);
-  if (local.kind === "pool") for (const { member } of local.members) members.add(member);
-  for (const child of childrenIn(local)) collectMembers(child, members);
+/** The same with the vantages near the clients: at one location they are the same wherever the member stands. */
+export function leavesOf(local: LocalPolicy): ReadonlyMap<Member, LocalMember> {
+  const leaves = new Map<Member, LocalMember>();
+  collectLeaves(local, leaves);
+  return leaves;
+}
+
+function collectLeaves(local: LocalPolicy, leaves: Map<Member, LocalMember>): void {
+  if (local.kind === "member") leaves.set(local.member, local);
+  if (local.kind === "pool") for (const leaf of local.members) leaves.set(leaf.member, leaf);
+  for (const child of childrenIn(local)) collectLeaves(child, leaves);
 }
 
 /** Those of the regions, in their order, that the policy has members in. */

@@ -1,9 +1,10 @@
 /** Resolves a client's location out of a policy. */
 
-import type { Config, RegionId } from "../config/config.ts";
+import type { Config, Coordinates, Member, Pool, RegionId, VantageId } from "../config/config.ts";
 import type { Geo, GeoMatch, Nearest, Policy, Weighted } from "../config/policy.ts";
 import { distanceKm } from "../geo/distance.ts";
 import type { Location } from "../geo/location.ts";
+import { heardOf } from "../health/nearby.ts";
 import { cellOf } from "./cell.ts";
 import {
   keptTo,
@@ -17,6 +18,7 @@ import {
   localWeighted,
   reachedVia,
   regionsOf,
+  withoutIdleVantages,
 } from "./local.ts";
 import { memberOf, poolOf, regionOf } from "./references.ts";
 import { formatPercent } from "./words.ts";
@@ -29,14 +31,20 @@ import { formatPercent } from "./words.ts";
  *   nearest  -> its members region by region, the nearest region first, with those that are about as near
  *   latency  -> its members region by region, in an order that is left to the facts
  *   the rest -> itself
+ *
+ * Members of a pool with `perVantage` get the vantages that speak for the clients, if there is more than one to choose among.
  */
 export function localise(policy: Policy, location: Location, config: Config): LocalPolicy {
-  const here = (child: Policy): LocalPolicy => localise(child, location, config);
+  return withoutIdleVantages(localiseNode(policy, location, config));
+}
+
+function localiseNode(policy: Policy, location: Location, config: Config): LocalPolicy {
+  const here = (child: Policy): LocalPolicy => localiseNode(child, location, config);
   switch (policy.kind) {
     case "pool":
-      return localPool(poolOf(policy.pool, config), [`pool ${policy.pool}`]);
+      return poolAt(poolOf(policy.pool, config), location, config);
     case "member":
-      return localMember(memberOf(policy.member, config), []);
+      return memberAt(memberOf(policy.member, config), location, config);
     case "geo":
       return localFirst(matchesOf(policy, location, here), policy.minUp, [titleOf(policy)]);
     case "nearest":
@@ -58,6 +66,48 @@ export function localise(policy: Policy, location: Location, config: Config): Lo
     case "sticky":
       return localSticky(here(policy.of), policy.minUp, [titleOf(policy)]);
   }
+}
+
+function poolAt(pool: Pool, { coordinates }: Location, config: Config): LocalPolicy {
+  const via = [`pool ${pool.id}`];
+  if (!pool.perVantage || coordinates === null) return localPool(pool, via);
+  const nearestFirst = vantagesFrom(coordinates, config);
+  return localPool(pool, via, (region) => nearbyOf(region, coordinates, nearestFirst, config));
+}
+
+function memberAt(member: Member, { coordinates }: Location, config: Config): LocalPolicy {
+  if (!poolOf(member.pool, config).perVantage || coordinates === null) return localMember(member, []);
+  const nearestFirst = vantagesFrom(coordinates, config);
+  return localMember(member, [], nearbyOf(member.region, coordinates, nearestFirst, config));
+}
+
+/** A vantage as clients have it. */
+interface VantageAt {
+  readonly id: VantageId;
+  readonly km: number;
+  /** Its place in the config. */
+  readonly number: number;
+}
+
+function vantagesFrom(coordinates: Coordinates, { vantages }: Config): readonly VantageAt[] {
+  return Array.from(vantages.values(), ({ id, coordinates: at }, number) => ({
+    id,
+    km: distanceKm(coordinates, at),
+    number,
+  })).sort((a, b) => a.km - b.km);
+}
+
+/** In the order of the config, so that clients between two vantages are of one class, whichever is the nearer. */
+function nearbyOf(
+  region: RegionId,
+  coordinates: Coordinates,
+  nearestFirst: readonly VantageAt[],
+  config: Config,
+): readonly VantageId[] {
+  const regionKm = distanceKm(coordinates, regionOf(region, config).coordinates);
+  return heardOf(regionKm, nearestFirst)
+    .toSorted((a, b) => a.number - b.number)
+    .map(({ id }) => id);
 }
 
 /** The cases that match, most specific first, then the default; of a fence only the first of these. */
@@ -130,7 +180,7 @@ function matchText(match: GeoMatch): string {
  * nobody knows where the client is, one for each in the order of the config.
  */
 function nearestFirst(nearest: Nearest, location: Location, config: Config): readonly LocalPolicy[] {
-  const of = localise(nearest.of, location, config);
+  const of = localiseNode(nearest.of, location, config);
   const regions = regionsOf(of, config.regions.keys());
   const { coordinates } = location;
   if (coordinates === null) return regions.map((region) => reachedVia([region], keptTo([region], of)));

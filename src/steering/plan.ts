@@ -1,7 +1,7 @@
 /** A policy worked out for one class of clients. */
 
 import type { Config, Service, VipId } from "../config/config.ts";
-import { type Evaluation, evaluate } from "./evaluate.ts";
+import { type Evaluation, evaluate, hasDownNearby } from "./evaluate.ts";
 import type { Facts } from "./facts.ts";
 import { type LocalPolicy, localPool } from "./local.ts";
 import { poolOf } from "./references.ts";
@@ -38,6 +38,7 @@ export interface Attempt {
   readonly subject: "policy" | "fallback";
   readonly reserves: boolean;
   readonly asIfUp: boolean;
+  readonly byQuorum: boolean;
   readonly evaluation: Evaluation;
 }
 
@@ -47,7 +48,9 @@ export interface Attempt {
  *   1. A policy without any address of the family: NODATA. The other family may well have an answer.
  *   2. The policy, from members that are up, not drained, and weigh something.
  *   3. The policy, with reserves: members and choices that are drained, held down for a time, or weigh nothing.
- *   4. What the service's `whenDown` says.
+ *   4. Both again by verdicts alone, where vantages near the clients see down what the quorum sees up: what some of the
+ *      world's clients reach is better than a last resort.
+ *   5. What the service's `whenDown` says.
  */
 export function planFor(
   local: LocalPolicy,
@@ -58,17 +61,31 @@ export function planFor(
 ): Planned {
   const attempts: Attempt[] = [];
   /** Evaluates until something is up: in use first, then with reserves. */
-  const search = (subject: Attempt["subject"], tree: LocalPolicy, asIfUp: boolean): Evaluation | null => {
+  const search = (
+    subject: Attempt["subject"],
+    tree: LocalPolicy,
+    asIfUp: boolean,
+    byQuorum = false,
+  ): Evaluation | null => {
     for (const reserves of [false, true]) {
-      const evaluation = evaluate(tree, { family, facts, service: service.label, reserves, asIfUp });
-      attempts.push({ subject, reserves, asIfUp, evaluation });
+      const evaluation = evaluate(tree, {
+        family,
+        facts,
+        service: service.label,
+        reserves,
+        asIfUp,
+        byQuorum,
+      });
+      attempts.push({ subject, reserves, asIfUp, byQuorum, evaluation });
       if (!evaluation.eligible) return null;
       if (evaluation.take > 0) return evaluation;
     }
     return null;
   };
 
-  const found = search("policy", local, false);
+  let found = search("policy", local, false);
+  if (found === null && attempts.some(({ evaluation }) => hasDownNearby(evaluation)))
+    found = search("policy", local, false, true);
   if (found !== null) return { plan: answer(found, false), attempts };
   if (attempts[0]?.evaluation.eligible === false)
     return { plan: { kind: "nodata", lastResort: false }, attempts };

@@ -13,14 +13,15 @@ export const BLIND = "blind";
  * 80/20 has the shape of 70/30, and a service the shape of its copy that runs on another pool.
  */
 export function shapeOf(policy: Policy, config: Config): string {
-  return isBlind(policy) ? BLIND : new ShapeWriter(config).write(policy);
+  return isBlind(policy, config) ? BLIND : new ShapeWriter(config).write(policy);
 }
 
-function isBlind(policy: Policy): boolean {
+function isBlind(policy: Policy, config: Config): boolean {
   switch (policy.kind) {
     case "pool":
+      return !poolOf(policy.pool, config).perVantage;
     case "member":
-      return true;
+      return !poolOf(memberOf(policy.member, config).pool, config).perVantage;
     case "geo":
     case "nearest":
     case "latency":
@@ -28,9 +29,9 @@ function isBlind(policy: Policy): boolean {
     case "sticky":
       return false;
     case "weighted":
-      return policy.choices.every(({ use }) => isBlind(use));
+      return policy.choices.every(({ use }) => isBlind(use, config));
     case "failover":
-      return policy.order.every(isBlind);
+      return policy.order.every((child) => isBlind(child, config));
   }
 }
 
@@ -74,7 +75,10 @@ class ShapeWriter {
   }
 
   #members(members: readonly Member[]): string {
-    const written = members.map(({ id, region }) => `${this.#number("member", id)}@${region}`);
+    const written = members.map(({ id, region, pool }) => {
+      const { perVantage } = poolOf(pool, this.#config);
+      return `${this.#number("member", id)}@${region}${perVantage ? " per vantage" : ""}`;
+    });
     return `[${written.join(" ")}]`;
   }
 

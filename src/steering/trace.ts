@@ -1,6 +1,7 @@
 /** Tells why a plan is what it is, from the very evaluation that it was made from. */
 
 import type { MemberId, Service, VipId } from "../config/config.ts";
+import { isDownNearby, type VotesNearby } from "../health/nearby.ts";
 import type { RankedRegion } from "../health/rtt.ts";
 import type { Verdict } from "../health/verdict.ts";
 import {
@@ -17,7 +18,7 @@ import {
 import type { Facts } from "./facts.ts";
 import { type LocalPolicy, weightsIn } from "./local.ts";
 import type { Attempt, Plan, Planned } from "./plan.ts";
-import { formatPercent, formatVerdict } from "./words.ts";
+import { formatNearby, formatPercent, formatVerdict } from "./words.ts";
 
 /** All attempts at a plan, the last of them the one that it follows. */
 export interface Trace {
@@ -35,6 +36,7 @@ export interface TraceStage {
   readonly subject: Attempt["subject"];
   readonly reserves: boolean;
   readonly asIfUp: boolean;
+  readonly byQuorum: boolean;
   readonly root: TraceNode;
 }
 
@@ -99,6 +101,8 @@ export type TraceFact =
       /** How long it has been up or down. */
       readonly ageMs: number;
     }
+  /** How vantages near the clients see it, where they have a say: it is down while more of them say down than up. */
+  | ({ readonly kind: "nearby"; readonly vip: VipId } & VotesNearby)
   | {
       readonly kind: "take";
       readonly vip: VipId;
@@ -137,8 +141,8 @@ export function traceOf(
   family: 4 | 6,
   facts: Facts,
 ): Trace {
-  const stages = planned.attempts.map(({ subject, reserves, asIfUp, evaluation }) => {
-    const tracer = new Tracer({ family, facts, service: service.label, reserves, asIfUp });
+  const stages = planned.attempts.map(({ subject, reserves, asIfUp, byQuorum, evaluation }) => {
+    const tracer = new Tracer({ family, facts, service: service.label, reserves, asIfUp, byQuorum });
     const isUp = evaluation.take > 0;
     const root = tracer.node(evaluation, {
       above: [],
@@ -147,7 +151,7 @@ export function traceOf(
       share: isUp ? 1 : 0,
       blocked: null,
     });
-    return { subject, reserves, asIfUp, root };
+    return { subject, reserves, asIfUp, byQuorum, root };
   });
   const isUp = planned.attempts.some(({ evaluation }) => evaluation.take > 0);
   const lastGood = planned.plan.kind === "answer" && !isUp ? planned.plan : null;
@@ -228,16 +232,17 @@ class Tracer {
     };
   }
 
-  #memberProblem({ node, vip, up, weight, verdict }: MemberEvaluation): string | null {
+  #memberProblem({ node, vip, up, weight, verdict, nearby }: MemberEvaluation): string | null {
     const { facts, family, reserves } = this.#terms;
     if (vip === null) return `has no IPv${family} address`;
+    if (nearby !== null && isDownNearby(nearby)) return formatNearby(nearby);
     if (!up)
       return verdict === null ? "down" : formatVerdict({ ...verdict, ageMs: facts.nowMs - verdict.sinceMs });
     if (weight > 0 || reserves) return null;
     return facts.drained.has(node.member.id) ? "drained" : "weighs 0";
   }
 
-  #memberFacts({ node, vip, verdict }: MemberEvaluation): readonly TraceFact[] {
+  #memberFacts({ node, vip, verdict, nearby }: MemberEvaluation): readonly TraceFact[] {
     const { facts } = this.#terms;
     const { id, weight: declared, shedAbove, capacity } = node.member;
     const found: TraceFact[] = [];
@@ -246,6 +251,8 @@ class Tracer {
       const ageMs = facts.nowMs - sinceMs;
       found.push({ kind: "verdict", vip: judged, up, basis, reason, isSpare: isSpare(verdict), ageMs });
     }
+    if (vip !== null && nearby !== null && nearby.up.length + nearby.down.length > 0)
+      found.push({ kind: "nearby", vip: vip.id, ...nearby });
     const take = vip === null ? 1 : takeOf(vip, facts);
     if (vip !== null && take < 1) found.push({ kind: "take", vip: vip.id, take, ramp: rampOf(vip, facts) });
     const load = facts.loads.get(id);

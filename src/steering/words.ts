@@ -1,5 +1,6 @@
 /** Quantities as traces write them. */
 
+import { isDownNearby, type VotesNearby } from "../health/nearby.ts";
 import type { Verdict } from "../health/verdict.ts";
 import { SUPPOSED } from "./suppose.ts";
 
@@ -21,6 +22,16 @@ export function formatVerdict(verdict: {
   const { up, basis, reason, ageMs } = verdict;
   if (reason === SUPPOSED) return `${up ? "up" : "down"}, as supposed`;
   return `${basis === "forced" ? "forced " : ""}${up ? "up" : "down"} for ${formatAge(ageMs)} (${reason})`;
+}
+
+/** How vantages near the clients see a VIP: `down for these clients (down from paris, madrid; up from frankfurt)`. */
+export function formatNearby(votes: VotesNearby): string {
+  const { up, down } = votes;
+  const sides = [
+    ...(down.length === 0 ? [] : [`down from ${down.join(", ")}`]),
+    ...(up.length === 0 ? [] : [`up from ${up.join(", ")}`]),
+  ];
+  return `${isDownNearby(votes) ? "down" : "up"} for these clients (${sides.join("; ")})`;
 }
 
 /** A fraction to a tenth of a percent: `66.7 %`. */

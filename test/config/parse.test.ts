@@ -368,7 +368,8 @@ describe("a config with every key", () => {
     expect(config.members.get("spare/us-east" as MemberId)?.shedAbove).toBeNull();
     expect(web?.members.map(({ capacity }) => capacity)).toEqual([null, 1500, null, null]);
     expect(web?.signals).toEqual({ everyMs: 20_000, errorsAbove: 0.05, samples: 50 });
-    expect(config.pools.get("spare" as PoolId)?.signals).toBeNull();
+    expect(web?.perVantage).toBe(true);
+    expect(config.pools.get("spare" as PoolId)).toMatchObject({ signals: null, perVantage: false });
     expect([...config.pools.values()].map(({ minUp }) => minUp)).toEqual([0, 0.3]);
     expect(config.pools.get("spare" as PoolId)?.check).toBeNull();
     expect([...config.members.keys()]).toEqual([

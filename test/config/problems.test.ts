@@ -404,6 +404,13 @@ describe("pools", () => {
         ],
       ],
       [
+        "pools: { p: { perVantage: true, members: { us: { ipv4: 192.0.2.1 } } } }",
+        [
+          '1:15: pools.p.perVantage: expected the key "check" beside it: vantages say what their probes see',
+          '1:15: pools.p.perVantage: expected at least one vantage in the section "vantages"',
+        ],
+      ],
+      [
         "pools: { p: { members: { us: { ipv4: 192.0.2.1, capacity: 0 } } } }",
         ['1:59: pools.p.members.us.capacity: expected a number from 0.001 to 1,000,000,000, found "0"'],
       ],

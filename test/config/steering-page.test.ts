@@ -21,10 +21,11 @@ const examples = page
   .slice(1)
   .map((part) => {
     const [text = "", rest = ""] = part.split(/^```$/m);
+    const [, suffers = ""] = /^\| Client in \| (.+?) \|/m.exec(rest) ?? [];
     const rows = [...rest.matchAll(/^\| ([A-Z]{2}) \| (.*?) ?\| (.+) \|$/gm)];
     return {
       text,
-      rows: rows.map(([, country, down, gets]) => ({ country: country!, down: down!, gets: gets! })),
+      rows: rows.map(([, country, down, gets]) => ({ country: country!, suffers, down: down!, gets: gets! })),
     };
   });
 
@@ -51,8 +52,8 @@ describe("docs/steering.md", () => {
   });
 
   test.each(examples.flatMap(({ text, rows }) => rows.map((row) => ({ text, ...row }))))(
-    "says what clients in $country get with $down down: $gets",
-    ({ text, country, down, gets }) => {
+    "says what clients in $country get, $suffers: $down: $gets",
+    ({ text, country, suffers, down, gets }) => {
       const config = configOf(wholeOf(text));
       // The example's own service, not the first one's.
       const [label] = Object.keys((parseYaml(text) as Sections)["services"]!);
@@ -63,7 +64,8 @@ describe("docs/steering.md", () => {
       const headrooms = [...config.members.values()].flatMap(({ id, capacity }) =>
         capacity === null ? [] : [[id, capacity] as const],
       );
-      const facts = factsOf({ down: down.split(", "), headrooms: Object.fromEntries(headrooms) });
+      const spec = suffers === "Down" ? { down: down.split(", ") } : { votes: unreached(down.split(", ")) };
+      const facts = factsOf({ ...spec, headrooms: Object.fromEntries(headrooms) });
       const { plan } = planFor(localise(service.policy, location, config), service, 4, facts, config);
       const shares = plan.kind === "answer" ? plan.shares : [];
       const words = shares.map(({ vip, share }) => {
@@ -74,6 +76,13 @@ describe("docs/steering.md", () => {
     },
   );
 });
+
+/** Dublin alone does not reach these members. */
+function unreached(
+  members: readonly string[],
+): Readonly<Record<string, Readonly<Record<string, "up" | "down">>>> {
+  return Object.fromEntries(members.map((id) => [id, { dublin: "down", virginia: "up", tokyo: "up" }]));
+}
 
 /** An example, with the first one around it. */
 function wholeOf(text: string): string {

@@ -69,6 +69,33 @@ describe("reports", () => {
     ]);
   });
 
+  test("of one vantage move the clients near it, and nobody else, where the pool is steered per vantage", async () => {
+    const config = CONFIG.replace("    check: web\n", "    check: web\n    perVantage: true\n");
+    const node = await new Node(new Folder({ "meridian.yaml": config })).open();
+    const { dublin, virginia, tokyo } = await node.agents("dublin", "virginia", "tokyo");
+    await seeBothUp([dublin, virginia, tokyo]);
+    for (const outcome of ["timeout", "timeout"] as const) {
+      node.pass(1_000);
+      await dublin.report({ [EU_VIP]: outcome });
+    }
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    expect(node.dns.addresses(WWW, GB, "AAAA")).toEqual(["2001:db8::1"]);
+    expect(verdictOn(node, EU_VIP)?.reason).toBe("up for 2 of 3 vantages; down from dublin only");
+    expect(node.lines(/sees/)).toEqual([
+      "dublin sees web/eu-west/ipv4 down: timeout (+1 vote); moved: www.test.example eu-west 100 % -> us-east 100 % (+2 services)",
+    ]);
+    const both = [EAST, EU].sort();
+    expect([GB, US].map((client) => node.dns.addresses("near.test.example", client))).toEqual([[EAST], both]);
+
+    // One that loses its own network moves nobody: it is isolated.
+    node.pass(1_000);
+    for (const outcome of ["timeout", "timeout"] as const) {
+      node.pass(1_000);
+      await dublin.report({ [EU_VIP]: outcome, [EAST_VIP]: outcome });
+    }
+    expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+  });
+
   test("are not forgotten in a restart: who was down is down", async () => {
     const node = await new Node().open();
     const agents = Object.values(await node.agents("dublin", "virginia"));

@@ -3,23 +3,24 @@ import { describe, expect, test } from "vitest";
 import { compileBook } from "../../src/book/compile.ts";
 import { bufferWords, slotWords } from "../../src/book/layout.ts";
 import { applyPatches, planWords } from "../../src/book/patch.ts";
-import type { Check, CheckId, Config, Service, Vantage, VantageId, VipId } from "../../src/config/config.ts";
+import type { Check, CheckId, Config, Service, VantageId, VipId } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
-import { FactKeeper, type Shift } from "../../src/control/fact-keeper.ts";
+import { FactKeeper, NO_SHIFT, type Shift } from "../../src/control/fact-keeper.ts";
 import { describeMoved } from "../../src/control/moved.ts";
 import { type Action, type Override, overrideId } from "../../src/control/override.ts";
 import { Planner, patchesFor } from "../../src/control/planner.ts";
 import type { Snapshot } from "../../src/control/snapshot.ts";
 import { buildAtlas } from "../../src/geo/atlas.ts";
 import { readMmdb } from "../../src/geo/mmdb.ts";
+import { leavesOf } from "../../src/steering/local.ts";
 import { parseName, rootName } from "../../src/wire/name.ts";
 import { writeMmdb } from "../geo/mmdb-file.ts";
 import { tcpSpec } from "../probe/specs.ts";
 import { policies, whenDowns } from "../steering/arbitraries.ts";
-import { failover, latency, member, pool, WORLD, weighted } from "../steering/world.ts";
+import { failover, latency, member, nearest, pool, sticky, WORLD, weighted } from "../steering/world.ts";
 
 const START_MS = 1_000_000;
-const VANTAGES = ["dublin", "virginia", "tokyo"];
+const VANTAGES = [...WORLD.vantages.keys()];
 const MEMBERS = [...WORLD.members.keys()];
 const VIPS = [...WORLD.members.values()].flatMap(({ ipv4, ipv6 }) =>
   [ipv4, ipv6].flatMap((vip) => vip?.id ?? []),
@@ -61,6 +62,51 @@ describe("plans that are made again after each shift", () => {
       { numRuns: 150 },
     );
   });
+});
+
+test("plans of a pool that is steered per vantage follow each vote, and only those of the classes that it is near to", () => {
+  const [us, eu, ap] = ["us", "eu", "ap"].map((region) => member(`watched/${region}`)) as [
+    Policy,
+    Policy,
+    Policy,
+  ];
+  const watchedVips = VIPS.filter((vip) => vip.startsWith("watched/"));
+  const report = (vantage: string, vip: string, succeeds: boolean): Step => {
+    return { kind: "report", vantage, vip, succeeds, connectMs: 10, load: null };
+  };
+  let movedByVotesAlone = 0;
+  fc.assert(
+    fc.property(
+      fc.constantFrom(
+        nearest(pool("watched")),
+        failover([eu, us, ap]),
+        sticky(pool("watched")),
+        failover([weighted({ a: [1, eu], b: [3, us] }, { minUp: 0.5 }), pool("one")]),
+      ),
+      fc.array(fc.tuple(fc.constantFrom(...VANTAGES), fc.constantFrom(...watchedVips), fc.boolean()), {
+        maxLength: 30,
+      }),
+      (policy, path) => {
+        const walk = new Walk(snapshotOf([{ policy, whenDown: { kind: "nodata" } }]));
+        for (const vantage of VANTAGES) for (const vip of watchedVips) walk.take(report(vantage, vip, true));
+        for (const [vantage, vip, succeeds] of path) {
+          walk.take(report(vantage, vip, succeeds));
+          expect(plansOf(walk.planner)).toEqual(walk.plansFromFacts());
+          const { vips, turned } = walk.shift;
+          if (vips.size > 0 || walk.replanned.length === 0) continue;
+          movedByVotesAlone += 1;
+          for (const { cohort, classNumber } of walk.replanned) {
+            const leaves = [...leavesOf(cohort.locals[classNumber]!).values()];
+            const near = leaves.flatMap((leaf) => leaf.nearby);
+            expect(turned.some((vote) => near.includes(vote.vantage))).toBe(true);
+          }
+        }
+        walk.take({ kind: "tick", ms: 60_000 });
+        expect(plansOf(walk.planner)).toEqual(walk.plansFromFacts());
+      },
+    ),
+  );
+  expect(movedByVotesAlone).toBeGreaterThan(20);
 });
 
 test("a member that is too busy gives answers of both its VIPs away, however it says so, and has them back in time", () => {
@@ -212,6 +258,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 /** A planner that follows shift after shift, with the book it patches. */
 class Walk {
   readonly planner: Planner;
+  shift: Shift = NO_SHIFT;
   replanned: ReturnType<Planner["replan"]> = [];
   readonly #snapshot: Snapshot;
   readonly #keeper: FactKeeper;
@@ -231,7 +278,8 @@ class Walk {
   }
 
   take(step: Step): void {
-    this.replanned = this.planner.replan(this.#shiftBy(step), this.#keeper.facts(this.#nowMs));
+    this.shift = this.#shiftBy(step);
+    this.replanned = this.planner.replan(this.shift, this.#keeper.facts(this.#nowMs));
     applyPatches(this.#words, patchesFor(this.#directory, this.replanned));
   }
 
@@ -334,7 +382,6 @@ function snapshotOf(
 ): Snapshot {
   const config: Config = {
     ...WORLD,
-    vantages: new Map(VANTAGES.map((id, i) => [id as VantageId, vantageAt(id, i)])),
     checks: new Map([[check.id, check]]),
     pools: new Map([...WORLD.pools].map(([id, found]) => [id, { ...found, check: check.id }])),
     services: services.map(({ policy, whenDown }, i) => serviceOf(`s${i}.test`, policy, whenDown)),
@@ -348,10 +395,6 @@ function snapshotOf(
     atlas,
     geo: { file: "geo.mmdb", type: "Test", builtAtSeconds: 0 },
   };
-}
-
-function vantageAt(id: string, i: number): Vantage {
-  return { id: id as VantageId, coordinates: { latitude: 10 * i, longitude: 60 * i } };
 }
 
 function serviceOf(label: string, policy: Policy, whenDown: Service["whenDown"]): Service {

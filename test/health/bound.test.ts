@@ -30,6 +30,7 @@ const pools: readonly Pool[] = [
     members: [memberOf("quick", "a", "us-east", 1)],
     minUp: 0,
     signals: null,
+    perVantage: false,
   },
   {
     id: poolId("slow"),
@@ -37,6 +38,7 @@ const pools: readonly Pool[] = [
     members: [memberOf("slow", "a", "us-east", 2)],
     minUp: 0,
     signals: null,
+    perVantage: false,
   },
   {
     id: poolId("static"),
@@ -44,6 +46,7 @@ const pools: readonly Pool[] = [
     members: [memberOf("static", "a", "us-east", 3)],
     minUp: 0,
     signals: null,
+    perVantage: false,
   },
 ];
 const quick: Policy = { kind: "pool", pool: poolId("quick") };

@@ -93,7 +93,14 @@ describe("a VIP that is held down", () => {
     const slow = checkWith({ ...check, failback: { kind: "manual" }, slowStartMs: 10_000 });
     const both = [
       ...tracked([vip], slow),
-      { vip: other, address: "2001:db8::1", judgedBy: vip, check: slow, signalsFreshMs: null },
+      {
+        vip: other,
+        address: "2001:db8::1",
+        judgedBy: vip,
+        check: slow,
+        signalsFreshMs: null,
+        perVantage: false,
+      },
     ];
     const tracker = new Tracker(both, [dublin], 0);
     tracker.report(failure(dublin, vip, 1_000));

@@ -2,7 +2,7 @@
 
 import type { Check, Config, Pool, Quorum, Service, VantageId, VipId } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
-import { FactKeeper, type Shift } from "../../src/control/fact-keeper.ts";
+import { FactKeeper, isNothing, type Shift } from "../../src/control/fact-keeper.ts";
 import { failoverBound } from "../../src/health/bound.ts";
 import { votesNeeded } from "../../src/health/quorum.ts";
 import type { Report } from "../../src/health/report.ts";
@@ -203,8 +203,8 @@ class World {
     this.#simulation.clock.after(untilMs, () => part(false));
   }
 
-  #follow({ vips }: Shift): void {
-    if (vips.size > 0) this.#publish(this.#plan());
+  #follow(shift: Shift): void {
+    if (!isNothing(shift)) this.#publish(this.#plan());
   }
 
   #plan(): readonly Plan[] {
@@ -267,13 +267,20 @@ function randomPartition(config: Config, diesAtMs: number, boundMs: number, rand
 function randomConfig(random: Random): { readonly config: Config; readonly service: Service } {
   const between = (least: number, most: number): number => least + below(most - least + 1, random);
   const vantages = Object.fromEntries(
-    Array.from({ length: between(1, 5) }, (_, i) => [`v${i}`, { latitude: 10 * i, longitude: 0 }]),
+    Array.from({ length: between(1, 5) }, (_, i) => [`v${i}`, pick(Object.values(regions), random)]),
   );
   const checks = ["near", "far"].map((id) => randomCheck(id, Object.keys(vantages).length, random));
   const pools = ["one", "two", "unused"].map((id, nth): Pool => {
     const names = Object.keys(regions).slice(0, between(1, 3));
     const members = names.map((region, i) => memberOf(id, region, region, 1 + 10 * nth + i));
-    return { id: poolId(id), check: pick(checks, random).id, members, minUp: 0, signals: null };
+    return {
+      id: poolId(id),
+      check: pick(checks, random).id,
+      members,
+      minUp: 0,
+      signals: null,
+      perVantage: random() < 0.3,
+    };
   });
   const service = serviceWith({
     policy: randomPolicy(random),

@@ -54,6 +54,7 @@ export function tracked(vips: readonly VipId[], check: Check | null): readonly T
     judgedBy: vip,
     check,
     signalsFreshMs: null,
+    perVantage: false,
   }));
 }
 

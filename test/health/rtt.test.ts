@@ -25,6 +25,7 @@ function worldOf(vantages: readonly string[], regionsDeclared: readonly string[]
     check: null,
     minUp: 0,
     signals: null,
+    perVantage: false,
     members: regionsDeclared.flatMap((region, i) =>
       [1, 2, 3].map((n) => memberOf("web", `${region}-${n}`, region, 10 * i + n)),
     ),

@@ -15,24 +15,40 @@ test("every VIP is tracked with its check, its address and port, and the VIP tha
   };
   const dual: Member = { ...single, ipv6: v6 };
   const pools: readonly Pool[] = [
-    { id: poolId("web"), check: check.id, members: [dual], minUp: 0, signals: null },
+    { id: poolId("web"), check: check.id, members: [dual], minUp: 0, signals: null, perVantage: true },
     {
       id: poolId("static"),
       check: null,
       members: [memberOf("static", "b", "dublin", 2)],
       minUp: 0,
       signals: null,
+      perVantage: false,
     },
   ];
   expect(trackedVips(configWith({ checks: [check], pools }))).toEqual([
-    { vip: "web/a/ipv4", address: "192.0.2.1 ", judgedBy: "web/a/ipv4", check, signalsFreshMs: null },
-    { vip: "web/a/ipv6", address: "2001:db8::1 81", judgedBy: "web/a/ipv4", check, signalsFreshMs: null },
+    {
+      vip: "web/a/ipv4",
+      address: "192.0.2.1 ",
+      judgedBy: "web/a/ipv4",
+      check,
+      signalsFreshMs: null,
+      perVantage: true,
+    },
+    {
+      vip: "web/a/ipv6",
+      address: "2001:db8::1 81",
+      judgedBy: "web/a/ipv4",
+      check,
+      signalsFreshMs: null,
+      perVantage: true,
+    },
     {
       vip: "static/b/ipv4",
       address: "192.0.2.2 ",
       judgedBy: "static/b/ipv4",
       check: null,
       signalsFreshMs: null,
+      perVantage: false,
     },
   ]);
 });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { votesNearby } from "../../src/health/nearby.ts";
 import type { Report } from "../../src/health/report.ts";
 import type { TrackedVip } from "../../src/health/tracked.ts";
 import { type Changes, Tracker } from "../../src/health/tracker.ts";
@@ -29,7 +30,7 @@ describe("a VIP", () => {
 
   test("of a pool without check is up, and reports on it are ignored", () => {
     const tracker = new Tracker(tracked([a], null), vantages, 0);
-    expect(tracker.report(failure(dublin, a, 1))).toEqual({ flipped: [], revised: [] });
+    expect(tracker.report(failure(dublin, a, 1))).toEqual({ flipped: [], revised: [], turned: [] });
     expect(tracker.verdicts().get(a)).toMatchObject({
       up: true,
       basis: "unchecked",
@@ -39,12 +40,12 @@ describe("a VIP", () => {
 
   test("judged by another follows that one's verdict", () => {
     const pair: readonly TrackedVip[] = [
-      { vip: a, address: "192.0.2.1", judgedBy: a, check: hasty, signalsFreshMs: null },
-      { vip: b, address: "2001:db8::1", judgedBy: a, check: hasty, signalsFreshMs: null },
+      { vip: a, address: "192.0.2.1", judgedBy: a, check: hasty, signalsFreshMs: null, perVantage: false },
+      { vip: b, address: "2001:db8::1", judgedBy: a, check: hasty, signalsFreshMs: null, perVantage: false },
     ];
     const tracker = new Tracker(pair, [dublin], 0);
     expect(flips(tracker.report(failure(dublin, a, 1)))).toEqual([`${a} down`, `${b} down`]);
-    expect(tracker.report(success(dublin, b, 2))).toEqual({ flipped: [], revised: [] });
+    expect(tracker.report(success(dublin, b, 2))).toEqual({ flipped: [], revised: [], turned: [] });
     expect(tracker.verdicts().get(b)).toEqual({ ...tracker.verdicts().get(a), vip: b });
   });
 
@@ -53,7 +54,7 @@ describe("a VIP", () => {
     tracker.report(failure(dublin, a, 1_000));
     const [back] = tracker.report(success(dublin, a, 2_000)).flipped;
     expect(back).toMatchObject({ up: true, recovering: true, sinceMs: 2_000 });
-    expect(tracker.tick(11_999)).toEqual({ flipped: [], revised: [] });
+    expect(tracker.tick(11_999)).toEqual({ flipped: [], revised: [], turned: [] });
     expect(tracker.tick(12_000).revised).toMatchObject([{ vip: a, recovering: false, sinceMs: 2_000 }]);
   });
 
@@ -64,7 +65,7 @@ describe("a VIP", () => {
     expect(tracker.report(failure(dublin, a, 3_000)).flipped).toMatchObject([
       { up: false, recovering: false },
     ]);
-    expect(tracker.tick(12_000)).toEqual({ flipped: [], revised: [] });
+    expect(tracker.tick(12_000)).toEqual({ flipped: [], revised: [], turned: [] });
   });
 });
 
@@ -96,6 +97,60 @@ describe("the reason", () => {
     tracker.report(failure(dublin, a, 1));
     tracker.report(success(dublin, a, 2));
     expect(tracker.verdicts().get(a)?.reason).toBe("1 of 1 vantage: answers again, not yet often enough");
+  });
+});
+
+describe("a vote that turns", () => {
+  const watched = tracked([a, b, c], hasty).map((vip) => ({ ...vip, perVantage: vip.vip !== c }));
+
+  test("is told where single votes matter, whether or not the verdict changes", () => {
+    const tracker = new Tracker(watched, vantages, 0);
+    for (const vantage of vantages) for (const vip of [a, b, c]) tracker.report(success(vantage, vip, 1));
+    expect(tracker.report(failure(dublin, a, 2))).toEqual({
+      flipped: [],
+      revised: [],
+      turned: [{ vip: a, vantage: dublin }],
+    });
+    expect(tracker.report(failure(tokyo, c, 2)).turned).toEqual([]);
+    expect(tracker.report(failure(dublin, a, 3)).turned).toEqual([]);
+    const { flipped, turned } = tracker.report(failure(virginia, a, 4));
+    expect(flipped).toMatchObject([{ vip: a, up: false }]);
+    expect(turned).toEqual([{ vip: a, vantage: virginia }]);
+  });
+
+  test("is one of each VIP that a vantage speaks of, when that is isolated or comes back", () => {
+    const tracker = new Tracker(watched, vantages, 0);
+    for (const vantage of vantages) for (const vip of [a, b, c]) tracker.report(success(vantage, vip, 1));
+    tracker.report(failure(dublin, a, 2));
+    expect(tracker.report(failure(dublin, c, 2)).turned).toEqual([
+      { vip: a, vantage: dublin },
+      { vip: b, vantage: dublin },
+    ]);
+    expect(votesNearby(tracker.verdicts().get(a)!, [dublin])).toEqual({ up: [], down: [] });
+    expect(tracker.report(success(dublin, c, 3)).turned).toHaveLength(2);
+    expect(votesNearby(tracker.verdicts().get(a)!, [dublin])).toEqual({ up: [], down: [dublin] });
+  });
+
+  test("is one that goes stale, of both VIPs that are judged together", () => {
+    const pair = watched.slice(0, 2).map((vip) => ({ ...vip, judgedBy: a }));
+    const tracker = new Tracker(pair, [dublin], 0);
+    tracker.report(success(dublin, a, 1));
+    expect(tracker.tick(60_000).turned).toEqual([
+      { vip: a, vantage: dublin },
+      { vip: b, vantage: dublin },
+    ]);
+  });
+
+  test("is one that another config takes away", () => {
+    const tracker = new Tracker(watched, vantages, 0);
+    for (const vip of [a, b]) for (const vantage of vantages) tracker.report(success(vantage, vip, 1));
+    const { turned } = tracker.retarget(watched.slice(0, 1), [dublin, tokyo], 2);
+    expect(turned).toEqual([]);
+    const moved = [{ ...watched[0]!, address: "elsewhere" }];
+    expect(tracker.retarget(moved, [dublin, tokyo], 3).turned).toEqual([
+      { vip: a, vantage: dublin },
+      { vip: a, vantage: tokyo },
+    ]);
   });
 });
 
@@ -139,6 +194,7 @@ describe("a new config", () => {
     expect(tracker.retarget(tracked([a, c], { ...hasty, rise: 2 }), [dublin, tokyo], 10)).toEqual({
       flipped: [],
       revised: [],
+      turned: [],
     });
     expect(tracker.verdicts().get(a)).toMatchObject({ up: false, basis: "judged", sinceMs: 1 });
     expect(tracker.verdicts().get(c)).toMatchObject({ up: true, basis: "assumed", sinceMs: 10 });
@@ -176,8 +232,8 @@ describe("a new config", () => {
 
   test("that gives a VIP back its own judgement holds what it had from the other", () => {
     const follower = (judgedBy: typeof a): readonly TrackedVip[] => [
-      { vip: a, address: "192.0.2.1", judgedBy: a, check: hasty, signalsFreshMs: null },
-      { vip: b, address: "2001:db8::1", judgedBy, check: hasty, signalsFreshMs: null },
+      { vip: a, address: "192.0.2.1", judgedBy: a, check: hasty, signalsFreshMs: null, perVantage: false },
+      { vip: b, address: "2001:db8::1", judgedBy, check: hasty, signalsFreshMs: null, perVantage: false },
     ];
     const tracker = new Tracker(follower(a), [dublin], 0);
     tracker.report(failure(dublin, a, 1));
@@ -269,6 +325,8 @@ describe("the order of reports", () => {
           expect(other.basis === "judged").toBe(one.basis === "judged");
           if (one.basis !== "judged") continue;
           expect({ up: other.up, reason: other.reason }).toEqual({ up: one.up, reason: one.reason });
+          for (const nearby of [[dublin], [tokyo, virginia], vantages])
+            expect(votesNearby(other, nearby)).toEqual(votesNearby(one, nearby));
         }
       }),
     );
@@ -284,7 +342,7 @@ describe("the order of reports", () => {
           once.report(report);
           twice.report(report);
           for (const old of reports.slice(0, i + 1)) {
-            expect(twice.report(old)).toEqual({ flipped: [], revised: [] });
+            expect(twice.report(old)).toEqual({ flipped: [], revised: [], turned: [] });
           }
         }
         expect(twice.verdicts()).toEqual(once.verdicts());

@@ -11,6 +11,8 @@ const memberIds = [...WORLD.members.keys()];
 const regionIds = [...WORLD.regions.keys()];
 const poolIds = [...WORLD.pools.keys()];
 const plainPoolIds = [...WORLD.pools.values()].filter(({ minUp }) => minUp === 0).map(({ id }) => id);
+const watchedIds = memberIds.filter((id) => WORLD.pools.get(WORLD.members.get(id)!.pool)!.perVantage);
+const vantageIds = [...WORLD.vantages.keys()];
 const weights = fc.constantFrom(0, 1, 2, 5, 80);
 
 const matches: fc.Arbitrary<GeoMatch> = fc.constantFrom(
@@ -149,6 +151,10 @@ function factsWith(takes: fc.Arbitrary<Readonly<Record<string, number>>>): fc.Ar
       memberWeights: fc.dictionary(fc.constantFrom(...memberIds), weights, { maxKeys: 3 }),
       choiceWeights: fc.dictionary(fc.constantFrom("split/a", "canary/b", "www.example/a"), weights),
       rttMs: fc.dictionary(fc.constantFrom(...regionIds), fc.integer({ min: 1, max: 400 })),
+      votes: fc.dictionary(
+        fc.constantFrom(...watchedIds),
+        fc.dictionary(fc.constantFrom(...vantageIds), fc.constantFrom("up" as const, "down" as const)),
+      ),
     })
     .map(factsOf);
 }

@@ -39,6 +39,7 @@ const policies: Readonly<Record<string, Policy>> = {
   canary: weighted({ stable: [95, pool("web")], next: [5, pool("one")] }, { name: "canary" }),
   most: failover([weighted({ a: [60, pool("one")], b: [40, pool("two")] }, { minUp: 0.5 }), pool("standby")]),
   old: pool("old"),
+  watched: failover([member("watched/eu"), member("watched/us"), member("standby/ap")]),
 };
 
 const places: Readonly<Record<string, Location>> = {
@@ -80,7 +81,7 @@ function whenDownOf(word: string): Service["whenDown"] {
   return { kind: "fallback", pool: word as PoolId };
 }
 
-/** `down MEMBER`, `held-down MEMBER`, `remembers`, `up MEMBER`, `drained MEMBER`, `take MEMBER N`, `load MEMBER N`, `weight MEMBER N`, `choice POLICY/KEY N`, `rtt REGION MS`. */
+/** `down MEMBER`, `seen MEMBER up|down VANTAGES`, `held-down MEMBER`, `remembers`, `up MEMBER`, `drained MEMBER`, `take MEMBER N`, `load MEMBER N`, `weight MEMBER N`, `choice POLICY/KEY N`, `rtt REGION MS`. */
 function factsFrom(lines: readonly string[]): Facts {
   const words = lines.map((line) => line.split(" "));
   const subjects = (kind: string): readonly string[] =>
@@ -89,7 +90,16 @@ function factsFrom(lines: readonly string[]): Facts {
     Object.fromEntries(
       words.filter(([first]) => first === kind).map(([, subject = "", value]) => [subject, Number(value)]),
     );
+  const votes: Record<string, Record<string, "up" | "down">> = {};
+  for (const [kind, subject = "", side, vantages = ""] of words) {
+    if (kind !== "seen" || (side !== "up" && side !== "down")) continue;
+    votes[subject] = {
+      ...votes[subject],
+      ...Object.fromEntries(vantages.split(",").map((one) => [one, side])),
+    };
+  }
   const spec: FactSpec = {
+    votes,
     down: subjects("down"),
     heldDown: subjects("held-down"),
     remembers: words.some(([first]) => first === "remembers"),

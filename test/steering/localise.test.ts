@@ -256,3 +256,37 @@ describe("the normal form", () => {
 test("an id that the config does not have is our own mistake", () => {
   expect(() => localise(pool("nowhere"), LONDON, WORLD)).toThrow("the config has no pool nowhere");
 });
+
+describe("a pool that is steered per vantage", () => {
+  const watched = failover([member("watched/eu"), member("watched/us"), pool("one")]);
+  test.each<Case>([
+    {
+      name: "has the vantages about as near as the nearest, in the order of the config",
+      policy: watched,
+      key: "first(watched/eu@dublin,paris watched/us@dublin,paris one/eu)",
+    },
+    {
+      name: "has the nearest alone where the next is far",
+      policy: watched,
+      at: BOSTON,
+      key: "first(watched/eu@virginia watched/us@virginia one/eu)",
+    },
+    {
+      name: "has none for a region that is nearer than any",
+      policy: pool("watched"),
+      at: location({ coordinates: { latitude: 35, longitude: 139 } }),
+      key: "pool(watched/us@tokyo watched/eu@tokyo watched/ap)",
+    },
+    {
+      name: "has none where there is but one member",
+      policy: failover([weighted({ a: [1, member("watched/eu")] }), member("watched/eu")]),
+      key: 'first(weighted("a"*1:watched/eu) watched/eu)',
+    },
+    {
+      name: "has none where nobody knows where the clients are",
+      policy: watched,
+      at: location({ country: "GB" }),
+      key: "first(watched/eu watched/us one/eu)",
+    },
+  ])("$name", check);
+});

@@ -3,10 +3,11 @@
  * normal form, no takes, no `minUp`. Slow, and independent of what it checks.
  */
 
-import type { Member, MemberId, RegionId } from "../../src/config/config.ts";
+import type { Coordinates, Member, MemberId, RegionId } from "../../src/config/config.ts";
 import { childrenOf, type Geo, type Policy } from "../../src/config/policy.ts";
 import { distanceKm } from "../../src/geo/distance.ts";
 import type { Location } from "../../src/geo/location.ts";
+import type { Verdict } from "../../src/health/verdict.ts";
 import type { Facts } from "../../src/steering/facts.ts";
 import { WORLD } from "./world.ts";
 
@@ -19,18 +20,27 @@ export interface Question {
 
 type Shares = ReadonlyMap<MemberId, number>;
 
-/** What to answer; null: nothing is up, not even a reserve. */
+/** What to answer; null: nothing is up, not even a reserve. Those near the clients are heard first, then the quorum alone. */
 export function read(policy: Policy, question: Question): Shares | null {
-  return new Reading(question, false).read(policy, null) ?? new Reading(question, true).read(policy, null);
+  for (const near of [true, false]) {
+    for (const reserves of [false, true]) {
+      const shares = new Reading(question, reserves, near).read(policy, null);
+      if (shares !== null) return shares;
+    }
+  }
+  return null;
 }
 
 class Reading {
   readonly #question: Question;
   readonly #reserves: boolean;
+  /** Whether vantages near the clients are heard. */
+  readonly #near: boolean;
 
-  constructor(question: Question, reserves: boolean) {
+  constructor(question: Question, reserves: boolean, near: boolean) {
     this.#question = question;
     this.#reserves = reserves;
+    this.#near = near;
   }
 
   /** Shares of the members that stand in these regions, or anywhere. */
@@ -105,7 +115,25 @@ class Reading {
     const verdict = this.#question.facts.verdicts.get(vip.id);
     const waits = typeof verdict?.hold?.untilMs === "number";
     if (verdict?.up === false && !(waits && this.#reserves)) return null;
+    if (verdict?.up === true && this.#near && this.#isDownHere(one, verdict)) return null;
     return this.#weight(one) > 0 || this.#reserves ? new Map([[one.id, 1]]) : null;
+  }
+
+  /** Whether most of the vantages nearest to the clients call it unhealthy: three, none of them far from the nearest. */
+  #isDownHere(one: Member, verdict: Verdict): boolean {
+    const { coordinates } = this.#question.location;
+    if (coordinates === null || !WORLD.pools.get(one.pool)!.perVantage) return false;
+    const km = (place: { readonly coordinates: Coordinates }): number =>
+      distanceKm(coordinates, place.coordinates);
+    const nearest = [...WORLD.vantages.values()]
+      .filter((vantage) => km(vantage) <= km(WORLD.regions.get(one.region)!) + 100)
+      .sort((a, b) => km(a) - km(b))
+      .filter((vantage, _, all) => km(vantage) <= km(all[0]!) + 500)
+      .slice(0, 3)
+      .map(({ id }) => id);
+    const votes = verdict.votes.filter(({ vantage, counts }) => counts && nearest.includes(vantage));
+    const against = votes.filter(({ opinion }) => opinion === "unhealthy");
+    return against.length > votes.length / 2;
   }
 
   #weight(one: Member): number {

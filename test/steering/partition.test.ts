@@ -43,6 +43,11 @@ describe("partition", () => {
     { name: "nearest has a class for each order", policy: nearest(pool("web")), classOf: [0, 1, 2, 2, 2] },
     { name: "latency has a class for each cell", policy: latency(pool("web")), classOf: [0, 1, 2, 3, 3] },
     { name: "latency of one region has one class", policy: latency(pool("one")), classOf: [0, 0, 0, 0, 0] },
+    {
+      name: "a pool per vantage has a class for each set of vantages near the clients",
+      policy: pool("watched"),
+      classOf: [0, 1, 2, 3, 3],
+    },
   ])("$name", ({ policy, classOf }) => {
     const found = partition(policy, PLACES, WORLD);
     expect([...found.classOf]).toEqual(classOf);
@@ -127,6 +132,7 @@ describe("shapes", () => {
     },
     { name: "another bias", a: nearest(pool("web")), b: nearest(pool("web"), { us: 500 }), equal: false },
     { name: "nothing that looks at locations", a: pool("web"), b: failover([pool("one")]), equal: true },
+    { name: "vantages near the clients", a: nearest(pool("web")), b: nearest(pool("watched")), equal: false },
   ])("of policies with $name are equal: $equal", ({ a, b, equal }) => {
     expect(shapeOf(a, WORLD) === shapeOf(b, WORLD)).toBe(equal);
   });

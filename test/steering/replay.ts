@@ -53,16 +53,18 @@ function replayNode(node: TraceNode, stage: TraceStage): Replayed {
 function replayMember(node: TraceNode, { reserves, asIfUp }: TraceStage): Replayed {
   const { vip, weighs, facts } = node;
   let up = true;
+  let isDownHere = false;
   let take = 1;
   let ramp = 1;
   let weight = weighs ?? 0;
   for (const fact of facts) {
     if (fact.kind === "verdict") up = fact.up || (reserves && fact.isSpare);
+    if (fact.kind === "nearby") isDownHere = fact.down.length > fact.up.length;
     if (fact.kind === "take") ({ take, ramp } = fact);
     if (fact.kind === "weight") weight = fact.overridden;
   }
   if (facts.some(({ kind }) => kind === "drained")) weight = 0;
-  const isUsed = vip !== null && (up || asIfUp) && (weight > 0 || reserves);
+  const isUsed = vip !== null && ((up && !isDownHere) || asIfUp) && (weight > 0 || reserves);
   return {
     eligible: vip !== null,
     take: isUsed ? take : 0,

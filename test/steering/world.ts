@@ -9,13 +9,15 @@ import type {
   Region,
   RegionId,
   Service,
+  Vantage,
+  VantageId,
   Vip,
   VipId,
 } from "../../src/config/config.ts";
 import type { Geo, GeoMatch, Policy } from "../../src/config/policy.ts";
 import { type Location, NOWHERE } from "../../src/geo/location.ts";
 import type { RankedRegion } from "../../src/health/rtt.ts";
-import type { Hold, Verdict } from "../../src/health/verdict.ts";
+import type { Hold, Verdict, Vote } from "../../src/health/verdict.ts";
 import type { Facts } from "../../src/steering/facts.ts";
 import { LastGood } from "../../src/steering/last-good.ts";
 import { type LocalPolicy, membersOf } from "../../src/steering/local.ts";
@@ -30,11 +32,19 @@ export interface MemberSpec {
   readonly families?: readonly (4 | 6)[];
 }
 
+interface MoreOfConfig {
+  /** By pool. */
+  readonly minUps?: Readonly<Record<string, number>>;
+  readonly vantages?: Readonly<Record<string, readonly [latitude: number, longitude: number]>>;
+  /** Pools that are steered per vantage. */
+  readonly perVantage?: readonly string[];
+}
+
 /** A config with these regions and pools, and defaults for all that steering does not look at. */
 export function configOf(
   regions: Readonly<Record<string, readonly [latitude: number, longitude: number]>>,
   pools: Readonly<Record<string, Readonly<Record<string, MemberSpec>>>>,
-  minUps: Readonly<Record<string, number>> = {},
+  { minUps = {}, vantages = {}, perVantage = [] }: MoreOfConfig = {},
 ): Config {
   let host = 0;
   const poolMap = new Map<PoolId, Pool>();
@@ -60,6 +70,7 @@ export function configOf(
       members,
       minUp: minUps[pool] ?? 0,
       signals: null,
+      perVantage: perVantage.includes(pool),
     });
   }
   const members = [...poolMap.values()].flatMap((pool) => pool.members);
@@ -101,7 +112,12 @@ export function configOf(
         { id: id as RegionId, coordinates: { latitude, longitude } },
       ]),
     ),
-    vantages: new Map(),
+    vantages: new Map(
+      Object.entries(vantages).map(([id, [latitude, longitude]]): [VantageId, Vantage] => [
+        id as VantageId,
+        { id: id as VantageId, coordinates: { latitude, longitude } },
+      ]),
+    ),
     checks: new Map(),
     pools: poolMap,
     members: new Map(members.map((member) => [member.id, member])),
@@ -120,7 +136,7 @@ function vipOf(id: string, family: 4 | 6, host: number): Vip {
   return { id: id as VipId, address: { family, bytes, text }, judgedBy: id as VipId, port: null };
 }
 
-/** Three regions far apart, and pools that most tests can use. */
+/** Three regions far apart, pools that most tests can use, and vantages, to whom one pool listens client by client. */
 export const WORLD: Config = configOf(
   { us: [39, -77], eu: [53, -6], ap: [35, 139] },
   {
@@ -133,8 +149,13 @@ export const WORLD: Config = configOf(
     two: { us: { region: "us", shedAbove: 1, capacity: 100 } },
     sorry: { us: { region: "us", capacity: 20 }, ap: { region: "ap", capacity: 30 } },
     many: { us: { region: "us", weight: 2 }, eu: { region: "eu", weight: 2 }, ap: { region: "ap" } },
+    watched: { us: { region: "us", weight: 2 }, eu: { region: "eu" }, ap: { region: "ap" } },
   },
-  { many: 0.6 },
+  {
+    minUps: { many: 0.6 },
+    vantages: { virginia: [39, -77], oregon: [45, -120], dublin: [53, -6], paris: [49, 2], tokyo: [36, 140] },
+    perVantage: ["watched"],
+  },
 );
 
 export function pool(id: string): Policy {
@@ -256,6 +277,8 @@ export interface FactSpec {
   readonly remembers?: boolean;
   /** By region; of others the RTT is 500 ms by distance. */
   readonly rttMs?: Readonly<Record<string, number>>;
+  /** By member that is up, how vantages see it; those that are left out have no vote. */
+  readonly votes?: Readonly<Record<string, Readonly<Record<string, "up" | "down">>>>;
 }
 
 /** Facts in which everything is up, but for what the spec says. */
@@ -273,10 +296,14 @@ export function factsOf(spec: FactSpec = {}): Facts {
     drained = [],
     remembers = false,
     rttMs = {},
+    votes = {},
   } = spec;
   return {
     nowMs: NOW_MS,
     verdicts: new Map([
+      ...Object.entries(votes).flatMap(([id, sides]) =>
+        bothVips(id).map((vip) => [vip, verdict(vip, { votes: votesOf(sides) })] as const),
+      ),
       ...downWith(down, null),
       ...downWith(heldDown, { healthySinceMs: NOW_MS - 1, untilMs: NOW_MS + 1 }),
       ...downWith(unreleased, { healthySinceMs: NOW_MS - 1, untilMs: null }),
@@ -318,6 +345,18 @@ function downWith(members: readonly string[], hold: Hold | null): readonly [VipI
 
 function byVip(byMember: Readonly<Record<string, number>>): ReadonlyMap<VipId, number> {
   return new Map(Object.entries(byMember).flatMap(([id, share]) => bothVips(id).map((vip) => [vip, share])));
+}
+
+/** A vantage that is silent says what it said last, and it does not count. */
+function votesOf(sides: Readonly<Record<string, "up" | "down">>): readonly Vote[] {
+  return Array.from(WORLD.vantages.keys(), (vantage) => ({
+    vantage,
+    opinion: sides[vantage] === "up" ? "healthy" : "unhealthy",
+    counts: sides[vantage] !== undefined,
+    error: null,
+    timings: null,
+    reportedAtMs: NOW_MS,
+  }));
 }
 
 function bothVips(memberId: string): readonly VipId[] {

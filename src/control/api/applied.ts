@@ -42,6 +42,7 @@ function deciding(fact: TraceFact, active: readonly Override[], config: Config):
     case "take":
     case "load":
     case "headroom":
+    case "nearby":
     case "rtt":
       return [];
   }
