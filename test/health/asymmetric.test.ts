@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { report } from "../e2e/harness.ts";
 import { randomFrom } from "../e2e/random.ts";
-import { type Judged, KINDS, RULES, suffer } from "./asymmetric.ts";
+import { type Judged, KINDS, OUT_OF_REACH, RULES, type Served, serve, suffer } from "./asymmetric.ts";
 
 const FAILURES = Number(process.env["MERIDIAN_ASYMMETRIC"] ?? 96);
 const SEED = Number(process.env["MERIDIAN_ASYMMETRIC_SEED"] ?? 53);
@@ -31,6 +31,50 @@ test(`of ${FAILURES} failures the default judges most rightly, and more than any
   expect(wrong(ours!) / FAILURES).toBeLessThan(0.02);
   for (const other of Object.values(others)) expect(wrong(ours!)).toBeLessThanOrEqual(wrong(other));
 });
+
+/** How many of each kind. */
+const SERVED = Number(process.env["MERIDIAN_OUT_OF_REACH"] ?? 12);
+
+test(`of ${SERVED} failures of each kind those that part clients strand fewer of them per vantage`, {
+  timeout: 3_600_000,
+}, async () => {
+  report(
+    "clients who are given what they cannot reach / who are sent farther than they must, by verdicts alone and per vantage",
+  );
+  const sums = new Map<string, Awaited<ReturnType<typeof serve>>>();
+  for (const kind of [OUT_OF_REACH, ...KINDS] as const) {
+    const sum = { byVerdict: noneServed(), perVantage: noneServed() };
+    for (let i = 0; i < SERVED; i += 1) {
+      const { byVerdict, perVantage } = await serve(kind, randomFrom(SEED + i));
+      addServed(sum.byVerdict, byVerdict);
+      addServed(sum.perVantage, perVantage);
+    }
+    sums.set(kind, sum);
+    report(`| ${kind} | ${servedText(sum.byVerdict)} | ${servedText(sum.perVantage)} |`);
+  }
+  const { byVerdict, perVantage } = sums.get(OUT_OF_REACH)!;
+  expect(byVerdict.stranded).toBeGreaterThan(0);
+  expect(perVantage.stranded).toBeLessThan(byVerdict.stranded / 2);
+  expect(perVantage.detoured / perVantage.clients).toBeLessThan(0.05);
+  // What is up or down for all stays so: per vantage nobody is given what is down by a quorum.
+  for (const each of sums.values())
+    expect(each.perVantage.stranded).toBeLessThanOrEqual(each.byVerdict.stranded);
+});
+
+function noneServed(): Served {
+  return { clients: 0, stranded: 0, detoured: 0 };
+}
+
+function addServed(sum: Served, { clients, stranded, detoured }: Served): void {
+  sum.clients += clients;
+  sum.stranded += stranded;
+  sum.detoured += detoured;
+}
+
+function servedText({ clients, stranded, detoured }: Served): string {
+  const percent = (part: number): string => `${((100 * part) / clients).toFixed(2)} %`;
+  return `${percent(stranded)} / ${percent(detoured)}`;
+}
 
 /** Many failures by one rule. */
 interface Sum {

@@ -1,18 +1,52 @@
-/** Failures that vantages see differently, and the rules of quorum that judge them by the same reports. */
+/** Failures that vantages see differently, the rules of quorum that judge them by the same reports, and what clients get. */
 
-import type { Quorum, VantageId, VipId } from "../../src/config/config.ts";
+import type { Config, Coordinates, Quorum, VantageId, VipId } from "../../src/config/config.ts";
+import { FactKeeper } from "../../src/control/fact-keeper.ts";
+import { distanceKm } from "../../src/geo/distance.ts";
+import { NOWHERE } from "../../src/geo/location.ts";
 import { afterProbe, type Standing, UNKNOWN } from "../../src/health/opinion.ts";
 import { judge } from "../../src/health/quorum.ts";
 import type { Report } from "../../src/health/report.ts";
 import { type Changes, Tracker } from "../../src/health/tracker.ts";
+import { localise } from "../../src/steering/localise.ts";
+import { type Plan, planFor } from "../../src/steering/plan.ts";
 import { below, pick, type Random } from "../e2e/random.ts";
-import { checkWith, tracked, vantageId, vipId } from "./fixtures.ts";
+import { nearest, pool } from "../steering/world.ts";
+import {
+  checkWith,
+  configWith,
+  memberOf,
+  poolId,
+  serviceWith,
+  tracked,
+  vantageId,
+  vipId,
+} from "./fixtures.ts";
 import { Simulation } from "./simulation.ts";
 
 /** By continent; a world has the first three of them, or up to all. */
 const VANTAGES = ["eu/1", "na/1", "as/1", "eu/2", "na/2", "as/2", "eu/3", "na/3", "as/3"].map(vantageId);
 const VANTAGES_MIN = 3;
 const VIPS = ["eu/a", "eu/b", "na/a", "na/b", "as/a", "as/b"].map(vipId);
+
+/** Where vantages are: Dublin, Frankfurt, Paris; Virginia, Oregon, Dallas; Tokyo, Singapore, Osaka. */
+const CITIES = new Map<VantageId, Coordinates>(
+  Object.entries({
+    "eu/1": { latitude: 53.3, longitude: -6.3 },
+    "eu/2": { latitude: 50.1, longitude: 8.7 },
+    "eu/3": { latitude: 48.9, longitude: 2.3 },
+    "na/1": { latitude: 38.9, longitude: -77.4 },
+    "na/2": { latitude: 45.8, longitude: -119.7 },
+    "na/3": { latitude: 32.8, longitude: -96.8 },
+    "as/1": { latitude: 35.7, longitude: 139.7 },
+    "as/2": { latitude: 1.4, longitude: 103.8 },
+    "as/3": { latitude: 34.7, longitude: 135.5 },
+  }).map(([id, at]) => [vantageId(id), at]),
+);
+/** Where VIPs are: one city of each continent. */
+const REGIONS = Object.fromEntries(
+  ["eu", "na", "as"].map((region) => [region, CITIES.get(vantageId(`${region}/1`))!]),
+);
 const CHECK = checkWith({ fall: 2, jitterMs: 500 });
 
 const HEALTHY_MS = 20_000;
@@ -57,11 +91,18 @@ export const KINDS = [
   "a region dies, some agents lie",
 ] as const;
 
+/** One that parts clients rather than vantages: those in and around a city cannot reach a region that is well. */
+export const OUT_OF_REACH = "a region is out of reach from some cities";
+
+type Kind = (typeof KINDS)[number] | typeof OUT_OF_REACH;
+
 interface Failure {
   readonly dead: readonly VipId[];
   /** Of these either verdict is right. */
   readonly disputed: readonly VipId[];
   readonly sees: (vantage: VantageId, vip: VipId, isAlive: boolean, nowMs: number) => boolean;
+  /** Whether clients in the city of a vantage, if there is one or not, reach a VIP: what is only the vantage's own trouble is not theirs. */
+  readonly reaches: (city: VantageId, vip: VipId) => boolean;
 }
 
 /** Lets one failure happen, and has every rule judge it. */
@@ -110,11 +151,108 @@ export async function suffer(
   );
 }
 
-function failureOf(kind: (typeof KINDS)[number], vantages: readonly VantageId[], random: Random): Failure {
+/** What clients got, in clients times seconds; once a second each city has one client. */
+export interface Served {
+  clients: number;
+  /** Given what they cannot reach. */
+  stranded: number;
+  /** Given a region that is farther than the nearest that they reach. */
+  detoured: number;
+}
+
+/** From then on the failure should have been seen. */
+const SETTLED_MS = 15_000;
+
+/** Lets one failure happen, and tells what clients in all cities got: by verdicts alone, and per vantage. */
+export async function serve(
+  kind: Kind,
+  random: Random,
+): Promise<{ readonly byVerdict: Served; readonly perVantage: Served }> {
+  const vantages = VANTAGES.slice(0, VANTAGES_MIN + below(VANTAGES.length - VANTAGES_MIN + 1, random));
+  const { dead, sees, reaches } = failureOf(kind, vantages, random);
+  const config = fleetOf(vantages, true);
+  const keeper = new FactKeeper(config, [], [], 0);
+  const steered = {
+    byVerdict: citiesOf(fleetOf(vantages, false)),
+    perVantage: citiesOf(config),
+  };
+  const served = { byVerdict: newServed(), perVantage: newServed() };
+  const simulation: Simulation = new Simulation({
+    checks: new Map(config.members.values().map(({ ipv4 }) => [ipv4!.id, CHECK])),
+    vantages,
+    random,
+    probeMs: (outcome, { timeoutMs }) => (outcome === "success" ? 10 + 200 * random() : timeoutMs),
+    travelMs: () => 200 * random(),
+    sees: (vantage, vip, isAlive) =>
+      simulation.nowMs < HEALTHY_MS ? isAlive : sees(vantage, shortOf(vip), isAlive, simulation.nowMs),
+    onReport: (report) => void keeper.report([report]),
+    onTick: (nowMs) => {
+      keeper.tick(nowMs);
+      if (nowMs < HEALTHY_MS + SETTLED_MS) return;
+      const facts = keeper.facts(nowMs);
+      for (const how of ["byVerdict", "perVantage"] as const) {
+        for (const { city, local } of steered[how])
+          note(served[how], city, planFor(local, SERVICE, 4, facts, config).plan, reaches);
+      }
+    },
+  });
+  await simulation.runUntil(HEALTHY_MS);
+  for (const vip of dead) simulation.kill(`web/${vip}/ipv4` as VipId);
+  await simulation.runUntil(HEALTHY_MS + FAILING_MS);
+  return served;
+}
+
+/** Everybody gets the region that is nearest. */
+const SERVICE = serviceWith({ policy: nearest(pool("web")) });
+
+function fleetOf(vantages: readonly VantageId[], perVantage: boolean): Config {
+  const members = VIPS.map((vip, i) => memberOf("web", vip, vip.slice(0, 2), 1 + i));
+  return configWith({
+    regions: REGIONS,
+    vantages: Object.fromEntries(vantages.map((id) => [id, CITIES.get(id)!])),
+    checks: [CHECK],
+    pools: [{ id: poolId("web"), check: CHECK.id, members, minUp: 0, signals: null, perVantage }],
+  });
+}
+
+function citiesOf(config: Config) {
+  return Array.from(CITIES, ([city, coordinates]) => ({
+    city,
+    local: localise(SERVICE.policy, { ...NOWHERE, coordinates }, config),
+  }));
+}
+
+function newServed(): Served {
+  return { clients: 0, stranded: 0, detoured: 0 };
+}
+
+/** `eu/a` of `web/eu/a/ipv4`. */
+function shortOf(vip: VipId): VipId {
+  return vipId(vip.split("/").slice(1, 3).join("/"));
+}
+
+function note(served: Served, city: VantageId, plan: Plan, reaches: Failure["reaches"]): void {
+  served.clients += 1;
+  const kmOf = (vip: VipId): number => distanceKm(CITIES.get(city)!, REGIONS[vip.slice(0, 2)]!);
+  const nearestKm = Math.min(...VIPS.filter((vip) => reaches(city, vip)).map(kmOf));
+  for (const { vip, share } of plan.kind === "answer" ? plan.shares : []) {
+    const short = shortOf(vip);
+    if (!reaches(city, short)) served.stranded += share;
+    else if (kmOf(short) > nearestKm) served.detoured += share;
+  }
+}
+
+function failureOf(kind: Kind, vantages: readonly VantageId[], random: Random): Failure {
   const region = pick(["eu", "na", "as"], random);
   const ofRegion = VIPS.filter((vip) => isIn(vip, region));
   const some = someOf(vantages, random);
-  const truth: Failure = { dead: [], disputed: [], sees: (_vantage, _vip, isAlive) => isAlive };
+  const truth: Failure = {
+    dead: [],
+    disputed: [],
+    sees: (_vantage, _vip, isAlive) => isAlive,
+    reaches: () => true,
+  };
+  const died: Failure = { ...truth, dead: ofRegion, reaches: (_city, vip) => !isIn(vip, region) };
   const lossy = lossOf(some, 0.3 + 0.7 * random(), random);
   const lying = lieOf(some, pick(["down", "up", "opposite"], random));
   switch (kind) {
@@ -128,17 +266,25 @@ function failureOf(kind: (typeof KINDS)[number], vantages: readonly VantageId[],
         ...truth,
         disputed: ofRegion,
         sees: (vantage, vip, isAlive) => isAlive && isIn(vantage, region) === isIn(vip, region),
+        reaches: (city, vip) => isIn(city, region) === isIn(vip, region),
       };
     case "some agents lie":
       return { ...truth, sees: lying };
     case "probes get lost everywhere":
       return { ...truth, sees: lossOf(vantages, 0.02 + 0.18 * random(), random) };
     case "a region dies":
-      return { ...truth, dead: ofRegion };
+      return died;
     case "a region dies, some vantages lose probes":
-      return { ...truth, dead: ofRegion, sees: lossy };
+      return { ...died, sees: lossy };
     case "a region dies, some agents lie":
-      return { ...truth, dead: ofRegion, sees: lying };
+      return { ...died, sees: lying };
+    case OUT_OF_REACH: {
+      const middle = pick([...CITIES.values()], random);
+      const reachKm = pick([0, 500, 1_500], random);
+      const isParted = (city: VantageId): boolean => distanceKm(CITIES.get(city)!, middle) <= reachKm;
+      const reaches = (city: VantageId, vip: VipId): boolean => !(isParted(city) && isIn(vip, region));
+      return { ...truth, reaches, sees: (vantage, vip, isAlive) => isAlive && reaches(vantage, vip) };
+    }
   }
 }
 
