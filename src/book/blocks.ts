@@ -3,7 +3,7 @@
 import { putU16, u32 } from "../wire/bytes.ts";
 import { RRClass, RRType } from "../wire/codes.ts";
 import { isWithin, type Name, nameKey, sameName, uncompressedLength } from "../wire/name.ts";
-import type { RRset, ZoneNode } from "../zone/zone.ts";
+import { type RRset, rrsetLengthMax, type ZoneNode } from "../zone/zone.ts";
 import { BLOCK_HEADER, FIX_APEX } from "./layout.ts";
 
 /** Where the qname stands in every message. */
@@ -50,10 +50,10 @@ export class BlockWriter {
     return this;
   }
 
-  /** The block; null when its RRs cannot fit into any message. */
+  /** The block; null when there is more than a message should have of one kind. */
   block(): Uint8Array | null {
     const fixUps = this.#fixUps.length;
-    if (this.#octets.length > 0x7fff) return null;
+    if (this.#octets.length > rrsetLengthMax) return null;
     const block = new Uint8Array(BLOCK_HEADER + 2 * fixUps + this.#octets.length);
     putU16(block, 0, this.#count);
     putU16(block, 2, this.#octets.length);

@@ -1,10 +1,10 @@
 /** Compiles zones, services and plans into a book. */
 
+import assert from "node:assert/strict";
 import type { Service, Vip, VipId } from "../config/config.ts";
 import { canonicalRdatas } from "../dnssec/canonical.ts";
 import type { KeyDuty } from "../dnssec/key-duty.ts";
 import type { ClassTrie } from "../geo/trie.ts";
-import type { Problem } from "../problem.ts";
 import type { Plan } from "../steering/plan.ts";
 import { finish, forEachInSteps, type Steps } from "../steps.ts";
 import type { Prefix } from "../wire/address.ts";
@@ -109,11 +109,10 @@ interface SlotRow {
   readonly buckets: number;
 }
 
-/** A compiled book, its directory, and what could not be put into it. */
+/** A compiled book and its directory. */
 export interface CompiledBook {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly directory: BookDirectory;
-  readonly problems: readonly Problem[];
 }
 
 /** Compiles a book. The content was checked as a whole before: see `control/snapshot.ts`. */
@@ -130,7 +129,6 @@ class Compiler {
   readonly #content: BookContent;
   readonly #words = new WordSink();
   readonly #octets = new OctetSink();
-  readonly #problems: Problem[] = [];
   readonly #vipNumbers: ReadonlyMap<VipId, number>;
   /** Where type bitmaps stand, by their octets: most names have the same types as many others. */
   readonly #bitmaps = new Map<string, number>();
@@ -160,7 +158,7 @@ class Compiler {
     const zonesAt = words.length;
     for (const number of zones.keys()) words.push(...this.#zone(number));
     for (const number of zones.keys()) this.#signing(zonesAt + number * ZONE_WORDS, number);
-    const serviceAt = this.#services();
+    const serviceAt = yield* this.#services();
     words.set(Header.vipsAt, words.length);
     for (const vip of vips) this.#vip(vip);
     if (admissions.length > 0) words.set(Header.admissionsAt, words.push(admissions.length));
@@ -204,7 +202,7 @@ class Compiler {
       const additional = additionalBlock(owner, rrset, apex, signs && isCut ? glueOf : nodeOf);
       const block = new BlockWriter(owner.name, apex).add(owner.name, rrset).block();
       words.set(next + RRsetRecord.type, rrset.type);
-      words.set(next + RRsetRecord.block, this.#block(block, rrset));
+      words.set(next + RRsetRecord.block, this.#block(block));
       words.set(next + RRsetRecord.additional, additional === null ? 0 : this.#octets.append(additional));
       words.set(
         next + RRsetRecord.canonical,
@@ -245,7 +243,7 @@ class Compiler {
     const negative =
       soa === undefined
         ? 0
-        : this.#block(new BlockWriter(zone.apex, zone.apex).add(zone.apex, negativeSoa(soa)).block(), soa);
+        : this.#block(new BlockWriter(zone.apex, zone.apex).add(zone.apex, negativeSoa(soa)).block());
     const canonical = soa === undefined || this.#signingOf(number) === null ? 0 : this.#canonical(soa);
     const ttlSeconds = soa === undefined ? 0 : negativeSoa(soa).ttlSeconds;
     const apex = this.#octets.append(Buffer.from(nameKey(zone.apex), "latin1"));
@@ -266,27 +264,29 @@ class Compiler {
     return this.#signings[zone] ?? null;
   }
 
-  #block(block: Uint8Array | null, rrset: RRset): number {
-    if (block !== null) return this.#octets.append(block);
-    this.#problems.push({ ...rrset.place, message: "this RRset is larger than 32,767 octets; split it" });
-    return 0;
+  #block(block: Uint8Array | null): number {
+    assert(block !== null, "an RRset is no longer than a zone may have it");
+    return this.#octets.append(block);
   }
 
   /** Writes the services and their tries; plans follow at the end. Returns where each service stands. */
-  #services(): readonly number[] {
+  *#services(): Steps<readonly number[]> {
+    const { services } = this.#content;
     const tries = new Map<ClassTrie, number>();
-    for (const { trie } of this.#content.services) {
-      if (trie !== null && !tries.has(trie)) tries.set(trie, this.#words.append(trie.nodes));
+    for (const trie of new Set(services.flatMap(({ trie }) => trie ?? []))) {
+      tries.set(trie, this.#words.append(trie.nodes));
+      yield;
     }
     const reaches = new Map<BookService["reach"], number>();
-    for (const { reach } of this.#content.services) {
-      if (!reaches.has(reach)) reaches.set(reach, this.#reach(reach));
-    }
+    yield* forEachInSteps(new Set(services.map(({ reach }) => reach)), (reach) => {
+      reaches.set(reach, this.#reach(reach));
+    });
     this.#words.set(Header.servicesAt, this.#words.length);
-    this.#words.set(Header.serviceCount, this.#content.services.length);
-    return this.#content.services.map(({ service, trie, capacity4, capacity6, buckets, reach }) => {
+    this.#words.set(Header.serviceCount, services.length);
+    const places: number[] = [];
+    yield* forEachInSteps(services, ({ service, trie, capacity4, capacity6, buckets, reach }) => {
       const https = service.https === null ? null : httpsRdata(service.https.alpn, service.https.port);
-      return this.#words.push(
+      const at = this.#words.push(
         service.ttlSeconds,
         trie === null ? 0 : (tries.get(trie) ?? 0),
         0,
@@ -297,7 +297,9 @@ class Compiler {
         reaches.get(reach) ?? 0,
         buckets,
       );
+      places.push(at);
     });
+    return places;
   }
 
   #reach(reach: BookService["reach"]): number {
@@ -356,10 +358,13 @@ class Compiler {
     });
 
     const words = new Uint32Array(plansAt + plans.length);
-    words.set(head.words());
-    words.set(plans.words(), plansAt);
     const bytes = new Uint8Array(words.buffer);
+    words.set(head.words());
+    yield;
+    words.set(plans.words(), plansAt);
+    yield;
     bytes.set(this.#octets.octets(), octetsAt);
+    yield;
     for (const sink of [head, plans, this.#octets]) sink.release();
     for (const [i, at] of serviceAt.entries()) words[at + 2] = entries[i]?.slots ?? 0;
     words[Header.plansAt] = plansAt;
@@ -368,7 +373,7 @@ class Compiler {
     const { checksum, plansChecksum } = yield* checksums(bytes);
     words[Header.checksum] = checksum;
     words[Header.plansChecksum] = plansChecksum;
-    return { bytes, directory: { vips: this.#vipNumbers, services: entries }, problems: this.#problems };
+    return { bytes, directory: { vips: this.#vipNumbers, services: entries } };
   }
 
   /** Writes how a zone is signed, and where that stands into the zone's record. */

@@ -95,7 +95,6 @@ export class LiveBook {
       const empty = emptiness(content);
       if (empty !== null) return [problemOf(snapshot, `refused to publish: ${empty}`)];
       const compiled = await inTurns(compileInSteps(content));
-      if (compiled.problems.length > 0) return compiled.problems;
       const outcome = await publisher.publish(version, compiled);
       release(compiled.bytes);
       if (outcome.kind === "refused") return [problemOf(snapshot, `dns refused the book: ${outcome.reason}`)];

@@ -3,11 +3,10 @@
 import type { Checked, Problem } from "../problem.ts";
 import { forEachInSteps, type Steps } from "../steps.ts";
 import { RRType, rrTypeName } from "../wire/codes.ts";
-import { messageLengthMax } from "../wire/format.ts";
 import { formatName, isWithin, type Name, nameKey, parentOf, sameName } from "../wire/name.ts";
 import { formatRdata, rdataKey, targetOf } from "./rdata.ts";
 import { type ResourceRecord, type RRTable, STEER } from "./rr-table.ts";
-import type { Place, Zone, ZoneNode } from "./zone.ts";
+import { type Place, rrsetLengthMax, type Zone, type ZoneNode } from "./zone.ts";
 
 /**
  * The zone of these RRs; null without an SOA. The rules, each with the place of the RR that breaks it:
@@ -21,7 +20,7 @@ import type { Place, Zone, ZoneNode } from "./zone.ts";
  * 7. NS, MX and SRV lead to no CNAME of the zone (RFC 2181 §10.3, RFC 2782).
  * 8. An NS that leads into the zone leads to an address (RFC 1912 §2.3), unless another delegation hides it.
  * 9. A steered owner has no A, AAAA, HTTPS, CNAME or DNAME, and no NS but at the apex; it is steered once.
- * 10. An RRset fits into a message, with its signature.
+ * 10. An RRset fits into a message, with all that belongs to it.
  *
  * `isComplete` is false if RRs could not be read; then what seems to be missing is no problem.
  */
@@ -64,9 +63,6 @@ const steeredTypes: ReadonlySet<number> = new Set([
 
 /** Of an RR beside its rdata: a pointer to its owner, TYPE, CLASS, TTL, RDLENGTH. */
 const RR_OVERHEAD = 12;
-/** What a message has beside an RRset, at the most: header, question, RRSIG, OPT and TSIG. */
-const RESERVED_LENGTH = 1_024;
-const RRSET_LENGTH_MAX = messageLengthMax - RESERVED_LENGTH;
 
 class Check {
   readonly problems: Problem[] = [];
@@ -169,9 +165,9 @@ class Check {
   #checkLengths({ name, rrsets }: ZoneNode): void {
     for (const { type, rdatas, place } of rrsets.values()) {
       const length = rdatas.reduce((sum, rdata) => sum + RR_OVERHEAD + rdata.length, 0);
-      if (length <= RRSET_LENGTH_MAX) continue;
+      if (length <= rrsetLengthMax) continue;
       const what = `${formatName(name)} ${rrTypeName(type)} takes ${length} octets`;
-      this.#refuse(place, `${what}: expected at most ${RRSET_LENGTH_MAX}, for which a message has room`);
+      this.#refuse(place, `${what}: expected at most ${rrsetLengthMax}, for which a message has room`);
     }
   }
 

@@ -1,5 +1,7 @@
 /** The RRs of a zone in a few large arrays: as objects, those of a million names would take a gigabyte. */
 
+import assert from "node:assert/strict";
+import { RRType } from "../wire/codes.ts";
 import { type Name, nameKey, uncompressedLength } from "../wire/name.ts";
 import { NameIndex } from "../wire/name-index.ts";
 import { OctetSink, WordSink } from "../wire/sink.ts";
@@ -17,6 +19,15 @@ export interface ResourceRecord {
   readonly rdata: Uint8Array;
   readonly place: Place;
 }
+
+/** What can be asked for by type: of a large zone few RRs are of these. */
+const listedTypes: ReadonlySet<number> = new Set([
+  RRType.SOA,
+  RRType.NS,
+  RRType.DNAME,
+  RRType.MX,
+  RRType.SRV,
+]);
 
 /** Words of an owner. */
 const Owner = { name: 0, firstRR: 1, lastRR: 2 } as const;
@@ -42,6 +53,8 @@ export class RRTable implements ZoneNodes {
   readonly #octets = new OctetSink();
   readonly #owners = new WordSink();
   readonly #rrs = new WordSink();
+  /** The RRs of listed types, in the order of the file. */
+  readonly #listed = new WordSink();
   readonly #files: string[] = [];
   readonly #index = new NameIndex(this.#octets, (owner) => this.#owners.at(owner + Owner.name), 0);
 
@@ -58,6 +71,7 @@ export class RRTable implements ZoneNodes {
     const fileNumber = this.#files.length - 1;
     const at = this.#octets.append(rdata);
     const rr = this.#rrs.push(0, own, type, ttlSeconds, at, rdata.length, fileNumber, line, column);
+    if (listedTypes.has(type)) this.#listed.push(rr);
     const last = this.#owners.at(own + Owner.lastRR);
     if (last === 0) this.#owners.set(own + Owner.firstRR, rr);
     else this.#rrs.set(last + RR.next, rr);
@@ -101,9 +115,10 @@ export class RRTable implements ZoneNodes {
     }
   }
 
-  /** The RRs of some types, in the order of the file. */
+  /** The RRs of some of the listed types, in the order of the file. */
   *ofTypes(...types: readonly number[]): Generator<ResourceRecord> {
-    for (let rr = RR_WORDS; rr < this.#rrs.length; rr += RR_WORDS) {
+    assert(types.every((type) => listedTypes.has(type)));
+    for (const rr of this.#listed.words()) {
       if (types.includes(this.#rrs.at(rr + RR.type))) yield this.#rr(rr);
     }
   }

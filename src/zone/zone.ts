@@ -27,6 +27,9 @@ export interface ZoneNode {
   readonly steered: Steered | null;
 }
 
+/** Octets of an RRset in an answer, at the most: half of what a message may have leaves room for what else belongs into it. */
+export const rrsetLengthMax: number = 32_767;
+
 /** All RRs of one owner name and type; the class is IN. */
 export interface RRset {
   readonly type: number;

@@ -190,13 +190,3 @@ test("any number of plans is packed, and each is put into its own slot", () => {
   expect([words[slot4], words[slot6]]).toEqual([1000, 1000]);
   expect(words[slot6 + 1]).toBe(PLAN_SERVFAIL);
 });
-
-test("an RRset that fits into no message is a problem with its place", () => {
-  const lines = Array.from({ length: 200 }, (_, i) => `big 60 TXT "${String(i).padEnd(250, "x")}"`);
-  const big = zoneOf(
-    `$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n${lines.join("\n")}\n`,
-  );
-  expect(compileBook({ ...content, zones: [big] }).problems).toMatchObject([
-    { file: "test.zone", line: 5, message: "this RRset is larger than 32,767 octets; split it" },
-  ]);
-});

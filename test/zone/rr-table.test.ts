@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { RRType } from "../../src/wire/codes.ts";
 import { nameKey } from "../../src/wire/name.ts";
 import { type ResourceRecord, RRTable, STEER } from "../../src/zone/rr-table.ts";
 import { withNode } from "../../src/zone/with-node.ts";
@@ -65,14 +66,14 @@ test("gives RRs by type, in the order of the file, and those of owners with seve
   const [a, b] = [name("a."), name("b.")];
   const at = (line: number) => ({ file: "zone", line, column: 1 });
   const rrs = [
-    { owner: a, type: 1, ttlSeconds: 1, rdata: Uint8Array.of(1), place: at(1) },
-    { owner: b, type: 2, ttlSeconds: 2, rdata: Uint8Array.of(2), place: at(2) },
+    { owner: a, type: RRType.NS, ttlSeconds: 1, rdata: Uint8Array.of(1), place: at(1) },
+    { owner: b, type: RRType.MX, ttlSeconds: 2, rdata: Uint8Array.of(2), place: at(2) },
     { owner: a, type: 16, ttlSeconds: 3, rdata: Uint8Array.of(3), place: at(3) },
   ];
   const table = new RRTable();
   for (const one of rrs) table.add(one);
-  expect([...table.ofTypes(2, 1)]).toEqual([rrs[0], rrs[1]]);
-  expect([...table.ofTypes(28)]).toEqual([]);
+  expect([...table.ofTypes(RRType.MX, RRType.NS)]).toEqual([rrs[0], rrs[1]]);
+  expect([...table.ofTypes(RRType.DNAME)]).toEqual([]);
   expect([...table.severalOfOwner()]).toEqual([[rrs[0], rrs[2]]]);
 });
 
