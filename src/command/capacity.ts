@@ -10,15 +10,16 @@ export async function capacity(options: ApiOptions & { readonly json?: boolean }
   if (pools === null) return;
   if (options.json === true) return print(JSON.stringify(pools, null, 2));
   printTable(
-    ["pool", "region", "capacity", "now", "if it died, the others", "each of them"],
+    ["pool", "region", "capacity", "now", "if it died, the others", "each of them", "weighed by"],
     pools.flatMap(({ pool, regions }) =>
-      regions.map(({ region, capacity, load, others, othersLoad }) => [
+      regions.map(({ region, capacity, load, weighedBy, others, othersLoad }) => [
         pool,
         region,
         String(capacity),
         percent(load),
         others.length === 0 ? "there are none" : percent(othersLoad),
         others.map((other) => `${other.region} ${percent(other.load)}`).join(", "),
+        weighedBy,
       ]),
     ),
   );

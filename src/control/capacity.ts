@@ -7,6 +7,8 @@ import type { Plan } from "../steering/plan.ts";
 import { type Supposition, suppose } from "../steering/suppose.ts";
 import type { Steps } from "../steps.ts";
 import type { Planner } from "./planner.ts";
+import type { ProfileWindow } from "./profile.ts";
+import { Traffic } from "./traffic.ts";
 
 /** The members of a pool in a region. */
 interface RegionUse {
@@ -19,6 +21,8 @@ interface RegionUse {
 
 /** A region of a pool, and what is left of the pool without it. */
 interface RegionLoss extends RegionUse {
+  /** What says how many clients are in a class: traffic of the services that answer with it, or nothing. */
+  readonly weighedBy: "profile" | "classes";
   /** The others, as they would be if this region died now. */
   readonly others: readonly RegionUse[];
   /** The part of all their capacity that would be in use; null: there are none, or their loads are not known. */
@@ -36,23 +40,31 @@ export interface PoolCapacity {
  * 1. Members carry load times capacity now.
  * 2. Each class of clients is planned as it would be with all VIPs of the region down. What the members there
  *    carry for it goes to those that get more of its answers then, in proportion to how much more.
- * 3. How many clients a class has is not known: all classes of a service count alike, all services, and both families.
+ * 3. A class counts by its queries in the profile. One query more of each service is shared among its classes, in each
+ *    family: it decides where none are known, and then all classes of a service count alike, all services, and both families.
  * 4. What goes to no member with a capacity is not shown.
  */
-export function* capacities(planner: Planner, facts: Facts, config: Config): Steps<readonly PoolCapacity[]> {
+export function* capacities(
+  planner: Planner,
+  facts: Facts,
+  config: Config,
+  windows: Iterable<ProfileWindow>,
+): Steps<readonly PoolCapacity[]> {
+  const traffic = yield* Traffic.of(windows, planner, config);
   const pools = [...config.pools.values()].filter(({ members }) => members.every(hasCapacity));
   const members = pools.flatMap((pool) => pool.members);
   const carried = new Map(members.map((member) => [member.id, carriedBy(member, facts)]));
-  const losses = new Map<RegionId, ReadonlyMap<MemberId, number | null>>();
+  const losses = new Map<RegionId, Loss>();
   for (const region of new Set(members.map((member) => member.region)))
-    losses.set(region, yield* carriedWithout(region, planner, facts, config, carried));
+    losses.set(region, yield* lossOf(region, planner, facts, config, carried, traffic));
   return pools.map(({ id, members }) => {
     const byRegion = [...Map.groupBy(members, (member) => member.region)];
-    const regions = byRegion.map(([region, own]) => {
-      const left = losses.get(region) ?? carried;
+    const regions = byRegion.map(([region, own]): RegionLoss => {
+      const { left, recorded } = losses.get(region) ?? { left: carried, recorded: new Set() };
       const others = byRegion.filter(([other]) => other !== region);
       return {
         ...useOf(region, own, carried),
+        weighedBy: own.some(({ id }) => recorded.has(id)) ? "profile" : "classes",
         others: others.map(([other, there]) => useOf(other, there, left)),
         othersLoad: useOf(
           region,
@@ -88,14 +100,22 @@ function useOf(
   return { region, capacity, load: work === null || capacity === 0 ? null : work / capacity };
 }
 
-/** What each member would carry if a region died. */
-function* carriedWithout(
+/** What is left if a region dies. */
+interface Loss {
+  /** What each member would carry. */
+  readonly left: ReadonlyMap<MemberId, number | null>;
+  /** The dead whose clients the profile has queries of. */
+  readonly recorded: ReadonlySet<MemberId>;
+}
+
+function* lossOf(
   region: RegionId,
   planner: Planner,
   facts: Facts,
   config: Config,
   carried: ReadonlyMap<MemberId, number | null>,
-): Steps<ReadonlyMap<MemberId, number | null>> {
+  traffic: Traffic,
+): Steps<Loss> {
   const dead = [...config.members.values()].filter((member) => member.region === region);
   const memberOf = new Map<VipId, MemberId>();
   for (const member of config.members.values())
@@ -104,13 +124,17 @@ function* carriedWithout(
   const deaths = Array.from(vips, (vip): Supposition => ({ kind: "verdict", vip, up: false }));
   const moves: Move[] = [];
   const answers = new Map<MemberId, number>();
+  const recorded = new Set<MemberId>();
   for (const one of planner.compare(vips, suppose(facts, deaths))) {
     for (const family of ["ipv4", "ipv6"] as const) {
       const before = sharesOf(one.before[family], memberOf);
       const move = moveOf(before, sharesOf(one.after[family], memberOf), dead);
+      const { service, services, locals } = one.cohort;
+      const queries = traffic.queries(service, one.classNumber, family);
       for (const { id } of dead) {
-        const share = (before.get(id) ?? 0) * one.weight;
+        const share = (before.get(id) ?? 0) * (queries + services.length / locals.length);
         if (share === 0) continue;
+        if (queries > 0) recorded.add(id);
         answers.set(id, (answers.get(id) ?? 0) + share);
         moves.push({ from: id, share, to: move });
       }
@@ -126,7 +150,7 @@ function* carriedWithout(
       left.set(id, own === null || gained === null ? null : own + gained);
     }
   }
-  return left;
+  return { left, recorded };
 }
 
 /** Answers of one class that a dead member gave. */

@@ -55,6 +55,9 @@ const TICK_MS = 1_000;
 /** So often the log says the heads of the chains, so that who keeps logs elsewhere can tell when the end of one is cut off. */
 const HEADS_MS = 24 * 3_600_000;
 
+/** How much of the traffic before says whom a region's death would move. */
+const CAPACITY_TRAFFIC_MS = 3_600_000;
+
 export interface NodeDeskOptions {
   readonly configFolder: string;
   readonly stateFolder: string;
@@ -344,9 +347,10 @@ export class NodeDesk implements Desk {
     return this.#clerk.reply(request);
   }
 
-  capacities(): Promise<readonly PoolCapacity[]> {
+  async capacities(): Promise<readonly PoolCapacity[]> {
+    const windows = await this.profile(this.nowMs() - CAPACITY_TRAFFIC_MS);
     const { planner, snapshot } = this.#edition();
-    return inTurns(capacities(planner, this.facts(), snapshot.config));
+    return inTurns(capacities(planner, this.facts(), snapshot.config, windows ?? []));
   }
 
   signal(token: TokenRecord, signals: readonly Signal[]): SignalOutcome {

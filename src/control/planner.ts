@@ -41,10 +41,10 @@ export interface ServiceSplit {
   readonly buckets: number;
 }
 
-/** The plans of one class in two worlds. */
+/** The plans of one class of a cohort in two worlds. */
 export interface Compared {
-  /** Its part in the traffic of all services, as far as that is known: the classes of a service count alike. */
-  readonly weight: number;
+  readonly cohort: Cohort;
+  readonly classNumber: number;
   readonly before: ClassPlans;
   readonly after: ClassPlans;
 }
@@ -128,11 +128,10 @@ export class Planner {
   *compare(vips: ReadonlySet<VipId>, facts: Facts): Generator<Compared> {
     for (const [cohort, classNumbers] of this.#split.touchedBy({ ...NO_SHIFT, vips })) {
       const plans = this.#plans.get(cohort) ?? [];
-      const weight = cohort.services.length / cohort.locals.length;
       for (const classNumber of classNumbers) {
         const [local, before] = [cohort.locals[classNumber], plans[classNumber]];
         if (local === undefined || before === undefined) continue;
-        yield { weight, before, after: this.#plan(cohort, local, facts) };
+        yield { cohort, classNumber, before, after: this.#plan(cohort, local, facts) };
       }
     }
   }

@@ -3,7 +3,7 @@
 import Type from "typebox";
 import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
-import { errorBody, nullable, object } from "./schemas.ts";
+import { errorBody, nullable, object, oneOf } from "./schemas.ts";
 
 const load = (description: string) => nullable(Type.Number({ description }));
 
@@ -15,6 +15,10 @@ const use = {
 
 const regionSchema = object({
   ...use,
+  weighedBy: oneOf(
+    ["profile", "classes"],
+    "what counts: queries in the profile of the last hour, or, where it has none that the region answers, classes alike",
+  ),
   others: Type.Array(object(use), { description: "the other regions as they would be without this one" }),
   othersLoad: load("the part of all their capacity that would be in use"),
 });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { capacity } from "../../../src/command/capacity.ts";
 import type { ShareView } from "../../../src/control/api/plan-view.ts";
-import { CONFIG, Folder, GB, Node } from "../test-node.ts";
+import { CONFIG, Folder, GB, JP, Node } from "../test-node.ts";
 import { TestApi } from "./test-api.ts";
 
 /** Three regions for Europe, in this order: eu-west, us-east, ap-south. */
@@ -43,6 +43,7 @@ describe("GET /v1/capacity", () => {
       region: "eu-west",
       capacity: 200,
       load: 0.5,
+      weighedBy: "classes",
       others: [
         { region: "us-east", capacity: 400, load: (100 + 75) / 400 },
         { region: "ap-south", capacity: 100, load: 25 / 100 },
@@ -70,6 +71,32 @@ describe("GET /v1/capacity", () => {
     expect(body.lines.join("\n")).toContain("headroom 75 % of 400");
   });
 
+  test("counts clients as the profile has them, and classes where it has none", async () => {
+    const byCountry =
+      "{ geo: { countries: { GB: { failover: [web/eu-west, web/us-east] }, JP: { failover: [web/eu-west, web/ap-south] } } } }";
+    const config = SIZED.replace("state: state", "state: state, profile: { sample: 1 }").replace(
+      "policy: eu-first }",
+      `policy: ${byCountry} }`,
+    );
+    const api = await TestApi.open(new Node(new Folder({ "meridian.yaml": config })));
+    await tell(api, { "us-east": 0, "eu-west": 0.5, "ap-south": 0 });
+    const rounded = ({ load, capacity }: { readonly load: number; readonly capacity: number }): number =>
+      Math.round(load * capacity * 1e6) / 1e6;
+    const workOf = async (): Promise<readonly [by: string, usEast: number, apSouth: number]> => {
+      const [, { weighedBy, others }] = (await api.get("/v1/capacity")).body.pools[0].regions;
+      return [weighedBy, rounded(others[0]), rounded(others[1])];
+    };
+    // Half of eu-west's 200 is in use, and it serves two classes of clients.
+    expect(await workOf()).toEqual(["classes", 50, 50]);
+    for (let i = 0; i < 300; i += 1) api.node.dns.ask("www.test.example", i % 4 === 0 ? JP : GB, "A", i);
+    const [weighedBy, usEast, apSouth] = await workOf();
+    expect(weighedBy).toBe("profile");
+    expect(Math.abs(usEast - 75)).toBeLessThan(0.2);
+    expect(usEast + apSouth).toBeCloseTo(100, 9);
+    // What nobody has asked for is another region's traffic, and of that nothing is known.
+    expect((await api.get("/v1/capacity")).body.pools[0].regions[0].weighedBy).toBe("classes");
+  });
+
   test("has no figure where a load is not known, and no pool without capacities", async () => {
     const api = await open();
     await tell(api, { "us-east": 0.25, "eu-west": 0.5 });
@@ -94,10 +121,10 @@ test("`meridian capacity` prints a line for each region", async () => {
   }
   expect(printed.join("")).toBe(
     [
-      "pool  region    capacity  now   if it died, the others  each of them",
-      "web   us-east   400       25 %  33 %                    eu-west 50 %, ap-south 0 %",
-      "web   eu-west   200       50 %  40 %                    us-east 44 %, ap-south 25 %",
-      "web   ap-south  100       0 %   33 %                    us-east 25 %, eu-west 50 %",
+      "pool  region    capacity  now   if it died, the others  each of them                 weighed by",
+      "web   us-east   400       25 %  33 %                    eu-west 50 %, ap-south 0 %   classes",
+      "web   eu-west   200       50 %  40 %                    us-east 44 %, ap-south 25 %  classes",
+      "web   ap-south  100       0 %   33 %                    us-east 25 %, eu-west 50 %   classes",
       "",
     ].join("\n"),
   );
