@@ -2,7 +2,8 @@
 
 import { type BookDirectory, type ClassPlans, compileInSteps } from "../book/compile.ts";
 import type { Problem } from "../problem.ts";
-import { LastGood } from "../steering/last-good.ts";
+import { type Answer, LastGood } from "../steering/last-good.ts";
+import type { Plan } from "../steering/plan.ts";
 import { release } from "../wire/sink.ts";
 import type { Cohort } from "./cohort.ts";
 import { type FactKeeper, isNothing, joinShifts, NO_SHIFT, type Shift } from "./fact-keeper.ts";
@@ -25,6 +26,8 @@ export interface LiveBookOptions {
   readonly keeper: FactKeeper;
   readonly publisher: Publisher;
   readonly nowMs: () => number;
+  /** Told by which plans of the past, with their keys, is answered from now on, after dns has been told. */
+  readonly onLastGood: (plans: ReadonlyMap<string, Answer>) => void;
   /** Told of verdicts and votes that have changed, and of what that moved, after dns has been told. */
   readonly onVerdicts: (shift: Shift, replanned: readonly Replanned[]) => void;
 }
@@ -66,8 +69,9 @@ export class LiveBook {
     if (this.#edition !== null) {
       const { planner, directory } = this.#edition;
       replanned = planner.replan(shift, keeper.facts(nowMs()));
-      rememberAll(keeper.lastGood, replanned);
+      this.#remember(replanned);
       publisher.patch(patchesFor(directory, replanned));
+      this.#tellLastGood(replanned);
     }
     if (this.#late !== null) this.#late = joinShifts(this.#late, shift);
     const { flipped, revised, turned } = shift;
@@ -101,14 +105,36 @@ export class LiveBook {
       this.#edition = { snapshot, planner, directory: compiled.directory };
       keeper.lastGood = lastGoodOf(planner, keeper.lastGood);
       const late = planner.replan(this.#late, keeper.factsFor(config, nowMs()));
-      rememberAll(keeper.lastGood, late);
+      this.#remember(late);
       publisher.patch(patchesFor(compiled.directory, late));
+      this.#tellLastGood(late);
     } finally {
       this.#late = null;
     }
     this.shift(keeper.use(config, nowMs()));
     this.flush();
     return [];
+  }
+
+  #remember(replanned: readonly Replanned[]): void {
+    for (const { cohort, classNumber, after } of replanned)
+      if (isAnsweredByTheLast(cohort)) remember(this.#options.keeper.lastGood, cohort, classNumber, after);
+  }
+
+  /** A policy that is up is planned anew by the next control too, so only those that have just gone down need to be told of. */
+  #tellLastGood(replanned: readonly Replanned[]): void {
+    const { keeper, onLastGood } = this.#options;
+    const used = new Map<string, Answer>();
+    for (const { cohort, classNumber, before, after } of replanned) {
+      const local = cohort.locals[classNumber];
+      if (local === undefined || !isAnsweredByTheLast(cohort)) continue;
+      for (const [family, key] of FAMILIES) {
+        if (isLastResort(before[key]) || !isLastResort(after[key])) continue;
+        const entry = keeper.lastGood.entry(local, cohort.service, family);
+        if (entry !== null) used.set(...entry);
+      }
+    }
+    if (used.size > 0) onLastGood(used);
   }
 
   /** The invariants that the book in force would break with these overrides, now or later, and does not with those that it has. */
@@ -143,9 +169,13 @@ function lastGoodOf(planner: Planner, before: LastGood): LastGood {
   return lastGood;
 }
 
-function rememberAll(lastGood: LastGood, replanned: readonly Replanned[]): void {
-  for (const { cohort, classNumber, after } of replanned)
-    if (isAnsweredByTheLast(cohort)) remember(lastGood, cohort, classNumber, after);
+const FAMILIES = [
+  [4, "ipv4"],
+  [6, "ipv6"],
+] as const;
+
+function isLastResort(plan: Plan): boolean {
+  return plan.kind === "answer" && plan.lastResort;
 }
 
 function isAnsweredByTheLast({ service }: Cohort): boolean {

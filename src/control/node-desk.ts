@@ -10,6 +10,7 @@ import type { Verdict } from "../health/verdict.ts";
 import { formatProblem, type Problem } from "../problem.ts";
 import { observedAs } from "../steering/cell.ts";
 import type { Facts } from "../steering/facts.ts";
+import { type Answer, LastGood } from "../steering/last-good.ts";
 import { capacities, type PoolCapacity } from "./capacity.ts";
 import { type Challenge, challengesFor, live } from "./challenge.ts";
 import { type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
@@ -137,12 +138,14 @@ export class NodeDesk implements Desk {
     this.#first = first;
     this.#store = openSqliteStore(join(stateFolder, STORE_FILE));
     this.#keeper = new FactKeeper(first.config, this.#store.overrides(), this.#store.verdicts(), nowMs());
+    this.#keeper.lastGood = LastGood.restored(this.#store.lastGood());
     this.#recorder = new Recorder(this.#store.history, first.config.node.history);
     this.#recorder.overridden(this.#store.overrides(), nowMs());
     this.#book = new LiveBook({
       keeper: this.#keeper,
       publisher,
       nowMs,
+      onLastGood: (plans) => this.#keepLastGood(plans),
       onVerdicts: (shift, replanned) => this.#onVerdicts(shift, replanned),
     });
     this.#door = new Door({
@@ -434,6 +437,14 @@ export class NodeDesk implements Desk {
     }
   }
 
+  #keepLastGood(plans: ReadonlyMap<string, Answer>): void {
+    try {
+      this.#store.saveLastGood(plans);
+    } catch (cause) {
+      this.#complain("what is answered while all is down is not stored; a restart would forget it", cause);
+    }
+  }
+
   #override(overrides: readonly Override[], audit: readonly NewAuditEntry[]): void {
     const atMs = this.nowMs();
     this.#recorder.overridden(overrides, atMs);
@@ -493,6 +504,7 @@ export class NodeDesk implements Desk {
     this.#profile?.use(this.#options.publisher.versionServed, config);
     this.#recordFiles(loaded, atMs);
     this.#store.keepVerdicts(new Set(trackedVips(config).map(({ vip }) => vip)));
+    this.#store.keepLastGood((key) => this.#keeper.lastGood.knows(key));
     log.info(
       { version: this.#door.version(), zones: value.zones.length, services: config.services.length },
       `${config.file} is in force`,

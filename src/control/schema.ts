@@ -107,6 +107,10 @@ export const STEPS: readonly Step[] = [
      octets BLOB NOT NULL,
      used_ms INTEGER NOT NULL
    ) STRICT;`,
+  `CREATE TABLE last_good (
+     key TEXT PRIMARY KEY,
+     plan TEXT NOT NULL
+   ) STRICT;`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

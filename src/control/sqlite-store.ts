@@ -2,6 +2,7 @@
 
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import type { Opinion } from "../health/verdict.ts";
+import type { Answer } from "../steering/last-good.ts";
 import { Chain, type ChainHead } from "./chain.ts";
 import type { Challenge } from "./challenge.ts";
 import type { HistoryStore } from "./history.ts";
@@ -145,6 +146,31 @@ class SqliteStore implements Store {
     this.#transaction(() => {
       for (const { vip } of this.verdicts()) {
         if (!vips.has(vip)) this.#run("DELETE FROM verdicts WHERE vip = ?", vip);
+      }
+    });
+  }
+
+  lastGood(): ReadonlyMap<string, Answer> {
+    return new Map(
+      this.#all("SELECT * FROM last_good ORDER BY key").map((row) => {
+        const plan: Answer = JSON.parse(text(row, "plan"));
+        return [text(row, "key"), plan];
+      }),
+    );
+  }
+
+  saveLastGood(plans: ReadonlyMap<string, Answer>): void {
+    this.#transaction(() => {
+      for (const [key, plan] of plans)
+        this.#run("INSERT OR REPLACE INTO last_good (key, plan) VALUES (?, ?)", key, JSON.stringify(plan));
+    });
+  }
+
+  keepLastGood(isWanted: (key: string) => boolean): void {
+    this.#transaction(() => {
+      for (const row of this.#all("SELECT key FROM last_good")) {
+        const key = text(row, "key");
+        if (!isWanted(key)) this.#run("DELETE FROM last_good WHERE key = ?", key);
       }
     });
   }

@@ -1,6 +1,7 @@
 /** What control keeps across restarts: the interface that every store fulfils. */
 
 import type { Opinion } from "../health/verdict.ts";
+import type { Answer } from "../steering/last-good.ts";
 import type { ChainHead } from "./chain.ts";
 import type { Challenge, ChallengeEdit } from "./challenge.ts";
 import type { HistoryStore } from "./history.ts";
@@ -34,6 +35,12 @@ export interface Store extends ProfileStore {
   saveVerdicts(verdicts: readonly StoredVerdict[]): void;
   /** Forgets the verdicts of all VIPs but these. */
   keepVerdicts(vips: ReadonlySet<string>): void;
+  /** The plans that were good last, by their keys. */
+  lastGood(): ReadonlyMap<string, Answer>;
+  /** Keeps these, in place of those of the same keys. */
+  saveLastGood(plans: ReadonlyMap<string, Answer>): void;
+  /** Forgets all of them but those whose key is wanted. */
+  keepLastGood(isWanted: (key: string) => boolean): void;
   /** All tokens, by name. */
   tokens(): readonly TokenRecord[];
   /** The token with this hash (`hashToken`); null: there is none. */

@@ -4,7 +4,8 @@ import type { Service, VipId } from "../config/config.ts";
 import { childrenIn, type LocalPolicy, localKey, membersOf } from "./local.ts";
 import type { Plan } from "./plan.ts";
 
-type Answer = Plan & { readonly kind: "answer" };
+/** A plan that was up. */
+export type Answer = Plan & { readonly kind: "answer" };
 type Named = Pick<Service, "label">;
 
 /** Where plans look it up. */
@@ -19,6 +20,13 @@ export interface LastGoodView {
  */
 export class LastGood implements LastGoodView {
   readonly #plans = new Map<string, Answer>();
+
+  /** What was known in another life of this node, by the keys of that. */
+  static restored(plans: ReadonlyMap<string, Answer>): LastGood {
+    const restored = new LastGood();
+    for (const [key, plan] of plans) restored.#plans.set(key, plan);
+    return restored;
+  }
 
   /** What `before` knows of these; all else is forgotten. */
   constructor(before: LastGood | null = null, kept: Iterable<readonly [LocalPolicy, Named]> = []) {
@@ -39,6 +47,18 @@ export class LastGood implements LastGoodView {
     for (const { ipv4, ipv6 } of membersOf(local)) vips.add((family === 4 ? ipv4 : ipv6)?.id ?? null);
     const held = [...plan.shares, ...(plan.sticky?.claims ?? [])];
     return held.every(({ vip }) => vips.has(vip)) ? plan : null;
+  }
+
+  /** What is known of these by a key that outlives this node; null: nothing. */
+  entry(local: LocalPolicy, service: Named, family: 4 | 6): readonly [string, Answer] | null {
+    const key = keyOf(local, service, family);
+    const plan = this.#plans.get(key);
+    return plan === undefined ? null : [key, plan];
+  }
+
+  /** Whether something is known by this key. */
+  knows(key: string): boolean {
+    return this.#plans.has(key);
   }
 
   /** Takes note of a plan that has just been made; one that is a last resort itself changes nothing. */

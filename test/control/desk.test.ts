@@ -230,19 +230,44 @@ describe("a service that goes on with its last good answers", () => {
     expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
   });
 
-  test("is answered as if all were up after a restart, until something has been up", async () => {
+  test("is answered as if all were up where nothing is known, until something has been up", async () => {
+    const node = await new Node(new Folder()).open();
+    const agents = Object.values(await node.agents("dublin", "virginia"));
+    await seeBothUp(agents);
+    await seeDown(node, agents, EU_VIP);
+    await seeDown(node, agents, EAST_VIP);
+    await node.close();
+    node.folder.write(
+      "meridian.yaml",
+      CONFIG.replace("    ttl: 5s\n", "    ttl: 5s\n    whenDown: lastGood\n"),
+    );
+    const again = await new Node(node.folder, node.dns).open();
+    expect(again.dns.addresses(WWW, GB)).toEqual([EU]);
+    const later = Object.values(await again.agents("dublin", "virginia"));
+    await seeUpAgain(again, later, EAST_VIP);
+    await seeDown(again, later, EAST_VIP);
+    expect(again.dns.addresses(WWW, GB)).toEqual([EAST]);
+  });
+
+  test("gives them after a restart too", async () => {
     const node = await new Node(folder()).open();
     const agents = Object.values(await node.agents("dublin", "virginia"));
     await seeBothUp(agents);
     await seeDown(node, agents, EU_VIP);
     await seeDown(node, agents, EAST_VIP);
     expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
-    const again = await restarted(node);
-    expect(again.dns.addresses(WWW, GB)).toEqual([EU]);
-    const later = Object.values(await again.agents("dublin", "virginia"));
-    await seeUpAgain(again, later, EAST_VIP);
-    await seeDown(again, later, EAST_VIP);
+    let again = await restarted(node);
     expect(again.dns.addresses(WWW, GB)).toEqual([EAST]);
+    expect(again.dns.addresses(WWW, GB, "AAAA")).toEqual(["2001:db8::1"]);
+    // What was down and up again in between is forgotten.
+    const later = Object.values(await again.agents("dublin", "virginia"));
+    await seeUpAgain(again, later, EU_VIP);
+    again = await restarted(again);
+    const last = Object.values(await again.agents("dublin", "virginia"));
+    await seeDown(again, last, EU_VIP);
+    expect(again.dns.addresses(WWW, GB)).toEqual([EU]);
+    again = await restarted(again);
+    expect(again.dns.addresses(WWW, GB)).toEqual([EU]);
   });
 });
 

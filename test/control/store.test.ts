@@ -5,12 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { MemberId, VipId } from "../../src/config/config.ts";
 import type { ChallengeEdit } from "../../src/control/challenge.ts";
 import { type Action, type Override, overrideId } from "../../src/control/override.ts";
 import { STEPS } from "../../src/control/schema.ts";
 import { openSqliteStore } from "../../src/control/sqlite-store.ts";
 import type { NewAuditEntry, Store } from "../../src/control/store.ts";
 import { hashToken, makeSecret } from "../../src/control/token.ts";
+import type { Answer } from "../../src/steering/last-good.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -151,6 +153,32 @@ function conformance(name: string, open: () => Store): void {
       expect(store.verdicts()).toEqual([{ ...down, sinceMs: 7 }, up]);
       store.keepVerdicts(new Set([up.vip]));
       expect(store.verdicts()).toEqual([up]);
+    });
+
+    test("plans that were good last come back as they were, and can be forgotten", () => {
+      const plan: Answer = { kind: "answer", shares: [], sticky: null, lastResort: false };
+      const shared = { ...plan, shares: [{ vip: "web/us/ipv4" as VipId, share: 1 / 3 }] };
+      const claim = { member: "web/us" as MemberId, vip: null, wanted: 0.5, share: 0 };
+      const sticky = { ...plan, sticky: { drawn: [], claims: [claim] } };
+      store.saveLastGood(
+        new Map([
+          ["a", plan],
+          ["b", plan],
+        ]),
+      );
+      store.saveLastGood(
+        new Map([
+          ["b", shared],
+          ["c", sticky],
+        ]),
+      );
+      expect([...store.lastGood()]).toEqual([
+        ["a", plan],
+        ["b", shared],
+        ["c", sticky],
+      ]);
+      store.keepLastGood((key) => key !== "b");
+      expect([...store.lastGood().keys()]).toEqual(["a", "c"]);
     });
 
     test("a token is found by the hash of its secret only", () => {
