@@ -427,7 +427,8 @@ export class NodeDesk implements Desk {
       this.#options.log.warn(`${describeTurned(turned, this.#keeper.judged())}; moved: ${moved}`);
     }
     this.#arm();
-    this.#recorder.judged([...flipped, ...revised], this.nowMs());
+    const votedOn = turned.flatMap(({ vip }) => this.#keeper.judged().get(vip) ?? []);
+    this.#recorder.judged([...flipped, ...revised, ...votedOn], this.nowMs());
     const memorable = [...flipped, ...revised.filter(({ up }) => !up)];
     if (memorable.length === 0) return;
     try {

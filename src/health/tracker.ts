@@ -74,8 +74,12 @@ export class Tracker {
       this.#overtaken.add(judged);
     }
     const { flipped, revised } = changesBetween(verdictsBefore, this.verdicts());
-    const perVantage = vips.filter((tracked) => tracked.perVantage).map(({ vip }) => vip);
-    return { flipped, revised, turned: turnedBetween(verdictsBefore, this.verdicts(), perVantage) };
+    const turned = vips.flatMap(({ vip, perVantage }) => {
+      if (!perVantage) return [];
+      const mattered = trackedIn(before, vip)?.perVantage === true;
+      return turnedBetween(mattered ? verdictsBefore.get(vip) : undefined, this.verdicts().get(vip));
+    });
+    return { flipped, revised, turned };
   }
 
   /**
@@ -250,21 +254,21 @@ function judgedOf(
 }
 
 function addressIn(judged: ReadonlyMap<VipId, Judged>, vip: VipId): string | null {
-  return judged.get(vip)?.vips.find((tracked) => tracked.vip === vip)?.address ?? null;
+  return trackedIn(judged, vip)?.address ?? null;
 }
 
-function turnedBetween(
-  before: ReadonlyMap<VipId, Verdict>,
-  after: ReadonlyMap<VipId, Verdict>,
-  vips: readonly VipId[],
-): readonly TurnedVote[] {
-  return vips.flatMap((vip) => {
-    const earlier = new Map(before.get(vip)?.votes.map((vote) => [vote.vantage, sideOf(vote)]));
-    const votes = after.get(vip)?.votes ?? [];
-    return votes
-      .filter((vote) => (earlier.get(vote.vantage) ?? null) !== sideOf(vote))
-      .map(({ vantage }) => ({ vip, vantage }));
-  });
+function trackedIn(judged: ReadonlyMap<VipId, Judged>, vip: VipId): TrackedVip | undefined {
+  return judged.get(vip)?.vips.find((tracked) => tracked.vip === vip);
+}
+
+/** `before` undefined: no vote mattered. */
+function turnedBetween(before: Verdict | undefined, after: Verdict | undefined): readonly TurnedVote[] {
+  if (after === undefined) return [];
+  const { vip, votes } = after;
+  const earlier = new Map(before?.votes.map((vote) => [vote.vantage, sideOf(vote)]));
+  return votes
+    .filter((vote) => (earlier.get(vote.vantage) ?? null) !== sideOf(vote))
+    .map(({ vantage }) => ({ vip, vantage }));
 }
 
 function changesBetween(

@@ -87,6 +87,15 @@ describe("reports", () => {
     const both = [EAST, EU].sort();
     expect([GB, US].map((client) => node.dns.addresses("near.test.example", client))).toEqual([[EAST], both]);
 
+    // It is on record as well, for who asks later.
+    const all = { sinceMs: 0, untilMs: Number.MAX_SAFE_INTEGER, limit: 1, before: null };
+    const [recorded] = node.desk.history({ ...all, vip: EU_VIP });
+    expect(recorded?.atMs).toBe(node.nowMs);
+    expect(JSON.parse(recorded?.content ?? "")).toMatchObject({
+      up: true,
+      votes: [{ vantage: "dublin", opinion: "unhealthy", counts: true }, {}, {}],
+    });
+
     // One that loses its own network moves nobody: it is isolated.
     node.pass(1_000);
     for (const outcome of ["timeout", "timeout"] as const) {

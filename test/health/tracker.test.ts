@@ -141,6 +141,15 @@ describe("a vote that turns", () => {
     ]);
   });
 
+  test("is each vote there is, once single votes matter", () => {
+    const tracker = new Tracker(tracked([a], hasty), vantages, 0);
+    for (const vantage of [dublin, tokyo]) tracker.report(success(vantage, a, 1));
+    expect(tracker.retarget(watched.slice(0, 1), vantages, 2).turned).toEqual([
+      { vip: a, vantage: dublin },
+      { vip: a, vantage: tokyo },
+    ]);
+  });
+
   test("is one that another config takes away", () => {
     const tracker = new Tracker(watched, vantages, 0);
     for (const vip of [a, b]) for (const vantage of vantages) tracker.report(success(vantage, vip, 1));
