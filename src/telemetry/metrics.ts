@@ -19,6 +19,8 @@ export interface Sample {
   /** Of the zones that may be transferred, by their names. */
   readonly serials: Readonly<Record<string, number>>;
   readonly vips: readonly MeasuredVip[];
+  /** Of the members whose load is known. */
+  readonly loads: readonly MeasuredLoad[];
   readonly vantages: readonly MeasuredVantage[];
   /** Overrides that count now, by kind. */
   readonly overrides: Readonly<Record<string, number>>;
@@ -44,6 +46,14 @@ export interface MeasuredVip {
   readonly dissenting: number;
   /** The share, 0 to 1, that it takes of what it would be given. */
   readonly take: number;
+}
+
+export interface MeasuredLoad {
+  readonly pool: string;
+  readonly member: string;
+  readonly region: string;
+  /** 1: as busy as it can be. */
+  readonly load: number;
 }
 
 interface MeasuredVantage {
@@ -216,6 +226,16 @@ const VIPS: readonly Family[] = [
   ofVips("take_ratio", "The share it takes of what it is offered: slow start and load.", ({ take }) => take),
 ];
 
+const MEMBERS: readonly Family[] = [
+  {
+    type: "gauge",
+    name: "meridian_member_load_ratio",
+    help: "How busy this member is, 1 being as busy as it can be; none where nobody tells.",
+    labels: ["pool", "member", "region"],
+    read: ({ loads }) => loads.map(({ load, ...labels }) => [labels, load]),
+  },
+];
+
 const VANTAGES: readonly Family[] = [
   ofVantages("fresh", "1: this vantage has reported of late.", ({ fresh }) => Number(fresh)),
   ofVantages("isolated", "1: it alone sees most VIPs down, so it has no vote.", (state) =>
@@ -299,7 +319,7 @@ export class Metrics {
   /** `sample` is asked at each scrape. */
   constructor(sample: () => Promise<Sample>) {
     this.#sample = sample;
-    this.#families = [...DNS, ...VIPS, ...VANTAGES, ...NODE].map((family) => {
+    this.#families = [...DNS, ...VIPS, ...MEMBERS, ...VANTAGES, ...NODE].map((family) => {
       const { name, help, labels, type } = family;
       const options = { name, help, labelNames: [...labels], registers: [this.#registry] };
       return { family, metric: type === "counter" ? new Counter(options) : new Gauge(options) };

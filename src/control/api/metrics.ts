@@ -3,7 +3,7 @@
 import Type from "typebox";
 import { vipsOf } from "../../health/tracked.ts";
 import { dissentersOf } from "../../health/verdict.ts";
-import { type MeasuredVip, Metrics, type Sample } from "../../telemetry/metrics.ts";
+import { type MeasuredLoad, type MeasuredVip, Metrics, type Sample } from "../../telemetry/metrics.ts";
 import { formatName, nameKey } from "../../wire/name.ts";
 import { serialOf } from "../axfr.ts";
 import type { Desk } from "../desk.ts";
@@ -54,6 +54,7 @@ async function sampleOf(desk: Desk): Promise<Sample> {
     notifies,
     serials: serialsIn(desk.snapshot()),
     vips: vipsIn(desk),
+    loads: loadsIn(desk),
     vantages: desk.vantages(),
     overrides: Object.fromEntries(
       kinds.map((kind) => [kind, active.filter(({ action }) => action.kind === kind).length]),
@@ -92,6 +93,14 @@ function vipsIn(desk: Desk): readonly MeasuredVip[] {
       };
     }),
   );
+}
+
+function loadsIn(desk: Desk): readonly MeasuredLoad[] {
+  const { loads } = desk.facts();
+  return [...desk.snapshot().config.members.values()].flatMap(({ id, pool, region }) => {
+    const load = loads.get(id);
+    return load === undefined ? [] : [{ pool, member: id, region, load }];
+  });
 }
 
 async function withinTime(counters: Promise<readonly number[]>): Promise<readonly number[] | null> {

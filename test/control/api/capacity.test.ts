@@ -103,6 +103,11 @@ describe("GET /v1/capacity", () => {
     const [usEast, euWest, apSouth] = (await api.get("/v1/capacity")).body.pools[0].regions;
     expect([usEast.load, euWest.load, apSouth.load]).toEqual([0.25, 0.5, null]);
     expect([euWest.othersLoad, euWest.others[0].load]).toEqual([null, (100 + 75) / 400]);
+    const { body: metrics } = await api.get("/metrics", null);
+    expect(metrics.match(/^meridian_member_load_ratio.*$/gm)).toEqual([
+      'meridian_member_load_ratio{pool="web",member="web/us-east",region="us-east"} 0.25',
+      'meridian_member_load_ratio{pool="web",member="web/eu-west",region="eu-west"} 0.5',
+    ]);
     expect((await (await TestApi.open()).get("/v1/capacity")).body).toEqual({ pools: [] });
   });
 });
