@@ -2,6 +2,7 @@
 
 import type { Book } from "../book/book.ts";
 import { BLOCK_HEADER, FIX_APEX } from "../book/layout.ts";
+import { Picks } from "../book/pick.ts";
 import { copyOctets } from "../wire/bytes.ts";
 import { type ExtendedError, Rcode, RRClass } from "../wire/codes.ts";
 import { copiedBits, fixedRRLength, HeaderBits, headerLength } from "../wire/format.ts";
@@ -45,9 +46,14 @@ export class Reply {
   extendedError: ExtendedError | null = null;
   /** Word offset in the book of what the response stands for when responses are limited (`rate-limit.ts`); 0: none. */
   origin = 0;
-  /** The VIPs that a steered answer gives: word offsets in the book, -1 for none; of HTTPS for each family, 0 for other types. */
+  /** The VIP that a steered answer gives first: word offset in the book, -1 for none; of HTTPS for each family, 0 for other types. */
   vip = 0;
   vip6 = 0;
+  /** Whether others may come with it, so that it does not tell the answer apart from all others. */
+  hasSeveral = false;
+  /** The VIPs of a steered answer by family: word offsets in the book. */
+  readonly picks4: Picks = new Picks();
+  readonly picks6: Picks = new Picks();
   /** Where the name stands that is being answered: the qname, later the target of a CNAME. */
   ownerAt = 0;
   ownerLength = 0;

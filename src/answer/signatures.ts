@@ -2,13 +2,14 @@
 
 import type { Book } from "../book/book.ts";
 import { CANONICAL_HEADER, Node, RRsetRecord, ZONE_WORDS, ZoneRecord } from "../book/layout.ts";
+import { PICKS_MAX } from "../book/pick.ts";
 import { signsType } from "../dnssec/key-duty.ts";
 import { typeBitmap } from "../dnssec/nsec.ts";
 import { SignedSet } from "../dnssec/rrsig.ts";
 import { rrsigLength, Signer, type Signing, Written } from "../dnssec/signer.ts";
 import { putSuccessor, successorLengthMax } from "../dnssec/successor.ts";
 import { Counter, count } from "../telemetry/counters.ts";
-import { copyBytes, u16, u32, word } from "../wire/bytes.ts";
+import { copyBytes, u8, u16, u32, word } from "../wire/bytes.ts";
 import { ExtendedError, Rcode, RRType } from "../wire/codes.ts";
 import type { Query } from "../wire/query.ts";
 import { FIXED_LENGTH, type Reply, Section } from "./reply.ts";
@@ -31,6 +32,8 @@ export class Signatures {
   readonly #zones: SigningState["zones"];
   readonly #counters: Float64Array;
   readonly #set = new SignedSet();
+  /** Addresses of one answer, each behind its length, in the order in which they are signed. */
+  readonly #addresses = new Uint8Array(PICKS_MAX * (2 + 16));
   /** Of the zone that was entered. */
   #signing: Signing | null = null;
   #zone = 0;
@@ -67,9 +70,9 @@ export class Signatures {
     this.#addCanonical(book, canonical, type, ttlSeconds, reply, section, ownerLength);
   }
 
-  /** Signs the RR that was added at `at`, by the service of `node`; other names may have the same service. */
+  /** Signs the RRs that were added from `at` on, by the service of `node`; other names may have the same service. */
   addForSteered(at: number, book: Book, node: number, reply: Reply): void {
-    this.#place(this.#isExpanded ? 0 : node, reply.vip, reply.vip6);
+    this.#place(this.#isExpanded || reply.hasSeveral ? 0 : node, reply.vip, reply.vip6);
     this.#addLast(at, book, reply, Section.Answer, reply.ownerLength);
   }
 
@@ -149,15 +152,35 @@ export class Signatures {
     return at;
   }
 
-  /** Signs the last RR, at `at`, whose RDLENGTH and RDATA stand as they are signed: an NSEC's next name is folded. */
+  /** Signs the RRs from `at` on, one RRset, whose RDATAs stand as they are signed: an NSEC's next name is folded. */
   #addLast(at: number, book: Book, reply: Reply, section: Section, ownerLength: number): void {
+    const { packet } = reply;
     this.#point(book, reply, ownerLength);
-    this.#set.type = u16(reply.packet, at + 2);
-    this.#set.ttlSeconds = u32(reply.packet, at + 6);
-    this.#set.rdatas = reply.packet;
+    this.#set.type = u16(packet, at + 2);
+    this.#set.ttlSeconds = u32(packet, at + 6);
+    this.#set.rdatas = packet;
     this.#set.rdatasAt = at + FIXED_LENGTH - 2;
-    this.#set.rdatasLength = reply.at - this.#set.rdatasAt;
+    this.#set.rdatasLength = 2 + u16(packet, this.#set.rdatasAt);
+    if (this.#set.rdatasAt + this.#set.rdatasLength < reply.at) this.#pointAtAddresses(at, reply);
     this.#add(reply, section, ownerLength, this.#set.ttlSeconds);
+  }
+
+  /** Points the set at the addresses from `at` on, in canonical order, whichever comes first for this client (RFC 4034 §6.3). */
+  #pointAtAddresses(at: number, { packet, at: end }: Reply): void {
+    const octets = u16(packet, at + FIXED_LENGTH - 2);
+    const size = 2 + octets;
+    const sorted = this.#addresses;
+    let length = 0;
+    for (let rdata = at + FIXED_LENGTH; rdata < end; rdata += FIXED_LENGTH + octets) {
+      let to = length;
+      for (; to > 0 && isBefore(packet, rdata, sorted, to - octets, octets); to -= size)
+        sorted.copyWithin(to, to - size, to);
+      copyBytes(packet, rdata - 2, sorted, to, size);
+      length += size;
+    }
+    this.#set.rdatas = sorted;
+    this.#set.rdatasAt = 0;
+    this.#set.rdatasLength = length;
   }
 
   #addCanonical(
@@ -220,6 +243,13 @@ export class Signatures {
     if (this.#isUdp) reply.isTruncated = true;
     else reply.rcode = Rcode.ServFail;
   }
+}
+
+/** Whether octets come before as many others in canonical order. */
+function isBefore(a: Uint8Array, at: number, b: Uint8Array, from: number, octets: number): boolean {
+  let i = 0;
+  while (i < octets - 1 && u8(a, at + i) === u8(b, from + i)) i += 1;
+  return u8(a, at + i) < u8(b, from + i);
 }
 
 /** Which of a service's type bitmaps leaves a qtype out that the service answers (see `Node.types`). */

@@ -15,11 +15,11 @@ import {
   ZONE_WORDS,
   ZoneRecord,
 } from "../book/layout.ts";
-import { NO_VIP } from "../book/pick.ts";
+import { Picks } from "../book/pick.ts";
 import type { SignedSet } from "../dnssec/rrsig.ts";
 import type { Signing } from "../dnssec/signer.ts";
 import { putSuccessor, successorLengthMax } from "../dnssec/successor.ts";
-import { copyBytes, putU16, u16, u32, word } from "../wire/bytes.ts";
+import { copyBytes, int32, putU16, u16, u32, word } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 import { isWildcardName } from "../wire/name.ts";
 import { viewOf } from "../wire/packet.ts";
@@ -111,29 +111,31 @@ function* steeredSets(book: Book, record: number, set: SignedSet): Generator<voi
   const ttlSeconds = word(words, record + ServiceRecord.ttlSeconds);
   const reach = word(words, record + ServiceRecord.reach);
   const end = reach + 1 + 2 * word(words, reach);
+  const [picks4, picks6] = [new Picks(), new Picks()];
   for (let at = reach + 1; at < end; at += 2) {
-    const vip4 = vipAt(book, word(words, at));
-    const vip6 = vipAt(book, word(words, at + 1));
-    if (vip4 !== NO_VIP) {
-      pointAtAddress(set, book, RRType.A, ttlSeconds, vip4, 4);
+    pickOne(book, word(words, at), picks4);
+    pickOne(book, word(words, at + 1), picks6);
+    if (picks4.count > 0) {
+      pointAtAddress(set, book, RRType.A, ttlSeconds, int32(picks4.vips, 0), 4);
       yield;
     }
-    if (vip6 !== NO_VIP) {
-      pointAtAddress(set, book, RRType.AAAA, ttlSeconds, vip6, 16);
+    if (picks6.count > 0) {
+      pointAtAddress(set, book, RRType.AAAA, ttlSeconds, int32(picks6.vips, 0), 16);
       yield;
     }
     if (word(words, record + ServiceRecord.https) === 0) continue;
-    const length = httpsLength(book, record, vip4, vip6);
+    const length = httpsLength(book, record, picks4, picks6);
     const rdata = new Uint8Array(2 + length);
-    putHttps(book, record, vip4, vip6, viewOf(rdata), 2);
+    putHttps(book, record, picks4, picks6, viewOf(rdata), 2);
     pointAt(set, RRType.HTTPS, ttlSeconds, rdata, length);
     yield;
   }
 }
 
-/** The record of a VIP whose number plus 1 is given. */
-function vipAt(book: Book, number: number): number {
-  return number === 0 ? NO_VIP : book.vipsAt + (number - 1) * VIP_WORDS;
+/** The VIP whose number plus 1 is given; 0: none. */
+function pickOne(book: Book, number: number, picks: Picks): void {
+  picks.count = number === 0 ? 0 : 1;
+  picks.vips[0] = book.vipsAt + (number - 1) * VIP_WORDS;
 }
 
 function pointAtAddress(

@@ -2,10 +2,10 @@
 
 import type { Book } from "../book/book.ts";
 import { bufferWords, ServiceRecord, slotWords, VIP_WORDS, VipRecord } from "../book/layout.ts";
-import { bucketFor, drawFor, NO_VIP, pickFrom, SERVFAIL } from "../book/pick.ts";
+import { bucketFor, drawFor, NO_VIP, type Picks, pickFrom, SERVFAIL, shuffle, sort } from "../book/pick.ts";
 import { leafClass, leafScope, lookupClass } from "../geo/trie.ts";
 import { Counter, count, PICKS_AT, REGIONS_MAX } from "../telemetry/counters.ts";
-import { copyOctets, word } from "../wire/bytes.ts";
+import { copyOctets, int32, word } from "../wire/bytes.ts";
 import { Rcode, RRType } from "../wire/codes.ts";
 import { type Query, usesSubnet } from "../wire/query.ts";
 import type { Client } from "./client.ts";
@@ -46,20 +46,23 @@ export function steer(
   }
   const draw = drawFor(address, isIpv6, query.qnameHash, moment);
   const bucket = bucketFor(address, isIpv6, word(book.words, record + ServiceRecord.buckets));
+  reply.hasSeveral = word(book.words, record + ServiceRecord.rings) !== 0;
+  const { picks4, picks6 } = reply;
   switch (query.qtype) {
     case RRType.A:
-      return addAddress(book, record, pick(book, record, classNumber, 4, draw, bucket), reply, counters);
+      pick(book, record, classNumber, 4, draw, bucket, picks4);
+      return addAddresses(book, record, picks4, draw, reply, counters);
     case RRType.AAAA:
-      return addAddress(book, record, pick(book, record, classNumber, 6, draw, bucket), reply, counters);
-    default: {
-      const vip4 = pick(book, record, classNumber, 4, draw, bucket);
-      const vip6 = pick(book, record, classNumber, 6, draw, bucket);
-      return addHttps(book, record, vip4, vip6, reply, counters);
-    }
+      pick(book, record, classNumber, 6, draw, bucket, picks6);
+      return addAddresses(book, record, picks6, draw, reply, counters);
+    default:
+      pick(book, record, classNumber, 4, draw, bucket, picks4);
+      pick(book, record, classNumber, 6, draw, bucket, picks6);
+      return addHttps(book, record, reply, counters);
   }
 }
 
-/** Offset of the VIP that draw and bucket lead to in the plan in force, or NO_VIP, or SERVFAIL. */
+/** Leaves in `picks` the offsets of the VIPs that draw and bucket lead to in the plan in force. */
 function pick(
   book: Book,
   record: number,
@@ -67,92 +70,111 @@ function pick(
   family: 4 | 6,
   draw: number,
   bucket: number,
-): number {
+  picks: Picks,
+): void {
   const { words } = book;
   const buckets = word(words, record + ServiceRecord.buckets);
+  const rings = word(words, record + ServiceRecord.rings);
   const capacity4 = word(words, record + ServiceRecord.capacity4);
   const capacity6 = word(words, record + ServiceRecord.capacity6);
+  const slotWords4 = slotWords(capacity4, buckets, rings);
   const classAt =
     word(words, record + ServiceRecord.slots) +
-    classNumber * (slotWords(capacity4, buckets) + slotWords(capacity6, buckets));
-  const slot = family === 4 ? classAt : classAt + slotWords(capacity4, buckets);
+    classNumber * (slotWords4 + slotWords(capacity6, buckets, rings));
+  const slot = family === 4 ? classAt : classAt + slotWords4;
   const capacity = family === 4 ? capacity4 : capacity6;
-  const buffer = bufferWords(capacity, buckets);
-  let picked = NO_VIP;
+  const buffer = bufferWords(capacity, buckets, rings);
   for (let reads = 0; reads < READS_MAX; reads += 1) {
     // Plain reads, because Atomics.load is a call of 12 ns: which buffer is read follows from what is read here, and
     // processors keep that order.
     const sequence = word(words, slot);
     const plan = slot + 1 + (sequence & 1) * buffer;
-    picked = pickFrom(words, plan, draw, capacity, bucket);
+    pickFrom(words, plan, draw, capacity, buckets, bucket, rings, picks);
     // A patch that came meanwhile has written the other buffer; the next one would write this one. Patches are
     // messages, microseconds apart: a thread that missed two was interrupted, and that orders its reads too.
     if (word(words, slot) === sequence) break;
   }
-  return picked < 0 ? picked : book.vipsAt + picked * VIP_WORDS;
+  for (let i = 0; i < picks.count; i += 1) picks.vips[i] = book.vipsAt + int32(picks.vips, i) * VIP_WORDS;
 }
 
-function addAddress(book: Book, record: number, vip: number, reply: Reply, counters: Float64Array): boolean {
-  if (vip === NO_VIP) return false;
-  if (vip === SERVFAIL) return fail(reply);
-  const octets = word(book.words, vip + VipRecord.family) === 4 ? 4 : 16;
-  if (!reply.fits(FIXED_LENGTH + octets)) return true;
-  const rdata = reply.addFixed(octets === 4 ? RRType.A : RRType.AAAA, ttlSeconds(book, record), octets);
-  reply.vip = vip;
+/** An A or AAAA RR for each VIP, the one that was drawn first, the others in an order of chance. */
+function addAddresses(
+  book: Book,
+  record: number,
+  picks: Picks,
+  draw: number,
+  reply: Reply,
+  counters: Float64Array,
+): boolean {
+  if (picks.count === 0) return false;
+  if (picks.count === SERVFAIL) return fail(reply);
+  shuffle(picks, draw);
+  const first = int32(picks.vips, 0);
+  const octets = word(book.words, first + VipRecord.family) === 4 ? 4 : 16;
+  if (!reply.fits(picks.count * (FIXED_LENGTH + octets))) return true;
+  for (let i = 0; i < picks.count; i += 1) {
+    const rdata = reply.addFixed(octets === 4 ? RRType.A : RRType.AAAA, ttlSeconds(book, record), octets);
+    copyOctets(book.view, 4 * (int32(picks.vips, i) + VipRecord.address), reply.view, rdata, octets);
+  }
+  reply.vip = first;
   reply.vip6 = 0;
-  copyOctets(book.view, 4 * (vip + VipRecord.address), reply.view, rdata, octets);
-  countPick(book, vip, counters);
+  countPick(book, first, counters);
   return true;
 }
 
 /** An HTTPS RR whose hints are the addresses that A and AAAA would give this client now (RFC 9460 §7.3). */
-function addHttps(
-  book: Book,
-  record: number,
-  vip4: number,
-  vip6: number,
-  reply: Reply,
-  counters: Float64Array,
-): boolean {
+function addHttps(book: Book, record: number, reply: Reply, counters: Float64Array): boolean {
+  const { picks4, picks6 } = reply;
   const https = word(book.words, record + ServiceRecord.https);
-  if (https === 0 || (vip4 === NO_VIP && vip6 === NO_VIP)) return false;
-  if (vip4 === SERVFAIL || vip6 === SERVFAIL) return fail(reply);
-  const length = httpsLength(book, record, vip4, vip6);
+  if (https === 0 || (picks4.count === 0 && picks6.count === 0)) return false;
+  if (picks4.count === SERVFAIL || picks6.count === SERVFAIL) return fail(reply);
+  const length = httpsLength(book, record, picks4, picks6);
   if (!reply.fits(FIXED_LENGTH + length)) return true;
   const rdata = reply.addFixed(RRType.HTTPS, ttlSeconds(book, record), length);
-  reply.vip = vip4;
-  reply.vip6 = vip6;
-  putHttps(book, record, vip4, vip6, reply.view, rdata);
-  countPick(book, vip4 === NO_VIP ? vip6 : vip4, counters);
+  reply.vip = picks4.count === 0 ? NO_VIP : int32(picks4.vips, 0);
+  reply.vip6 = picks6.count === 0 ? NO_VIP : int32(picks6.vips, 0);
+  putHttps(book, record, picks4, picks6, reply.view, rdata);
+  countPick(book, reply.vip === NO_VIP ? reply.vip6 : reply.vip, counters);
   return true;
 }
 
 /** Octets of the RDATA of a service's HTTPS RR with hints of these VIPs. */
-export function httpsLength(book: Book, record: number, vip4: number, vip6: number): number {
+export function httpsLength(book: Book, record: number, picks4: Picks, picks6: Picks): number {
   const fixed = word(book.words, record + ServiceRecord.httpsLength);
-  return fixed + (vip4 === NO_VIP ? 0 : 8) + (vip6 === NO_VIP ? 0 : 20);
+  return fixed + (picks4.count && 4 + 4 * picks4.count) + (picks6.count && 4 + 16 * picks6.count);
 }
 
-/** Writes that RDATA at `at`. */
+/** Writes that RDATA at `at`. A hint lists its addresses in no order that means anything: in one, so that it is signed once. */
 export function putHttps(
   book: Book,
   record: number,
-  vip4: number,
-  vip6: number,
+  picks4: Picks,
+  picks6: Picks,
   target: DataView,
   at: number,
 ): void {
   const fixed = word(book.words, record + ServiceRecord.httpsLength);
   copyOctets(book.view, book.octetsAt + word(book.words, record + ServiceRecord.https), target, at, fixed);
-  let end = at + fixed;
-  if (vip4 !== NO_VIP) end = putHint(book, vip4, IPV4HINT, 4, target, end);
-  if (vip6 !== NO_VIP) putHint(book, vip6, IPV6HINT, 16, target, end);
+  const end = putHint(book, picks4, IPV4HINT, 4, target, at + fixed);
+  putHint(book, picks6, IPV6HINT, 16, target, end);
 }
 
-function putHint(book: Book, vip: number, key: number, octets: number, target: DataView, at: number): number {
-  target.setInt32(at, (key << 16) | octets);
-  copyOctets(book.view, 4 * (vip + VipRecord.address), target, at + 4, octets);
-  return at + 4 + octets;
+/** Returns where the next goes. */
+function putHint(
+  book: Book,
+  picks: Picks,
+  key: number,
+  octets: number,
+  target: DataView,
+  at: number,
+): number {
+  if (picks.count === 0) return at;
+  target.setInt32(at, (key << 16) | (octets * picks.count));
+  sort(picks);
+  let to = at + 4;
+  for (let i = 0; i < picks.count; i += 1, to += octets)
+    copyOctets(book.view, 4 * (int32(picks.vips, i) + VipRecord.address), target, to, octets);
+  return to;
 }
 
 function ttlSeconds(book: Book, record: number): number {

@@ -72,12 +72,14 @@ export interface BookService {
   readonly service: Service;
   /** Class of every client; null: all are class 0. One trie may serve many services. */
   readonly trie: ClassTrie | null;
-  /** The most VIPs that a plan of the family can ever hold. */
+  /** The most places for VIPs that a plan of the family can ever take. */
   readonly capacity4: number;
   readonly capacity6: number;
   /** Into how many buckets clients are put for what is sticky; 0: none of its plans ever has anything sticky. */
   readonly buckets: number;
-  /** By class number; services with one array share its slots, and need equal capacities and buckets. */
+  /** 1: an answer of some plan can have several VIPs; 0: none can. */
+  readonly rings: 0 | 1;
+  /** By class number; services with one array share its slots, and need equal capacities, buckets and rings. */
   readonly plans: readonly ClassPlans[];
   /** The members that a plan can ever hold; one array may serve many services. */
   readonly reach: readonly ReachableMember[];
@@ -107,6 +109,7 @@ interface SlotRow {
   readonly capacity4: number;
   readonly capacity6: number;
   readonly buckets: number;
+  readonly rings: 0 | 1;
 }
 
 /** A compiled book and its directory. */
@@ -284,7 +287,7 @@ class Compiler {
     this.#words.set(Header.servicesAt, this.#words.length);
     this.#words.set(Header.serviceCount, services.length);
     const places: number[] = [];
-    yield* forEachInSteps(services, ({ service, trie, capacity4, capacity6, buckets, reach }) => {
+    yield* forEachInSteps(services, ({ service, trie, capacity4, capacity6, buckets, rings, reach }) => {
       const https = service.https === null ? null : httpsRdata(service.https.alpn, service.https.port);
       const at = this.#words.push(
         service.ttlSeconds,
@@ -296,6 +299,7 @@ class Compiler {
         https?.length ?? 0,
         reaches.get(reach) ?? 0,
         buckets,
+        rings,
       );
       places.push(at);
     });
@@ -339,9 +343,9 @@ class Compiler {
     const rows = new Map<BookService["plans"], SlotRow>();
     const entries: SlotRow[] = [];
     const tables = new BucketTables();
-    yield* forEachInSteps(services, ({ capacity4, capacity6, buckets, plans: classes }) => {
+    yield* forEachInSteps(services, ({ capacity4, capacity6, buckets, rings, plans: classes }) => {
       const shared = rows.get(classes);
-      const row = shared ?? { slots: plansAt + plans.length, capacity4, capacity6, buckets };
+      const row = shared ?? { slots: plansAt + plans.length, capacity4, capacity6, buckets, rings };
       entries.push(row);
       if (shared !== undefined) return;
       rows.set(classes, row);
@@ -351,8 +355,8 @@ class Compiler {
           [ipv6, capacity6],
         ] as const) {
           plans.push(0);
-          plans.append(planWords(plan, this.#vipNumbers, capacity, buckets, tables));
-          plans.reserve(bufferWords(capacity, buckets));
+          plans.append(planWords(plan, this.#vipNumbers, capacity, buckets, rings, tables));
+          plans.reserve(bufferWords(capacity, buckets, rings));
         }
       }
     });

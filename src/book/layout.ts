@@ -20,7 +20,7 @@
 /** "MRDN" read as a little-endian word. */
 export const MAGIC = 0x4e44524d;
 /** Grows with every change of this file; a node refuses a book of another format and waits for control's. */
-export const FORMAT = 6;
+export const FORMAT = 7;
 
 /** Words of the header. */
 export const Header = {
@@ -137,8 +137,10 @@ export const ServiceRecord = {
   reach: 7,
   /** How many buckets clients are put into by their prefix (`pick.ts`); 0: none of its policies is sticky. */
   buckets: 8,
+  /** 1: an answer may have several VIPs, so its plans have rings; 0: one. */
+  rings: 9,
 } as const;
-export const SERVICE_WORDS = 9;
+export const SERVICE_WORDS = 10;
 
 /** Words of a VIP: family (4 or 6), region number, then up to 16 octets of address. */
 export const VipRecord = { family: 0, region: 1, address: 2 } as const;
@@ -165,19 +167,23 @@ export const BLOCK_HEADER = 6;
 export const FIX_APEX = 0x8000;
 
 /**
- * A plan slot: `sequence | buffer 0 | buffer 1`, each buffer `count, (VIP, cumulative share) × capacity, table`. The
+ * A plan slot: `sequence | buffer 0 | buffer 1`, each buffer `count, (VIP, cumulative share) × capacity, table, rings`. The
  * buffer in force is `sequence & 1`. Count 0 means NODATA, PLAN_SERVFAIL means SERVFAIL. Cumulative shares
  * are of 2^32, the last is 2^32 - 1.
  *
  * Where the service has buckets, the table has 16 bits for each, the even one of two in the low half of a word: the place of
  * its VIP among the pairs, from 1. It says who gets what no share covers, and there the last share may be less, or the count
  * 0. The VIPs that are only in the table stand behind the `count` pairs. All zeros: nothing in the plan is sticky.
+ *
+ * Where the service has rings, there is a word for each place: where on its ring the VIP's arc ends (`steering/spread.ts`), with
+ * RING_BEGINS at the first VIP of each. Pairs of one ring stand together.
  */
 export const PLAN_SERVFAIL = 0xffffffff;
+export const RING_BEGINS = 0x8000_0000;
 
 /** Words of one buffer of a slot. */
-export function bufferWords(capacity: number, buckets: number): number {
-  return tableIn(capacity) + ((buckets + 1) >>> 1);
+export function bufferWords(capacity: number, buckets: number, rings: number): number {
+  return ringsIn(capacity, buckets) + rings * capacity;
 }
 
 /** Word offset in a buffer of its table. */
@@ -185,7 +191,12 @@ export function tableIn(capacity: number): number {
   return 1 + 2 * capacity;
 }
 
+/** Word offset in a buffer of its rings. */
+export function ringsIn(capacity: number, buckets: number): number {
+  return tableIn(capacity) + ((buckets + 1) >>> 1);
+}
+
 /** Words of a slot. */
-export function slotWords(capacity: number, buckets: number): number {
-  return 1 + 2 * bufferWords(capacity, buckets);
+export function slotWords(capacity: number, buckets: number, rings: number): number {
+  return 1 + 2 * bufferWords(capacity, buckets, rings);
 }

@@ -1,13 +1,15 @@
-/** How a plan gives one VIP to one client: the same for the answer and for who explains it. */
+/** How a plan gives VIPs to one client: the same for the answer and for who explains it. */
 
+import { SPREAD_MAX } from "../config/policy.ts";
 import type { ScopeBits } from "../geo/trie.ts";
-import { word } from "../wire/bytes.ts";
+import { int32, word } from "../wire/bytes.ts";
 import { mix } from "../wire/mix.ts";
-import { PLAN_SERVFAIL, tableIn } from "./layout.ts";
+import { PLAN_SERVFAIL, RING_BEGINS, ringsIn, tableIn } from "./layout.ts";
 
-/** How a pick ended when there is no VIP. */
+/** In place of a VIP: there is none. */
 export const NO_VIP = -1;
-export const SERVFAIL = -2;
+/** In place of a number of VIPs: no answer is to be given. */
+export const SERVFAIL = -1;
 
 /** The bits of a client's address that picks depend on, beyond what its class does. */
 export const PREFIX_BITS: ScopeBits = { ipv4: 24, ipv6: 56 };
@@ -37,24 +39,122 @@ export function bucketFor(address: DataView, isIpv6: boolean, buckets: number): 
   return (hash >>> 0) % buckets;
 }
 
+/** The most VIPs of one answer. */
+export const PICKS_MAX: number = SPREAD_MAX;
+
+/** The VIPs of one answer; refilled for each. */
+export class Picks {
+  /** How many there are; 0: NODATA; SERVFAIL: no answer is to be given. */
+  count = 0;
+  /** Their numbers. The one that the draw hit comes first. */
+  readonly vips: Int32Array = new Int32Array(PICKS_MAX);
+}
+
 /**
- * Number of the VIP in the buffer of a plan at `plan` that a draw hits, or that has the bucket where it hits none, or
- * NO_VIP, or SERVFAIL.
+ * Leaves in `picks` the VIP in the buffer of a plan at `plan` that a draw hits, or that has the bucket where it hits none;
+ * and where the plan has `rings` (0 or 1), those that are answered with it.
  */
 export function pickFrom(
   words: Uint32Array,
   plan: number,
   draw: number,
   capacity: number,
+  buckets: number,
   bucket: number,
-): number {
+  rings: number,
+  picks: Picks,
+): void {
   const shares = word(words, plan);
-  if (shares === PLAN_SERVFAIL) return SERVFAIL;
-  for (let at = plan + 1; at <= plan + 2 * shares; at += 2) {
-    if (draw >>> 0 <= word(words, at + 1)) return word(words, at);
+  picks.count = 0;
+  if (shares === PLAN_SERVFAIL) {
+    picks.count = SERVFAIL;
+    return;
   }
-  if (bucket === NO_BUCKET) return NO_VIP;
+  for (let at = plan + 1; at <= plan + 2 * shares; at += 2) {
+    if (draw >>> 0 > word(words, at + 1)) continue;
+    picks.vips[0] = word(words, at);
+    picks.count = 1;
+    if (rings !== 0)
+      addBeside(words, plan, draw, plan + ringsIn(capacity, buckets), (at - plan) >>> 1, picks);
+    return;
+  }
+  if (bucket === NO_BUCKET) return;
   const two = word(words, plan + tableIn(capacity) + (bucket >>> 1));
   const place = (bucket & 1) === 0 ? two & 0xffff : two >>> 16;
-  return place === 0 ? NO_VIP : word(words, plan + 2 * place - 1);
+  if (place === 0) return;
+  picks.vips[0] = word(words, plan + 2 * place - 1);
+  picks.count = 1;
+}
+
+/** Turns are `TURN` (`steering/spread.ts`), 2 to the power of this. */
+const TURN_BITS = 24;
+const IN_TURN = (1 << TURN_BITS) - 1;
+
+/** Adds who comes with the VIP at a place: the needle is where on its arc the draw is on its share. */
+function addBeside(
+  words: Uint32Array,
+  plan: number,
+  draw: number,
+  rings: number,
+  place: number,
+  picks: Picks,
+): void {
+  let begin = place;
+  while (begin > 0 && word(words, rings + begin) < RING_BEGINS) begin -= 1;
+  const low = place === 0 ? 0 : word(words, plan + 2 * place) + 1;
+  const part = ((draw >>> 0) - low) / (word(words, plan + 2 * place + 2) - low + 1);
+  const arcAt = place === begin ? 0 : arcEnd(words, rings + place - 1);
+  const needle = (arcAt + Math.trunc(part * (arcEnd(words, rings + place) - arcAt))) & IN_TURN;
+  addCut(words, plan, rings, begin, place, needle, picks);
+}
+
+/** Adds the VIPs of the ring from place `begin` on that a needle cuts, but for the one at place `first`. */
+function addCut(
+  words: Uint32Array,
+  plan: number,
+  rings: number,
+  begin: number,
+  first: number,
+  needle: number,
+  picks: Picks,
+): void {
+  const shares = word(words, plan);
+  let arcAt = 0;
+  for (let place = begin; place < shares && picks.count < PICKS_MAX; place += 1) {
+    if (place > begin && word(words, rings + place) >= RING_BEGINS) return;
+    const end = arcEnd(words, rings + place);
+    // The needle is at `needle`, and again after each turn.
+    const isCut = (end - 1 - needle) >> TURN_BITS !== (arcAt - 1 - needle) >> TURN_BITS;
+    if (isCut && place !== first) {
+      picks.vips[picks.count] = word(words, plan + 1 + 2 * place);
+      picks.count += 1;
+    }
+    arcAt = end;
+  }
+}
+
+function arcEnd(words: Uint32Array, at: number): number {
+  return word(words, at) & ~RING_BEGINS;
+}
+
+/** Puts the VIPs behind the first into an order of chance. */
+export function shuffle({ vips, count }: Picks, draw: number): void {
+  let chance = draw;
+  for (let last = count - 1; last > 1; last -= 1) {
+    chance = mix(chance + 0x9e3779b9);
+    const other = 1 + ((chance >>> 0) % last);
+    const moved = int32(vips, other);
+    vips[other] = int32(vips, last);
+    vips[last] = moved;
+  }
+}
+
+/** Puts them into the one order that a set of VIPs has, whichever of them was drawn. */
+export function sort({ vips, count }: Picks): void {
+  for (let i = 1; i < count; i += 1) {
+    const moved = int32(vips, i);
+    let to = i;
+    for (; to > 0 && int32(vips, to - 1) > moved; to -= 1) vips[to] = int32(vips, to - 1);
+    vips[to] = moved;
+  }
 }

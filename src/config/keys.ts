@@ -126,7 +126,7 @@ export const keys = {
   "pools.*.signals": ["every", "errorsAbove", "samples"],
   "pools.*.members.*": ["region", "ipv4", "ipv6", "weight", "probe", "port", "shedAbove", "capacity"],
 
-  policy: ["geo", "nearest", "latency", "weighted", "failover", "sticky"],
+  policy: ["geo", "nearest", "latency", "weighted", "failover", "sticky", "spread"],
   "policy.geo": [
     "prefixes",
     "labels",
@@ -144,6 +144,7 @@ export const keys = {
   "policy.weighted.of.*": ["weight", "use"],
   "policy.failover": ["order", "minUp"],
   "policy.sticky": ["of", "minUp"],
+  "policy.spread": ["of", "count", "minUp"],
 
   "services.*": ["ttl", "failoverWithin", "policy", "whenDown", "https"],
   "services.*.whenDown": ["fallback"],

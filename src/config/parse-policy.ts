@@ -12,6 +12,8 @@ import {
   type Latency,
   type Nearest,
   type Policy,
+  SPREAD_MAX,
+  type Spread,
   type Sticky,
   type Weighted,
   type WeightedChoice,
@@ -41,9 +43,12 @@ export interface PolicyContext {
 interface Extent {
   readonly size: number;
   readonly depth: number;
+  /** Whether it or anything in it is sticky, or a spread. */
+  readonly sticky: boolean;
+  readonly spread: boolean;
 }
 
-const leafExtent: Extent = { size: 1, depth: 0 };
+const leafExtent: Extent = { size: 1, depth: 0, sticky: false, spread: false };
 
 /**
  * Parses policies, the named ones on first use:
@@ -144,6 +149,8 @@ export class PolicyParser {
         return this.#parseLatency(value, name);
       case "sticky":
         return this.#parseSticky(value, name);
+      case "spread":
+        return this.#parseSpread(value, name);
       case "weighted":
         return this.#parseWeighted(value, name);
       case "failover":
@@ -210,7 +217,25 @@ export class PolicyParser {
     const fields = reader.kind === "map" ? reader.fields(keys["policy.sticky"]) : null;
     const of = this.#parseOf(fields === null ? reader : fields.required("of"));
     const minUp = parseMinUp(fields?.optional("minUp"));
-    return of === null ? null : { kind: "sticky", name, minUp, of };
+    if (of === null) return null;
+    if (this.#extentOf(of).spread)
+      reader.problemAtKey("what is sticky has one member for each client, expected no spread in it");
+    return { kind: "sticky", name, minUp, of };
+  }
+
+  #parseSpread(reader: Reader, name: string | null): Spread | null {
+    const fields = reader.fields(keys["policy.spread"]);
+    const of = this.#parseOf(fields.required("of"));
+    const count = fields.required("count")?.wholeNumber({ least: 1, most: SPREAD_MAX }) ?? Number.NaN;
+    const minUp = parseMinUp(fields.optional("minUp"));
+    if (of === null) return null;
+    const { sticky, spread } = this.#extentOf(of);
+    if (sticky)
+      reader.problemAtKey(
+        "what is sticky has one member for each client, expected nothing sticky in a spread",
+      );
+    if (spread) reader.problemAtKey("expected no other spread in a spread");
+    return { kind: "spread", name, minUp, of, count };
   }
 
   #parseOf(reader: Reader | null): Policy | null {
@@ -261,7 +286,7 @@ export class PolicyParser {
 
   /** Notes how much a policy expands to; null where that is too much. */
   #measure(policy: Policy, reader: Reader): Policy | null {
-    const extents = childrenOf(policy).map((child) => this.#extents.get(child) ?? leafExtent);
+    const extents = childrenOf(policy).map((child) => this.#extentOf(child));
     const size = extents.reduce((sum, extent) => sum + extent.size, 1);
     const depth = extents.reduce((deepest, extent) => Math.max(deepest, extent.depth + 1), 1);
     if (depth > depthMax) return refuseDepth(reader);
@@ -271,8 +296,14 @@ export class PolicyParser {
       );
       return null;
     }
-    this.#extents.set(policy, { size, depth });
+    const sticky = policy.kind === "sticky" || extents.some((extent) => extent.sticky);
+    const spread = policy.kind === "spread" || extents.some((extent) => extent.spread);
+    this.#extents.set(policy, { size, depth, sticky, spread });
     return policy;
+  }
+
+  #extentOf(policy: Policy): Extent {
+    return this.#extents.get(policy) ?? leafExtent;
   }
 }
 

@@ -6,7 +6,7 @@ import type { MemberId, PoolId, RegionId } from "./config.ts";
  * A policy. Leaves are pools and members. A named policy that is used stands here with its `name` set, so that
  * traces and overrides can speak of it; loops were refused by the parser.
  */
-export type Policy = PoolLeaf | MemberLeaf | Geo | Nearest | Latency | Weighted | Failover | Sticky;
+export type Policy = PoolLeaf | MemberLeaf | Geo | Nearest | Latency | Weighted | Failover | Sticky | Spread;
 
 interface Named {
   /** The name under `policies:`, or null for a policy written in place. */
@@ -95,6 +95,17 @@ export interface Sticky extends Named {
   readonly of: Policy;
 }
 
+/** As many VIPs at once of what `of` comes to, instead of one. Nothing sticky stands in it, nor it in that, nor in another. */
+export interface Spread extends Named {
+  readonly kind: "spread";
+  readonly of: Policy;
+  /** From 1 to `SPREAD_MAX`. */
+  readonly count: number;
+}
+
+/** Eight IPv6 addresses at the longest name still fit into the 512 octets of plain DNS. */
+export const SPREAD_MAX = 8;
+
 /** The policies that one is directly made of, in its order. */
 export function childrenOf(policy: Policy): readonly Policy[] {
   switch (policy.kind) {
@@ -108,6 +119,7 @@ export function childrenOf(policy: Policy): readonly Policy[] {
     case "nearest":
     case "latency":
     case "sticky":
+    case "spread":
       return [policy.of];
     case "weighted":
       return policy.choices.map(({ use }) => use);

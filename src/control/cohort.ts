@@ -3,7 +3,7 @@
 import type { ReachableMember } from "../book/compile.ts";
 import type { Config, Member, Service } from "../config/config.ts";
 import type { Policy } from "../config/policy.ts";
-import { type LocalPolicy, membersOf } from "../steering/local.ts";
+import { childrenIn, hasSpread, type LocalPolicy, membersOf } from "../steering/local.ts";
 import type { Partition } from "../steering/partition.ts";
 import { policiesIn } from "./policy-walk.ts";
 
@@ -16,13 +16,15 @@ export interface Cohort {
   readonly partition: Partition;
   /** By class number: what the policy comes to there. */
   readonly locals: readonly LocalPolicy[];
-  /** The most VIPs of each family that a plan can hold. */
+  /** The most places for VIPs of each family that a plan can take. */
   readonly capacity4: number;
   readonly capacity6: number;
   /** The members that a plan of any class can hold. */
   readonly reach: readonly ReachableMember[];
   /** Into how many buckets clients are put for what is sticky; 0: nothing is. */
   readonly buckets: number;
+  /** 1: a class can be answered with several VIPs at once; 0: none can. */
+  readonly rings: 0 | 1;
 }
 
 /** What all plans of a cohort depend on, apart from the config and the VIPs that each can hold. */
@@ -66,7 +68,7 @@ export function reachOf(
   return Array.from(members, ({ ipv4, ipv6 }) => ({ ipv4: ipv4?.id ?? null, ipv6: ipv6?.id ?? null }));
 }
 
-/** The most VIPs of a family that any plan for one of these policies, or for the fallback pool, can hold. */
+/** The most places for VIPs of a family that any plan for one of these policies, or for the fallback pool, can take. */
 export function capacityOf(
   locals: readonly LocalPolicy[],
   service: Service,
@@ -74,11 +76,22 @@ export function capacityOf(
   family: 4 | 6,
 ): number {
   let most = 0;
-  for (const members of [fallbackOf(service, config), ...locals.map((local) => [...membersOf(local)])]) {
+  for (const members of [fallbackOf(service, config), ...locals.map(placesIn)]) {
     const inFamily = members.filter((member) => (family === 4 ? member.ipv4 : member.ipv6) !== null);
     most = Math.max(most, inFamily.length);
   }
   return most;
+}
+
+/** The members that may have a place in a plan: each once, but where there are spreads once for each place in the policy. */
+function placesIn(local: LocalPolicy): readonly Member[] {
+  return hasSpread(local) ? mentionsIn(local) : [...membersOf(local)];
+}
+
+function mentionsIn(local: LocalPolicy): readonly Member[] {
+  if (local.kind === "member") return [local.member];
+  if (local.kind === "pool") return local.members.map(({ member }) => member);
+  return childrenIn(local).flatMap(mentionsIn);
 }
 
 function fallbackOf({ whenDown }: Service, config: Config): readonly Member[] {

@@ -114,6 +114,8 @@ export interface ClientRtt {
 export interface Picked {
   /** The VIP that it gets in the second of `atMs`; null: it has none. */
   readonly picked: VipId | null;
+  /** The other VIPs of that answer, in its order. */
+  readonly beside: readonly VipId[];
   /** Which bucket its prefix is in, and which VIP has that at any time; null: nothing of the plan is sticky. */
   readonly sticky: { readonly bucket: number; readonly buckets: number; readonly vip: VipId | null } | null;
 }

@@ -62,7 +62,7 @@ type Explained = Extract<ExplainOutcome, { kind: "explained" }>;
 /** What a family is answered in this second, by which rules, on what grounds, and what would change it. */
 function linesOf(
   type: string,
-  { explanation, picked, sticky, counterfactual }: Explained,
+  { explanation, picked, beside, sticky, counterfactual }: Explained,
   config: Config,
 ): readonly string[] {
   const { plan, trace } = explanation;
@@ -77,6 +77,9 @@ function linesOf(
   const nearby = leaf?.facts.find((fact) => fact.kind === "nearby");
   return [
     `${type} ${address}, ${member.id} in ${member.region}: ${formatPercent(share)} of answers`,
+    ...(beside.length === 0
+      ? []
+      : [`then ${beside.map((vip) => memberOfVip(config, vip)?.id ?? vip).join(", ")}`]),
     ...(leaf === null ? [] : [`by ${leaf.path}`]),
     ...(sticky === null ? [] : [`bucket ${sticky.bucket} of ${sticky.buckets}`]),
     ...(verdict === undefined ? [] : [formatVerdict(verdict)]),

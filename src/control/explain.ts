@@ -1,8 +1,8 @@
 /** Explains the answers for a qname: finds its service, its clients' class, and why the plan is what it is. */
 
 import { BucketTables } from "../book/bucket-tables.ts";
-import { planWords } from "../book/patch.ts";
-import { bucketFor, drawFor, pickFrom } from "../book/pick.ts";
+import { placesOf, planWords } from "../book/patch.ts";
+import { bucketFor, drawFor, Picks, pickFrom, shuffle } from "../book/pick.ts";
 import type { Service, VipId } from "../config/config.ts";
 import { leafScope, lookupClass } from "../geo/trie.ts";
 import { counterfactual } from "../steering/counterfactual.ts";
@@ -68,16 +68,20 @@ function pickerFor(qname: Name, client: IpAddress, atMs: number, buckets: number
   const bucket = bucketFor(address, isIpv6, buckets);
   const tables = new BucketTables();
   return (plan) => {
-    if (plan.kind !== "answer") return { picked: null, sticky: null };
+    if (plan.kind !== "answer") return { picked: null, beside: [], sticky: null };
     const vips = plan.shares.map(({ vip }) => vip);
     const numbers = new Map(vips.map((vip, number) => [vip, number]));
-    const words = planWords(plan, numbers, vips.length, buckets, tables);
-    const vipAt = (drawn: number): VipId | null =>
-      vips[pickFrom(words, 0, drawn, vips.length, bucket)] ?? null;
-    return {
-      picked: vipAt(draw),
-      sticky: plan.sticky === null ? null : { bucket, buckets, vip: vipAt(DRAWS_NOTHING) },
+    const places = placesOf(plan);
+    const words = planWords(plan, numbers, places, buckets, 1, tables);
+    const pick = (drawn: number): readonly VipId[] => {
+      const picks = new Picks();
+      pickFrom(words, 0, drawn, places, buckets, bucket, 1, picks);
+      shuffle(picks, drawn);
+      return [...picks.vips.subarray(0, picks.count)].flatMap((number) => vips[number] ?? []);
     };
+    const [picked = null, ...beside] = pick(draw);
+    const sticky = plan.sticky === null ? null : { bucket, buckets, vip: pick(DRAWS_NOTHING)[0] ?? null };
+    return { picked, beside, sticky };
   };
 }
 

@@ -9,10 +9,11 @@ import { type ClassTrie, compileClasses, NO_BITS } from "../geo/trie.ts";
 import { vipsOf } from "../health/tracked.ts";
 import type { Checked, Problem } from "../problem.ts";
 import type { Facts } from "../steering/facts.ts";
-import { type LocalPolicy, leavesOf } from "../steering/local.ts";
+import { hasSpread, type LocalPolicy, leavesOf } from "../steering/local.ts";
 import { bucketCount } from "../steering/maglev.ts";
 import { type Partition, Partitions, TooManyClasses } from "../steering/partition.ts";
 import { type Plan, planFor, type Share } from "../steering/plan.ts";
+import type { Spread } from "../steering/spread.ts";
 import type { Sticky } from "../steering/sticky.ts";
 import { finish, type Steps } from "../steps.ts";
 import { admissionsOf } from "./admissions.ts";
@@ -155,10 +156,10 @@ export class Planner {
       services: config.services.flatMap((service) => {
         const cohort = this.#split.cohortOf(service);
         if (cohort === null) return [];
-        const { capacity4, capacity6, buckets, partition, reach } = cohort;
+        const { capacity4, capacity6, buckets, rings, partition, reach } = cohort;
         const trie = this.#split.trieOf(partition);
         const plans = this.#plans.get(cohort) ?? [];
-        return { service, trie, capacity4, capacity6, buckets, plans, reach };
+        return { service, trie, capacity4, capacity6, buckets, rings, plans, reach };
       }),
     };
   }
@@ -225,6 +226,7 @@ class Split {
           capacity6: capacityOf(locals, service, config, 6),
           reach,
           buckets: partition.isSticky.includes(true) ? bucketCount(reach.length) : 0,
+          rings: locals.some(hasSpread) ? 1 : 0,
         });
       } catch (error) {
         if (!(error instanceof TooManyClasses)) throw error;
@@ -334,12 +336,20 @@ function samePlan(a: Plan, b: Plan): boolean {
   if (a.kind === "nodata" || b.kind === "nodata") return true;
   return (
     sameShares(a.shares, b.shares) &&
+    sameSpreads(a.spreads ?? [], b.spreads ?? []) &&
     (a.sticky === null || b.sticky === null ? a.sticky === b.sticky : sameSticky(a.sticky, b.sticky))
   );
 }
 
 function sameShares(a: readonly Share[], b: readonly Share[]): boolean {
   return a.length === b.length && a.every(({ vip, share }, i) => vip === b[i]?.vip && share === b[i].share);
+}
+
+function sameSpreads(a: readonly Spread[], b: readonly Spread[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ count, shares }, i) => count === b[i]?.count && sameShares(shares, b[i].shares))
+  );
 }
 
 /** VIPs follow from members. */

@@ -12,6 +12,7 @@ import type {
   LocalMember,
   LocalPolicy,
   LocalPool,
+  LocalSpread,
   LocalSticky,
   LocalWeighted,
   RegionPart,
@@ -44,10 +45,11 @@ export interface Terms {
  *             Behind the first, alternatives that stand together and have capacities share by headroom what they take
  *             together, instead of in their order: who loses its first choice does not overrun the second
  *   sticky    has one child, which gets all; who of the clients gets what of it is said in `sticky.ts`
+ *   spread    the same; which VIPs are answered together is said in `spread.ts`
  *
  * Where fewer children are up than `minUp` asks for, by weight or in an order by count, the node is down; children
  * without an address of the family are not counted at all. Weights count as overrides have them, that of a drained member
- * too: it is as little help as one that is down. What is sticky counts all that is below it.
+ * too: it is as little help as one that is down. What is sticky or spread counts all that is below it.
  *
  * A member or choice of weight 0 counts as down, unless reserves are called for and nothing beside it that weighs
  * anything is up: then those that are up weigh the same. A drained member weighs 0.
@@ -119,7 +121,8 @@ export function evaluate(local: LocalPolicy, terms: Terms): Evaluation {
     case "fastest":
       return evaluateFastest(local, terms);
     case "sticky":
-      return evaluateSticky(local, terms);
+    case "spread":
+      return evaluateWhole(local, terms);
   }
 }
 
@@ -334,7 +337,7 @@ function evaluateFastest(node: LocalFastest, terms: Terms): BranchEvaluation {
   return inOrder(node, children, ranking, terms);
 }
 
-function evaluateSticky(node: LocalSticky, terms: Terms): BranchEvaluation {
+function evaluateWhole(node: LocalSticky | LocalSpread, terms: Terms): BranchEvaluation {
   const evaluation = evaluate(node.of, terms);
   const { eligible, take, standing } = evaluation;
   const enough = partUp(evaluation) >= node.minUp - ROUNDING;

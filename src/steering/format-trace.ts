@@ -27,7 +27,7 @@ function stageTitle({ subject, reserves, asIfUp, byQuorum }: TraceStage): string
 
 function formatNode(node: TraceNode, depth: number): readonly string[] {
   const news = node.facts.filter((fact) => !isSaidBy(node.why, fact));
-  const clauses = [standingOf(node), ...weightOf(node), ...news.map(formatFact)];
+  const clauses = [standingOf(node), ...weightOf(node), ...countOf(node), ...news.map(formatFact)];
   const address = node.kept.length === 1 && node.kind === "member" ? ` ${node.kept[0]?.address}` : "";
   const line = `${"  ".repeat(depth)}${node.title}${address}: ${clauses.join("; ")}`;
   return [line, ...node.children.flatMap((child) => formatNode(child, depth + 1))];
@@ -43,6 +43,10 @@ function standingOf({ outcome, share, why, take, kind }: TraceNode): string {
 
 function weightOf({ weight }: TraceNode): readonly string[] {
   return weight === null || weight === 0 ? [] : [`weight ${weight}`];
+}
+
+function countOf({ count }: TraceNode): readonly string[] {
+  return count === null ? [] : [`${count} in each answer`];
 }
 
 /** Whether a fact is the very reason that is given already. */
@@ -77,8 +81,10 @@ export function formatPlan({ plan, family, lastGood }: Pick<Trace, "plan" | "fam
   switch (plan.kind) {
     case "answer": {
       const shares = plan.shares.map(({ vip, share }) => `${vip} ${formatPercent(share)}`).join(", ");
-      if (lastGood !== null) return `${type}: ${shares}, as when something was last up`;
-      return `${type}: ${shares}${plan.lastResort ? ", as the last resort" : ""}`;
+      const counts = [...new Set(plan.spreads?.map(({ count }) => count))].sort((a, b) => a - b);
+      const several = counts.length === 0 ? "" : `, ${counts.join(" or ")} in each answer`;
+      if (lastGood !== null) return `${type}: ${shares}${several}, as when something was last up`;
+      return `${type}: ${shares}${several}${plan.lastResort ? ", as the last resort" : ""}`;
     }
     case "nodata":
       return `${type}: NODATA${plan.lastResort ? ", as the last resort" : ""}`;

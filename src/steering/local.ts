@@ -10,10 +10,17 @@ import type { Member, Pool, RegionId, VantageId } from "../config/config.ts";
  *   2. A choice among one is that one, unless it has a weight that an override could set to zero.
  *   3. An order inside an order is written out, unless either needs more than one alternative up (`minUp`).
  *   4. An order offers each alternative once, where it comes first.
- *   5. What is sticky has more than one member to choose among.
+ *   5. What is sticky or spread has more than one member to choose among, and an answer of a spread no more VIPs than there are.
  *   6. Vantages near the clients have a say only where there is more than one member: who can go nowhere else gets the one.
  */
-export type LocalPolicy = LocalMember | LocalPool | LocalWeighted | LocalFirst | LocalFastest | LocalSticky;
+export type LocalPolicy =
+  | LocalMember
+  | LocalPool
+  | LocalWeighted
+  | LocalFirst
+  | LocalFastest
+  | LocalSticky
+  | LocalSpread;
 
 interface Traced {
   /** The operator's rules on the way from the parent to here, outermost first; for traces, never for the key. */
@@ -74,6 +81,14 @@ export interface LocalSticky extends Traced {
   readonly of: LocalPolicy;
 }
 
+/** What is answered with several VIPs at once; nothing in it is sticky or a spread. */
+export interface LocalSpread extends Traced {
+  readonly kind: "spread";
+  readonly minUp: number;
+  readonly count: number;
+  readonly of: LocalPolicy;
+}
+
 /** The part of a policy that stands in one region. */
 export interface RegionPart {
   readonly region: RegionId;
@@ -102,6 +117,8 @@ export function localKey(local: LocalPolicy): string {
     }
     case "sticky":
       return `sticky${minUpKey(local)}(${localKey(local.of)})`;
+    case "spread":
+      return `spread${minUpKey(local)}(${local.count} ${localKey(local.of)})`;
   }
 }
 
@@ -138,6 +155,7 @@ function anywhere(local: LocalPolicy): LocalPolicy {
         regions: local.regions.map(({ region, use }) => ({ region, use: anywhere(use) })),
       };
     case "sticky":
+    case "spread":
       return { ...local, of: anywhere(local.of) };
   }
 }
@@ -155,6 +173,7 @@ export function childrenIn(local: LocalPolicy): readonly LocalPolicy[] {
     case "fastest":
       return local.regions.map(({ use }) => use);
     case "sticky":
+    case "spread":
       return [local.of];
   }
 }
@@ -270,6 +289,26 @@ export function localSticky(of: LocalPolicy, minUp: number, via: readonly string
   return membersOf(of).size < 2 ? reachedVia(via, of) : { kind: "sticky", minUp, of, via };
 }
 
+/** What `of` comes to, `count` VIPs at a time. */
+export function localSpread(
+  of: LocalPolicy,
+  count: number,
+  minUp: number,
+  via: readonly string[],
+): LocalPolicy {
+  const members = [...membersOf(of)];
+  const ipv4 = members.filter((member) => member.ipv4 !== null).length;
+  const ipv6 = members.filter((member) => member.ipv6 !== null).length;
+  const most = Math.min(count, Math.max(ipv4, ipv6));
+  if (members.length < 2 || (most < 2 && minUp === 0)) return reachedVia(via, of);
+  return { kind: "spread", minUp, count: most, of, via };
+}
+
+/** Whether an answer can hold several VIPs. */
+export function hasSpread(local: LocalPolicy): boolean {
+  return local.kind === "spread" || childrenIn(local).some(hasSpread);
+}
+
 /** Whether what a client gets can depend on its prefix beyond what its location says. */
 export function hasSticky(local: LocalPolicy): boolean {
   return local.kind === "sticky" || childrenIn(local).some(hasSticky);
@@ -344,5 +383,7 @@ export function keptTo(regions: readonly RegionId[], local: LocalPolicy): LocalP
     }
     case "sticky":
       return localSticky(keptTo(regions, local.of), local.minUp, local.via);
+    case "spread":
+      return localSpread(keptTo(regions, local.of), local.count, local.minUp, local.via);
   }
 }

@@ -14,6 +14,7 @@ import {
   localFirst,
   localMember,
   localPool,
+  localSpread,
   localSticky,
   localWeighted,
   reachedVia,
@@ -65,6 +66,8 @@ function localiseNode(policy: Policy, location: Location, config: Config): Local
     }
     case "sticky":
       return localSticky(here(policy.of), policy.minUp, [titleOf(policy)]);
+    case "spread":
+      return localSpread(here(policy.of), policy.count, policy.minUp, [titleOf(policy)]);
   }
 }
 

@@ -5,6 +5,7 @@ import { type Evaluation, evaluate, hasDownNearby } from "./evaluate.ts";
 import type { Facts } from "./facts.ts";
 import { type LocalPolicy, localPool } from "./local.ts";
 import { poolOf } from "./references.ts";
+import { type Spread, spreadsOf } from "./spread.ts";
 import { type Sticky, stickyOf } from "./sticky.ts";
 
 /** For one service, one class of clients and one family: the VIPs to answer with. */
@@ -13,6 +14,8 @@ export type Plan =
       readonly kind: "answer";
       /** Shares are above 0 and add up to 1; the order is the policy's and stable, because picks depend on it. */
       readonly shares: readonly Share[];
+      /** Who is answered together with whom; null: every answer has one VIP. Shares say how often each comes first. */
+      readonly spreads: readonly Spread[] | null;
       /** Which of it clients get by their prefix; null: each query is drawn for anew. */
       readonly sticky: Sticky | null;
       /** True when the policy was down at its root and `whenDown` chose these. */
@@ -123,6 +126,7 @@ function answer(evaluation: Evaluation, isLastResort: boolean): Plan {
   return {
     kind: "answer",
     shares: Array.from(shares, ([vip, share]) => ({ vip, share })),
+    spreads: spreadsOf(evaluation),
     sticky: stickyOf(evaluation),
     lastResort: isLastResort,
   };

@@ -28,6 +28,8 @@ function isBlind(policy: Policy, config: Config): boolean {
     // Locations are alike to it, but clients are not: see `Partition.isSticky`.
     case "sticky":
       return false;
+    case "spread":
+      return isBlind(policy.of, config);
     case "weighted":
       return policy.choices.every(({ use }) => isBlind(use, config));
     case "failover":
@@ -61,6 +63,8 @@ class ShapeWriter {
         return `latency(${policy.minUp}, ${[...policy.prefixes, ...policy.asns].join(" ")}, ${this.write(policy.of)})`;
       case "sticky":
         return `sticky(${policy.minUp}, ${this.write(policy.of)})`;
+      case "spread":
+        return `spread(${policy.minUp}, ${policy.count}, ${this.write(policy.of)})`;
       case "weighted": {
         const scope = policy.name === null ? "in place" : this.#number("policy", policy.name);
         const choices = policy.choices.map(

@@ -1,6 +1,6 @@
 /** Tells why a plan is what it is, from the very evaluation that it was made from. */
 
-import type { MemberId, Service, VipId } from "../config/config.ts";
+import type { MemberId, RegionId, Service, VipId } from "../config/config.ts";
 import { isDownNearby, type VotesNearby } from "../health/nearby.ts";
 import type { RankedRegion } from "../health/rtt.ts";
 import type { Verdict } from "../health/verdict.ts";
@@ -56,10 +56,14 @@ export interface TraceNode {
   readonly declared: number | null;
   /** Of a member: its VIP; null: it has no address of the family. */
   readonly vip: VipId | null;
+  /** Of a member: where it stands. */
+  readonly region: RegionId | null;
   /** Of a member: its weight by the config. */
   readonly weighs: number | null;
   /** The least part of it that must be up; 0: anything. */
   readonly minUp: number;
+  /** Of a spread: how many VIPs an answer has; null: it is none. */
+  readonly count: number | null;
   /** The fraction of all answers of the stage that it gives. */
   readonly share: number;
   /** Why it is down or gives no answer; null: it gives some. */
@@ -220,8 +224,10 @@ class Tracer {
       weight,
       declared,
       vip: vip?.id ?? null,
+      region: node.member.region,
       weighs: node.member.weight,
       minUp: 0,
+      count: null,
       share,
       why,
       kept:
@@ -288,8 +294,10 @@ class Tracer {
       weight,
       declared,
       vip: null,
+      region: null,
       weighs: null,
       minUp: node.minUp,
+      count: node.kind === "spread" ? node.count : null,
       share,
       why: share > 0 ? null : (this.#branchProblem(evaluation) ?? blocked),
       kept: keptIn(children),

@@ -48,7 +48,7 @@ export function planOf(shares: Readonly<Record<string, number>>): Plan {
   const entries = Object.entries(shares).map(([vip, share]) => ({ vip: vip as VipId, share }));
   return entries.length === 0
     ? { kind: "nodata", lastResort: false }
-    : { kind: "answer", shares: entries, sticky: null, lastResort: false };
+    : { kind: "answer", shares: entries, spreads: null, sticky: null, lastResort: false };
 }
 
 /** A service for a book, with plans by class number. */
@@ -77,7 +77,11 @@ export function serviceOf(
     .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])
     .some((plan) => plan.kind === "answer" && plan.sticky !== null);
   const buckets = isSticky ? bucketCount(reach.length) : 0;
-  return { service, trie, capacity4: 4, capacity6: 4, buckets, plans, reach };
+  const hasSpreads = plans
+    .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])
+    .some((plan) => plan.kind === "answer" && plan.spreads !== null);
+  const rings = hasSpreads ? 1 : 0;
+  return { service, trie, capacity4: 4, capacity6: 4, buckets, rings, plans, reach };
 }
 
 /** A decoded reply; the decoder sets `rcode`, though its types do not say so. */

@@ -87,7 +87,7 @@ describe("a book from disk", () => {
 
 describe("a plan in words", () => {
   test("has cumulative shares that end at 2^32 - 1", () => {
-    expect([...planWords(planOf({ "192.0.2.1": 0.25, "192.0.2.2": 0.75 }), numbers, 3, 0)]).toEqual([
+    expect([...planWords(planOf({ "192.0.2.1": 0.25, "192.0.2.2": 0.75 }), numbers, 3, 0, 0)]).toEqual([
       2,
       0,
       2 ** 30 - 1,
@@ -99,8 +99,8 @@ describe("a plan in words", () => {
   });
 
   test("is empty for NODATA and marked for SERVFAIL", () => {
-    expect([...planWords(planOf({}), numbers, 1, 0)]).toEqual([0, 0, 0]);
-    expect([...planWords({ kind: "servfail" }, numbers, 1, 0)]).toEqual([PLAN_SERVFAIL, 0, 0]);
+    expect([...planWords(planOf({}), numbers, 1, 0, 0)]).toEqual([0, 0, 0]);
+    expect([...planWords({ kind: "servfail" }, numbers, 1, 0, 0)]).toEqual([PLAN_SERVFAIL, 0, 0]);
   });
 
   test("gives each VIP its share of 2^32 within one part in a billion, in order", () => {
@@ -109,7 +109,13 @@ describe("a plan in words", () => {
       fc.property(weights, (given) => {
         const sum = given.reduce((a, b) => a + b);
         const shares = given.map((weight, i) => ({ vip: vips[i]?.id ?? ("" as VipId), share: weight / sum }));
-        const words = planWords({ kind: "answer", shares, sticky: null, lastResort: false }, numbers, 3, 0);
+        const words = planWords(
+          { kind: "answer", shares, spreads: null, sticky: null, lastResort: false },
+          numbers,
+          3,
+          0,
+          0,
+        );
         let before = -1;
         for (const [i, { share }] of shares.entries()) {
           const cumulative = words[2 + 2 * i] ?? 0;
@@ -135,8 +141,8 @@ describe("a plan in words", () => {
       { vip: vips[0]!.id, share: 0.25 },
       { vip: vips[2]!.id, share: 0.75 },
     ];
-    const plan: Plan = { kind: "answer", shares, sticky, lastResort: false };
-    const words = planWords(plan, numbers, 3, 251);
+    const plan: Plan = { kind: "answer", shares, spreads: null, sticky, lastResort: false };
+    const words = planWords(plan, numbers, 3, 251, 0);
     expect(words).toHaveLength(7 + 126);
     // Half is drawn, of VIP 2. VIP 0 stands behind, for the table alone, and has half of the other half.
     expect([...words.slice(0, 7)]).toEqual([1, 2, 2 ** 31 - 1, 0, 0, 0, 0]);
@@ -144,14 +150,14 @@ describe("a plan in words", () => {
     expect(places.filter((place) => place === 1).length).toBeGreaterThanOrEqual(125);
     expect(places.filter((place) => place === 2).length).toBeGreaterThanOrEqual(125);
     expect(places[251]).toBe(0);
-    expect([...planWords(planOf({}), numbers, 3, 251)]).toEqual(Array<number>(133).fill(0));
+    expect([...planWords(planOf({}), numbers, 3, 251, 0)]).toEqual(Array<number>(133).fill(0));
   });
 
   test("that does not fit, or names a VIP that is not in the book, is our own mistake", () => {
-    expect(() => planWords(planOf({ "192.0.2.1": 0.5, "192.0.2.2": 0.5 }), numbers, 1, 0)).toThrow(
+    expect(() => planWords(planOf({ "192.0.2.1": 0.5, "192.0.2.2": 0.5 }), numbers, 1, 0, 0)).toThrow(
       /2 VIPs in a slot for 1/,
     );
-    expect(() => planWords(planOf({ "192.0.2.9": 1 }), numbers, 1, 0)).toThrow(/no VIP 192.0.2.9/);
+    expect(() => planWords(planOf({ "192.0.2.9": 1 }), numbers, 1, 0, 0)).toThrow(/no VIP 192.0.2.9/);
     const writer = new PatchWriter(compileBook(content).directory);
     expect(() => writer.put(7, 0, 4, planOf({}))).toThrow(/no service 7/);
   });

@@ -483,6 +483,13 @@ describe("a config with every key", () => {
       minUp: 0.2,
       of: policies["by-weight"],
     });
+    expect(policies["by-several"]).toEqual({
+      kind: "spread",
+      name: "by-several",
+      minUp: 0.5,
+      of: policies["by-weight"],
+      count: 2,
+    });
     const sticky = { kind: "sticky", name: null, minUp: 0, of: web };
     expect(config.services[3]?.policy).toMatchObject({ order: [policies["by-client"], sticky, spare] });
     expect(config.policies.get("alias")).toBe(config.policies.get("by-order"));

@@ -12,13 +12,13 @@ describe("a policy", () => {
     [
       "{}",
       [
-        "1:16: policies.p: expected exactly one of the keys geo, nearest, latency, weighted, failover, sticky",
+        "1:16: policies.p: expected exactly one of the keys geo, nearest, latency, weighted, failover, sticky, spread",
       ],
     ],
     [
       "{ latency: web, nearest: web }",
       [
-        "1:16: policies.p: expected exactly one of the keys geo, nearest, latency, weighted, failover, sticky",
+        "1:16: policies.p: expected exactly one of the keys geo, nearest, latency, weighted, failover, sticky, spread",
       ],
     ],
     ["{ latncy: web }", ['1:18: policies.p: unknown key "latncy", did you mean "latency"']],
@@ -106,6 +106,32 @@ describe("a policy", () => {
         '1:35: policies.p.sticky.minUp: expected a share from 0 to 1, or from 0% to 100%, found "2"',
         '1:38: policies.p.sticky: unknown key "off", did you mean "of"',
       ],
+    ],
+    [
+      "{ spread: { count: 9, of: web, minUp: x } }",
+      [
+        '1:35: policies.p.spread.count: expected a whole number from 1 to 8, found "9"',
+        '1:54: policies.p.spread.minUp: expected a share from 0 to 1, or from 0% to 100%, found "x"',
+      ],
+    ],
+    ["{ spread: web }", ['1:26: policies.p.spread: expected a map, found "web"']],
+    [
+      "{ spread: {} }",
+      ['1:18: policies.p.spread: expected the key "of"', '1:18: policies.p.spread: expected the key "count"'],
+    ],
+    [
+      "{ spread: { count: 2, of: { failover: [{ sticky: web }, web] } } }",
+      [
+        "1:18: policies.p.spread: what is sticky has one member for each client, expected nothing sticky in a spread",
+      ],
+    ],
+    [
+      "{ spread: { count: 2, of: { weighted: { a: { weight: 1, use: { spread: { of: web, count: 2 } } } } } } }",
+      ["1:18: policies.p.spread: expected no other spread in a spread"],
+    ],
+    [
+      "{ sticky: { of: { geo: { default: { spread: { of: web, count: 2 } } } } } }",
+      ["1:18: policies.p.sticky: what is sticky has one member for each client, expected no spread in it"],
     ],
     ["{ weighted: {} }", ["1:18: policies.p.weighted: expected at least one choice with a weight above 0"]],
     [

@@ -320,13 +320,14 @@ class Walk {
 
   /** The plans in force in the patched book, as words. */
   patchedPlans(): readonly (readonly number[])[] {
-    return this.#directory.services.flatMap(({ slots, capacity4, capacity6, buckets }, number) => {
+    return this.#directory.services.flatMap(({ slots, capacity4, capacity6, buckets, rings }, number) => {
       const classes = plansOf(this.planner)[number]!;
       return classes.flatMap((_, classNumber) => {
-        const at = slots + classNumber * (slotWords(capacity4, buckets) + slotWords(capacity6, buckets));
+        const at =
+          slots + classNumber * (slotWords(capacity4, buckets, rings) + slotWords(capacity6, buckets, rings));
         return [
-          this.#inForce(at, bufferWords(capacity4, buckets)),
-          this.#inForce(at + slotWords(capacity4, buckets), bufferWords(capacity6, buckets)),
+          this.#inForce(at, bufferWords(capacity4, buckets, rings)),
+          this.#inForce(at + slotWords(capacity4, buckets, rings), bufferWords(capacity6, buckets, rings)),
         ];
       });
     });
@@ -335,10 +336,10 @@ class Walk {
   encodedPlans(): readonly (readonly number[])[] {
     const { vips, services } = this.#directory;
     return plansOf(this.planner).flatMap((classes, number) => {
-      const { capacity4, capacity6, buckets } = services[number]!;
+      const { capacity4, capacity6, buckets, rings } = services[number]!;
       return classes.flatMap(({ ipv4, ipv6 }) => [
-        [...planWords(ipv4, vips, capacity4, buckets)],
-        [...planWords(ipv6, vips, capacity6, buckets)],
+        [...planWords(ipv4, vips, capacity4, buckets, rings)],
+        [...planWords(ipv6, vips, capacity6, buckets, rings)],
       ]);
     });
   }

@@ -90,6 +90,7 @@ describe("a patch", () => {
     const plan = {
       kind: "answer",
       shares: [{ vip: east!, share: 1 }],
+      spreads: null,
       sticky: null,
       lastResort: false,
     } as const;

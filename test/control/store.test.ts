@@ -156,7 +156,7 @@ function conformance(name: string, open: () => Store): void {
     });
 
     test("plans that were good last come back as they were, and can be forgotten", () => {
-      const plan: Answer = { kind: "answer", shares: [], sticky: null, lastResort: false };
+      const plan: Answer = { kind: "answer", shares: [], spreads: null, sticky: null, lastResort: false };
       const shared: Answer = { ...plan, shares: [{ vip: "web/us/ipv4" as VipId, share: 1 / 3 }] };
       const claim = { member: "web/us" as MemberId, vip: null, wanted: 0.5, share: 0 };
       const sticky: Answer = { ...plan, sticky: { drawn: [], claims: [claim] } };

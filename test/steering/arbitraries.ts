@@ -28,63 +28,91 @@ const matches: fc.Arbitrary<GeoMatch> = fc.constantFrom(
   { by: "continent", continent: "NA" },
 );
 
+/** `policy` is any; in what is `steady` nothing is a spread, and in what is `plain` nothing is sticky either. */
+type Kinds = {
+  policy: Policy;
+  steady: Policy;
+  plain: Policy;
+};
+
 function policiesWith(minUps: fc.Arbitrary<number>, pools: readonly PoolId[]): fc.Arbitrary<Policy> {
-  return fc.letrec<{ policy: Policy }>((tie) => ({
-    policy: fc.oneof(
-      { maxDepth: 3, depthSize: "small", withCrossShrink: true },
-      fc.oneof(
-        fc.constantFrom(...pools).map((id): Policy => ({ kind: "pool", pool: id })),
-        fc.constantFrom(...memberIds).map((id): Policy => ({ kind: "member", member: id })),
+  const leaf = fc.oneof(
+    fc.constantFrom(...pools).map((id): Policy => ({ kind: "pool", pool: id })),
+    fc.constantFrom(...memberIds).map((id): Policy => ({ kind: "member", member: id })),
+  );
+  const deep = {
+    maxDepth: 3,
+    depthSize: "small",
+    depthIdentifier: fc.createDepthIdentifier(),
+    withCrossShrink: true,
+  } as const;
+  return fc.letrec<Kinds>((tie) => {
+    const sticky = stickyOf(tie("steady"), minUps);
+    const spread = spreadOf(tie("plain"), minUps);
+    return {
+      policy: fc.oneof(deep, leaf, ...branchesOver(tie("policy"), minUps), sticky, spread),
+      steady: fc.oneof(deep, leaf, ...branchesOver(tie("steady"), minUps), sticky),
+      plain: fc.oneof(deep, leaf, ...branchesOver(tie("plain"), minUps)),
+    };
+  }).policy;
+}
+
+function stickyOf(of: fc.Arbitrary<Policy>, minUp: fc.Arbitrary<number>): fc.Arbitrary<Policy> {
+  return fc.record({ kind: fc.constant("sticky" as const), name: fc.constant(null), minUp, of });
+}
+
+function spreadOf(of: fc.Arbitrary<Policy>, minUp: fc.Arbitrary<number>): fc.Arbitrary<Policy> {
+  const count = fc.integer({ min: 1, max: 4 });
+  return fc.record({ kind: fc.constant("spread" as const), name: fc.constant(null), minUp, of, count });
+}
+
+function branchesOver(
+  child: fc.Arbitrary<Policy>,
+  minUps: fc.Arbitrary<number>,
+): readonly fc.Arbitrary<Policy>[] {
+  return [
+    fc.record({
+      kind: fc.constant("geo" as const),
+      name: fc.constant(null),
+      minUp: minUps,
+      fence: fc.boolean(),
+      cases: fc.array(fc.record({ match: matches, use: child }), { maxLength: 4 }),
+      default: fc.option(child, { nil: null }),
+    }),
+    fc.record({
+      kind: fc.constant("nearest" as const),
+      name: fc.constant(null),
+      minUp: minUps,
+      of: child,
+      biasKm: fc
+        .array(fc.tuple(fc.constantFrom(...regionIds), fc.constantFrom(-2000, 500, 6000)), { maxLength: 2 })
+        .map((entries) => new Map(entries)),
+      within: fc.constantFrom(null, null, 0, 0.05, 0.5, 1),
+    }),
+    fc.record({
+      kind: fc.constant("latency" as const),
+      name: fc.constant(null),
+      minUp: minUps,
+      of: child,
+      prefixes: fc.subarray(["192.0.2.0/24", "192.0.0.0/16"]),
+      asns: fc.subarray([64496]),
+    }),
+    fc.record({
+      kind: fc.constant("weighted" as const),
+      name: fc.constantFrom(null, "split", "canary"),
+      minUp: minUps,
+      choices: fc.uniqueArray(
+        fc.record({ key: fc.constantFrom("a", "b", "c"), weight: weights, use: child }),
+        { minLength: 1, maxLength: 3, selector: ({ key }) => key },
       ),
-      fc.record({
-        kind: fc.constant("geo" as const),
-        name: fc.constant(null),
-        minUp: minUps,
-        fence: fc.boolean(),
-        cases: fc.array(fc.record({ match: matches, use: tie("policy") }), { maxLength: 4 }),
-        default: fc.option(tie("policy")),
-      }),
-      fc.record({
-        kind: fc.constant("nearest" as const),
-        name: fc.constant(null),
-        minUp: minUps,
-        of: tie("policy"),
-        biasKm: fc
-          .array(fc.tuple(fc.constantFrom(...regionIds), fc.constantFrom(-2000, 500, 6000)), { maxLength: 2 })
-          .map((entries) => new Map(entries)),
-        within: fc.constantFrom(null, null, 0, 0.05, 0.5, 1),
-      }),
-      fc.record({
-        kind: fc.constant("latency" as const),
-        name: fc.constant(null),
-        minUp: minUps,
-        of: tie("policy"),
-        prefixes: fc.subarray(["192.0.2.0/24", "192.0.0.0/16"]),
-        asns: fc.subarray([64496]),
-      }),
-      fc.record({
-        kind: fc.constant("weighted" as const),
-        name: fc.constantFrom(null, "split", "canary"),
-        minUp: minUps,
-        choices: fc.uniqueArray(
-          fc.record({ key: fc.constantFrom("a", "b", "c"), weight: weights, use: tie("policy") }),
-          { minLength: 1, maxLength: 3, selector: ({ key }) => key },
-        ),
-      }),
-      fc.record({
-        kind: fc.constant("sticky" as const),
-        name: fc.constant(null),
-        minUp: minUps,
-        of: tie("policy"),
-      }),
-      fc.record({
-        kind: fc.constant("failover" as const),
-        name: fc.constant(null),
-        minUp: minUps,
-        order: fc.array(tie("policy"), { minLength: 1, maxLength: 3 }),
-      }),
-    ),
-  })).policy;
+    }),
+    fc.record({
+      kind: fc.constant("failover" as const),
+      name: fc.constant(null),
+      minUp: minUps,
+      order: fc.array(child, { minLength: 1, maxLength: 3 }),
+    }),
+  ];
 }
 
 /** Any policy over the pools of the test world, a few levels deep. */

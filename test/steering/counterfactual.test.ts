@@ -182,6 +182,7 @@ function choicesIn(local: LocalPolicy): readonly (readonly [string, number])[] {
     case "fastest":
       return local.regions.flatMap(({ use }) => choicesIn(use));
     case "sticky":
+    case "spread":
       return choicesIn(local.of);
   }
 }

@@ -10,7 +10,13 @@ const [pool, other] = [...WORLD.pools.values()];
 const local = localPool(pool!, []);
 const vip = pool!.members[0]!.ipv4!.id;
 const service = { label: "www.example" };
-const up = { kind: "answer", shares: [{ vip, share: 1 }], sticky: null, lastResort: false } as const;
+const up = {
+  kind: "answer",
+  shares: [{ vip, share: 1 }],
+  spreads: null,
+  sticky: null,
+  lastResort: false,
+} as const;
 
 function knowing(plan: Plan, of: LocalPolicy = local): LastGood {
   const lastGood = new LastGood();

@@ -66,6 +66,7 @@ class Reading {
           })),
         );
       case "sticky":
+      case "spread":
         return this.read(policy.of, within);
       case "failover":
         return firstOf(policy.order.map((child) => this.read(child, within)));

@@ -31,7 +31,8 @@ function byMember(plan: Plan): unknown {
     drawn: plan.sticky.drawn.map(named),
     claims: plan.sticky.claims.map(({ member, wanted, share }) => [member, wanted, share]),
   };
-  return { ...plan, shares: plan.shares.map(named), sticky };
+  const spreads = plan.spreads?.map(({ count, shares }) => ({ count, shares: shares.map(named) }));
+  return { ...plan, shares: plan.shares.map(named), spreads, sticky };
 }
 
 describe("a plan", () => {
@@ -215,6 +216,17 @@ describe("a local policy", () => {
           if (node.kind === "pool") expect(node.members.length).toBeGreaterThan(1);
           if (node.kind === "weighted") expect(node.choices.length).toBeGreaterThan(0);
           if (node.kind === "sticky") expect(membersOf(node).size).toBeGreaterThan(1);
+          if (node.kind === "spread") {
+            const members = [...membersOf(node)];
+            const most = Math.max(
+              ...(["ipv4", "ipv6"] as const).map(
+                (family) => members.filter((one) => one[family] !== null).length,
+              ),
+            );
+            expect(members.length).toBeGreaterThan(1);
+            expect(node.count).toBeLessThanOrEqual(most);
+            expect(node.count > 1 || node.minUp > 0).toBe(true);
+          }
           if (node.kind === "fastest") expect(node.regions.length).toBeGreaterThan(1);
           if (node.kind !== "first") continue;
           const keys = node.alternatives.map(localKey);
@@ -252,6 +264,7 @@ describe("a local policy", () => {
         case "fastest":
           return node.regions.map(({ use }) => use);
         case "sticky":
+        case "spread":
           return [node.of];
       }
     };
@@ -313,6 +326,7 @@ describe("a partition", () => {
       case "nearest":
       case "latency":
       case "sticky":
+      case "spread":
         return { ...policy, of: again(policy.of) };
       case "weighted": {
         const choices = policy.choices.map((one) => ({

@@ -2,6 +2,7 @@
 
 import type { MemberId, VipId } from "../../src/config/config.ts";
 import type { Plan } from "../../src/steering/plan.ts";
+import type { Spread } from "../../src/steering/spread.ts";
 import type { Sticky } from "../../src/steering/sticky.ts";
 import type { Trace, TraceNode, TraceStage } from "../../src/steering/trace.ts";
 
@@ -34,6 +35,7 @@ export function replay({ stages, whenDown, lastGood }: Trace): Plan {
     return {
       kind: "answer",
       shares: Array.from(shares, ([vip, share]) => ({ vip, share })),
+      spreads: spreadsOf(root),
       sticky: isSticky(root) ? stickyOf(root) : null,
       lastResort,
     };
@@ -47,7 +49,8 @@ function replayNode(node: TraceNode, stage: TraceStage): Replayed {
   const children = node.children.map((child) => replayNode(child, stage));
   const isByWeight = node.kind === "pool" || node.kind === "weighted";
   if (isByWeight) return byWeight(node, children, stage);
-  return node.kind === "sticky" ? allOf(node, children) : inOrder(node, children, stage);
+  const isWhole = node.kind === "sticky" || node.kind === "spread";
+  return isWhole ? allOf(node, children) : inOrder(node, children, stage);
 }
 
 function replayMember(node: TraceNode, { reserves, asIfUp }: TraceStage): Replayed {
@@ -190,7 +193,7 @@ function headroomOf({ node, children }: Replayed): number | null {
 /** All that is below, if enough of that is up. */
 function allOf(node: TraceNode, children: readonly Replayed[]): Replayed {
   const [only] = children;
-  if (only === undefined) throw new Error("sticky of nothing");
+  if (only === undefined) throw new Error(`${node.kind} of nothing`);
   const isUp = partUp(only) >= node.minUp - ROUNDING;
   const { take, standing } = isUp ? only : { take: 0, standing: 0 };
   return {
@@ -221,6 +224,33 @@ function countsOf({ node }: Replayed): number {
 
 function isSticky({ node, children }: Replayed): boolean {
   return node.kind === "sticky" || children.some(({ replayed, part }) => part > 0 && isSticky(replayed));
+}
+
+/** What is drawn, first what is answered alone, then each spread: by address, the members of one region side by side. */
+function spreadsOf(root: Replayed): readonly Spread[] | null {
+  const parts: { count: number; members: { node: TraceNode; share: number }[] }[] = [
+    { count: 1, members: [] },
+  ];
+  const walk = ({ node, children }: Replayed, share: number, part: number): void => {
+    if (share === 0 || node.kind === "sticky") return;
+    if (node.kind === "member") parts[part]!.members.push({ node, share });
+    const below = node.count === null ? part : parts.push({ count: node.count, members: [] }) - 1;
+    for (const child of children) walk(child.replayed, share * child.part, below);
+  };
+  walk(root, 1, 0);
+  const spreads = parts.flatMap(({ count, members }) => {
+    const addresses = Map.groupBy(members, ({ node }) => node.kept[0]!.address);
+    const merged = Array.from(addresses.values(), (same) => {
+      const { vip, region } = same[0]!.node;
+      return { vip: vip!, region, share: same.reduce((sum, one) => sum + one.share, 0) };
+    });
+    const shares = [...Map.groupBy(merged, ({ region }) => region).values()].flat();
+    if (shares.length === 0) return [];
+    return [
+      { count: Math.min(count, shares.length), shares: shares.map(({ vip, share }) => ({ vip, share })) },
+    ];
+  });
+  return spreads.some(({ count }) => count > 1) ? spreads : null;
 }
 
 /** What is drawn for each query, and what members below something sticky want and have. */

@@ -232,6 +232,10 @@ export function sticky(of: Policy, minUp = 0): Policy {
   return { kind: "sticky", name: null, minUp, of };
 }
 
+export function spread(of: Policy, count: number, minUp = 0): Policy {
+  return { kind: "spread", name: null, minUp, of, count };
+}
+
 export function location(parts: Partial<Location>): Location {
   return { ...NOWHERE, ...parts };
 }
@@ -335,7 +339,7 @@ function everyVip(local: LocalPolicy, _service: unknown, family: 4 | 6): Plan & 
   const members = [...membersOf(local)].map(({ ipv4, ipv6 }) => (family === 4 ? ipv4 : ipv6));
   const vips = members.filter((vip) => vip !== null);
   const shares = vips.map(({ id }) => ({ vip: id, share: 1 / vips.length }));
-  return { kind: "answer", shares, sticky: null, lastResort: false };
+  return { kind: "answer", shares, spreads: null, sticky: null, lastResort: false };
 }
 
 function downWith(members: readonly string[], hold: Hold | null): readonly [VipId, Verdict][] {

@@ -81,8 +81,11 @@ const explanationSchema = object(
       {
         at: moment,
         share: nullable(shareSchema),
+        beside: Type.Array(shareSchema, {
+          description: "what a spread gives with it, in the order of the answer",
+        }),
       },
-      { description: "the VIP that a query gets in this second; null: none" },
+      { description: "the VIP that a query gets first in this second; null: none" },
     ),
     sticky: nullable(
       object(
@@ -193,7 +196,7 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
     family = 6;
     explained = explainIn(6);
   }
-  const { service, scopePrefixLength, explanation, picked, sticky, atMs, counterfactual } = explained;
+  const { service, scopePrefixLength, explanation, picked, beside, sticky, atMs, counterfactual } = explained;
   const { config } = desk.snapshot();
   const { continent, country, subdivision, asn, labels } = explanation.location;
   const hasAnswer = type !== "HTTPS" || service.https !== null;
@@ -201,7 +204,11 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
     ? planView(explanation.plan, config)
     : { kind: "nodata", lastResort: false, shares: [] };
   const shareOf = (one: VipId | null): ShareView | null => plan.shares.find(({ vip }) => vip === one) ?? null;
-  const pick = shareOf(picked);
+  const pick = {
+    at: formatMoment(atMs),
+    share: shareOf(picked),
+    beside: beside.flatMap((one) => shareOf(one) ?? []),
+  };
   const applied = appliedOverrides(explanation.trace, desk.overrides(), config, desk.nowMs());
   return {
     name,
@@ -224,7 +231,7 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
     ttlSeconds: service.ttlSeconds,
     family: family === 4 ? "ipv4" : "ipv6",
     plan,
-    pick: { at: formatMoment(atMs), share: pick },
+    pick,
     sticky: sticky && { bucket: sticky.bucket, buckets: sticky.buckets, share: shareOf(sticky.vip) },
     counterfactual:
       counterfactual.kind === "none"
@@ -242,6 +249,7 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
   };
 }
 
+type Pick = Static<typeof explanationSchema>["pick"];
 type Explained = Extract<ExplainOutcome, { kind: "explained" }>;
 
 function explainedOr404(outcome: ExplainOutcome): Explained {
@@ -251,9 +259,9 @@ function explainedOr404(outcome: ExplainOutcome): Explained {
 
 function linesFor(
   question: Question,
-  { service, scopePrefixLength, explanation, sticky, atMs, counterfactual }: Explained,
+  { service, scopePrefixLength, explanation, sticky, counterfactual }: Explained,
   plan: PlanView,
-  pick: ShareView | null,
+  pick: Pick,
   applied: readonly Override[],
 ): readonly string[] {
   const { name, type, whatIf } = question;
@@ -264,12 +272,17 @@ function linesFor(
     ...formatExplanation(explanation),
     ...answerLines(type, service, plan),
     ...(sticky === null ? [] : [bucketLine(question.address, sticky, plan)]),
-    ...(pick === null || plan.shares.length < 2 ? [] : [`${pick.address} at ${formatMoment(atMs)}`]),
+    ...(pick.share === null || plan.shares.length < 2 ? [] : [pickLine(pick.share, pick)]),
     `ECS scope /${scopePrefixLength}, TTL ${service.ttlSeconds} s`,
     ...marginsOf(explanation.trace).map(formatMargin),
     formatCounterfactual(counterfactual),
     ...applied.map(describeOverride),
   ];
+}
+
+function pickLine({ address }: ShareView, { beside, at }: Pick): string {
+  const others = beside.map((one) => one.address).join(", ");
+  return `${address}${others === "" ? "" : `, then ${others}`} at ${at}`;
 }
 
 function bucketLine(

@@ -31,7 +31,7 @@ const fields = {
   name: Type.String({ description: "the qname, without its final dot" }),
   policy: object({
     kind: oneOf(
-      ["pool", "member", "geo", "nearest", "latency", "weighted", "failover", "sticky"],
+      ["pool", "member", "geo", "nearest", "latency", "weighted", "failover", "sticky", "spread"],
       "the kind of the topmost policy",
     ),
     name: nullable(Type.String({ description: "its name under `policies`; null: written in place" })),
