@@ -52,7 +52,7 @@ function weightsOf(random: Random): ReadonlyMap<string, number> {
 
 /** Any order of regions, and another one in each cell. */
 function rankingAt(cell: string, nth: number, regions: readonly RegionId[]): readonly RankedRegion[] {
-  const seed = [...cell].reduce((sum, character) => 31 * sum + character.charCodeAt(0), nth) >>> 0;
+  const seed = [...cell].reduce((sum, character) => Math.imul(31, sum) + character.charCodeAt(0), nth) >>> 0;
   const random = randomFrom(seed);
   const rttMs = new Map([...WORLD.regions.keys()].map((region) => [region, 100 * random()]));
   return regions
