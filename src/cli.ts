@@ -24,7 +24,7 @@ const api = new Option("--api <url>", "API of the node").default(
 );
 const supposing = new Option(
   "--if <fact>",
-  "suppose down:TARGET, up:TARGET, drain:TARGET, undrain:TARGET, weight:TARGET=N or rtt:REGION=MS; again for more",
+  "suppose down:TARGET, up:TARGET, down:TARGET@VANTAGE, drain:TARGET, undrain:TARGET, weight:TARGET=N or rtt:REGION=MS; again for more",
 )
   .argParser((fact: string, before: readonly string[]) => [...before, fact])
   .default([]);

@@ -10,7 +10,7 @@ import { candidates, findTarget, membersOf, type Target } from "./override.ts";
 
 /** What `parseWhatIf` takes, for people. */
 export const aWhatIf =
-  "down:TARGET, up:TARGET, drain:TARGET, undrain:TARGET, weight:TARGET=NUMBER or rtt:REGION=MS, such as down:eu-west";
+  "down:TARGET, up:TARGET, down:TARGET@VANTAGE, up:TARGET@VANTAGE, drain:TARGET, undrain:TARGET, weight:TARGET=NUMBER or rtt:REGION=MS, such as down:eu-west";
 
 /** A round trip longer than a minute is none. */
 const RTT_MS_MAX = 60_000;
@@ -52,13 +52,20 @@ function parseOne(text: string, config: Config): readonly Supposition[] | string
   }
 }
 
-function supposeVerdicts(id: string, up: boolean, config: Config): readonly Supposition[] | string {
+/** `TARGET`, or `TARGET@VANTAGE`: no name has an "@" in it. */
+function supposeVerdicts(text: string, up: boolean, config: Config): readonly Supposition[] | string {
+  const [id = "", from] = text.split("@");
+  const vantage = from === undefined ? null : lookup(config.vantages, from);
+  if (from !== undefined && vantage === null)
+    return `no vantage "${from}" in ${config.file}${didYouMean(from, config.vantages.keys())}`;
   const target = findTarget(config, ["region", "member", "vip"], id);
   if (target === null) return unknown(id, ["region", "member", "vip"], config);
   return membersOf(config, target)
     .flatMap(vipsOf)
     .filter(({ id: vip }) => target.by !== "vip" || vip === target.id)
-    .map(({ id: vip }) => ({ kind: "verdict", vip, up }));
+    .map(({ id: vip }) =>
+      vantage === null ? { kind: "verdict", vip, up } : { kind: "vote", vip, vantage: vantage.id, up },
+    );
 }
 
 function supposeDrains(id: string, drained: boolean, config: Config): readonly Supposition[] | string {

@@ -123,6 +123,8 @@ export function formatSupposition(supposed: Supposition): string {
   switch (supposed.kind) {
     case "verdict":
       return `${memberIn(supposed.vip)} were ${supposed.up ? "up" : "down"}`;
+    case "vote":
+      return `${memberIn(supposed.vip)} were ${supposed.up ? "up" : "down"} from ${supposed.vantage}`;
     case "drained":
       return `${supposed.member} were ${supposed.drained ? "drained" : "not drained"}`;
     case "member weight":

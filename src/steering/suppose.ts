@@ -1,13 +1,15 @@
 /** Facts as they might be: what explanations look for what would change an answer, and what operators ask "what if" of. */
 
-import type { MemberId, RegionId, VipId } from "../config/config.ts";
+import type { MemberId, RegionId, VantageId, VipId } from "../config/config.ts";
 import { type LatencyView, rankBy } from "../health/rtt.ts";
-import type { Verdict } from "../health/verdict.ts";
+import type { Verdict, Vote } from "../health/verdict.ts";
 import type { Facts } from "./facts.ts";
 
 /** One fact as it might be. */
 export type Supposition =
   | { readonly kind: "verdict"; readonly vip: VipId; readonly up: boolean }
+  /** How one vantage sees it, with a vote; its verdict stays as it is. */
+  | { readonly kind: "vote"; readonly vip: VipId; readonly vantage: VantageId; readonly up: boolean }
   | { readonly kind: "drained"; readonly member: MemberId; readonly drained: boolean }
   | { readonly kind: "member weight"; readonly member: MemberId; readonly weight: number }
   /** By `policy/choice`, or `service/choice` for a policy written in place. */
@@ -35,6 +37,11 @@ export function suppose(facts: Facts, suppositions: readonly Supposition[]): Fac
       case "verdict":
         verdicts.set(one.vip, supposedVerdict(one.vip, one.up, facts.nowMs));
         break;
+      case "vote": {
+        const verdict = verdicts.get(one.vip);
+        if (verdict !== undefined) verdicts.set(one.vip, withVote(verdict, one.vantage, one.up));
+        break;
+      }
       case "drained":
         if (one.drained) drained.add(one.member);
         else drained.delete(one.member);
@@ -62,6 +69,18 @@ export function suppose(facts: Facts, suppositions: readonly Supposition[]): Fac
 export function supposedVerdict(vip: VipId, up: boolean, sinceMs: number): Verdict {
   const basis = "forced";
   return { vip, up, basis, reason: SUPPOSED, votes: [], sinceMs, recovering: false, flaps: 0, hold: null };
+}
+
+function withVote(verdict: Verdict, vantage: VantageId, up: boolean): Verdict {
+  const supposed: Vote = {
+    vantage,
+    opinion: up ? "healthy" : "unhealthy",
+    counts: true,
+    error: null,
+    timings: null,
+    reportedAtMs: null,
+  };
+  return { ...verdict, votes: [...verdict.votes.filter((vote) => vote.vantage !== vantage), supposed] };
 }
 
 /** The region that is first keeps its place as long as hysteresis would leave it there. */

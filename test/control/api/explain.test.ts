@@ -287,6 +287,28 @@ describe("POST /v1/explain", () => {
     expect(supposed.body.lines.join("\n")).toContain("us-east 54 ms by supposed");
   });
 
+  test("if one vantage saw a region down, tells what would be for clients near it, in a pool that is steered so", async () => {
+    const config = CONFIG.replace("    check: web\n", "    check: web\n    perVantage: true\n");
+    const api = await TestApi.open(new Node(new Folder({ "meridian.yaml": config })));
+    for (const agent of Object.values(await api.node.agents("dublin", "virginia", "tokyo")))
+      await agent.report({ "web/eu-west/ipv4": "ok", "web/us-east/ipv4": "ok" });
+    const given = async (supposed: string): Promise<unknown> => {
+      const question = { name: WWW, type: "A", client: GB, if: [supposed] };
+      const { body } = await api.post("/v1/explain", question);
+      return body.plan.shares.map(({ member }: PlanShare) => member);
+    };
+    expect(await given("down:eu-west@dublin")).toEqual(["web/us-east"]);
+    expect(await given("down:eu-west@virginia")).toEqual(["web/eu-west"]);
+    const { body } = await api.post("/v1/explain", {
+      name: WWW,
+      type: "A",
+      client: GB,
+      if: ["down:web/eu-west@dublin"],
+    });
+    expect(body.lines.join("\n")).toContain("web/eu-west: down for these clients (down from dublin)");
+    expect(body.lines.at(-1)).toBe("it would be web/eu-west if web/eu-west were up");
+  });
+
   test("with something supposed does not speak of an override that would not decide", async () => {
     const api = await TestApi.open();
     const target = { region: "eu-west" };
@@ -332,6 +354,11 @@ describe("POST /v1/explain", () => {
     ],
     [{ name: WWW, type: "A", client: GB, time: 1 }, 400, "time"],
     [{ name: WWW, type: "A", client: GB, if: "down:eu-west" }, 400, "if: expected"],
+    [
+      { name: WWW, type: "A", client: GB, if: ["down:eu-west@dublim"] },
+      400,
+      'meridian.yaml; did you mean "dublin"?',
+    ],
     [{ name: WWW, type: "A", client: GB, if: ["downn:eu-west"] }, 400, "expected down:TARGET"],
     [{ name: WWW, type: "A", client: GB, if: ["eu-west"] }, 400, "expected down:TARGET"],
     [
