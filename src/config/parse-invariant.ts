@@ -56,7 +56,7 @@ function parseRequirements(invariant: InvariantFields, context: RuleContext): re
 /** All services, or those whose names fit one of the patterns; here `*` is any text. */
 function parseServices(reader: Reader | null, { services, declared }: RuleContext): Invariant["services"] {
   if (reader === null) return services;
-  const items = reader.kind === "list" ? reader.items() : [reader];
+  const items = reader.kind === "list" ? reader.items("a list", "service") : [reader];
   const chosen = new Set(
     items.flatMap((item) => {
       const pattern = item.text("the name of a service, in which * is any text");
@@ -69,7 +69,6 @@ function parseServices(reader: Reader | null, { services, declared }: RuleContex
       return services.filter(({ label }) => matches(label.toLowerCase()));
     }),
   );
-  if (reader.kind === "list" && items.length === 0) reader.expected("at least one service");
   return services.filter((service) => chosen.has(service));
 }
 
@@ -83,8 +82,7 @@ function parseClients(
   return caseMaps.flatMap(([key, parse]) => {
     const list = fields.optional(key);
     if (list === null) return [];
-    const items = list.items();
-    if (list.kind === "list" && items.length === 0) list.expected("at least one of them");
+    const items = list.items("a list", "of them");
     return [items.flatMap((item) => parse(item, countries) ?? [])];
   });
 }

@@ -172,8 +172,7 @@ class Listen {
   parse(reader: Reader | null, defaultPort: number): readonly Endpoint[] {
     if (reader === null)
       return [anyIpv4, anyIpv6].map((any) => ({ address: addressOf(any), port: defaultPort }));
-    const items = reader.items("a list of addresses with their ports");
-    if (reader.kind === "list" && items.length === 0) reader.expected("at least one address with its port");
+    const items = reader.items("a list of addresses with their ports", "address with its port");
     return items.flatMap((item) => this.#parseItem(item, reader.path) ?? []);
   }
 

@@ -278,8 +278,7 @@ export class PolicyParser {
   #parseFailover(reader: Reader, name: string | null): Failover {
     const fields = reader.kind === "map" ? reader.fields(keys["policy.failover"]) : null;
     const list = fields === null ? reader : fields.required("order");
-    const items = list?.items("a list of policies") ?? [];
-    if (list?.kind === "list" && items.length === 0) list.expected("at least one policy");
+    const items = list?.items("a list of policies", "policy") ?? [];
     const order = items.flatMap((item) => this.parse(item) ?? []);
     return { kind: "failover", name, minUp: parseMinUp(fields?.optional("minUp")), order };
   }

@@ -301,7 +301,7 @@ function parseHeaders(reader: Reader | null, ofRequest: boolean): Readonly<Recor
 /** A list of codes and ranges of them. */
 function parseCodes(reader: Reader | null): readonly (readonly [number, number])[] {
   if (reader === null) return [[200, 299]];
-  return itemsOf(reader, "a list of status codes", "status code").flatMap((item) => {
+  return reader.items("a list of status codes", "status code").flatMap((item) => {
     const text = item.matching(
       /^[1-5]\d\d(-[1-5]\d\d)?$/,
       "a status code such as 204 or a range such as 200-299",
@@ -311,13 +311,6 @@ function parseCodes(reader: Reader | null): readonly (readonly [number, number])
     if (low > high) item.problem(`expected the lower code first, ${high}-${low}`);
     return [[Number(low), Number(high)]];
   });
-}
-
-/** The values of a list that must not be empty. */
-function itemsOf(reader: Reader, what: string, one: string): readonly Reader[] {
-  const items = reader.items(what);
-  if (reader.kind === "list" && items.length === 0) reader.expected(`at least one ${one}`);
-  return items;
 }
 
 /** A text in UTF-8, as hexadecimal digits. */
@@ -367,7 +360,7 @@ function parseQtype(reader: Reader | null): number {
 }
 
 function parseRcodes(reader: Reader): readonly number[] {
-  return itemsOf(reader, "a list of RCODEs", "RCODE").flatMap((item) => {
+  return reader.items("a list of RCODEs", "RCODE").flatMap((item) => {
     const name = item.oneOf([...rcodes.keys()].filter((rcode) => (rcodes.get(rcode) ?? 0) <= 10));
     const code = name === null ? undefined : rcodes.get(name);
     return code === undefined ? [] : [code];
@@ -380,9 +373,7 @@ function parseAnswers(reader: Reader, qtype: number): readonly string[] {
     return [];
   }
   const family = qtype === RRType.A ? 4 : 6;
-  return itemsOf(reader, "a list of addresses", "address").flatMap(
-    (item) => item.address(family)?.text ?? [],
-  );
+  return reader.items("a list of addresses", "address").flatMap((item) => item.address(family)?.text ?? []);
 }
 
 function parseCalculated(
@@ -391,7 +382,7 @@ function parseCalculated(
   calculated: readonly CheckId[],
 ): ProbeSpec {
   const list = check.required("of");
-  const items = list === null ? [] : itemsOf(list, "a list of checks", "check");
+  const items = list?.items("a list of checks", "check") ?? [];
   const parts = new Map<CheckId, SingleProbeSpec>();
   for (const item of items) {
     const name = item.text("the name of a check") as CheckId | null;

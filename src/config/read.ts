@@ -197,12 +197,13 @@ export class Reader {
     };
   }
 
-  /** The values of a list. */
-  items(what = "a list"): readonly Reader[] {
+  /** The values of a list; `one` says of what there must be at least one, null: it may be empty. */
+  items(what = "a list", one: string | null = null): readonly Reader[] {
     if (this.#tree.kind !== "list") {
       this.expected(what);
       return [];
     }
+    if (one !== null && this.#tree.items.length === 0) this.expected(`at least one ${one}`);
     return this.#tree.items.map((item, i) => new Reader(item, item, `${this.path}[${i}]`, this.problems));
   }
 
