@@ -81,7 +81,8 @@ function hasCapacity({ capacity }: Member): boolean {
   return capacity !== null;
 }
 
-function carriedBy({ id, capacity }: Member, { loads }: Facts): number | null {
+/** What a member carries: its load of its capacity; null where one of them is not known. */
+export function carriedBy({ id, capacity }: Member, { loads }: Facts): number | null {
   const load = loads.get(id);
   return load === undefined || capacity === null ? null : load * capacity;
 }
@@ -92,12 +93,18 @@ function useOf(
   carried: ReadonlyMap<MemberId, number | null>,
 ): RegionUse {
   const capacity = members.reduce((sum, member) => sum + (member.capacity ?? 0), 0);
-  let work: number | null = 0;
-  for (const { id } of members) {
-    const own = carried.get(id) ?? null;
-    work = work === null || own === null ? null : work + own;
-  }
+  const work = sumOf(members.map(({ id }) => carried.get(id) ?? null));
   return { region, capacity, load: work === null || capacity === 0 ? null : work / capacity };
+}
+
+/** null where one of them is not known. */
+export function sumOf(parts: Iterable<number | null>): number | null {
+  let sum = 0;
+  for (const part of parts) {
+    if (part === null) return null;
+    sum += part;
+  }
+  return sum;
 }
 
 /** What is left if a region dies. */

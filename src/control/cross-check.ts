@@ -3,7 +3,7 @@
 import type { Config } from "../config/config.ts";
 import type { Problem } from "../problem.ts";
 import { forEachInSteps, type Steps } from "../steps.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean } from "../suggest.ts";
 import { RRType, rrTypeName } from "../wire/codes.ts";
 import { formatName, type Name, nameKey, parentOf } from "../wire/name.ts";
 import type { Place, Zone } from "../zone/zone.ts";
@@ -120,8 +120,8 @@ export class Owners {
 }
 
 function unknownService(name: Name, known: readonly string[]): string {
-  const near = suggest(formatName(name).slice(0, -1), known);
-  return `no service ${formatName(name)} in the config${near === null ? "" : `; did you mean ${near}?`}`;
+  const hint = didYouMean(formatName(name).slice(0, -1), known);
+  return `no service ${formatName(name)} in the config${hint}`;
 }
 
 function where({ file, line }: Place): string {

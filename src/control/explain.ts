@@ -12,7 +12,7 @@ import { localise } from "../steering/localise.ts";
 import { onGrid } from "../steering/partition.ts";
 import type { Plan } from "../steering/plan.ts";
 import { suppose } from "../steering/suppose.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean } from "../suggest.ts";
 import type { IpAddress } from "../wire/address.ts";
 import { formatName, type Name, nameKey, parentOf, sameName } from "../wire/name.ts";
 import { hashName } from "../wire/name-hash.ts";
@@ -32,11 +32,8 @@ export function explainName(
   const split = service === null ? null : planner.splitFor(service);
   if (service === null || split === null) {
     const text = formatName(qname).slice(0, -1);
-    const near = suggest(
-      text,
-      config.services.map(({ label }) => label),
-    );
-    const hint = near === null ? "" : `; did you mean ${near}?`;
+    const labels = config.services.map(({ label }) => label);
+    const hint = didYouMean(text, labels);
     return { kind: "not-steered", message: `${text} is not steered: no service answers for it${hint}` };
   }
   const { partition, trie, buckets } = split;

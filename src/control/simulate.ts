@@ -11,6 +11,7 @@ import { addressOf } from "../wire/address.ts";
 import { putU32 } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 import { release } from "../wire/sink.ts";
+import { carriedBy, sumOf } from "./capacity.ts";
 import { lookup, memberOfVip } from "./lookup.ts";
 import type { Planner } from "./planner.ts";
 import { type ProfileWindow, type SampledQuery, WINDOW_SECONDS } from "./profile.ts";
@@ -117,13 +118,13 @@ export class Course {
 
   /** What each region carries now: its members' loads of their capacities. */
   carried(): Carried {
-    const carried = new Map<RegionId, number | null>();
-    for (const { id, region, capacity } of this.config.members.values()) {
-      const load = this.#facts.loads.get(id) ?? null;
-      const sum = carried.has(region) ? (carried.get(region) ?? null) : 0;
-      carried.set(region, sum === null || capacity === null || load === null ? null : sum + load * capacity);
-    }
-    return carried;
+    const byRegion = Map.groupBy(this.config.members.values(), ({ region }) => region);
+    return new Map(
+      Array.from(byRegion, ([region, members]) => [
+        region,
+        sumOf(members.map((member) => carriedBy(member, this.#facts))),
+      ]),
+    );
   }
 
   /** What a query of even traffic asks of a service. */
@@ -258,9 +259,11 @@ function carriedWith(carried: Carried, flows: readonly Flow[]): Carried {
 function loadOf(region: string | null, carried: Carried, { config }: Course): number | null {
   const known = region === null ? null : lookup(config.regions, region);
   const members = [...config.members.values()].filter((member) => member.region === known?.id);
-  const capacity = members.reduce((sum, member) => sum + (member.capacity ?? Number.NaN), 0);
+  const capacity = sumOf(members.map((member) => member.capacity));
   const own = known === null ? null : (carried.get(known.id) ?? null);
-  return own === null || !(capacity > 0) ? null : Math.round((1000 * own) / capacity) / 1000;
+  return own === null || capacity === null || capacity === 0
+    ? null
+    : Math.round((1000 * own) / capacity) / 1000;
 }
 
 function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {

@@ -15,6 +15,7 @@ import type { ClassTrie } from "../../src/geo/trie.ts";
 import { bucketCount } from "../../src/steering/maglev.ts";
 import type { Plan } from "../../src/steering/plan.ts";
 import { counterRow, newCounters } from "../../src/telemetry/counters.ts";
+import { drainSamples, newSampleRings, sampleRing } from "../../src/telemetry/samples.ts";
 import { parseAddress } from "../../src/wire/address.ts";
 import { type Name, nameKey, parseName } from "../../src/wire/name.ts";
 import { Packet as Message } from "../../src/wire/packet.ts";
@@ -190,6 +191,19 @@ export class Server {
   ask(name: string, type: string, options: AskOptions = {}): Reply {
     return readReply(this.raw(queryOf(name, type, options), options.transport, options.moment));
   }
+}
+
+/** A server that notes steered queries, and what it has noted since that was asked last. */
+export function samplingServer(
+  zones: readonly Zone[],
+  services: readonly BookService[],
+  vips: readonly Vip[],
+  options: Partial<AnswerOptions>,
+  version: number,
+): { readonly server: Server; drain(): ReturnType<typeof drainSamples> } {
+  const rings = newSampleRings(1);
+  const server = new Server(zones, services, vips, options, new Map(), version, sampleRing(rings, 0));
+  return { server, drain: () => drainSamples(rings) };
 }
 
 export interface AskOptions {

@@ -4,15 +4,9 @@ import { describe, expect, test } from "vitest";
 import { Replay } from "../../src/answer/replay.ts";
 import { buildAtlas } from "../../src/geo/atlas.ts";
 import { compileClasses } from "../../src/geo/trie.ts";
-import {
-  drainSamples,
-  newSampleRings,
-  SAMPLE_WORDS,
-  SampleWord,
-  sampleRing,
-} from "../../src/telemetry/samples.ts";
+import { SAMPLE_WORDS, SampleWord } from "../../src/telemetry/samples.ts";
 import { parsePrefix } from "../../src/wire/address.ts";
-import { planOf, queryOf, readReply, Server, serviceOf, texts, vipOf, zoneOf } from "./harness.ts";
+import { planOf, queryOf, readReply, samplingServer, serviceOf, texts, vipOf, zoneOf } from "./harness.ts";
 
 const zone = zoneOf("$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n");
 const addresses = ["192.0.2.10", "192.0.2.11", "2001:db8::10", "2001:db8::11"];
@@ -42,8 +36,7 @@ const services = [
 
 describe("a replay", () => {
   test("gives the address that was answered, of all types, prefixes and seconds", () => {
-    const rings = newSampleRings(1);
-    const server = new Server([zone], services, addresses.map(vipOf), {}, new Map(), 1, sampleRing(rings, 0));
+    const { server, drain } = samplingServer([zone], services, addresses.map(vipOf), {}, 1);
     const replay = new Replay(server.memory);
     const seen = new Set<string>();
     for (let i = 0; i < 1_000; i += 1) {
@@ -61,7 +54,7 @@ describe("a replay", () => {
         undefined,
         1_000 + i,
       );
-      const { words } = drainSamples(rings);
+      const { words } = drain();
       expect(words).toHaveLength(SAMPLE_WORDS);
       const what = words[SampleWord.what]!;
       const number = replay.vipFor(words[SampleWord.service]!, {

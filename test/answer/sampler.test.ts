@@ -1,16 +1,10 @@
 /** What the answering threads note of steered queries. */
 
 import { describe, expect, test } from "vitest";
-import {
-  drainSamples,
-  newSampleRings,
-  SAMPLE_WORDS,
-  SampleWord,
-  sampleRing,
-} from "../../src/telemetry/samples.ts";
+import { SAMPLE_WORDS, SampleWord } from "../../src/telemetry/samples.ts";
 import { RRType } from "../../src/wire/codes.ts";
 import { hashName } from "../../src/wire/name-hash.ts";
-import { type AskOptions, planOf, queryOf, Server, serviceOf, vipOf, zoneOf } from "./harness.ts";
+import { type AskOptions, planOf, queryOf, samplingServer, serviceOf, vipOf, zoneOf } from "./harness.ts";
 
 const zone = zoneOf("$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n");
 const vips = [vipOf("192.0.2.10"), vipOf("2001:db8::10")];
@@ -22,15 +16,13 @@ const services = [
   serviceOf("dead.example.", [{ ipv4: { kind: "servfail" }, ipv6: { kind: "servfail" } }]),
 ];
 
-function samplingServer(sampleEvery: number) {
-  const rings = newSampleRings(1);
-  const server = new Server([zone], services, vips, { sampleEvery }, new Map(), 7, sampleRing(rings, 0));
-  return { server, drain: () => drainSamples(rings) };
+function sampling(sampleEvery: number) {
+  return samplingServer([zone], services, vips, { sampleEvery }, 7);
 }
 
 /** What is noted of one query. */
 function noted(name: string, type: string, options: AskOptions = {}, from = [198, 51, 100, 7]): unknown {
-  const { server, drain } = samplingServer(1);
+  const { server, drain } = sampling(1);
   server.client.family = from.length === 4 ? 4 : 6;
   server.client.address.set(from);
   server.ask(name, type, { moment: 1_700_000_000, ...options });
@@ -49,7 +41,7 @@ function noted(name: string, type: string, options: AskOptions = {}, from = [198
 
 describe("a sample", () => {
   test("has version, service, second and the hash of the qname", () => {
-    const { server, drain } = samplingServer(1);
+    const { server, drain } = sampling(1);
     server.ask("v4.example", "A", { moment: 1_700_000_000 });
     const { words, dropped } = drain();
     expect([words.length, dropped]).toEqual([SAMPLE_WORDS, 0]);
@@ -110,7 +102,7 @@ describe("a sample", () => {
   });
 
   test("stands for as many queries as the config says, at distances that vary", () => {
-    const { server, drain } = samplingServer(10);
+    const { server, drain } = sampling(10);
     const moments: number[] = [];
     for (let moment = 0; moment < 20_000; moment += 1) server.ask("www.example", "A", { moment });
     const { words } = drain();
@@ -122,7 +114,7 @@ describe("a sample", () => {
 });
 
 test("a ring that nobody reads keeps no answer from being given", () => {
-  const { server, drain } = samplingServer(1);
+  const { server, drain } = sampling(1);
   for (let i = 0; i < 5_000; i += 1)
     expect(server.ask("www.example", "A", { moment: i }).answers).toHaveLength(1);
   const { words, dropped } = drain();

@@ -471,7 +471,8 @@ describe("the desk tells", () => {
     const node = await new Node().open();
     expect(node.desk.explain(asked("wwww.test.example", GB, 4))).toEqual({
       kind: "not-steered",
-      message: "wwww.test.example is not steered: no service answers for it; did you mean www.test.example?",
+      message:
+        'wwww.test.example is not steered: no service answers for it; did you mean "www.test.example"?',
     });
   });
 

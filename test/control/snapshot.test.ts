@@ -143,7 +143,7 @@ describe("zones and services", () => {
     [
       "a steered name for a service that is not there",
       "cart STEER wwww",
-      "no service wwww.test.example. in the config; did you mean www.test.example?",
+      'no service wwww.test.example. in the config; did you mean "www.test.example"?',
     ],
     ["a service that is steered as another", "mix STEER www", "mix.test.example. is a service itself"],
   ])("%s is a problem", (_, line, message) => {

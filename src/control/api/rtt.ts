@@ -4,7 +4,7 @@ import Type, { type Static } from "typebox";
 import type { Config, RegionId } from "../../config/config.ts";
 import type { Measured } from "../../health/average.ts";
 import type { CellRanking, EstimatedRegion } from "../../health/rtt.ts";
-import { suggest } from "../../suggest.ts";
+import { didYouMean } from "../../suggest.ts";
 import { type Prefix, parsePrefix } from "../../wire/address.ts";
 import type { ClientRtt, Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
@@ -184,10 +184,8 @@ function readObservation(
   if (prefix === null || isWide(prefix))
     return `${at}.prefix: expected a prefix such as 203.0.113.0/24, of /16 (IPv6: /32) at least, got "${text}"`;
   const known = regions.get(region as RegionId);
-  if (known === undefined) {
-    const near = suggest(region, regions.keys());
-    return `${at}.region: there is no region "${region}"${near === null ? "" : `, did you mean "${near}"`}`;
-  }
+  if (known === undefined)
+    return `${at}.region: there is no region "${region}"${didYouMean(region, regions.keys())}`;
   return { prefix, region: known.id, rttMs, samples };
 }
 

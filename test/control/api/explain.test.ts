@@ -340,7 +340,7 @@ describe("POST /v1/explain", () => {
   });
 
   test.each([
-    [{ name: "wwww.test.example", type: "A", client: GB }, 404, "did you mean www.test.example?"],
+    [{ name: "wwww.test.example", type: "A", client: GB }, 404, 'did you mean "www.test.example"?'],
     [{ name: "ns1.test.example", type: "A", client: GB }, 404, "is not steered"],
     [{ name: "a..b", type: "A", client: GB }, 400, "name: "],
     [{ name: "", type: "A", client: GB }, 400, "name: expected a name such as"],

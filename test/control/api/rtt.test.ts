@@ -71,7 +71,7 @@ describe("POST /v1/observations", () => {
       'observations[1].prefix: expected a prefix such as 203.0.113.0/24, of /16 (IPv6: /32) at least, got "192.0.0.0/8"',
       'observations[2].prefix: expected a prefix such as 203.0.113.0/24, of /16 (IPv6: /32) at least, got "2001:db8::/31"',
       'observations[3].prefix: expected a prefix such as 203.0.113.0/24, of /16 (IPv6: /32) at least, got "here"',
-      'observations[4].region: there is no region "eu-wst", did you mean "eu-west"',
+      'observations[4].region: there is no region "eu-wst"; did you mean "eu-west"?',
       'observations[5].region: there is no region "mars"',
     ]);
     api.node.pass(10_000);
