@@ -150,7 +150,7 @@ export const keys = {
   "services.*.whenDown": ["fallback"],
   "services.*.https": ["alpn", "port"],
 
-  "tests.*": ["service", "client", "family", "down", "drained", "weights", "expect", "tolerance"],
+  "tests.*": ["service", "client", "family", "down", "drained", "weights", "rtt", "expect", "tolerance"],
   "tests.*.client": ["continent", "country", "subdivision", "at", "asn", "label"],
   "invariants.*": ["services", "clients", "failures", "only", "never", "atMost", "answerable", "answered"],
   "invariants.*.clients": ["prefixes", "labels", "asns", "subdivisions", "countries", "continents"],

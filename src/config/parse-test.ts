@@ -2,7 +2,7 @@
 
 import { parseAddress, parsePrefix } from "../wire/address.ts";
 import { formatName, nameKey } from "../wire/name.ts";
-import type { MemberId, Place, Service } from "./config.ts";
+import type { MemberId, Place, RegionId, Service } from "./config.ts";
 import { keys } from "./keys.ts";
 import {
   type ParseMatch,
@@ -17,6 +17,7 @@ import { parseSelectionShares, parseSelections, type SelectionContext } from "./
 import { childrenOf, type Policy } from "./policy.ts";
 import type { Reader } from "./read.ts";
 import type { ExampleClient, Expectation, PolicyTest } from "./rules.ts";
+import type { Range } from "./units.ts";
 
 /** What tests and invariants refer to. */
 export interface RuleContext extends SelectionContext {
@@ -27,6 +28,8 @@ export interface RuleContext extends SelectionContext {
   /** ISO 3166-1 alpha-2 codes, upper case. */
   readonly countries: ReadonlySet<string>;
 }
+
+const rttRange: Range = { least: 0, most: 60_000 };
 
 /** Shares of a third are written as 33%. */
 const TOLERANCE = 0.005;
@@ -62,6 +65,7 @@ function parseTest(
   const down = parseOptionalSelections(test.optional("down"), context);
   const drained = parseOptionalSelections(test.optional("drained"), context);
   const weights = parseWeights(test.optional("weights"), service, context);
+  const rttMs = parseRtts(test.optional("rtt"), service, context);
   if (service === null || client === null || expect === null) return null;
   return {
     service,
@@ -76,6 +80,7 @@ function parseTest(
         .map(({ id }) => id),
     ),
     ...weights,
+    rttMs,
     expect,
   };
 }
@@ -157,6 +162,26 @@ function parseWeights(
     else if (service !== null) key.unknown("member or choice", name, [...choices, ...members.keys()]);
   }
   return { memberWeights, choiceWeights };
+}
+
+function parseRtts(
+  reader: Reader | null,
+  service: Service | null,
+  { regions }: RuleContext,
+): ReadonlyMap<RegionId, number> {
+  if (service !== null && !hasLatency(service.policy))
+    reader?.problemAtKey("expected only of a service with a `latency` policy");
+  const rttMs = new Map<RegionId, number>();
+  for (const { key, value } of reader?.entries() ?? []) {
+    const region = key.reference("region", regions);
+    const ms = value.duration(rttRange);
+    if (region !== null) rttMs.set(region, ms);
+  }
+  return rttMs;
+}
+
+function hasLatency(policy: Policy): boolean {
+  return policy.kind === "latency" || childrenOf(policy).some(hasLatency);
 }
 
 /** As overrides name them: `policy/choice`, or `service/choice` where the policy is written in place. */

@@ -1,7 +1,7 @@
 /** What operators hold their steering to: tests, which are examples, and invariants, which hold whatever is up or down. */
 
 import type { IpAddress } from "../wire/address.ts";
-import type { Coordinates, MemberId, Place, Service, VipId } from "./config.ts";
+import type { Coordinates, MemberId, Place, RegionId, Service, VipId } from "./config.ts";
 import type { GeoMatch } from "./policy.ts";
 
 /** The VIPs that a word stands for: of a region, a member, or one by its id or address; `*` is any part of a name. */
@@ -30,6 +30,8 @@ export interface PolicyTest {
   readonly memberWeights: ReadonlyMap<MemberId, number>;
   /** By `policy/choice`. */
   readonly choiceWeights: ReadonlyMap<string, number>;
+  /** Round-trip times in milliseconds; those of other regions are the distance's. */
+  readonly rttMs: ReadonlyMap<RegionId, number>;
   readonly expect: Expectation;
 }
 

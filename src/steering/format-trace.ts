@@ -3,7 +3,7 @@
 import type { VipId } from "../config/config.ts";
 import { formatCount } from "../config/units.ts";
 import type { Counterfactual } from "./counterfactual.ts";
-import type { Supposition } from "./suppose.ts";
+import { SUPPOSED, type Supposition } from "./suppose.ts";
 import type { Margin, Trace, TraceFact, TraceNode, TraceStage } from "./trace.ts";
 import { formatNearby, formatPercent, formatVerdict } from "./words.ts";
 
@@ -71,7 +71,7 @@ function formatFact(fact: TraceFact): string {
     case "weight":
       return `weight of ${fact.of} overridden from ${fact.declared} to ${fact.overridden}`;
     case "rtt":
-      return `${fact.region} ${Math.round(fact.rttMs)} ms by ${fact.source}`;
+      return `${fact.region} ${Math.round(fact.rttMs)} ms${fact.source === SUPPOSED ? ", as supposed" : ` by ${fact.source}`}`;
   }
 }
 

@@ -51,6 +51,9 @@ const PLANS_OF_STEP = 32;
 /** Room for the rounding of sums of shares. */
 const ROUNDING = 1e-9;
 
+/** All round-trip times are those of distance. */
+const NO_RTTS: ReadonlyMap<RegionId, number> = new Map();
+
 /** Tries all invariants that speak of a service. */
 export function* hold(
   service: Service,
@@ -151,7 +154,7 @@ class Trial {
         const facts = factsUnder(
           this.#standing,
           [...others, ...drained.map(({ id }) => id)],
-          null,
+          NO_RTTS,
           this.#config,
         );
         const plan = this.#plan(local, family, facts);
@@ -162,7 +165,7 @@ class Trial {
         if (able.length >= least) continue;
         const which = able.length === 0 ? "none" : able.join(", ");
         const message = `expected at least ${least} regions that can answer IPv${family}, found ${which}`;
-        const facts = factsUnder(this.#standing, [], null, this.#config);
+        const facts = factsUnder(this.#standing, [], NO_RTTS, this.#config);
         this.#note(invariant, location, family, [], message, facts);
       }
     }
@@ -173,7 +176,8 @@ class Trial {
     const key = `${down.join(" ")}\n${fastest ?? ""}`;
     const known = this.#facts.get(key);
     if (known !== undefined) return known;
-    const facts = factsUnder(this.#standing, this.#vipsIn(down), fastest, this.#config);
+    const rttMs = fastest === null ? NO_RTTS : new Map([[fastest, 0]]);
+    const facts = factsUnder(this.#standing, this.#vipsIn(down), rttMs, this.#config);
     this.#facts.set(key, facts);
     return facts;
   }

@@ -53,8 +53,9 @@ function traitOf(match: GeoMatch): Partial<Location> {
 
 /** Tries a test in each of its families; null: it passes. `location` is its client's, as the partition of the policy sees it. */
 export function tryTest(test: PolicyTest, location: Location, config: Config): TestFailure | null {
-  const { service, memberWeights, choiceWeights, drained, down, expect } = test;
-  const facts = factsUnder({ memberWeights, choiceWeights, drained, forced: new Map() }, down, null, config);
+  const { service, memberWeights, choiceWeights, drained, down, rttMs, expect } = test;
+  const standing = { memberWeights, choiceWeights, drained, forced: new Map() };
+  const facts = factsUnder(standing, down, rttMs, config);
   const families = test.family === null ? familiesOf(service, config) : [test.family];
   const failed = families.flatMap((family) => {
     const explanation = explain(service, location, family, facts, config);

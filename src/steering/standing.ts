@@ -7,7 +7,7 @@ import type { Verdict } from "../health/verdict.ts";
 import { cellCoordinates } from "./cell.ts";
 import type { Facts } from "./facts.ts";
 import { LastGood } from "./last-good.ts";
-import { supposedVerdict } from "./suppose.ts";
+import { SUPPOSED, supposedVerdict } from "./suppose.ts";
 
 /** What is so whichever regions are up: what operators have overridden. */
 export interface Standing {
@@ -35,12 +35,12 @@ const KM_PER_MS = 100;
 
 /**
  * The facts if these VIPs were down and all others up, but for those that are forced. Round-trip times are those of
- * distance; `fastest` is ahead of all others everywhere (null: none is).
+ * `rttMs` for clients everywhere, and for regions that it does not have those of distance.
  */
 export function factsUnder(
   standing: Standing,
   down: Iterable<VipId>,
-  fastest: RegionId | null,
+  rttMs: ReadonlyMap<RegionId, number>,
   config: Pick<Config, "regions" | "members">,
 ): Facts {
   const verdicts = new Map<VipId, Verdict>();
@@ -60,7 +60,7 @@ export function factsUnder(
     memberWeights,
     choiceWeights,
     drained,
-    latency: new Distances(fastest, config),
+    latency: new SupposedRtts(rttMs, config),
     lastGood: NOTHING_BEFORE,
   };
 }
@@ -72,24 +72,27 @@ function capacitiesOf({ members }: Pick<Config, "members">): ReadonlyMap<MemberI
   );
 }
 
-/** Round-trip times by distance alone; where the clients are unknown, in the order of the config. */
-class Distances implements LatencyView {
-  readonly #fastest: RegionId | null;
+/** Round-trip times as supposed, else by distance; where the clients are unknown, in the order of the config. */
+class SupposedRtts implements LatencyView {
+  readonly #rttMs: ReadonlyMap<RegionId, number>;
   readonly #config: Pick<Config, "regions">;
 
-  constructor(fastest: RegionId | null, config: Pick<Config, "regions">) {
-    this.#fastest = fastest;
+  constructor(rttMs: ReadonlyMap<RegionId, number>, config: Pick<Config, "regions">) {
+    this.#rttMs = rttMs;
     this.#config = config;
   }
 
   ranking(cell: string, regions: readonly RegionId[]): readonly RankedRegion[] {
     const clients = cellCoordinates(cell);
     const ranked = regions.map((region): RankedRegion => {
+      const rttMs = this.#rttMs.get(region);
+      if (rttMs !== undefined) return { region, rttMs, source: SUPPOSED };
       const at = this.#config.regions.get(region)?.coordinates;
       const km = clients === null || at === undefined ? 0 : distanceKm(clients, at);
-      return { region, rttMs: region === this.#fastest ? 0 : km / KM_PER_MS, source: "distance" };
+      return { region, rttMs: km / KM_PER_MS, source: "distance" };
     });
-    const place = ({ region, rttMs }: RankedRegion): number => (region === this.#fastest ? -1 : rttMs);
-    return ranked.sort((a, b) => place(a) - place(b));
+    // What is supposed to be at 0 ms is before what stands where the clients are.
+    const isByDistance = ({ source }: RankedRegion): number => Number(source === "distance");
+    return ranked.sort((a, b) => a.rttMs - b.rttMs || isByDistance(a) - isByDistance(b));
   }
 }

@@ -35,6 +35,10 @@ describe("a config with every key", () => {
         coordinates: { latitude: 51.5, longitude: -0.1 },
       },
       family: 4,
+      rttMs: new Map([
+        ["eu-west", 12],
+        ["us-east", 1_500],
+      ]),
       expect: {
         kind: "shares",
         shares: [

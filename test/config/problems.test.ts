@@ -644,6 +644,15 @@ describe("tests", () => {
         ],
       ],
       [
+        "tests: { a: { service: www.a, client: {}, expect: us, rtt: { su: 5, us: 61s } } }",
+        [
+          "1:55: tests.a.rtt: expected only of a service with a `latency` policy",
+          '1:62: tests.a.rtt: there is no region "su", expected "us"',
+          '1:66: tests.a.rtt.su: expected a duration such as 500ms, 5s, 1m or 1h, from 0ms to 1m, found "5"',
+          '1:73: tests.a.rtt.us: expected a duration such as 500ms, 5s, 1m or 1h, from 0ms to 1m, found "61s"',
+        ],
+      ],
+      [
         "tests: { a: { service: www.a, client: {}, expect: us, weights: { all: 1 } } }",
         [`1:66: tests.a.weights: there is no member or choice "all", ${known}`],
       ],

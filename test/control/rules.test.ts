@@ -89,6 +89,21 @@ tests:
   });
 
   test.each([
+    ["none are stated: by distance", "expect: eu-west"],
+    ["one is nearer than by distance", "rtt: { us-east: 0ms }, expect: us-east"],
+    ["one is farther than by distance", "rtt: { eu-west: 1s }, expect: us-east"],
+    [
+      "one is nearer by less than it takes to overtake",
+      "rtt: { eu-west: 21ms, us-east: 20ms }, expect: us-east",
+    ],
+    ["the first is down", "rtt: { us-east: 1ms, eu-west: 20ms }, down: us-east, expect: eu-west"],
+  ])("can be about round-trip times: %s", (_, rest) => {
+    const fast = "\n  fast.test.example: { policy: { latency: web } }\n";
+    const test = `tests: { one: { service: fast.test.example, client: { country: GB }, ${rest} } }`;
+    expect(messages(folderWith(`${fast}${test}\n`))).toEqual([]);
+  });
+
+  test.each([
     ["new 50%, old 50%", "expect: { us-east: 50%, web/eu-west: 50% }", []],
     [
       "new 60%",

@@ -284,7 +284,7 @@ describe("POST /v1/explain", () => {
     });
     expect(supposed.body.plan.shares).toMatchObject([{ member: "web/us-east" }]);
     expect(supposed.body.lines[1]).toBe("if rtt:eu-west=60 and rtt:us-east=54:");
-    expect(supposed.body.lines.join("\n")).toContain("us-east 54 ms by supposed");
+    expect(supposed.body.lines.join("\n")).toContain("us-east 54 ms, as supposed");
   });
 
   test("if one vantage saw a region down, tells what would be for clients near it, in a pool that is steered so", async () => {
