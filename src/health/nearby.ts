@@ -12,11 +12,6 @@ const COMPARABLE_KM = 500;
 /** A vantage may stand this much farther from the clients than the region and still speak of it: the same city. */
 const DETOUR_KM = 100;
 
-/** A vantage by its distance from the clients. */
-interface Placed {
-  readonly km: number;
-}
-
 /**
  * Of vantages, given the nearest to the clients first, those that speak for the clients about a region at `regionKm` from
  * them:
@@ -26,7 +21,10 @@ interface Placed {
  *    Sydney down because Tokyo cannot reach it.
  * 2. Of those, the nearest three, without any that is more than 500 km farther than the nearest of them.
  */
-export function heardOf<V extends Placed>(regionKm: number, nearestFirst: readonly V[]): readonly V[] {
+export function heardOf<V extends { readonly km: number }>(
+  regionKm: number,
+  nearestFirst: readonly V[],
+): readonly V[] {
   const reachKm = Math.min(regionKm + DETOUR_KM, (nearestFirst[0]?.km ?? 0) + COMPARABLE_KM);
   return nearestFirst.slice(0, VANTAGES_MAX).filter(({ km }) => km <= reachKm);
 }

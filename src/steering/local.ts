@@ -31,7 +31,7 @@ interface Traced {
 export interface LocalMember extends Traced {
   readonly kind: "member";
   readonly member: Member;
-  /** The vantages that speak for the clients about it (`health/nearby.ts`), in the order of the config; none: only the quorum does. */
+  /** The vantages that speak for the clients about it (`health/nearby.ts`), sorted; none: only the quorum does. */
   readonly nearby: readonly VantageId[];
 }
 

@@ -1,6 +1,6 @@
 /** Resolves a client's location out of a policy. */
 
-import type { Config, Coordinates, Member, Pool, RegionId, VantageId } from "../config/config.ts";
+import type { Config, Pool, Region, RegionId, Vantage, VantageId } from "../config/config.ts";
 import type { Geo, GeoMatch, Nearest, Policy, Weighted } from "../config/policy.ts";
 import { distanceKm } from "../geo/distance.ts";
 import type { Location } from "../geo/location.ts";
@@ -42,10 +42,15 @@ export function localise(policy: Policy, location: Location, config: Config): Lo
 function localiseNode(policy: Policy, location: Location, config: Config): LocalPolicy {
   const here = (child: Policy): LocalPolicy => localiseNode(child, location, config);
   switch (policy.kind) {
-    case "pool":
-      return poolAt(poolOf(policy.pool, config), location, config);
-    case "member":
-      return memberAt(memberOf(policy.member, config), location, config);
+    case "pool": {
+      const pool = poolOf(policy.pool, config);
+      return localPool(pool, [`pool ${pool.id}`], nearbyAt(pool, location, config));
+    }
+    case "member": {
+      const member = memberOf(policy.member, config);
+      const nearby = nearbyAt(poolOf(member.pool, config), location, config);
+      return localMember(member, [], nearby(member.region));
+    }
     case "geo":
       return localFirst(matchesOf(policy, location, here), policy.minUp, [titleOf(policy)]);
     case "nearest":
@@ -71,46 +76,25 @@ function localiseNode(policy: Policy, location: Location, config: Config): Local
   }
 }
 
-function poolAt(pool: Pool, { coordinates }: Location, config: Config): LocalPolicy {
-  const via = [`pool ${pool.id}`];
-  if (!pool.perVantage || coordinates === null) return localPool(pool, via);
-  const nearestFirst = vantagesFrom(coordinates, config);
-  return localPool(pool, via, (region) => nearbyOf(region, coordinates, nearestFirst, config));
-}
-
-function memberAt(member: Member, { coordinates }: Location, config: Config): LocalPolicy {
-  if (!poolOf(member.pool, config).perVantage || coordinates === null) return localMember(member, []);
-  const nearestFirst = vantagesFrom(coordinates, config);
-  return localMember(member, [], nearbyOf(member.region, coordinates, nearestFirst, config));
-}
-
-/** A vantage as clients have it. */
-interface VantageAt {
-  readonly id: VantageId;
-  readonly km: number;
-  /** Its place in the config. */
-  readonly number: number;
-}
-
-function vantagesFrom(coordinates: Coordinates, { vantages }: Config): readonly VantageAt[] {
-  return Array.from(vantages.values(), ({ id, coordinates: at }, number) => ({
-    id,
-    km: distanceKm(coordinates, at),
-    number,
-  })).sort((a, b) => a.km - b.km);
-}
-
-/** In the order of the config, so that clients between two vantages are of one class, whichever is the nearer. */
-function nearbyOf(
-  region: RegionId,
-  coordinates: Coordinates,
-  nearestFirst: readonly VantageAt[],
+/**
+ * The vantages that speak for clients at a location about the members of a pool in a region; none, unless it is steered per
+ * vantage. They are sorted, so that clients between two of them are of one class, whichever is the nearer.
+ */
+function nearbyAt(
+  { perVantage }: Pool,
+  { coordinates }: Location,
   config: Config,
-): readonly VantageId[] {
-  const regionKm = distanceKm(coordinates, regionOf(region, config).coordinates);
-  return heardOf(regionKm, nearestFirst)
-    .toSorted((a, b) => a.number - b.number)
-    .map(({ id }) => id);
+): (region: RegionId) => readonly VantageId[] {
+  if (!perVantage || coordinates === null) return () => [];
+  const kmTo = (place: Region | Vantage): number => distanceKm(coordinates, place.coordinates);
+  const nearestFirst = Array.from(config.vantages.values(), (vantage) => ({
+    id: vantage.id,
+    km: kmTo(vantage),
+  })).sort((a, b) => a.km - b.km);
+  return (region) =>
+    heardOf(kmTo(regionOf(region, config)), nearestFirst)
+      .map(({ id }) => id)
+      .sort();
 }
 
 /** The cases that match, most specific first, then the default; of a fence only the first of these. */

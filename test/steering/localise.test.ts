@@ -261,7 +261,7 @@ describe("a pool that is steered per vantage", () => {
   const watched = failover([member("watched/eu"), member("watched/us"), pool("one")]);
   test.each<Case>([
     {
-      name: "has the vantages about as near as the nearest, in the order of the config",
+      name: "has the vantages about as near as the nearest",
       policy: watched,
       key: "first(watched/eu@dublin,paris watched/us@dublin,paris one/eu)",
     },
