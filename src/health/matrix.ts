@@ -13,6 +13,8 @@ import { type Opinion, sideOf, type Vote } from "./verdict.ts";
 export interface TurnedVote {
   readonly vip: VipId;
   readonly vantage: VantageId;
+  /** What it said before; null: it did not count. */
+  readonly was: "up" | "down" | null;
 }
 
 /** A vantage as the API and the metrics show it. */
@@ -173,12 +175,13 @@ export class Matrix {
     }
     const { row, column } = cell;
     const before = saysOf(cell);
+    const was = column.isolated ? null : before;
     for (const other of row.cells.values()) count(other, -1);
     cell.standing = standing;
     cell.fresh = fresh;
     row.contradictsUnhealthy = contradictsUnhealthy(opinionsOf(row));
     for (const other of row.cells.values()) count(other, 1);
-    const own = saysOf(cell) === before ? [] : [{ vip: row.vip, vantage: column.vantage }];
+    const own = saysOf(cell) === before ? [] : [{ vip: row.vip, vantage: column.vantage, was }];
     return [...own, ...this.#isolate(row)];
   }
 
@@ -191,7 +194,8 @@ export class Matrix {
       column.isolated = isolated;
       for (const { vip, cells } of this.#rows.values()) {
         const cell = cells.get(column.vantage);
-        if (cell !== undefined && isKnown(cell)) turned.push({ vip, vantage: column.vantage });
+        if (cell === undefined || !isKnown(cell)) continue;
+        turned.push({ vip, vantage: column.vantage, was: isolated ? saysOf(cell) : null });
       }
     }
     return turned;

@@ -184,10 +184,14 @@ export class Tracker {
     return { flipped, revised, turned: turned.flatMap((vote) => this.#mattering(vote)) };
   }
 
-  /** The vote on each of the VIPs that it speaks for, if single votes matter to it. */
-  #mattering({ vip, vantage }: TurnedVote): readonly TurnedVote[] {
-    const speaksFor = this.#judged.get(vip)?.vips ?? [];
-    return speaksFor.filter(({ perVantage }) => perVantage).map((tracked) => ({ vip: tracked.vip, vantage }));
+  /**
+   * The vote on each of the VIPs that it speaks for, if single votes matter to it. Where nobody says down, neither before
+   * nor now, it is up for everybody: nothing has changed when vantages come or go.
+   */
+  #mattering(turned: TurnedVote): readonly TurnedVote[] {
+    if (turned.was !== "down" && this.#matrix.tally(turned.vip).down === 0) return [];
+    const speaksFor = this.#judged.get(turned.vip)?.vips ?? [];
+    return speaksFor.filter(({ perVantage }) => perVantage).map(({ vip }) => ({ ...turned, vip }));
   }
 
   #rule(judged: Judged, nowMs: number): void {
@@ -266,9 +270,10 @@ function turnedBetween(before: Verdict | undefined, after: Verdict | undefined):
   if (after === undefined) return [];
   const { vip, votes } = after;
   const earlier = new Map(before?.votes.map((vote) => [vote.vantage, sideOf(vote)]));
-  return votes
-    .filter((vote) => (earlier.get(vote.vantage) ?? null) !== sideOf(vote))
-    .map(({ vantage }) => ({ vip, vantage }));
+  return votes.flatMap((vote) => {
+    const was = earlier.get(vote.vantage) ?? null;
+    return was === sideOf(vote) ? [] : [{ vip, vantage: vote.vantage, was }];
+  });
 }
 
 function changesBetween(

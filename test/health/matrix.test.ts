@@ -16,13 +16,13 @@ const vip = vips[0]!;
 
 test("a vote goes stale after three intervals and a timeout, and comes back with the next report", () => {
   const matrix = new Matrix(new Map([[vip, check]]), vantages);
-  expect(matrix.take(success(dublin, vip, 100), 100)).toEqual([{ vip, vantage: dublin }]);
+  expect(matrix.take(success(dublin, vip, 100), 100)).toEqual([{ vip, vantage: dublin, was: null }]);
   expect([...matrix.expire(100 + FRESH_MS)]).toEqual([]);
   expect(matrix.tally(vip)).toMatchObject({ up: 1, down: 0 });
-  expect([...matrix.expire(101 + FRESH_MS)]).toEqual([{ vip, vantage: dublin }]);
+  expect([...matrix.expire(101 + FRESH_MS)]).toEqual([{ vip, vantage: dublin, was: "up" }]);
   expect(matrix.tally(vip)).toMatchObject({ up: 0, down: 0 });
   expect(matrix.vantageStates()[0]).toMatchObject({ vantage: dublin, fresh: false, reportedAtMs: 100 });
-  expect(matrix.take(success(dublin, vip, 30_000), 30_000)).toEqual([{ vip, vantage: dublin }]);
+  expect(matrix.take(success(dublin, vip, 30_000), 30_000)).toEqual([{ vip, vantage: dublin, was: null }]);
   expect(matrix.tally(vip)).toMatchObject({ up: 1, down: 0 });
 });
 

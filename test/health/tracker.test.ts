@@ -109,35 +109,35 @@ describe("a vote that turns", () => {
     expect(tracker.report(failure(dublin, a, 2))).toEqual({
       flipped: [],
       revised: [],
-      turned: [{ vip: a, vantage: dublin }],
+      turned: [{ vip: a, vantage: dublin, was: "up" }],
     });
     expect(tracker.report(failure(tokyo, c, 2)).turned).toEqual([]);
     expect(tracker.report(failure(dublin, a, 3)).turned).toEqual([]);
     const { flipped, turned } = tracker.report(failure(virginia, a, 4));
     expect(flipped).toMatchObject([{ vip: a, up: false }]);
-    expect(turned).toEqual([{ vip: a, vantage: virginia }]);
+    expect(turned).toEqual([{ vip: a, vantage: virginia, was: "up" }]);
   });
 
-  test("is one of each VIP that a vantage speaks of, when that is isolated or comes back", () => {
+  test("is one on each VIP that is down for some, when a vantage is isolated or comes back", () => {
     const tracker = new Tracker(watched, vantages, 0);
     for (const vantage of vantages) for (const vip of [a, b, c]) tracker.report(success(vantage, vip, 1));
     tracker.report(failure(dublin, a, 2));
-    expect(tracker.report(failure(dublin, c, 2)).turned).toEqual([
-      { vip: a, vantage: dublin },
-      { vip: b, vantage: dublin },
-    ]);
+    expect(tracker.report(failure(dublin, c, 2)).turned).toEqual([{ vip: a, vantage: dublin, was: "down" }]);
     expect(votesNearby(tracker.verdicts().get(a)!, [dublin])).toEqual({ up: [], down: [] });
-    expect(tracker.report(success(dublin, c, 3)).turned).toHaveLength(2);
+    expect(tracker.report(success(dublin, c, 3)).turned).toEqual([{ vip: a, vantage: dublin, was: null }]);
     expect(votesNearby(tracker.verdicts().get(a)!, [dublin])).toEqual({ up: [], down: [dublin] });
   });
 
-  test("is one that goes stale, of both VIPs that are judged together", () => {
+  test("is one that goes stale, of both VIPs that are judged together, if any said down", () => {
     const pair = watched.slice(0, 2).map((vip) => ({ ...vip, judgedBy: a }));
-    const tracker = new Tracker(pair, [dublin], 0);
-    tracker.report(success(dublin, a, 1));
-    expect(tracker.tick(60_000).turned).toEqual([
-      { vip: a, vantage: dublin },
-      { vip: b, vantage: dublin },
+    const tracker = new Tracker(pair, vantages, 0);
+    for (const vantage of vantages) tracker.report(success(vantage, a, 1));
+    expect(tracker.tick(60_000).turned).toEqual([]);
+    for (const vantage of vantages) tracker.report(success(vantage, a, 60_000));
+    tracker.report(failure(dublin, a, 60_001));
+    expect(tracker.tick(120_000).turned).toEqual([
+      { vip: a, vantage: dublin, was: "down" },
+      { vip: b, vantage: dublin, was: "down" },
     ]);
   });
 
@@ -145,8 +145,8 @@ describe("a vote that turns", () => {
     const tracker = new Tracker(tracked([a], hasty), vantages, 0);
     for (const vantage of [dublin, tokyo]) tracker.report(success(vantage, a, 1));
     expect(tracker.retarget(watched.slice(0, 1), vantages, 2).turned).toEqual([
-      { vip: a, vantage: dublin },
-      { vip: a, vantage: tokyo },
+      { vip: a, vantage: dublin, was: null },
+      { vip: a, vantage: tokyo, was: null },
     ]);
   });
 
@@ -157,8 +157,8 @@ describe("a vote that turns", () => {
     expect(turned).toEqual([]);
     const moved = [{ ...watched[0]!, address: "elsewhere" }];
     expect(tracker.retarget(moved, [dublin, tokyo], 3).turned).toEqual([
-      { vip: a, vantage: dublin },
-      { vip: a, vantage: tokyo },
+      { vip: a, vantage: dublin, was: "up" },
+      { vip: a, vantage: tokyo, was: "up" },
     ]);
   });
 });
