@@ -259,7 +259,7 @@ function answerAt(
     if (sampler?.isDue() === true)
       sampler.note(book, service - 1, query, client, moment, reply, reply.at > at);
     if (!hasAnswer) deny(book, zone, node, steeredVariant(query.qtype), reply, signatures);
-    else if (signatures !== null && reply.at > at) signatures.addForSteered(at, book, node, reply);
+    else if (signatures !== null && reply.at > at) signatures.addForSteered(at, book, node, record, reply);
     return false;
   }
   const rrset = rrsetAt(book, node, query.qtype);

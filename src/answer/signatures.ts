@@ -1,7 +1,14 @@
 /** What a signed zone adds to an answer: signatures, and proofs that there is nothing (RFC 4035 §3.1, RFC 9824). */
 
 import type { Book } from "../book/book.ts";
-import { CANONICAL_HEADER, Node, RRsetRecord, ZONE_WORDS, ZoneRecord } from "../book/layout.ts";
+import {
+  CANONICAL_HEADER,
+  Node,
+  RRsetRecord,
+  ServiceRecord,
+  ZONE_WORDS,
+  ZoneRecord,
+} from "../book/layout.ts";
 import { PICKS_MAX } from "../book/pick.ts";
 import { signsType } from "../dnssec/key-duty.ts";
 import { typeBitmap } from "../dnssec/nsec.ts";
@@ -70,10 +77,14 @@ export class Signatures {
     this.#addCanonical(book, canonical, type, ttlSeconds, reply, section, ownerLength);
   }
 
-  /** Signs the RRs that were added from `at` on, by the service of `node`; other names may have the same service. */
-  addForSteered(at: number, book: Book, node: number, reply: Reply): void {
+  /**
+   * Signs the RRs that were added from `at` on, by the service at `service` of `node`; other names may have the same service.
+   * They are signed with its longest TTL, whatever they are sent with (RFC 4034 §3.1.4), so that one signature serves all.
+   */
+  addForSteered(at: number, book: Book, node: number, service: number, reply: Reply): void {
+    const ttlSeconds = word(book.words, book.servicesAt + service + ServiceRecord.ttlSecondsMax);
     this.#place(this.#isExpanded || reply.hasSeveral ? 0 : node, reply.vip, reply.vip6);
-    this.#addLast(at, book, reply, Section.Answer, reply.ownerLength);
+    this.#addLast(at, book, reply, Section.Answer, reply.ownerLength, ttlSeconds);
   }
 
   /** Signs the RR that was added at `at`, which no book holds. */
@@ -153,16 +164,23 @@ export class Signatures {
   }
 
   /** Signs the RRs from `at` on, one RRset, whose RDATAs stand as they are signed: an NSEC's next name is folded. */
-  #addLast(at: number, book: Book, reply: Reply, section: Section, ownerLength: number): void {
+  #addLast(
+    at: number,
+    book: Book,
+    reply: Reply,
+    section: Section,
+    ownerLength: number,
+    signedTtlSeconds: number = u32(reply.packet, at + 6),
+  ): void {
     const { packet } = reply;
     this.#point(book, reply, ownerLength);
     this.#set.type = u16(packet, at + 2);
-    this.#set.ttlSeconds = u32(packet, at + 6);
+    this.#set.ttlSeconds = signedTtlSeconds;
     this.#set.rdatas = packet;
     this.#set.rdatasAt = at + FIXED_LENGTH - 2;
     this.#set.rdatasLength = 2 + u16(packet, this.#set.rdatasAt);
     if (this.#set.rdatasAt + this.#set.rdatasLength < reply.at) this.#pointAtAddresses(at, reply);
-    this.#add(reply, section, ownerLength, this.#set.ttlSeconds);
+    this.#add(reply, section, ownerLength, u32(packet, at + 6));
   }
 
   /** Points the set at the addresses from `at` on, in canonical order, whichever comes first for this client (RFC 4034 §6.3). */

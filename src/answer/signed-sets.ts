@@ -108,7 +108,7 @@ function* nsecs(book: Book, node: number, zone: number, record: number, set: Sig
 
 function* steeredSets(book: Book, record: number, set: SignedSet): Generator<void> {
   const { words } = book;
-  const ttlSeconds = word(words, record + ServiceRecord.ttlSeconds);
+  const ttlSeconds = word(words, record + ServiceRecord.ttlSecondsMax);
   const reach = word(words, record + ServiceRecord.reach);
   const end = reach + 1 + 2 * word(words, reach);
   const [picks4, picks6] = [new Picks(), new Picks()];

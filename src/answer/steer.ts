@@ -1,7 +1,7 @@
 /** Answers for a service: client -> class -> plan -> pick -> RRs. */
 
 import type { Book } from "../book/book.ts";
-import { bufferWords, ServiceRecord, slotWords, VIP_WORDS, VipRecord } from "../book/layout.ts";
+import { bufferWords, PLAN_IN, ServiceRecord, slotWords, VIP_WORDS, VipRecord } from "../book/layout.ts";
 import { bucketFor, drawFor, NO_VIP, type Picks, pickFrom, SERVFAIL, shuffle, sort } from "../book/pick.ts";
 import { leafClass, leafScope, lookupClass } from "../geo/trie.ts";
 import { Counter, count, PICKS_AT, REGIONS_MAX } from "../telemetry/counters.ts";
@@ -51,10 +51,10 @@ export function steer(
   switch (query.qtype) {
     case RRType.A:
       pick(book, record, classNumber, 4, draw, bucket, picks4);
-      return addAddresses(book, record, picks4, draw, reply, counters);
+      return addAddresses(book, picks4, draw, reply, counters);
     case RRType.AAAA:
       pick(book, record, classNumber, 6, draw, bucket, picks6);
-      return addAddresses(book, record, picks6, draw, reply, counters);
+      return addAddresses(book, picks6, draw, reply, counters);
     default:
       pick(book, record, classNumber, 4, draw, bucket, picks4);
       pick(book, record, classNumber, 6, draw, bucket, picks6);
@@ -62,7 +62,7 @@ export function steer(
   }
 }
 
-/** Leaves in `picks` the offsets of the VIPs that draw and bucket lead to in the plan in force. */
+/** Leaves in `picks` the TTL, and the offsets of the VIPs that draw and bucket lead to in the plan in force. */
 function pick(
   book: Book,
   record: number,
@@ -88,8 +88,9 @@ function pick(
     // Plain reads, because Atomics.load is a call of 12 ns: which buffer is read follows from what is read here, and
     // processors keep that order.
     const sequence = word(words, slot);
-    const plan = slot + 1 + (sequence & 1) * buffer;
-    pickFrom(words, plan, draw, capacity, buckets, bucket, rings, picks);
+    const at = slot + 1 + (sequence & 1) * buffer;
+    picks.ttlSeconds = word(words, at);
+    pickFrom(words, at + PLAN_IN, draw, capacity, buckets, bucket, rings, picks);
     // A patch that came meanwhile has written the other buffer; the next one would write this one. Patches are
     // messages, microseconds apart: a thread that missed two was interrupted, and that orders its reads too.
     if (word(words, slot) === sequence) break;
@@ -98,14 +99,7 @@ function pick(
 }
 
 /** An A or AAAA RR for each VIP, the one that was drawn first, the others in an order of chance. */
-function addAddresses(
-  book: Book,
-  record: number,
-  picks: Picks,
-  draw: number,
-  reply: Reply,
-  counters: Float64Array,
-): boolean {
+function addAddresses(book: Book, picks: Picks, draw: number, reply: Reply, counters: Float64Array): boolean {
   if (picks.count === 0) return false;
   if (picks.count === SERVFAIL) return fail(reply);
   shuffle(picks, draw);
@@ -113,7 +107,7 @@ function addAddresses(
   const octets = word(book.words, first + VipRecord.family) === 4 ? 4 : 16;
   if (!reply.fits(picks.count * (FIXED_LENGTH + octets))) return true;
   for (let i = 0; i < picks.count; i += 1) {
-    const rdata = reply.addFixed(octets === 4 ? RRType.A : RRType.AAAA, ttlSeconds(book, record), octets);
+    const rdata = reply.addFixed(octets === 4 ? RRType.A : RRType.AAAA, picks.ttlSeconds, octets);
     copyOctets(book.view, 4 * (int32(picks.vips, i) + VipRecord.address), reply.view, rdata, octets);
   }
   reply.vip = first;
@@ -130,7 +124,8 @@ function addHttps(book: Book, record: number, reply: Reply, counters: Float64Arr
   if (picks4.count === SERVFAIL || picks6.count === SERVFAIL) return fail(reply);
   const length = httpsLength(book, record, picks4, picks6);
   if (!reply.fits(FIXED_LENGTH + length)) return true;
-  const rdata = reply.addFixed(RRType.HTTPS, ttlSeconds(book, record), length);
+  // It has addresses of both families, so it lasts as long as the one that may change first.
+  const rdata = reply.addFixed(RRType.HTTPS, Math.min(picks4.ttlSeconds, picks6.ttlSeconds), length);
   reply.vip = picks4.count === 0 ? NO_VIP : int32(picks4.vips, 0);
   reply.vip6 = picks6.count === 0 ? NO_VIP : int32(picks6.vips, 0);
   putHttps(book, record, picks4, picks6, reply.view, rdata);
@@ -175,10 +170,6 @@ function putHint(
   for (let i = 0; i < picks.count; i += 1, to += octets)
     copyOctets(book.view, 4 * (int32(picks.vips, i) + VipRecord.address), target, to, octets);
   return to;
-}
-
-function ttlSeconds(book: Book, record: number): number {
-  return word(book.words, record + ServiceRecord.ttlSeconds);
 }
 
 function fail(reply: Reply): boolean {

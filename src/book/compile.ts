@@ -94,6 +94,9 @@ export interface ReachableMember {
 export interface ClassPlans {
   readonly ipv4: Plan;
   readonly ipv6: Plan;
+  /** TTLs of the answers by these plans. */
+  readonly ttlSeconds4: number;
+  readonly ttlSeconds6: number;
 }
 
 /** Where patches find what they change. */
@@ -349,13 +352,13 @@ class Compiler {
       entries.push(row);
       if (shared !== undefined) return;
       rows.set(classes, row);
-      for (const { ipv4, ipv6 } of classes) {
-        for (const [plan, capacity] of [
-          [ipv4, capacity4],
-          [ipv6, capacity6],
+      for (const { ipv4, ipv6, ttlSeconds4, ttlSeconds6 } of classes) {
+        for (const [plan, ttlSeconds, capacity] of [
+          [ipv4, ttlSeconds4, capacity4],
+          [ipv6, ttlSeconds6, capacity6],
         ] as const) {
           plans.push(0);
-          plans.append(planWords(plan, this.#vipNumbers, capacity, buckets, rings, tables));
+          plans.append(planWords(plan, ttlSeconds, this.#vipNumbers, capacity, buckets, rings, tables));
           plans.reserve(bufferWords(capacity, buckets, rings));
         }
       }

@@ -20,7 +20,7 @@
 /** "MRDN" read as a little-endian word. */
 export const MAGIC = 0x4e44524d;
 /** Grows with every change of this file; a node refuses a book of another format and waits for control's. */
-export const FORMAT = 7;
+export const FORMAT = 8;
 
 /** Words of the header. */
 export const Header = {
@@ -120,7 +120,8 @@ export const Signing = { validitySeconds: 0, keyCount: 1, keys: 2 } as const;
 
 /** Words of a service. */
 export const ServiceRecord = {
-  ttlSeconds: 0,
+  /** The longest TTL of its answers, which signatures are made with; the one to send stands with the plan. */
+  ttlSecondsMax: 0,
   /** Word offset of its class trie; 0: all clients are class 0. */
   trie: 1,
   /** Word offset of the IPv4 plan slot of class 0; the classes follow one another. Services with the same plans share slots. */
@@ -167,8 +168,9 @@ export const BLOCK_HEADER = 6;
 export const FIX_APEX = 0x8000;
 
 /**
- * A plan slot: `sequence | buffer 0 | buffer 1`, each buffer `count, (VIP, cumulative share) × capacity, table, rings`. The
- * buffer in force is `sequence & 1`. Count 0 means NODATA, PLAN_SERVFAIL means SERVFAIL. Cumulative shares
+ * A plan slot: `sequence | buffer 0 | buffer 1`, each buffer `TTL | plan`. The buffer in force is `sequence & 1`.
+ *
+ * A plan is `count, (VIP, cumulative share) × capacity, table, rings`. Count 0 means NODATA, PLAN_SERVFAIL means SERVFAIL. Cumulative shares
  * are of 2^32, the last is 2^32 - 1.
  *
  * Where the service has buckets, the table has 16 bits for each, the even one of two in the low half of a word: the place of
@@ -179,19 +181,21 @@ export const FIX_APEX = 0x8000;
  * RING_BEGINS at the first VIP of each. Pairs of one ring stand together.
  */
 export const PLAN_SERVFAIL = 0xffffffff;
+/** Word offset of the plan in a buffer, behind the TTL. */
+export const PLAN_IN = 1;
 export const RING_BEGINS = 0x8000_0000;
 
 /** Words of one buffer of a slot. */
 export function bufferWords(capacity: number, buckets: number, rings: number): number {
-  return ringsIn(capacity, buckets) + rings * capacity;
+  return PLAN_IN + ringsIn(capacity, buckets) + rings * capacity;
 }
 
-/** Word offset in a buffer of its table. */
+/** Word offset in a plan of its table. */
 export function tableIn(capacity: number): number {
   return 1 + 2 * capacity;
 }
 
-/** Word offset in a buffer of its rings. */
+/** Word offset in a plan of its rings. */
 export function ringsIn(capacity: number, buckets: number): number {
   return tableIn(capacity) + ((buckets + 1) >>> 1);
 }

@@ -8,7 +8,7 @@ import { word } from "../wire/bytes.ts";
 import { WordSink } from "../wire/sink.ts";
 import { BucketTables } from "./bucket-tables.ts";
 import type { BookDirectory } from "./compile.ts";
-import { bufferWords, PLAN_SERVFAIL, RING_BEGINS, ringsIn, slotWords, tableIn } from "./layout.ts";
+import { bufferWords, PLAN_IN, PLAN_SERVFAIL, RING_BEGINS, ringsIn, slotWords, tableIn } from "./layout.ts";
 
 type Answer = Plan & { readonly kind: "answer" };
 
@@ -16,8 +16,9 @@ type Answer = Plan & { readonly kind: "answer" };
 const HEAD_WORDS = 2;
 
 /**
- * Packs new plans one after the other as `slot, length, buffer`. A whole buffer is count, then VIP and cumulative share
- * by turns, zeros up to the capacity, the table if there are buckets, and the rings if there are any. One array crosses to dns at once; thousands of objects do not.
+ * Packs new plans one after the other as `slot, length, buffer`. A whole buffer is the TTL, the count, then VIP and
+ * cumulative share by turns, zeros up to the capacity, the table if there are buckets, and the rings if there are any. One array
+ * crosses to dns at once; thousands of objects do not.
  */
 export class PatchWriter {
   readonly #directory: BookDirectory;
@@ -33,15 +34,15 @@ export class PatchWriter {
     return this.#sink.words().slice();
   }
 
-  /** Adds a plan for a class of a service. */
-  put(service: number, classNumber: number, family: 4 | 6, plan: Plan): this {
+  /** Adds a plan for a class of a service, with the TTL of its answers. */
+  put(service: number, classNumber: number, family: 4 | 6, plan: Plan, ttlSeconds: number): this {
     const entry = this.#directory.services[service];
     if (entry === undefined) throw new RangeError(`no service ${service} in the book`);
     const { slots, capacity4, capacity6, buckets, rings } = entry;
     const slotWords4 = slotWords(capacity4, buckets, rings);
     const classAt = slots + classNumber * (slotWords4 + slotWords(capacity6, buckets, rings));
     const capacity = family === 4 ? capacity4 : capacity6;
-    const words = planWords(plan, this.#directory.vips, capacity, buckets, rings, this.#tables);
+    const words = planWords(plan, ttlSeconds, this.#directory.vips, capacity, buckets, rings, this.#tables);
     this.#sink.push(family === 4 ? classAt : classAt + slotWords4, words.length);
     this.#sink.append(words);
     return this;
@@ -51,15 +52,18 @@ export class PatchWriter {
 /** A plan as the words of one buffer. */
 export function planWords(
   plan: Plan,
+  ttlSeconds: number,
   vips: BookDirectory["vips"],
   capacity: number,
   buckets: number,
   rings: 0 | 1,
   tables: BucketTables = new BucketTables(),
 ): Uint32Array {
-  const words = new Uint32Array(bufferWords(capacity, buckets, rings));
+  const buffer = new Uint32Array(bufferWords(capacity, buckets, rings));
+  buffer[0] = ttlSeconds;
+  const words = buffer.subarray(PLAN_IN);
   if (plan.kind === "servfail") words[0] = PLAN_SERVFAIL;
-  if (plan.kind !== "answer") return words;
+  if (plan.kind !== "answer") return buffer;
   const { sticky } = plan;
   if (placesOf(plan) > capacity)
     throw new RangeError(`a plan of ${placesOf(plan)} VIPs in a slot for ${capacity}`);
@@ -69,7 +73,7 @@ export function planWords(
   if (rings === 1) writeRings(words, spreads, ringsIn(capacity, buckets));
   if (sticky === null) words[2 * drawn.length] = 0xffffffff;
   else writeTable(words, drawn, sticky, vips, capacity, tables.of(sticky, buckets));
-  return words;
+  return buffer;
 }
 
 /** How many places a plan takes in a buffer at the most: a VIP has one in each part that it is drawn in. */

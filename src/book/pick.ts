@@ -46,12 +46,14 @@ export const PICKS_MAX: number = SPREAD_MAX;
 export class Picks {
   /** How many there are; 0: NODATA; SERVFAIL: no answer is to be given. */
   count = 0;
+  /** How long the answer may be kept. */
+  ttlSeconds = 0;
   /** Their numbers. The one that the draw hit comes first. */
   readonly vips: Int32Array = new Int32Array(PICKS_MAX);
 }
 
 /**
- * Leaves in `picks` the VIP in the buffer of a plan at `plan` that a draw hits, or that has the bucket where it hits none;
+ * Leaves in `picks` the VIP in the plan at `plan` that a draw hits, or that has the bucket where it hits none;
  * and where the plan has `rings` (0 or 1), those that are answered with it.
  */
 export function pickFrom(

@@ -275,7 +275,10 @@ export interface Service {
   readonly name: Name;
   /** The name as the operator wrote it, without a final dot, for messages. */
   readonly label: string;
+  /** TTL of its answers; of an adaptive one the longest. */
   readonly ttlSeconds: number;
+  /** The shortest TTL: below the other it is adaptive (`steering/ttl.ts`). */
+  readonly ttlSecondsMin: number;
   /** The recovery-time objective; null: not promised. */
   readonly failoverWithinMs: number | null;
   readonly policy: Policy;

@@ -147,6 +147,7 @@ export const keys = {
   "policy.spread": ["of", "count", "minUp"],
 
   "services.*": ["ttl", "failoverWithin", "policy", "whenDown", "https"],
+  "services.*.ttl": ["min", "max"],
   "services.*.whenDown": ["fallback"],
   "services.*.https": ["alpn", "port"],
 

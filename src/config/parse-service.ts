@@ -5,9 +5,11 @@ import type { HttpsParameters, Pool, PoolId, Service, WhenDown } from "./config.
 import { keys } from "./keys.ts";
 import type { PolicyParser } from "./parse-policy.ts";
 import type { NamedReader, Reader } from "./read.ts";
-import { portRange } from "./units.ts";
+import { formatDuration, portRange } from "./units.ts";
 
 const ttlRange = { least: 0, most: 86_400_000 };
+const adaptiveTtlRange = { least: 1000, most: 86_400_000 };
+const usualTtl = { ttlSeconds: 30, ttlSecondsMin: 30 };
 const failoverRange = { least: 1000, most: 86_400_000 };
 
 /** What services refer to. */
@@ -52,13 +54,27 @@ function parseService(
   const policy = policyReader === null ? null : context.policies.parse(policyReader);
   const parsed = {
     label: labelOf(text),
-    ttlSeconds: (service.optional("ttl")?.duration(ttlRange, 1000) ?? 30_000) / 1000,
+    ...parseTtl(service.optional("ttl")),
     failoverWithinMs: service.optional("failoverWithin")?.duration(failoverRange) ?? null,
     whenDown: parseWhenDown(service.optional("whenDown"), context.pools),
     https: parseHttps(service.optional("https")),
     place: { file: context.file, line: key.place.line, column: key.place.column },
   };
   return name === null || policy === null ? null : { name, policy, ...parsed };
+}
+
+function parseTtl(reader: Reader | null): Pick<Service, "ttlSeconds" | "ttlSecondsMin"> {
+  if (reader === null) return usualTtl;
+  if (reader.kind !== "map") {
+    const ttlSeconds = reader.duration(ttlRange, 1000, "{ min: 5s, max: 60s }") / 1000;
+    return { ttlSeconds, ttlSecondsMin: ttlSeconds };
+  }
+  const ttl = reader.fields(keys["services.*.ttl"]);
+  const minMs = ttl.required("min")?.duration(adaptiveTtlRange, 1000) ?? Number.NaN;
+  const most = ttl.required("max");
+  const maxMs = most?.duration(adaptiveTtlRange, 1000) ?? Number.NaN;
+  if (maxMs < minMs) most?.expected(`at least the min, ${formatDuration(minMs)}`);
+  return { ttlSeconds: maxMs / 1000, ttlSecondsMin: minMs / 1000 };
 }
 
 function parseWhenDown(reader: Reader | null, pools: ReadonlyMap<PoolId, Pool>): WhenDown {

@@ -155,10 +155,11 @@ export class Reader {
     return this.#parsed("a share from 0 to 1, or from 0% to 100%", parse) ?? Number.NaN;
   }
 
-  /** A duration in milliseconds; `stepMs` is the unit it must be whole in. */
-  duration(range: Range, stepMs = 1): number {
+  /** A duration in milliseconds; `stepMs` is the unit it must be whole in, `other` what may stand there instead of one. */
+  duration(range: Range, stepMs = 1, other: string | null = null): number {
     const step = stepMs === 1000 ? "in whole seconds " : "";
-    const what = `a duration such as 500ms, 5s, 1m or 1h, ${step}${formatDurationRange(range)}`;
+    const or = other === null ? "" : `, or ${other}`;
+    const what = `a duration such as 500ms, 5s, 1m or 1h, ${step}${formatDurationRange(range)}${or}`;
     const parse = (text: string): number | null => {
       const value = within(range, parseDuration(text));
       return value === null || value % stepMs !== 0 ? null : value;

@@ -7,7 +7,7 @@ import { childrenIn, hasSpread, type LocalPolicy, membersOf } from "../steering/
 import type { Partition } from "../steering/partition.ts";
 import { policiesIn } from "./policy-walk.ts";
 
-/** Services with equal policies, equal `whenDown`, and no choices that an override could weigh for one of them alone. */
+/** Services with equal policies, TTLs and `whenDown`, and no choices that an override could weigh for one of them alone. */
 export interface Cohort {
   /** Their numbers in the book. */
   readonly services: readonly number[];
@@ -103,7 +103,9 @@ class Keys {
   readonly #written = new Map<Policy, string>();
 
   of(service: Service): string {
-    return `${JSON.stringify(service.whenDown)} ${this.#policy(service.policy)} ${this.#label(service)}`;
+    const { whenDown, policy, ttlSeconds, ttlSecondsMin } = service;
+    const ttl = `${ttlSecondsMin} ${ttlSeconds}`;
+    return `${ttl} ${JSON.stringify(whenDown)} ${this.#policy(policy)} ${this.#label(service)}`;
   }
 
   #policy(policy: Policy): string {

@@ -2,8 +2,9 @@
 
 import type { Config, VipId } from "../config/config.ts";
 import { formatLocation } from "../steering/explain.ts";
-import { formatCounterfactual } from "../steering/format-trace.ts";
+import { formatCounterfactual, formatTtl } from "../steering/format-trace.ts";
 import type { Trace, TraceNode } from "../steering/trace.ts";
+import { shorter } from "../steering/ttl.ts";
 import { formatNearby, formatPercent, formatVerdict } from "../steering/words.ts";
 import { addressOf, type IpAddress } from "../wire/address.ts";
 import { readMessage } from "../wire/message.ts";
@@ -33,10 +34,11 @@ export function explainTxt(
   const ipv4 = desk.explain({ qname, client, family: 4, supposed: [] });
   const ipv6 = desk.explain({ qname, client, family: 6, supposed: [] });
   if (ipv4.kind !== "explained" || ipv6.kind !== "explained") return null;
-  const { explanation, scopePrefixLength, service } = ipv4;
+  const { explanation, scopePrefixLength } = ipv4;
+  const ttl = shorter(explanation.ttl, ipv6.explanation.ttl);
   const { config } = desk.snapshot();
   return rdataOf([
-    `${formatName(qname)} for ${text}, ECS scope /${scopePrefixLength}, TTL ${service.ttlSeconds} s`,
+    `${formatName(qname)} for ${text}, ECS scope /${scopePrefixLength}, ${formatTtl(ttl)}`,
     `location ${formatLocation(explanation.location)}`,
     `class ${explanation.classKey}`,
     ...linesOf("A", ipv4, config),

@@ -1,6 +1,7 @@
 /** Explains the answers for a qname: finds its service, its clients' class, and why the plan is what it is. */
 
 import { BucketTables } from "../book/bucket-tables.ts";
+import { PLAN_IN } from "../book/layout.ts";
 import { placesOf, planWords } from "../book/patch.ts";
 import { bucketFor, drawFor, Picks, pickFrom, shuffle } from "../book/pick.ts";
 import type { Service, VipId } from "../config/config.ts";
@@ -69,10 +70,10 @@ function pickerFor(qname: Name, client: IpAddress, atMs: number, buckets: number
     const vips = plan.shares.map(({ vip }) => vip);
     const numbers = new Map(vips.map((vip, number) => [vip, number]));
     const places = placesOf(plan);
-    const words = planWords(plan, numbers, places, buckets, 1, tables);
+    const words = planWords(plan, 0, numbers, places, buckets, 1, tables);
     const pick = (drawn: number): readonly VipId[] => {
       const picks = new Picks();
-      pickFrom(words, 0, drawn, places, buckets, bucket, 1, picks);
+      pickFrom(words, PLAN_IN, drawn, places, buckets, bucket, 1, picks);
       shuffle(picks, drawn);
       return [...picks.vips.subarray(0, picks.count)].flatMap((number) => vips[number] ?? []);
     };

@@ -5,6 +5,7 @@ import type { Measurements } from "../health/averages.ts";
 import { Loads } from "../health/loads.ts";
 import { freshForMs, type TurnedVote, type VantageState } from "../health/matrix.ts";
 import type { Observation } from "../health/observations.ts";
+import { inSteps } from "../health/outlook.ts";
 import { nextStepAt, takeOf } from "../health/ramp.ts";
 import type { Report } from "../health/report.ts";
 import { type CellRanking, RttTable } from "../health/rtt.ts";
@@ -15,6 +16,7 @@ import type { Verdict } from "../health/verdict.ts";
 import { cellCoordinates, speakingFor } from "../steering/cell.ts";
 import type { Facts } from "../steering/facts.ts";
 import { LastGood } from "../steering/last-good.ts";
+import { isAdaptive } from "../steering/ttl.ts";
 import { memberOfVip } from "./lookup.ts";
 import { applyOverrides, describeAction, nextEndMs, type Override, type OverrideFacts } from "./override.ts";
 import { sheddingRules } from "./shedding.ts";
@@ -29,6 +31,8 @@ export interface Shift {
   readonly choices: ReadonlySet<string>;
   /** True when some order of regions by round-trip time is another one. */
   readonly rankings: boolean;
+  /** VIPs whose verdict lasts longer or shorter than it did, at the least; only of services with adaptive TTLs is it told. */
+  readonly outlooks: ReadonlySet<VipId>;
   /** Verdicts that went from up to down or back by themselves. */
   readonly flipped: readonly Verdict[];
   /** Those that are up or down as before, and otherwise different. */
@@ -49,6 +53,7 @@ export const NO_SHIFT: Shift = {
   vips: new Set(),
   choices: new Set(),
   rankings: false,
+  outlooks: new Set(),
   flipped: [],
   revised: [],
   turned: [],
@@ -60,6 +65,7 @@ export function joinShifts(a: Shift, b: Shift): Shift {
     vips: a.vips.union(b.vips),
     choices: a.choices.union(b.choices),
     rankings: a.rankings || b.rankings,
+    outlooks: a.outlooks.union(b.outlooks),
     flipped: [...a.flipped, ...b.flipped],
     revised: [...a.revised, ...b.revised],
     turned: [...a.turned, ...b.turned],
@@ -68,8 +74,8 @@ export function joinShifts(a: Shift, b: Shift): Shift {
 
 /** Whether a shift can change any plan. */
 export function isNothing(shift: Shift): boolean {
-  const { vips, choices, rankings, turned } = shift;
-  return vips.size === 0 && choices.size === 0 && !rankings && turned.length === 0;
+  const { vips, choices, rankings, outlooks, turned } = shift;
+  return vips.size + choices.size + outlooks.size + turned.length === 0 && !rankings;
 }
 
 /** All that changes by itself on this node. It has no clock of its own: time is what `tick` was last told. */
@@ -90,6 +96,8 @@ export class FactKeeper {
   #applied: OverrideFacts;
   /** When the next of the overrides ends; null: none will. */
   #overrideEndMs: number | null;
+  /** For how long the overrides on a VIP stay as they are, of those that end. */
+  #untilOverridesEnd: ReadonlyMap<VipId, number>;
   #nowMs: number;
 
   /** `restored` are the verdicts from before a restart. */
@@ -104,8 +112,14 @@ export class FactKeeper {
     this.#overrides = overrides;
     this.#applied = applyOverrides(config, overrides, nowMs);
     this.#overrideEndMs = nextEndMs(overrides, nowMs);
+    this.#untilOverridesEnd = untilOverridesEnd(this.#applied, nowMs);
     this.#slowStartMs = slowStarts(config);
-    this.#tracker = new Tracker(trackedVips(config), config.vantages.keys(), nowMs);
+    this.#tracker = new Tracker(
+      trackedVips(config),
+      config.vantages.keys(),
+      nowMs,
+      config.node.reportMs + config.node.publishMs,
+    );
     this.#rtts = new RttTable(config, { coordinates: cellCoordinates, speakingFor });
     this.#loads = new Loads(sheddingRules(config), nowMs);
     this.#sized = sizedMembers(config);
@@ -124,7 +138,7 @@ export class FactKeeper {
     this.#counts.clear();
     for (const vip of this.#recovering) if (!this.#slowStartMs.has(vip)) this.#forget(vip);
     this.#applied = applyOverrides(config, this.#overrides, nowMs);
-    return { ...this.#shiftBy(changes), rankings: true };
+    return { ...this.#shiftBy(changes), rankings: true, outlooks: this.#outlooks(nowMs) };
   }
 
   /** Puts other overrides in force. */
@@ -133,7 +147,11 @@ export class FactKeeper {
     this.#overrides = overrides;
     this.#applied = applyOverrides(this.#config, overrides, nowMs);
     this.#overrideEndMs = nextEndMs(overrides, nowMs);
-    return { ...NO_SHIFT, ...differences(this.#config, before, this.#applied) };
+    return {
+      ...NO_SHIFT,
+      ...differences(this.#config, before, this.#applied),
+      outlooks: this.#outlooks(nowMs),
+    };
   }
 
   report(reports: readonly Report[]): Shift {
@@ -183,10 +201,13 @@ export class FactKeeper {
     for (const member of this.#loads.tick(nowMs)) for (const vip of this.#vipsOf(member)) stepped.add(vip);
     const endsNow = this.#overrideEndMs !== null && this.#overrideEndMs <= nowMs;
     const ended = endsNow ? this.override(this.#overrides, nowMs) : NO_SHIFT;
-    return [ended, { ...NO_SHIFT, vips: stepped, rankings: this.#rtts.tick(nowMs) }].reduce(
-      joinShifts,
-      judged,
-    );
+    const moved = {
+      ...NO_SHIFT,
+      vips: stepped,
+      rankings: this.#rtts.tick(nowMs),
+      outlooks: this.#outlooks(nowMs),
+    };
+    return [ended, moved].reduce(joinShifts, judged);
   }
 
   /** When something changes by the clock alone: a slow start's next step, the end of a hold or an override; null: nothing. */
@@ -204,12 +225,13 @@ export class FactKeeper {
 
   /** What plans are made from now. */
   facts(nowMs: number): Facts {
-    return this.#factsWith(this.#applied, this.#sized, nowMs);
+    return this.#factsWith(this.#applied, this.#untilOverridesEnd, this.#sized, nowMs);
   }
 
   /** What plans for another config would be made from: VIPs that are new there count as up. */
   factsFor(config: Config, nowMs: number): Facts {
-    return this.#factsWith(this.overridesFor(config, nowMs), sizedMembers(config), nowMs);
+    const applied = this.overridesFor(config, nowMs);
+    return this.#factsWith(applied, untilOverridesEnd(applied, nowMs), sizedMembers(config), nowMs);
   }
 
   /** Those in force, each until its end. */
@@ -244,10 +266,24 @@ export class FactKeeper {
     return this.#tracker.vantageStates();
   }
 
-  #factsWith(applied: OverrideFacts, sized: readonly SizedMember[], nowMs: number): Facts {
+  /** The VIPs whose outlook has become another one; none where no TTL goes by that, so that nothing is planned for it. */
+  #outlooks(nowMs: number): ReadonlySet<VipId> {
+    const before = this.#untilOverridesEnd;
+    this.#untilOverridesEnd = untilOverridesEnd(this.#applied, nowMs);
+    const changed = new Set(changedKeys(before, this.#untilOverridesEnd));
+    const outlooks = this.#tracker.takeOutlooks().union(changed);
+    return this.#config.services.some(isAdaptive) ? outlooks : NO_SHIFT.outlooks;
+  }
+
+  #factsWith(
+    applied: OverrideFacts,
+    ends: ReadonlyMap<VipId, number>,
+    sized: readonly SizedMember[],
+    nowMs: number,
+  ): Facts {
     return {
       nowMs,
-      verdicts: forceVerdicts(this.#tracker.verdicts(), applied),
+      verdicts: forceVerdicts(this.#tracker.verdicts(), applied, ends),
       takes: this.#takesNow(),
       ramps: this.#ramps,
       loads: this.#loads.loads(),
@@ -363,16 +399,17 @@ function verdictsOf(config: Config, stored: readonly StoredVerdict[]): readonly 
     const { up, sinceMs, recovering, flaps, healthySinceMs } = found;
     const hold = healthySinceMs === null ? null : { healthySinceMs, untilMs: null };
     const reason = "held from before a restart";
-    return [{ vip, up, basis: "held", reason, votes, sinceMs, recovering, flaps, hold }];
+    return [{ vip, up, basis: "held", reason, votes, sinceMs, recovering, flaps, hold, steadyMs: 0 }];
   });
 }
 
-/** Puts forced verdicts over judged ones; the votes stay visible. */
+/** Puts forced verdicts over judged ones; the votes stay visible. None is steady beyond the end of an override. */
 function forceVerdicts(
   judged: ReadonlyMap<VipId, Verdict>,
   { forced }: OverrideFacts,
+  ends: ReadonlyMap<VipId, number>,
 ): ReadonlyMap<VipId, Verdict> {
-  if (forced.size === 0) return judged;
+  if (forced.size + ends.size === 0) return judged;
   const verdicts = new Map(judged);
   for (const [vip, { verdict, override }] of forced) {
     const { author, reason, createdMs } = override;
@@ -386,9 +423,20 @@ function forceVerdicts(
       recovering: false,
       flaps: judged.get(vip)?.flaps ?? 0,
       hold: null,
+      steadyMs: null,
     });
   }
+  for (const [vip, steadyMs] of ends) {
+    const verdict = verdicts.get(vip);
+    if (verdict === undefined) continue;
+    verdicts.set(vip, { ...verdict, steadyMs: Math.min(verdict.steadyMs ?? steadyMs, steadyMs) });
+  }
   return verdicts;
+}
+
+/** How long the overrides on each VIP stay as they are, where they end by themselves. */
+function untilOverridesEnd({ endsMs }: OverrideFacts, nowMs: number): ReadonlyMap<VipId, number> {
+  return new Map(Array.from(endsMs, ([vip, endMs]) => [vip, inSteps(endMs - nowMs)]));
 }
 
 /** Where two sets of override facts differ. */

@@ -53,6 +53,8 @@ export interface OverrideFacts {
   readonly choiceWeights: ReadonlyMap<string, number>;
   readonly drained: ReadonlySet<MemberId>;
   readonly forced: ReadonlyMap<VipId, { readonly verdict: "up" | "down"; readonly override: Override }>;
+  /** When the first of those ends by itself that drain or force a VIP. */
+  readonly endsMs: ReadonlyMap<VipId, number>;
 }
 
 /** `drain:region:eu-west`: one override for each kind and target. */
@@ -120,6 +122,7 @@ export function applyOverrides(config: Config, overrides: Iterable<Override>, no
   const choiceWeights = new Map<string, number>();
   const drained = new Set<MemberId>();
   const forced = new Map<VipId, { verdict: "up" | "down"; override: Override }>();
+  const endsMs = new Map<VipId, number>();
   const active = [...overrides].filter((override) => isActive(override, nowMs));
   for (const override of active.sort((a, b) => breadth(b) - breadth(a))) {
     const { action } = override;
@@ -135,9 +138,12 @@ export function applyOverrides(config: Config, overrides: Iterable<Override>, no
           if (isUnder(action.target, vip)) forced.set(vip.id, { verdict: action.verdict, override });
         }
       }
+      if (action.kind === "weight" || override.untilMs === null) continue;
+      for (const { id } of vipsOf(member))
+        endsMs.set(id, Math.min(endsMs.get(id) ?? Number.POSITIVE_INFINITY, override.untilMs));
     }
   }
-  return { memberWeights, choiceWeights, drained, forced };
+  return { memberWeights, choiceWeights, drained, forced, endsMs };
 }
 
 /** The VIPs that a target speaks of. */

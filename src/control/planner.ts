@@ -15,6 +15,7 @@ import { type Partition, Partitions, TooManyClasses } from "../steering/partitio
 import { type Plan, planFor, type Share } from "../steering/plan.ts";
 import type { Spread } from "../steering/spread.ts";
 import type { Sticky } from "../steering/sticky.ts";
+import { isAdaptive, ttlOf } from "../steering/ttl.ts";
 import { finish, type Steps } from "../steps.ts";
 import { admissionsOf } from "./admissions.ts";
 import { type Cohort, capacityOf, cohortsOf, dependenciesOf, reachableFrom, reachOf } from "./cohort.ts";
@@ -111,7 +112,7 @@ export class Planner {
         const [local, before] = [cohort.locals[classNumber], plans[classNumber]];
         if (local === undefined || before === undefined) continue;
         const fresh = this.#plan(cohort, local, facts);
-        if (samePlan(before.ipv4, fresh.ipv4) && samePlan(before.ipv6, fresh.ipv6)) continue;
+        if (isSame(before, fresh, "ipv4") && isSame(before, fresh, "ipv6")) continue;
         after[classNumber] = fresh;
         changed.push({ cohort, classNumber, before, after: fresh });
       }
@@ -181,10 +182,14 @@ export class Planner {
 
   #plan({ service, capacity4, capacity6 }: Cohort, local: LocalPolicy, facts: Facts): ClassPlans {
     const { config } = this.#snapshot;
-    return {
-      ipv4: capacity4 === 0 ? NO_ADDRESSES : planFor(local, service, 4, facts, config).plan,
-      ipv6: capacity6 === 0 ? NO_ADDRESSES : planFor(local, service, 6, facts, config).plan,
+    const inFamily = (family: 4 | 6, capacity: number): readonly [Plan, number] => {
+      if (capacity === 0) return [NO_ADDRESSES, service.ttlSeconds];
+      const planned = planFor(local, service, family, facts, config);
+      return [planned.plan, ttlOf(planned, service, facts).seconds];
     };
+    const [ipv4, ttlSeconds4] = inFamily(4, capacity4);
+    const [ipv6, ttlSeconds6] = inFamily(6, capacity6);
+    return { ipv4, ipv6, ttlSeconds4, ttlSeconds6 };
   }
 }
 
@@ -195,6 +200,8 @@ class Split {
   readonly #byVip = new Map<VipId, CohortClass[]>();
   /** By VIP and vantage, the classes for whose clients the vantage speaks about the VIP. */
   readonly #byVote = new Map<VipId, Map<VantageId, CohortClass[]>>();
+  /** Those with adaptive TTLs. */
+  readonly #byOutlook = new Map<VipId, CohortClass[]>();
   readonly #byChoice = new Map<string, CohortClass[]>();
   readonly #byRanking: CohortClass[] = [];
   readonly #byService = new Map<Service, Cohort>();
@@ -270,6 +277,7 @@ class Split {
     if (shift.rankings) touch(this.#byRanking);
     for (const vip of shift.vips) touch(this.#byVip.get(vip) ?? []);
     for (const { vip, vantage } of shift.turned) touch(this.#byVote.get(vip)?.get(vantage) ?? []);
+    for (const vip of shift.outlooks) touch(this.#byOutlook.get(vip) ?? []);
     for (const choice of shift.choices) touch(this.#byChoice.get(choice) ?? []);
     return touched;
   }
@@ -282,8 +290,12 @@ class Split {
     const { choices, rankings } = dependenciesOf(cohort.service);
     for (const [classNumber, local] of cohort.locals.entries()) {
       const entry = { cohort, classNumber };
-      for (const member of reachableFrom(local, cohort.service, config))
-        for (const vip of vipsOf(member)) file(this.#byVip, vip.id, entry);
+      for (const member of reachableFrom(local, cohort.service, config)) {
+        for (const { id } of vipsOf(member)) {
+          file(this.#byVip, id, entry);
+          if (isAdaptive(cohort.service)) file(this.#byOutlook, id, entry);
+        }
+      }
       for (const choice of choices) file(this.#byChoice, choice, entry);
       if (rankings) this.#byRanking.push(entry);
     }
@@ -318,15 +330,19 @@ interface CohortClass {
 export function patchesFor(directory: BookDirectory, replanned: readonly Replanned[]): Uint32Array {
   const writer = new PatchWriter(directory);
   for (const { cohort, classNumber, before, after } of replanned) {
-    const isNew4 = !samePlan(before.ipv4, after.ipv4);
-    const isNew6 = !samePlan(before.ipv6, after.ipv6);
     // The others have the same slots: the book was compiled from one array of plans for all of them.
     const [service] = cohort.services;
     if (service === undefined) continue;
-    if (isNew4) writer.put(service, classNumber, 4, after.ipv4);
-    if (isNew6) writer.put(service, classNumber, 6, after.ipv6);
+    if (!isSame(before, after, "ipv4")) writer.put(service, classNumber, 4, after.ipv4, after.ttlSeconds4);
+    if (!isSame(before, after, "ipv6")) writer.put(service, classNumber, 6, after.ipv6, after.ttlSeconds6);
   }
   return writer.packed;
+}
+
+/** Whether a family is answered the same, for as long. */
+function isSame(a: ClassPlans, b: ClassPlans, family: "ipv4" | "ipv6"): boolean {
+  const ttl = family === "ipv4" ? "ttlSeconds4" : "ttlSeconds6";
+  return a[ttl] === b[ttl] && samePlan(a[family], b[family]);
 }
 
 function samePlan(a: Plan, b: Plan): boolean {

@@ -36,7 +36,9 @@ const ADVISED_TERMS = 3;
  *    one, but not before that has ended: `max(recheck, timeout)` later. With a timeout no longer than the recheck that
  *    is the recheck. It takes `fall - 1` of these steps to the start of the last probe.
  * 3. The last probe ends `timeout` later; the report takes `report`, the change of plans `publish`.
- * 4. A cache that asked just before keeps the old answer for `ttl`.
+ * 4. A cache that asked just before keeps the old answer for `ttl`. Where that is adaptive it is `min`, because of an answer
+ *    whose VIP may be down before that (`health/outlook.ts`). A longer one ends no later than the VIP could be down; that is
+ *    `late` before the first failure that is not known yet and `fall - 1` rechecks, so not after step 3.
  *
  * Every vantage is through by step 3, so every quorum is reached. One that is isolated then, by what it says of other
  * VIPs, agrees with those that vote, and so counts for `minVantages` (`health/quorum.ts`).
@@ -90,6 +92,7 @@ export function formatBound(bound: FailoverBound): string {
 function boundOf(service: Service, check: Check, config: Config): FailoverBound {
   const ofCheck = `of check ${check.id}`;
   const stepMs = Math.max(check.recheckMs, check.timeoutMs);
+  const ttl = service.ttlSecondsMin < service.ttlSeconds ? "ttl.min" : "ttl";
   const step = check.recheckMs >= check.timeoutMs ? "recheck" : "timeout";
   const terms: readonly BoundTerm[] = [
     { name: "interval", ms: check.intervalMs, from: `interval ${ofCheck}` },
@@ -98,7 +101,7 @@ function boundOf(service: Service, check: Check, config: Config): FailoverBound 
     { name: "timeout", ms: check.timeoutMs, from: `timeout ${ofCheck}` },
     { name: "report", ms: config.node.reportMs, from: "reportWithin of node" },
     { name: "publish", ms: config.node.publishMs, from: "publishWithin of node" },
-    { name: "ttl", ms: service.ttlSeconds * 1_000, from: `ttl of service ${service.label}` },
+    { name: "ttl", ms: service.ttlSecondsMin * 1_000, from: `${ttl} of service ${service.label}` },
   ];
   return { totalMs: terms.reduce((sum, { ms }) => sum + ms, 0), terms };
 }

@@ -16,6 +16,14 @@ export interface Testimony {
   readonly contradicted: number;
 }
 
+/** What one vantage sees, counted over the VIPs on which its report is fresh. */
+export interface Sight {
+  /** VIPs that it does not call healthy. */
+  readonly failing: number;
+  /** VIPs that it calls healthy, and goes on reporting on. */
+  readonly steady: number;
+}
+
 /** The least number of contradictions that isolates a vantage. */
 const CONTRADICTIONS_MIN = 2;
 
@@ -45,4 +53,12 @@ export function contradictsUnhealthy(opinions: Opinions): boolean {
  */
 export function isIsolated(testimony: Testimony): boolean {
   return testimony.contradicted > testimony.known / 2 && testimony.contradicted >= CONTRADICTIONS_MIN;
+}
+
+/**
+ * Whether a vantage could be isolated before it sees one more VIP fail: of those that it does not call healthy, all may turn
+ * out to be contradicted, and be more than those that it does.
+ */
+export function mayBeIsolated({ failing, steady }: Sight): boolean {
+  return failing >= CONTRADICTIONS_MIN && failing > steady;
 }

@@ -2,8 +2,9 @@
 
 import type { Check, VantageId, VipId } from "../config/config.ts";
 import { Calendar } from "./calendar.ts";
-import { contradictsUnhealthy, isIsolated } from "./isolation.ts";
+import { contradictsUnhealthy, isIsolated, mayBeIsolated } from "./isolation.ts";
 import { afterProbe, type Standing, UNKNOWN } from "./opinion.ts";
+import { lossAfterMs, overdueAfterMs, type Prospect } from "./outlook.ts";
 import type { Tally } from "./quorum.ts";
 import type { Report } from "./report.ts";
 import { isSource } from "./signals.ts";
@@ -44,21 +45,33 @@ export class Matrix {
   readonly #rows = new Map<VipId, Row>();
   readonly #columns = new Map<VantageId, Column>();
   readonly #signals: ReadonlyMap<VipId, number>;
-  /** Fresh cells by the time they go stale, each filed once. */
+  /** How soon a firm vote can be lost (`prospects`). */
+  readonly lossMs: number;
+  /** VIPs of whose votes something else may become than before. */
+  readonly #restless = new Set<VipId>();
+  /** Fresh cells by the time they are overdue or go stale, each filed once. */
   readonly #staleness = new Calendar<Cell>();
 
-  /** `signals` says for how long signals on a VIP count; on any other VIP there are none. */
+  /**
+   * `signals` says for how long signals on a VIP count; on any other VIP there are none. `wayMs` is how late a report and
+   * the patch that follows from it may be.
+   */
   constructor(
     checks: ReadonlyMap<VipId, Check>,
     vantages: Iterable<VantageId>,
     signals: ReadonlyMap<VipId, number> = new Map(),
+    wayMs = 0,
   ) {
     this.#signals = signals;
+    this.lossMs = lossAfterMs(new Set(checks.values()), freshForMs, wayMs);
     for (const vantage of vantages) this.#columns.set(vantage, emptyColumn(vantage));
     for (const [vip, check] of checks) {
       const row: Row = { vip, check, cells: new Map(), contradictsUnhealthy: false };
       for (const column of this.#columns.values())
-        row.cells.set(column.vantage, emptyCell(row, column, freshForMs(check)));
+        row.cells.set(
+          column.vantage,
+          emptyCell(row, column, freshForMs(check), overdueAfterMs(check, wayMs)),
+        );
       this.#rows.set(vip, row);
     }
   }
@@ -77,7 +90,10 @@ export class Matrix {
     cell.error = outcome.kind === "failure" ? { class: outcome.error, detail: outcome.detail } : null;
     cell.timings = outcome.timings;
     const standing = afterProbe(before, outcome.kind, cell.row.check);
-    return this.#change(cell, standing, nowMs <= staleAfter(cell, report.atMs));
+    return this.#change(cell, standing, {
+      fresh: nowMs <= staleAfter(cell, report.atMs),
+      overdue: nowMs > overdueAfter(cell, report.atMs),
+    });
   }
 
   /** Takes the vote from cells whose last report is too old, and returns the votes that have turned by that. */
@@ -85,8 +101,11 @@ export class Matrix {
     const turned: TurnedVote[] = [];
     for (const cell of this.#staleness.take(nowMs)) {
       cell.filed = false;
-      const stale = cell.reportedAtMs === null || nowMs > staleAfter(cell, cell.reportedAtMs);
-      turned.push(...this.#change(cell, cell.standing, !stale));
+      const age = {
+        fresh: cell.reportedAtMs !== null && nowMs <= staleAfter(cell, cell.reportedAtMs),
+        overdue: cell.reportedAtMs === null || nowMs > overdueAfter(cell, cell.reportedAtMs),
+      };
+      turned.push(...this.#change(cell, cell.standing, age));
     }
     return turned;
   }
@@ -100,6 +119,19 @@ export class Matrix {
       if (says !== null) (cell.column.isolated ? isolated : votes)[says] += 1;
     }
     return { ...votes, isolated };
+  }
+
+  /** The VIPs of whose votes something else may become than when this was last asked (`prospects`). */
+  takeRestless(): readonly VipId[] {
+    const taken = [...this.#restless];
+    this.#restless.clear();
+    return taken;
+  }
+
+  /** What may become of the votes on a VIP. */
+  prospects(vip: VipId): readonly Prospect[] {
+    const cells = this.#rows.get(vip)?.cells.values() ?? [];
+    return Array.from(cells, (cell) => ({ standing: cell.standing, firm: isFirm(cell) }));
   }
 
   /** Every vantage's part in the verdict on a VIP, in the order of the vantages. */
@@ -137,7 +169,7 @@ export class Matrix {
       heir.timings = cell.timings;
       heir.reportedAtMs = cell.reportedAtMs;
       heir.column.reportedAtMs = cell.column.reportedAtMs;
-      this.#change(heir, cell.standing, cell.fresh);
+      this.#change(heir, cell.standing, cell);
     }
   }
 
@@ -157,28 +189,37 @@ export class Matrix {
     if (known !== undefined || row === undefined || freshMs === undefined || !isSource(vantage))
       return known ?? null;
     const column = this.#columns.get(vantage) ?? emptyColumn(vantage);
-    const cell = emptyCell(row, column, freshMs);
+    const cell = emptyCell(row, column, freshMs, freshMs);
     this.#columns.set(vantage, column);
     row.cells.set(vantage, cell);
     return cell;
   }
 
   /** Changes a cell, and returns the votes that turn by that, those of vantages that are isolated now or no more among them. */
-  #change(cell: Cell, standing: Standing, fresh: boolean): readonly TurnedVote[] {
+  #change(
+    cell: Cell,
+    standing: Standing,
+    { fresh, overdue }: Pick<Cell, "fresh" | "overdue">,
+  ): readonly TurnedVote[] {
     if (fresh && !cell.filed && cell.reportedAtMs !== null) {
       cell.filed = true;
-      this.#staleness.add(cell, staleAfter(cell, cell.reportedAtMs));
+      const due = overdue ? staleAfter : overdueAfter;
+      this.#staleness.add(cell, due(cell, cell.reportedAtMs));
     }
-    if (standing.opinion === cell.standing.opinion && fresh === cell.fresh) {
+    const { row, column } = cell;
+    const isSame =
+      standing.opinion === cell.standing.opinion && fresh === cell.fresh && overdue === cell.overdue;
+    if (!isSame || standing.streak !== cell.standing.streak) this.#restless.add(row.vip);
+    if (isSame) {
       cell.standing = standing;
       return [];
     }
-    const { row, column } = cell;
     const before = saysOf(cell);
     const was = column.isolated ? null : before;
     for (const other of row.cells.values()) count(other, -1);
     cell.standing = standing;
     cell.fresh = fresh;
+    cell.overdue = overdue;
     row.contradictsUnhealthy = contradictsUnhealthy(opinionsOf(row));
     for (const other of row.cells.values()) count(other, 1);
     const own = saysOf(cell) === before ? [] : [{ vip: row.vip, vantage: column.vantage, was }];
@@ -190,12 +231,16 @@ export class Matrix {
     const turned: TurnedVote[] = [];
     for (const { column } of row.cells.values()) {
       const isolated = isIsolated(column);
-      if (isolated === column.isolated) continue;
+      const wavers = mayBeIsolated(column);
+      const turns = isolated !== column.isolated;
+      if (!turns && wavers === column.wavers) continue;
       column.isolated = isolated;
+      column.wavers = wavers;
       for (const { vip, cells } of this.#rows.values()) {
         const cell = cells.get(column.vantage);
         if (cell === undefined || !isKnown(cell)) continue;
-        turned.push({ vip, vantage: column.vantage, was: isolated ? saysOf(cell) : null });
+        this.#restless.add(vip);
+        if (turns) turned.push({ vip, vantage: column.vantage, was: isolated ? saysOf(cell) : null });
       }
     }
     return turned;
@@ -208,11 +253,14 @@ interface Cell {
   readonly column: Column;
   /** How long a report of this vantage on this VIP is fresh. */
   readonly freshMs: number;
+  /** After how long the next one is overdue. */
+  readonly overdueMs: number;
   standing: Standing;
   error: Vote["error"];
   timings: Vote["timings"];
   reportedAtMs: number | null;
   fresh: boolean;
+  overdue: boolean;
   /** Whether it stands in the calendar; there it may stand under an earlier time than its own. */
   filed: boolean;
 }
@@ -231,24 +279,40 @@ interface Column {
   freshCells: number;
   known: number;
   contradicted: number;
+  failing: number;
+  steady: number;
   isolated: boolean;
+  /** A few more failures would isolate it. */
+  wavers: boolean;
   reportedAtMs: number | null;
 }
 
 function emptyColumn(vantage: VantageId): Column {
-  return { vantage, freshCells: 0, known: 0, contradicted: 0, isolated: false, reportedAtMs: null };
+  return {
+    vantage,
+    freshCells: 0,
+    known: 0,
+    contradicted: 0,
+    failing: 0,
+    steady: 0,
+    isolated: false,
+    wavers: false,
+    reportedAtMs: null,
+  };
 }
 
-function emptyCell(row: Row, column: Column, freshMs: number): Cell {
+function emptyCell(row: Row, column: Column, freshMs: number, overdueMs: number): Cell {
   return {
     row,
     column,
     freshMs,
+    overdueMs,
     standing: UNKNOWN,
     error: null,
     timings: null,
     reportedAtMs: null,
     fresh: false,
+    overdue: true,
     filed: false,
   };
 }
@@ -277,10 +341,17 @@ function hasVote(cell: Cell): boolean {
   return isKnown(cell) && !cell.column.isolated;
 }
 
+/** Whether its vote lasts for a while, unless the opinion turns. */
+function isFirm(cell: Cell): boolean {
+  return hasVote(cell) && !cell.overdue && !cell.column.wavers;
+}
+
 /** Puts a cell into its vantage's counts, or with -1 takes it out. */
 function count(cell: Cell, by: 1 | -1): void {
   const { column, row } = cell;
   if (cell.fresh) column.freshCells += by;
+  if (cell.fresh && cell.standing.opinion !== "healthy") column.failing += by;
+  if (cell.fresh && cell.standing.opinion === "healthy" && !cell.overdue) column.steady += by;
   if (!isKnown(cell)) return;
   column.known += by;
   if (cell.standing.opinion === "unhealthy" && row.contradictsUnhealthy) column.contradicted += by;
@@ -300,6 +371,11 @@ function opinionsOf(row: Row): { readonly known: number; readonly healthy: numbe
 /** How long a report of such a check is fresh. */
 export function freshForMs({ intervalMs, timeoutMs }: Pick<Check, "intervalMs" | "timeoutMs">): number {
   return FRESH_INTERVALS * intervalMs + timeoutMs;
+}
+
+/** The last moment at which no newer report than one of `atMs` is overdue. */
+function overdueAfter(cell: Cell, atMs: number): number {
+  return atMs + cell.overdueMs;
 }
 
 /** The last moment at which a report of `atMs` is fresh. */

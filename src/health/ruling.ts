@@ -7,7 +7,7 @@ import { type Judgement, judge, type Tally } from "./quorum.ts";
 import { slowStartEndsAt } from "./ramp.ts";
 import { dissentersOf, type Hold, type Verdict, type Vote } from "./verdict.ts";
 
-/** A verdict without its votes: what has to be remembered. */
+/** A verdict without its votes and what follows from them: what has to be remembered. */
 export type Ruling = Pick<Verdict, "up" | "basis" | "sinceMs" | "recovering" | "flaps" | "hold">;
 
 /** The ruling on a VIP that has just been declared. */

@@ -3,12 +3,13 @@
 import type { Check, VantageId, VipId } from "../config/config.ts";
 import { holdOf, isSameHold } from "./failback.ts";
 import { Matrix, type TurnedVote, type VantageState } from "./matrix.ts";
+import { steadyFor } from "./outlook.ts";
 import type { Report } from "./report.ts";
 import { assumedUp, comeBack, judgeBy, nextRuling, type Ruling, reasonOf } from "./ruling.ts";
 import type { TrackedVip } from "./tracked.ts";
 import { sideOf, type Verdict } from "./verdict.ts";
 
-/** What a call changed. A verdict that only got another reason or other votes is in neither list. */
+/** What a call changed. A verdict that only got another reason, other votes or another outlook is in neither list. */
 export interface Changes {
   /** Verdicts whose `up` changed. */
   readonly flipped: readonly Verdict[];
@@ -30,8 +31,10 @@ export interface Changes {
  * 3. Time moves by `tick()` alone and never back. Reports are judged at once; only staleness and the ends of slow
  *    starts and holds wait for a tick.
  * 4. A VIP judged by another has that one's verdict, under its own name.
+ * 5. Outlooks (`steadyMs`) follow at the next tick, with a flip at once.
  */
 export class Tracker {
+  readonly #wayMs: number;
   #nowMs: number;
   #matrix: Matrix = new Matrix(new Map(), []);
   /** By every VIP that it speaks for. */
@@ -41,8 +44,12 @@ export class Tracker {
   #verdicts: ReadonlyMap<VipId, Verdict> = new Map();
   /** Those whose verdicts in `#verdicts` have been overtaken: they are written when somebody asks. */
   readonly #overtaken = new Set<Judged>();
+  /** VIPs whose outlook is another one since somebody has taken note of it. */
+  #outlooks = new Set<VipId>();
 
-  constructor(vips: readonly TrackedVip[], vantages: Iterable<VantageId>, nowMs: number) {
+  /** `wayMs` is how late a report and the patch that follows from it may be, together. */
+  constructor(vips: readonly TrackedVip[], vantages: Iterable<VantageId>, nowMs: number, wayMs = 0) {
+    this.#wayMs = wayMs;
     this.#nowMs = nowMs;
     this.retarget(vips, vantages, nowMs);
   }
@@ -60,7 +67,7 @@ export class Tracker {
     const signals = new Map(
       vips.flatMap(({ vip, signalsFreshMs }) => (signalsFreshMs === null ? [] : [[vip, signalsFreshMs]])),
     );
-    const matrix = new Matrix(leaders, vantages, signals);
+    const matrix = new Matrix(leaders, vantages, signals, this.#wayMs);
     for (const vip of leaders.keys()) {
       if (addressIn(this.#judged, vip) === addressIn(before, vip)) matrix.inherit(this.#matrix, vip);
     }
@@ -71,7 +78,9 @@ export class Tracker {
     this.#verdicts = new Map();
     for (const judged of new Set(this.#judged.values())) {
       this.#rule(judged, this.#nowMs);
+      this.#look(judged);
       this.#overtaken.add(judged);
+      for (const { vip } of judged.vips) if (!verdictsBefore.has(vip)) this.#outlooks.add(vip);
     }
     const { flipped, revised } = changesBetween(verdictsBefore, this.verdicts());
     const turned = vips.flatMap(({ vip, perVantage }) => {
@@ -103,6 +112,7 @@ export class Tracker {
         hold: healthySinceMs === null ? null : holdOf(judged.check.failback, flaps, healthySinceMs),
       };
       this.#await(judged);
+      this.#look(judged);
       this.#overtaken.add(judged);
     }
   }
@@ -126,6 +136,7 @@ export class Tracker {
       if (judged === undefined || judged.check === null || judged.ruling.hold === null) continue;
       judged.ruling = comeBack(judged.ruling, judged.check, this.#nowMs);
       this.#await(judged);
+      this.#look(judged);
       this.#overtaken.add(judged);
       flipped.push(...this.#verdictsOf(judged));
     }
@@ -149,7 +160,22 @@ export class Tracker {
     const turned = this.#matrix.expire(this.#nowMs);
     const affected = vipsIn(turned);
     for (const { leader } of this.#waiting) affected.add(leader);
-    return affected.size === 0 ? NO_CHANGES : this.#judge(affected, turned, this.#nowMs);
+    const changes = affected.size === 0 ? NO_CHANGES : this.#judge(affected, turned, this.#nowMs);
+    for (const vip of [
+      ...this.#matrix.takeRestless(),
+      ...Array.from(this.#waiting, ({ leader }) => leader),
+    ]) {
+      const judged = this.#judged.get(vip);
+      if (judged !== undefined && this.#look(judged)) this.#overtaken.add(judged);
+    }
+    return changes;
+  }
+
+  /** The VIPs whose outlook has become another one since this was last asked. */
+  takeOutlooks(): ReadonlySet<VipId> {
+    const taken = this.#outlooks;
+    if (taken.size > 0) this.#outlooks = new Set();
+    return taken;
   }
 
   /** The verdicts on all VIPs as they are now. The map is never changed afterwards. */
@@ -179,6 +205,7 @@ export class Tracker {
       this.#rule(judged, nowMs);
       this.#overtaken.add(judged);
       if (judged.ruling === before) continue;
+      if (judged.ruling.up !== before.up) this.#look(judged);
       (judged.ruling.up === before.up ? revised : flipped).push(...this.#verdictsOf(judged));
     }
     return { flipped, revised, turned: turned.flatMap((vote) => this.#mattering(vote)) };
@@ -207,10 +234,28 @@ export class Tracker {
     else this.#waiting.delete(judged);
   }
 
+  /** Works out the outlook anew; true when it is another one. */
+  #look(judged: Judged): boolean {
+    const { check, leader, vips, ruling } = judged;
+    if (check === null) return false;
+    const terms = {
+      wayMs: this.#wayMs,
+      lossMs: this.#matrix.lossMs,
+      takesSignals: vips.some(({ vip, signalsFreshMs }) => vip === leader && signalsFreshMs !== null),
+      perVantage: vips.some(({ perVantage }) => perVantage),
+    };
+    const steadyMs = steadyFor(ruling, this.#matrix.prospects(leader), check, terms, this.#nowMs);
+    if (steadyMs === judged.steadyMs) return false;
+    judged.steadyMs = steadyMs;
+    for (const { vip } of vips) this.#outlooks.add(vip);
+    return true;
+  }
+
   #verdictsOf(judged: Judged): readonly Verdict[] {
     const votes = this.#matrix.votes(judged.leader);
     const reason = reasonOf(judged.ruling, votes, judged.check);
-    return judged.vips.map(({ vip }) => ({ vip, ...judged.ruling, reason, votes }));
+    const { ruling, steadyMs } = judged;
+    return judged.vips.map(({ vip }) => ({ vip, ...ruling, reason, votes, steadyMs }));
   }
 }
 
@@ -226,6 +271,8 @@ interface Judged {
   readonly check: Check | null;
   readonly vips: TrackedVip[];
   ruling: Ruling;
+  /** See `Verdict`. */
+  steadyMs: number | null;
 }
 
 /** Groups VIPs under those that judge them, each with the ruling it had, if it is still the same VIP. */
@@ -246,6 +293,7 @@ function judgedOf(
       check,
       vips: [tracked],
       ruling: stays && earlier ? earlier.ruling : fresh,
+      steadyMs: stays && earlier ? earlier.steadyMs : check === null ? null : 0,
     });
   }
   for (const tracked of vips) {

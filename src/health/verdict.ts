@@ -48,6 +48,8 @@ export interface Verdict {
   readonly flaps: number;
   /** null: nothing but the votes keeps it down, or it is up. */
   readonly hold: Hold | null;
+  /** For so long, in milliseconds, it stays up or down at least; null: until somebody changes that (`health/outlook.ts`). */
+  readonly steadyMs: number | null;
 }
 
 /** What a vote says of the VIP; null: it does not count. */

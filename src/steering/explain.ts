@@ -9,6 +9,7 @@ import { localise } from "./localise.ts";
 import { type Plan, planFor } from "./plan.ts";
 import { declaredMembers } from "./reach.ts";
 import { type Trace, traceOf } from "./trace.ts";
+import { type Ttl, ttlOf } from "./ttl.ts";
 
 /** Everything that led from a location to a plan. */
 export interface Explanation {
@@ -18,6 +19,7 @@ export interface Explanation {
   /** What the location alone decided. */
   readonly atLocation: { readonly kept: readonly MemberId[]; readonly removed: readonly MemberId[] };
   readonly plan: Plan;
+  readonly ttl: Ttl;
   readonly trace: Trace;
 }
 
@@ -26,7 +28,7 @@ export interface Explanation {
  * it sees it: `onGrid(location, partition.gridDegrees)`.
  */
 export function explain(
-  service: Pick<Service, "label" | "policy" | "whenDown">,
+  service: Pick<Service, "label" | "policy" | "whenDown" | "ttlSeconds" | "ttlSecondsMin">,
   location: Location,
   family: 4 | 6,
   facts: Facts,
@@ -41,6 +43,7 @@ export function explain(
     classKey: localKey(local),
     atLocation: { kept: [...kept].map(idOf), removed: removed.map(idOf) },
     plan: planned.plan,
+    ttl: ttlOf(planned, service, facts),
     trace: traceOf(planned, service, family, facts),
   };
 }

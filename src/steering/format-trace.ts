@@ -1,10 +1,11 @@
 /** A trace as lines of text, for `meridian explain` and for the audit. */
 
 import type { VipId } from "../config/config.ts";
-import { formatCount } from "../config/units.ts";
+import { formatCount, formatDuration } from "../config/units.ts";
 import type { Counterfactual } from "./counterfactual.ts";
 import { SUPPOSED, type Supposition } from "./suppose.ts";
 import type { Margin, Trace, TraceFact, TraceNode, TraceStage } from "./trace.ts";
+import type { Ttl } from "./ttl.ts";
 import { formatNearby, formatPercent, formatVerdict } from "./words.ts";
 
 /** The stages that were tried, each as an indented tree, then the plan. */
@@ -91,6 +92,27 @@ export function formatPlan({ plan, family, lastGood }: Pick<Trace, "plan" | "fam
     case "servfail":
       return `${type}: SERVFAIL, as the last resort`;
   }
+}
+
+/** `TTL 5 s`, and why, where that is not always so. */
+export function formatTtl({ seconds, why }: Ttl): string {
+  const ttl = `TTL ${seconds} s`;
+  switch (why.kind) {
+    case "fixed":
+      return ttl;
+    case "settled":
+      return `${ttl}: nothing that it depends on changes by itself`;
+    case "emergency":
+      return `${ttl}: nothing that is in use is up`;
+    case "ramp":
+      return `${ttl}: ${memberIn(why.vip)} takes another part from second to second`;
+    case "verdict":
+      return `${ttl}: ${memberIn(why.vip)} may change ${afterAt(why.steadyMs)}`;
+  }
+}
+
+function afterAt(ms: number): string {
+  return ms < 1_000 ? "at any moment" : `after ${formatDuration(1_000 * Math.floor(ms / 1_000))}`;
 }
 
 /** A margin as one line: `eu-west at 21 ms is 71 ms ahead of us-east at 92 ms`. */

@@ -68,7 +68,18 @@ export function suppose(facts: Facts, suppositions: readonly Supposition[]): Fac
 /** What is said of a VIP that is supposed to be up or down. */
 export function supposedVerdict(vip: VipId, up: boolean, sinceMs: number): Verdict {
   const basis = "forced";
-  return { vip, up, basis, reason: SUPPOSED, votes: [], sinceMs, recovering: false, flaps: 0, hold: null };
+  return {
+    vip,
+    up,
+    basis,
+    reason: SUPPOSED,
+    votes: [],
+    sinceMs,
+    recovering: false,
+    flaps: 0,
+    hold: null,
+    steadyMs: null,
+  };
 }
 
 function withVote(verdict: Verdict, vantage: VantageId, up: boolean): Verdict {

@@ -7,7 +7,13 @@ import { createResponder, type ServedBook } from "../../src/answer/responder.ts"
 import { type Round, signAhead } from "../../src/answer/sign-ahead.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { inspectBook } from "../../src/book/book.ts";
-import { type Admission, type BookService, type CompiledBook, compileBook } from "../../src/book/compile.ts";
+import {
+  type Admission,
+  type BookService,
+  type ClassPlans,
+  type CompiledBook,
+  compileBook,
+} from "../../src/book/compile.ts";
 import type { HttpsParameters, Service, Vip, VipId } from "../../src/config/config.ts";
 import { SignatureTable } from "../../src/dnssec/signature-table.ts";
 import type { Signing } from "../../src/dnssec/signer.ts";
@@ -55,7 +61,7 @@ export function planOf(shares: Readonly<Record<string, number>>): Plan {
 /** A service for a book, with plans by class number. */
 export function serviceOf(
   name: string,
-  plans: readonly { readonly ipv4: Plan; readonly ipv6: Plan }[],
+  plans: Plans,
   trie: ClassTrie | null = null,
   https: HttpsParameters | null = null,
 ): BookService {
@@ -63,6 +69,7 @@ export function serviceOf(
     name: nameOf(name),
     label: name,
     ttlSeconds: 5,
+    ttlSecondsMin: 5,
     failoverWithinMs: null,
     policy: { kind: "failover", name: null, minUp: 0, order: [] },
     whenDown: { kind: "all" },
@@ -82,8 +89,29 @@ export function serviceOf(
     .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])
     .some((plan) => plan.kind === "answer" && plan.spreads !== null);
   const rings = hasSpreads ? 1 : 0;
-  return { service, trie, capacity4: 4, capacity6: 4, buckets, rings, plans, reach };
+  return {
+    service,
+    trie,
+    capacity4: 4,
+    capacity6: 4,
+    buckets,
+    rings,
+    plans: lastingFiveSeconds(plans),
+    reach,
+  };
 }
+
+/** With their TTL; the same array of the same plans, because services share it. */
+function lastingFiveSeconds(plans: Plans): readonly ClassPlans[] {
+  const known = lasting.get(plans);
+  if (known !== undefined) return known;
+  const made = plans.map((ofClass) => ({ ...ofClass, ttlSeconds4: 5, ttlSeconds6: 5 }));
+  lasting.set(plans, made);
+  return made;
+}
+
+type Plans = readonly Pick<ClassPlans, "ipv4" | "ipv6">[];
+const lasting = new WeakMap<Plans, readonly ClassPlans[]>();
 
 /** A decoded reply; the decoder sets `rcode`, though its types do not say so. */
 export type Reply = DecodedPacket & { readonly rcode: string };

@@ -66,7 +66,7 @@ function newLargeServer(count: number): Server {
 function newServer(plan = first, keys = signing): Server {
   const moved = {
     ...service,
-    plans: [{ ipv4: plan, ipv6: plan === first ? service.plans[0]!.ipv6 : planOf({}) }],
+    plans: service.plans.map((of) => ({ ...of, ipv4: plan, ipv6: plan === first ? of.ipv6 : planOf({}) })),
   };
   const zones = [withKeys(zone, keys), inner];
   return new Server(zones, [moved, plain], vips, {}, new Map([[nameKey(nameOf("example.")), keys]]));

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
+import { applyPatches, PatchWriter } from "../../src/book/patch.ts";
 import { Algorithm } from "../../src/dnssec/algorithm.ts";
 import { Duty } from "../../src/dnssec/key-duty.ts";
 import type { Signing } from "../../src/dnssec/signer.ts";
@@ -218,6 +219,31 @@ describe("denial of existence", () => {
     const rrsig = ask("nobody.example", "A").authorities!.find((rr) => rr.type === "RRSIG")!;
     expect(Reflect.get(rrsig, "ttl")).toBe(60);
     expect(Reflect.get(Reflect.get(rrsig, "data"), "originalTTL")).toBe(3600);
+  });
+
+  test("a steered RRset has the service's longest TTL in its signature, and the sent one outside (RFC 4034 §3.1.4)", () => {
+    const lowered = newServer();
+    const signaturesOf = (type: "A" | "HTTPS"): readonly unknown[] => {
+      const reply = lowered.ask("www.example", type, { dnssec: "ok", moment: NOW });
+      expect(verify(reply, keys, NOW).every(({ isSigned }) => isSigned)).toBe(true);
+      return reply.answers!.map((rr) => [
+        Reflect.get(rr, "ttl"),
+        rr.type === "RRSIG" ? Reflect.get(Reflect.get(rr, "data"), "originalTTL") : null,
+      ]);
+    };
+    const full = [
+      [5, null],
+      [5, 5],
+    ];
+    expect([signaturesOf("A"), signaturesOf("HTTPS")]).toEqual([full, full]);
+    const writer = new PatchWriter(lowered.compiled.directory);
+    const { packed } = writer.put(0, 0, 4, planOf({ "192.0.2.11": 1 }), 2);
+    applyPatches(new Uint32Array(lowered.memory), packed);
+    const low = [
+      [2, null],
+      [2, 5],
+    ];
+    expect([signaturesOf("A"), signaturesOf("HTTPS")]).toEqual([low, low]);
   });
 
   test("who sets CO gets NXDOMAIN with the same proof, and CO (RFC 9824 §5.1)", () => {

@@ -60,7 +60,9 @@ class Node {
 
   /** Patches the plans to these facts, or to these plans. */
   patch(facts: FactSpec, [ipv4, ipv6] = this.#plans(facts)): void {
-    const writer = new PatchWriter(this.server.compiled.directory).put(0, 0, 4, ipv4).put(0, 0, 6, ipv6);
+    const writer = new PatchWriter(this.server.compiled.directory)
+      .put(0, 0, 4, ipv4, 5)
+      .put(0, 0, 6, ipv6, 5);
     applyPatches(new Uint32Array(this.server.memory), writer.packed);
   }
 

@@ -166,7 +166,7 @@ describe("picks", () => {
   test("a patch moves the very next answer, and back", () => {
     const words = new Uint32Array(weighted.memory);
     const patch = (plan: Plan): void =>
-      applyPatches(words, new PatchWriter(weighted.compiled.directory).put(0, 0, 4, plan).packed);
+      applyPatches(words, new PatchWriter(weighted.compiled.directory).put(0, 0, 4, plan, 5).packed);
     for (const target of ["192.0.2.12", "192.0.2.10", "192.0.2.11"]) {
       patch(planOf({ [target]: 1 }));
       for (let moment = 0; moment < 20; moment += 1)
@@ -180,6 +180,27 @@ describe("picks", () => {
     expect(weighted.ask("www.example", "A").rcode).toBe("SERVFAIL");
   });
 
+  test("a patch brings a TTL with it, and HTTPS has the shorter one of both families (RFC 2181 §5.2)", () => {
+    const both = [{ ipv4: planOf({ "192.0.2.10": 1 }), ipv6: planOf({ "2001:db8::10": 1 }) }];
+    const https = { alpn: ["h2"], port: null };
+    const patched = new Server([zone], [serviceOf("www.example.", both, null, https)], vips);
+    const { ipv4, ipv6 } = both[0]!;
+    const ttls = (): readonly number[] =>
+      (["A", "AAAA", "HTTPS"] as const).map((type) =>
+        Reflect.get(patched.ask("www.example", type).answers![0]!, "ttl"),
+      );
+    expect(ttls()).toEqual([5, 5, 5]);
+    for (const [ttl4, ttl6] of [
+      [60, 7],
+      [1, 86_400],
+    ] as const) {
+      const writer = new PatchWriter(patched.compiled.directory);
+      const { packed } = writer.put(0, 0, 4, ipv4, ttl4).put(0, 0, 6, ipv6, ttl6);
+      applyPatches(new Uint32Array(patched.memory), packed);
+      expect(ttls()).toEqual([ttl4, ttl6, Math.min(ttl4, ttl6)]);
+    }
+  });
+
   /**
    * The interleaving that a thread which patches can bring about: each time the plan's count is read, two patches come
    * before the rest of it.
@@ -189,7 +210,8 @@ describe("picks", () => {
     const shared = new Uint32Array(weighted.memory);
     const slot = String(weighted.compiled.directory.services[0]?.slots);
     const two = ["192.0.2.12", "192.0.2.10"].map(
-      (target) => new PatchWriter(weighted.compiled.directory).put(0, 0, 4, planOf({ [target]: 1 })).packed,
+      (target) =>
+        new PatchWriter(weighted.compiled.directory).put(0, 0, 4, planOf({ [target]: 1 }), 5).packed,
     );
     let left = times;
     const words = new Proxy(shared, {

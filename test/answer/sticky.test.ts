@@ -61,7 +61,7 @@ class Sticky {
   patch(facts: FactSpec): void {
     const writer = new PatchWriter(this.server.compiled.directory);
     for (const [number, { ipv4, ipv6 }] of this.#plans(facts).entries())
-      writer.put(0, number, 4, ipv4).put(0, number, 6, ipv6);
+      writer.put(0, number, 4, ipv4, 5).put(0, number, 6, ipv6, 5);
     applyPatches(new Uint32Array(this.server.memory), writer.packed);
   }
 
@@ -142,7 +142,8 @@ describe("a patch", () => {
     const writer = new PatchWriter(node.server.compiled.directory);
     applyPatches(
       new Uint32Array(node.server.memory),
-      writer.put(0, 0, 4, { kind: "nodata", lastResort: true }).put(0, 0, 6, { kind: "servfail" }).packed,
+      writer.put(0, 0, 4, { kind: "nodata", lastResort: true }, 5).put(0, 0, 6, { kind: "servfail" }, 5)
+        .packed,
     );
     expect(node.answer("10.0.0.0/24")).toBe("");
     expect(node.server.ask("www.example", "AAAA").rcode).toBe("SERVFAIL");

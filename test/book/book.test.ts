@@ -70,7 +70,7 @@ describe("a book from disk", () => {
 
   test("that was patched is sound again with the plans and their checksum in it", () => {
     const { bytes, directory } = compileBook(content);
-    const { packed } = new PatchWriter(directory).put(0, 0, 4, planOf({ "192.0.2.2": 1 }));
+    const { packed } = new PatchWriter(directory).put(0, 0, 4, planOf({ "192.0.2.2": 1 }), 5);
     const plans = plansOf(bytes);
     expect(plans.version).toBe(content.version);
     applyPatches(plans.words, packed, plans.at);
@@ -87,7 +87,8 @@ describe("a book from disk", () => {
 
 describe("a plan in words", () => {
   test("has cumulative shares that end at 2^32 - 1", () => {
-    expect([...planWords(planOf({ "192.0.2.1": 0.25, "192.0.2.2": 0.75 }), numbers, 3, 0, 0)]).toEqual([
+    expect([...planWords(planOf({ "192.0.2.1": 0.25, "192.0.2.2": 0.75 }), 30, numbers, 3, 0, 0)]).toEqual([
+      30,
       2,
       0,
       2 ** 30 - 1,
@@ -99,8 +100,8 @@ describe("a plan in words", () => {
   });
 
   test("is empty for NODATA and marked for SERVFAIL", () => {
-    expect([...planWords(planOf({}), numbers, 1, 0, 0)]).toEqual([0, 0, 0]);
-    expect([...planWords({ kind: "servfail" }, numbers, 1, 0, 0)]).toEqual([PLAN_SERVFAIL, 0, 0]);
+    expect([...planWords(planOf({}), 30, numbers, 1, 0, 0)]).toEqual([30, 0, 0, 0]);
+    expect([...planWords({ kind: "servfail" }, 30, numbers, 1, 0, 0)]).toEqual([30, PLAN_SERVFAIL, 0, 0]);
   });
 
   test("gives each VIP its share of 2^32 within one part in a billion, in order", () => {
@@ -111,6 +112,7 @@ describe("a plan in words", () => {
         const shares = given.map((weight, i) => ({ vip: vips[i]?.id ?? ("" as VipId), share: weight / sum }));
         const words = planWords(
           { kind: "answer", shares, spreads: null, sticky: null, lastResort: false },
+          30,
           numbers,
           3,
           0,
@@ -118,7 +120,7 @@ describe("a plan in words", () => {
         );
         let before = -1;
         for (const [i, { share }] of shares.entries()) {
-          const cumulative = words[2 + 2 * i] ?? 0;
+          const cumulative = words[3 + 2 * i] ?? 0;
           expect(Math.abs((cumulative - before) / 2 ** 32 - share)).toBeLessThan(1e-9);
           before = cumulative;
         }
@@ -142,31 +144,31 @@ describe("a plan in words", () => {
       { vip: vips[2]!.id, share: 0.75 },
     ];
     const plan: Plan = { kind: "answer", shares, spreads: null, sticky, lastResort: false };
-    const words = planWords(plan, numbers, 3, 251, 0);
-    expect(words).toHaveLength(7 + 126);
+    const words = planWords(plan, 30, numbers, 3, 251, 0);
+    expect(words).toHaveLength(8 + 126);
     // Half is drawn, of VIP 2. VIP 0 stands behind, for the table alone, and has half of the other half.
-    expect([...words.slice(0, 7)]).toEqual([1, 2, 2 ** 31 - 1, 0, 0, 0, 0]);
-    const places = [...words.slice(7)].flatMap((two) => [two & 0xffff, two >>> 16]);
+    expect([...words.slice(0, 8)]).toEqual([30, 1, 2, 2 ** 31 - 1, 0, 0, 0, 0]);
+    const places = [...words.slice(8)].flatMap((two) => [two & 0xffff, two >>> 16]);
     expect(places.filter((place) => place === 1).length).toBeGreaterThanOrEqual(125);
     expect(places.filter((place) => place === 2).length).toBeGreaterThanOrEqual(125);
     expect(places[251]).toBe(0);
-    expect([...planWords(planOf({}), numbers, 3, 251, 0)]).toEqual(Array<number>(133).fill(0));
+    expect([...planWords(planOf({}), 0, numbers, 3, 251, 0)]).toEqual(Array<number>(134).fill(0));
   });
 
   test("that does not fit, or names a VIP that is not in the book, is our own mistake", () => {
-    expect(() => planWords(planOf({ "192.0.2.1": 0.5, "192.0.2.2": 0.5 }), numbers, 1, 0, 0)).toThrow(
+    expect(() => planWords(planOf({ "192.0.2.1": 0.5, "192.0.2.2": 0.5 }), 30, numbers, 1, 0, 0)).toThrow(
       /2 VIPs in a slot for 1/,
     );
-    expect(() => planWords(planOf({ "192.0.2.9": 1 }), numbers, 1, 0, 0)).toThrow(/no VIP 192.0.2.9/);
+    expect(() => planWords(planOf({ "192.0.2.9": 1 }), 30, numbers, 1, 0, 0)).toThrow(/no VIP 192.0.2.9/);
     const writer = new PatchWriter(compileBook(content).directory);
-    expect(() => writer.put(7, 0, 4, planOf({}))).toThrow(/no service 7/);
+    expect(() => writer.put(7, 0, 4, planOf({}), 5)).toThrow(/no service 7/);
   });
 });
 
 test("a patch writes the idle buffer only, so that whoever still reads the other is not disturbed", () => {
   const { bytes, directory } = compileBook(content);
   const words = new Uint32Array(bytes.buffer);
-  const { packed } = new PatchWriter(directory).put(0, 0, 4, planOf({ "192.0.2.2": 1 }));
+  const { packed } = new PatchWriter(directory).put(0, 0, 4, planOf({ "192.0.2.2": 1 }), 5);
   const [slot = 0, length = 0, ...buffer] = packed;
   const first = words.slice(slot + 1, slot + 1 + length);
   applyPatches(words, packed);
@@ -189,10 +191,10 @@ test("any number of plans is packed, and each is put into its own slot", () => {
   const words = new Uint32Array(bytes.buffer);
   const writer = new PatchWriter(directory);
   for (let i = 0; i < 1000; i += 1)
-    writer.put(0, 0, 4, planOf({ "192.0.2.2": 1 })).put(0, 0, 6, { kind: "servfail" });
+    writer.put(0, 0, 4, planOf({ "192.0.2.2": 1 }), 5).put(0, 0, 6, { kind: "servfail" }, 5);
   const [slot4 = 0, length4 = 0] = writer.packed;
   const [slot6 = 0] = writer.packed.slice(2 + length4);
   applyPatches(words, writer.packed);
   expect([words[slot4], words[slot6]]).toEqual([1000, 1000]);
-  expect(words[slot6 + 1]).toBe(PLAN_SERVFAIL);
+  expect([words[slot6 + 1], words[slot6 + 2]]).toEqual([5, PLAN_SERVFAIL]);
 });

@@ -415,6 +415,7 @@ describe("a config with every key", () => {
     const line = maximal.split("\n").indexOf("  www.gslb.example:") + 1;
     expect(config.services[0]).toMatchObject({
       ttlSeconds: 5,
+      ttlSecondsMin: 5,
       failoverWithinMs: 15_000,
       whenDown: { kind: "fallback", pool: "spare" },
       https: { alpn: ["h3", "h2"], port: 8443 },
@@ -427,7 +428,11 @@ describe("a config with every key", () => {
       https: { alpn: [], port: null },
     });
     expect(config.services[2]).toMatchObject({ ttlSeconds: 0, whenDown: { kind: "nodata" }, https: null });
-    expect(config.services[3]).toMatchObject({ ttlSeconds: 86_400, whenDown: { kind: "lastGood" } });
+    expect(config.services[3]).toMatchObject({
+      ttlSeconds: 86_400,
+      ttlSecondsMin: 1,
+      whenDown: { kind: "lastGood" },
+    });
   });
 
   test("has its policies", () => {

@@ -483,11 +483,27 @@ describe("services", () => {
       ],
       [
         "services: { a: { policy: web, ttl: 1500ms } }",
-        [`1:36: services.a.ttl: expected ${duration}, in whole seconds from 0ms to 24h, found "1500ms"`],
+        [
+          `1:36: services.a.ttl: expected ${duration}, in whole seconds from 0ms to 24h, or { min: 5s, max: 60s }, found "1500ms"`,
+        ],
+      ],
+      [
+        "services: { a: { policy: web, ttl: { min: 0s, max: 1m } } }",
+        [`1:43: services.a.ttl.min: expected ${duration}, in whole seconds from 1s to 24h, found "0s"`],
+      ],
+      [
+        "services: { a: { policy: web, ttl: { min: 10s, max: 5s } } }",
+        ['1:53: services.a.ttl.max: expected at least the min, 10s, found "5s"'],
+      ],
+      [
+        "services: { a: { policy: web, ttl: { min: 10s } } }",
+        ['1:31: services.a.ttl: expected the key "max"'],
       ],
       [
         "services: { a: { policy: web, ttl: 25h } }",
-        [`1:36: services.a.ttl: expected ${duration}, in whole seconds from 0ms to 24h, found "25h"`],
+        [
+          `1:36: services.a.ttl: expected ${duration}, in whole seconds from 0ms to 24h, or { min: 5s, max: 60s }, found "25h"`,
+        ],
       ],
       [
         "services: { a: { policy: web, failoverWithin: 15 } }",

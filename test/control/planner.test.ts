@@ -47,7 +47,10 @@ describe("plans that are made again after each shift", () => {
   test("equal those made from the facts at once, and so does the book that was patched", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.record({ policy: policies, whenDown: whenDowns }), { minLength: 1, maxLength: 4 }),
+        fc.array(fc.record({ policy: policies, whenDown: whenDowns, ttlSecondsMin: fc.constantFrom(1, 5) }), {
+          minLength: 1,
+          maxLength: 4,
+        }),
         fc.array(steps, { minLength: 1, maxLength: 12 }),
         (services, path) => {
           const snapshot = snapshotOf(services);
@@ -337,9 +340,9 @@ class Walk {
     const { vips, services } = this.#directory;
     return plansOf(this.planner).flatMap((classes, number) => {
       const { capacity4, capacity6, buckets, rings } = services[number]!;
-      return classes.flatMap(({ ipv4, ipv6 }) => [
-        [...planWords(ipv4, vips, capacity4, buckets, rings)],
-        [...planWords(ipv6, vips, capacity6, buckets, rings)],
+      return classes.flatMap(({ ipv4, ipv6, ttlSeconds4, ttlSeconds6 }) => [
+        [...planWords(ipv4, ttlSeconds4, vips, capacity4, buckets, rings)],
+        [...planWords(ipv6, ttlSeconds6, vips, capacity6, buckets, rings)],
       ]);
     });
   }
@@ -349,6 +352,64 @@ class Walk {
     return [...this.#words.slice(at, at + length)];
   }
 }
+
+describe("an adaptive TTL", () => {
+  const calm: Check = { ...check, intervalMs: 6_000, recheckMs: 6_000, fall: 3, rise: 2 };
+  const whenDown = { kind: "all" } as const;
+  const walkThrough = (): Walk =>
+    new Walk(
+      snapshotOf(
+        [
+          { policy: pool("two"), whenDown, ttlSecondsMin: 1 },
+          { policy: pool("two"), whenDown },
+          { policy: failover([pool("two"), pool("one")]), whenDown, ttlSecondsMin: 1 },
+        ],
+        calm,
+      ),
+    );
+  const ttls = (walk: Walk): readonly number[] =>
+    plansOf(walk.planner).flatMap((classes) => classes.map(({ ttlSeconds4 }) => ttlSeconds4));
+  /** Some vantages see VIPs fail, the others see them well; after a tick, the numbers of the services that were patched. */
+  const see = (walk: Walk, members: readonly string[], failing: number): readonly number[] => {
+    for (const [i, vantage] of VANTAGES.entries())
+      for (const family of ["ipv4", "ipv6"])
+        for (const id of members) {
+          const vip = `${id}/${family}`;
+          walk.take({ kind: "report", vantage, vip, succeeds: i >= failing, connectMs: 1, load: null });
+          expect(walk.replanned).toEqual([]);
+        }
+    walk.take({ kind: "tick", ms: 1_000 });
+    expect(walk.patchedPlans()).toEqual(walk.encodedPlans());
+    return walk.replanned.flatMap(({ cohort }) => cohort.services).sort();
+  };
+
+  test("follows what is seen by so many vantages as decide, once a second, and nothing else is patched", () => {
+    const walk = walkThrough();
+    expect(ttls(walk)).toEqual([1, 5, 1]);
+    expect(see(walk, ["two/us", "one/eu"], 0)).toEqual([0, 2]);
+    // Two rechecks of 6 s, less the probe, the way and a second.
+    expect(ttls(walk)).toEqual([5, 5, 5]);
+    expect(see(walk, ["two/us", "one/eu"], 0)).toEqual([]);
+    expect(see(walk, ["one/eu"], 5)).toEqual([]);
+    expect(see(walk, ["two/us"], 2)).toEqual([]);
+    expect(see(walk, ["two/us"], 3)).toEqual([0, 2]);
+    expect(ttls(walk)).toEqual([3, 5, 3]);
+    expect(see(walk, ["two/us"], 0)).toEqual([0, 2]);
+    expect(ttls(walk)).toEqual([5, 5, 5]);
+  });
+
+  test("counts the end of an override, and knows one without end", () => {
+    const walk = walkThrough();
+    see(walk, ["two/us", "one/eu"], 0);
+    const target = { by: "member", id: "two/us" } as const;
+    walk.take({ kind: "set", action: { kind: "force", target, verdict: "up" } });
+    expect(ttls(walk)).toEqual([5, 5, 5]);
+    for (let second = 0; second < 11; second += 1) walk.take({ kind: "tick", ms: 1_000 });
+    expect(ttls(walk)).toEqual([2, 5, 2]);
+    for (let second = 0; second < 3; second += 1) walk.take({ kind: "tick", ms: 1_000 });
+    expect(ttls(walk)).toEqual([1, 5, 1]);
+  });
+});
 
 test("a snapshot with other zones alone is planned on the split there is", () => {
   const snapshot = snapshotOf([
@@ -379,13 +440,17 @@ function plannerOf(snapshot: Snapshot): Planner {
 }
 
 function snapshotOf(
-  services: readonly { readonly policy: Policy; readonly whenDown: Service["whenDown"] }[],
+  services: readonly (Pick<Service, "policy" | "whenDown"> & Partial<Pick<Service, "ttlSecondsMin">>)[],
+  judgedBy = check,
 ): Snapshot {
   const config: Config = {
     ...WORLD,
-    checks: new Map([[check.id, check]]),
+    checks: new Map([[judgedBy.id, judgedBy]]),
     pools: new Map([...WORLD.pools].map(([id, found]) => [id, { ...found, check: check.id }])),
-    services: services.map(({ policy, whenDown }, i) => serviceOf(`s${i}.test`, policy, whenDown)),
+    services: services.map(({ policy, whenDown, ttlSecondsMin = 5 }, i) => ({
+      ...serviceOf(`s${i}.test`, policy, whenDown),
+      ttlSecondsMin,
+    })),
   };
   return {
     config,
@@ -406,6 +471,7 @@ function serviceOf(label: string, policy: Policy, whenDown: Service["whenDown"])
     name: parsed.name,
     label,
     ttlSeconds: 5,
+    ttlSecondsMin: 5,
     failoverWithinMs: null,
     policy,
     whenDown,

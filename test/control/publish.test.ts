@@ -94,7 +94,7 @@ describe("a patch", () => {
       sticky: null,
       lastResort: false,
     } as const;
-    publisher.patch(new PatchWriter(compiled.directory).put(0, 0, 4, plan).put(0, 1, 4, plan).packed);
+    publisher.patch(new PatchWriter(compiled.directory).put(0, 0, 4, plan, 5).put(0, 1, 4, plan, 5).packed);
     expect(dns.addresses(WWW, GB)).toEqual([EAST]);
     const cold = async (): Promise<readonly string[]> => {
       const again = new Dns();
@@ -118,7 +118,7 @@ describe("a patch", () => {
     await publisher.publish(1, compiled);
     await publisher.save();
     rmSync(folder.file("state"), { recursive: true });
-    publisher.patch(new PatchWriter(compiled.directory).put(0, 0, 4, { kind: "servfail" }).packed);
+    publisher.patch(new PatchWriter(compiled.directory).put(0, 0, 4, { kind: "servfail" }, 5).packed);
     await until(() => errors.length > 0);
     expect(dns.count("patch")).toBe(1);
   });
@@ -130,7 +130,7 @@ test("a file that holds another book gets none of the plans", async () => {
   await publisher.publish(1, compiled);
   await publisher.save();
   writeFileSync(folder.file("state/book"), book(2).bytes);
-  publisher.patch(new PatchWriter(compiled.directory).put(0, 0, 4, { kind: "servfail" }).packed);
+  publisher.patch(new PatchWriter(compiled.directory).put(0, 0, 4, { kind: "servfail" }, 5).packed);
   await until(() => errors.length > 0);
   expect(String(errors[0])).toContain("it is book 2");
   expect(readFileSync(folder.file("state/book"))).toEqual(Buffer.from(book(2).bytes));

@@ -167,6 +167,7 @@ function snapshotOf(policy: Policy, whenDown: Service["whenDown"]): Snapshot {
     name: name.name,
     label: "www.example",
     ttlSeconds: 5,
+    ttlSecondsMin: 5,
     failoverWithinMs: null,
     policy,
     whenDown,

@@ -8,6 +8,7 @@ import { votesNeeded } from "../../src/health/quorum.ts";
 import type { Report } from "../../src/health/report.ts";
 import { localise } from "../../src/steering/localise.ts";
 import { type Plan, planFor } from "../../src/steering/plan.ts";
+import { ttlOf } from "../../src/steering/ttl.ts";
 import { below, pick, type Random } from "../e2e/random.ts";
 import { failover, geo, LONDON, latency, member, nearest, pool, TOKYO, weighted } from "../steering/world.ts";
 import { checkId, checkWith, configWith, memberOf, poolId, serviceWith } from "./fixtures.ts";
@@ -61,7 +62,7 @@ export async function failOver(random: Random): Promise<Failover> {
   const promisedMs = failoverBound(service, config)!.totalMs + staleMs;
 
   await world.live(diesAtMs, partition);
-  await world.fail(cycleMs, promisedMs - 1_000 * service.ttlSeconds);
+  await world.fail(cycleMs, promisedMs - 1_000 * service.ttlSecondsMin);
   const story = JSON.stringify({ partition, policy: service.policy, checks: [...config.checks.values()] });
   return { promise, promisedMs, observedMs: world.observedMs, story };
 }
@@ -103,7 +104,7 @@ class World {
   readonly #vips: readonly VipId[];
   readonly #diedAtMs = new Map<VipId, number>();
   /** By place. */
-  #plans: readonly Plan[] = [];
+  #plans: readonly Answers[] = [];
   #publishedAtMs = 0;
   /** Called when a probe has just seen a VIP up. */
   #onSeen: ((vip: VipId) => void) | null = null;
@@ -207,35 +208,39 @@ class World {
     if (!isNothing(shift)) this.#publish(this.#plan());
   }
 
-  #plan(): readonly Plan[] {
+  #plan(): readonly Answers[] {
     const service = this.#service;
     const facts = this.#keeper.facts(this.#simulation.nowMs);
-    return places.map(
-      (place) => planFor(localise(service.policy, place, this.#config), service, 4, facts, this.#config).plan,
-    );
+    return places.map((place) => {
+      const local = localise(service.policy, place, this.#config);
+      const planned = planFor(local, service, 4, facts, this.#config);
+      return { plan: planned.plan, ttlMs: 1_000 * ttlOf(planned, service, facts).seconds };
+    });
   }
 
-  #publish(plans: readonly Plan[]): void {
+  #publish(plans: readonly Answers[]): void {
     const { clock, nowMs } = this.#simulation;
     this.#publishedAtMs = Math.max(this.#publishedAtMs, nowMs + this.#upTo(this.#config.node.publishMs));
     clock.after(this.#publishedAtMs - nowMs, () => {
-      if (this.#isWorst) for (const { vip } of this.#plans.flatMap(sharesOf)) this.#cache(vip);
+      for (const last of this.#isWorst ? this.#plans : [])
+        for (const { vip } of sharesOf(last)) this.#cache(vip, last.ttlMs);
       this.#plans = plans;
     });
   }
 
   /** The resolver of clients that ask all the time: it asks again as soon as its answer has ended. */
   #resolve(place: number): void {
-    const shares = sharesOf(this.#plans[place]!);
-    if (shares.length > 0) this.#cache(pick(shares, this.#random).vip);
-    this.#simulation.clock.after(this.#service.ttlSeconds * 1_000, () => this.#resolve(place));
+    const answers = this.#plans[place]!;
+    const shares = sharesOf(answers);
+    if (shares.length > 0) this.#cache(pick(shares, this.#random).vip, answers.ttlMs);
+    this.#simulation.clock.after(answers.ttlMs, () => this.#resolve(place));
   }
 
   /** An answer with this VIP is kept for its TTL. */
-  #cache(vip: VipId): void {
+  #cache(vip: VipId, ttlMs: number): void {
     const diedAtMs = this.#diedAtMs.get(vip);
     if (diedAtMs === undefined) return;
-    const endsAtMs = this.#simulation.nowMs + this.#service.ttlSeconds * 1_000;
+    const endsAtMs = this.#simulation.nowMs + ttlMs;
     this.observedMs = Math.max(this.observedMs, endsAtMs - diedAtMs);
   }
 
@@ -248,8 +253,14 @@ class World {
   }
 }
 
+/** What is answered at a place. */
+interface Answers {
+  readonly plan: Plan;
+  readonly ttlMs: number;
+}
+
 /** What clients are given; a last resort is no failover, so nothing is promised of it. */
-function sharesOf(plan: Plan): readonly { readonly vip: VipId }[] {
+function sharesOf({ plan }: Answers): readonly { readonly vip: VipId }[] {
   return plan.kind === "answer" && !plan.lastResort ? plan.shares : [];
 }
 
@@ -284,7 +295,7 @@ function randomConfig(random: Random): { readonly config: Config; readonly servi
   });
   const service = serviceWith({
     policy: randomPolicy(random),
-    ttlSeconds: between(1, 20),
+    ...randomTtl(random),
     whenDown: pick([{ kind: "all" }, { kind: "nodata" }], random),
   });
   const config = configWith({ regions, vantages, checks, pools, services: [service] });
@@ -314,6 +325,12 @@ function randomCheck(id: string, vantageCount: number, random: Random): Check {
     slowStartMs: random() < 0.5 ? 0 : between(1_000, 60_000),
     failback: pick([AT_ONCE, { ...AT_ONCE, holdDownMs: between(1_000, 20_000) }, { kind: "manual" }], random),
   });
+}
+
+/** Half of them are adaptive. */
+function randomTtl(random: Random): Pick<Service, "ttlSeconds" | "ttlSecondsMin"> {
+  const ttlSecondsMin = 1 + below(20, random);
+  return { ttlSecondsMin, ttlSeconds: random() < 0.5 ? ttlSecondsMin : ttlSecondsMin + below(40, random) };
 }
 
 function randomPolicy(random: Random): Policy {

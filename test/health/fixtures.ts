@@ -148,6 +148,7 @@ export function serviceWith(changes: Partial<Service> = {}): Service {
     name: parsed.name,
     label: "www.gslb.example",
     ttlSeconds: 5,
+    ttlSecondsMin: changes.ttlSeconds ?? 5,
     failoverWithinMs: null,
     policy: { kind: "pool", pool: poolId("web") },
     whenDown: { kind: "all" },

@@ -41,7 +41,7 @@ function verdict(
       reportedAtMs: 1,
     }),
   );
-  const since = { sinceMs: 1, recovering: false, flaps: 0, hold: null };
+  const since = { sinceMs: 1, recovering: false, flaps: 0, hold: null, steadyMs: null };
   return { vip: "web/eu/ipv4" as never, up: true, basis: "judged", reason: "", votes, ...since, ...parts };
 }
 

@@ -6,7 +6,7 @@ import { vipId } from "./fixtures.ts";
 
 function recoveringSince(sinceMs: number): Verdict {
   const vip = vipId("web/a/ipv4");
-  const past = { sinceMs, recovering: true, flaps: 0, hold: null };
+  const past = { sinceMs, recovering: true, flaps: 0, hold: null, steadyMs: null };
   return { vip, up: true, basis: "judged", reason: "", votes: [], ...past };
 }
 

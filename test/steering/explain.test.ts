@@ -21,6 +21,7 @@ import {
   member,
   nearest,
   pool,
+  serviceOf,
   TOKYO,
   verdict,
   WORLD,
@@ -70,7 +71,7 @@ test("explanations read as they were read last", () => {
 function run(command: string): string {
   const [question = "", ...lines] = command.split("\n");
   const [, policy = "", type, , place = "", , , , whenDown = "all"] = question.split(" ");
-  const service = { label: policy, policy: policies[policy]!, whenDown: whenDownOf(whenDown) };
+  const service = { ...serviceOf(whenDownOf(whenDown)), label: policy, policy: policies[policy]! };
   const explanation = explain(service, places[place]!, type === "A" ? 4 : 6, factsFrom(lines), WORLD);
   return formatExplanation(explanation).join("\n");
 }

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { PLAN_IN } from "../../src/book/layout.ts";
 import { placesOf, planWords } from "../../src/book/patch.ts";
 import { Picks, pickFrom, shuffle } from "../../src/book/pick.ts";
 import type { VipId } from "../../src/config/config.ts";
@@ -44,11 +45,11 @@ class Drawing {
     this.#vips = made.shares.map(({ vip }) => vip);
     this.#places = placesOf(made);
     const numbers = new Map(this.#vips.map((vip, number) => [vip, number]));
-    this.#words = planWords(made, numbers, this.#places, 0, 1);
+    this.#words = planWords(made, 5, numbers, this.#places, 0, 1);
   }
 
   answer(draw: number): readonly VipId[] {
-    pickFrom(this.#words, 0, draw, this.#places, 0, -1, 1, this.#picks);
+    pickFrom(this.#words, PLAN_IN, draw, this.#places, 0, -1, 1, this.#picks);
     shuffle(this.#picks, draw);
     return [...this.#picks.vips.subarray(0, this.#picks.count)].map((number) => this.#vips[number]!);
   }

@@ -378,14 +378,15 @@ export function verdict(vip: VipId, parts: Partial<Verdict> = {}): Verdict {
     recovering: false,
     flaps: 0,
     hold: null,
+    steadyMs: null,
     ...parts,
   };
 }
 
 export function serviceOf(
   whenDown: Service["whenDown"] = { kind: "all" },
-): Pick<Service, "label" | "whenDown"> {
-  return { label: "www.example", whenDown };
+): Pick<Service, "label" | "whenDown" | "ttlSeconds" | "ttlSecondsMin"> {
+  return { label: "www.example", whenDown, ttlSeconds: 30, ttlSecondsMin: 30 };
 }
 
 /** Localises and plans in one go. */

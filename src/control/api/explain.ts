@@ -4,9 +4,15 @@ import Type, { type Static } from "typebox";
 import { PREFIX_BITS } from "../../book/pick.ts";
 import type { Config, Service, VipId } from "../../config/config.ts";
 import { type Explanation, formatExplanation, formatLocation } from "../../steering/explain.ts";
-import { formatCounterfactual, formatMargin, formatSupposition } from "../../steering/format-trace.ts";
+import {
+  formatCounterfactual,
+  formatMargin,
+  formatSupposition,
+  formatTtl,
+} from "../../steering/format-trace.ts";
 import type { Supposition } from "../../steering/suppose.ts";
 import { marginsOf } from "../../steering/trace.ts";
+import { shorter, type Ttl } from "../../steering/ttl.ts";
 import { formatPercent } from "../../steering/words.ts";
 import { type IpAddress, type Prefix, parseAddress, parsePrefix } from "../../wire/address.ts";
 import { type Name, parseName, rootName } from "../../wire/name.ts";
@@ -16,7 +22,15 @@ import { aWhatIf, parseWhatIf } from "../what-if.ts";
 import type { Api } from "./api.ts";
 import { appliedOverrides } from "./applied.ts";
 import { badRequest, Failure } from "./errors.ts";
-import { type PlanView, planSchema, planView, type ShareView, shareSchema } from "./plan-view.ts";
+import {
+  type PlanView,
+  planSchema,
+  planView,
+  type ShareView,
+  shareSchema,
+  ttlWhySchema,
+  ttlWhyView,
+} from "./plan-view.ts";
 import { errorBody, formatMoment, moment, nullable, object, oneOf } from "./schemas.ts";
 
 const nameText = Type.String({
@@ -74,7 +88,8 @@ const explanationSchema = object(
     }),
     class: Type.String({ description: "equal for all clients that the policy cannot tell apart" }),
     scopePrefixLength: Type.Integer({ minimum: 0, maximum: 128, description: "the ECS scope (RFC 7871)" }),
-    ttlSeconds: Type.Number(),
+    ttlSeconds: Type.Number({ description: "of the answer in this second" }),
+    ttlWhy: ttlWhySchema,
     family: oneOf(["ipv4", "ipv6"], "the family that plan and trace speak of"),
     plan: planSchema,
     pick: object(
@@ -196,6 +211,11 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
     family = 6;
     explained = explainIn(6);
   }
+  // An HTTPS RR has hints of both families, and lasts as long as the one that may change first.
+  const ttl =
+    type === "HTTPS"
+      ? shorter(explained.explanation.ttl, explainIn(6).explanation.ttl)
+      : explained.explanation.ttl;
   const { service, scopePrefixLength, explanation, picked, beside, sticky, atMs, counterfactual } = explained;
   const { config } = desk.snapshot();
   const { continent, country, subdivision, asn, labels } = explanation.location;
@@ -228,7 +248,8 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
     },
     class: explanation.classKey,
     scopePrefixLength,
-    ttlSeconds: service.ttlSeconds,
+    ttlSeconds: ttl.seconds,
+    ttlWhy: ttlWhyView(ttl),
     family: family === 4 ? "ipv4" : "ipv6",
     plan,
     pick,
@@ -244,7 +265,7 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
       return { path, first: first.region, second: second.region, marginMs };
     }),
     overrides: applied.map(({ id }) => id),
-    lines: [...linesFor(question, explained, plan, pick, applied)],
+    lines: [...linesFor(question, explained, plan, pick, ttl, applied)],
     trace: explanation.trace,
   };
 }
@@ -262,6 +283,7 @@ function linesFor(
   { service, scopePrefixLength, explanation, sticky, counterfactual }: Explained,
   plan: PlanView,
   pick: Pick,
+  ttl: Ttl,
   applied: readonly Override[],
 ): readonly string[] {
   const { name, type, whatIf } = question;
@@ -273,7 +295,7 @@ function linesFor(
     ...answerLines(type, service, plan),
     ...(sticky === null ? [] : [bucketLine(question.address, sticky, plan)]),
     ...(pick.share === null || plan.shares.length < 2 ? [] : [pickLine(pick.share, pick)]),
-    `ECS scope /${scopePrefixLength}, TTL ${service.ttlSeconds} s`,
+    `ECS scope /${scopePrefixLength}, ${formatTtl(ttl)}`,
     ...marginsOf(explanation.trace).map(formatMargin),
     formatCounterfactual(counterfactual),
     ...applied.map(describeOverride),

@@ -4,8 +4,9 @@ import Type from "typebox";
 import type { Config, VipId } from "../../config/config.ts";
 import { vipsOf } from "../../health/tracked.ts";
 import type { Plan } from "../../steering/plan.ts";
+import type { Ttl } from "../../steering/ttl.ts";
 import { memberOfVip } from "../lookup.ts";
-import { object, oneOf } from "./schemas.ts";
+import { nullable, object, oneOf } from "./schemas.ts";
 
 /** What clients of one class are answered, in one family. */
 export interface PlanView {
@@ -44,6 +45,33 @@ export const planSchema: Type.TUnsafe<PlanView> = Type.Unsafe<PlanView>(
     shares: Type.Array(shareSchema),
   }),
 );
+
+/** Why a TTL is what it is. */
+export interface TtlWhyView {
+  readonly kind: Ttl["why"]["kind"];
+  /** The VIP that may be the first to change what is answered; null: none by itself, or it does not matter. */
+  readonly vip: string | null;
+  /** For so long it stays as it is, at the least. */
+  readonly steadyMs: number | null;
+}
+
+/** The schema of a `TtlWhyView`. */
+export const ttlWhySchema: Type.TUnsafe<TtlWhyView> = Type.Unsafe<TtlWhyView>(
+  object({
+    kind: oneOf(
+      ["fixed", "settled", "emergency", "ramp", "verdict"],
+      "settled: nothing changes by itself; emergency: nothing in use is up; ramp, verdict: what may change first",
+    ),
+    vip: nullable(Type.String({ description: "the VIP that may change first" })),
+    steadyMs: nullable(Type.Number({ description: "for so long it stays as it is, at the least" })),
+  }),
+);
+
+/** The reason for a TTL as the API shows it. */
+export function ttlWhyView({ why }: Ttl): TtlWhyView {
+  const { kind } = why;
+  return "vip" in why ? { kind, vip: why.vip, steadyMs: why.steadyMs } : { kind, vip: null, steadyMs: null };
+}
 
 /** A plan for the eyes of people. */
 export function planView(plan: Plan, config: Config): PlanView {

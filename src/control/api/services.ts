@@ -11,7 +11,7 @@ import type { Snapshot } from "../snapshot.ts";
 import type { Api } from "./api.ts";
 import { Failure } from "./errors.ts";
 import { pageOf, pageQuery } from "./page.ts";
-import { planSchema, planView } from "./plan-view.ts";
+import { planSchema, planView, ttlWhySchema, ttlWhyView } from "./plan-view.ts";
 import { errorBody, nullable, object, oneOf } from "./schemas.ts";
 
 const boundSchema = object({
@@ -36,10 +36,13 @@ const fields = {
     ),
     name: nullable(Type.String({ description: "its name under `policies`; null: written in place" })),
   }),
-  ttlSeconds: Type.Number(),
+  ttlSeconds: Type.Number({ description: "TTL of its answers, of an adaptive one the longest" }),
+  ttlSecondsMin: Type.Number({ description: "the shortest; below the other the TTL is adaptive" }),
   failoverWithinMs: nullable(Type.Number({ description: "the promise; null: there is none" })),
   boundMs: nullable(Type.Number({ description: "the failover bound; null: nothing is checked" })),
 };
+
+const ttlSchema = object({ seconds: Type.Number(), why: ttlWhySchema });
 
 const listSchema = object(
   { services: Type.Array(object(fields)), next: nullable(Type.String()) },
@@ -59,6 +62,7 @@ const serviceSchema = object(
       { ipv4: planSchema, ipv6: planSchema },
       { description: "what clients of unknown location are answered; for others ask /v1/explain" },
     ),
+    ttls: object({ ipv4: ttlSchema, ipv6: ttlSchema }, { description: "of these answers, in this second" }),
   },
   { description: "A steered name." },
 );
@@ -107,11 +111,12 @@ function find(name: string, { config }: Snapshot): Service {
 }
 
 function summaryOf(service: Service, { config }: Snapshot): Static<typeof listSchema>["services"][number] {
-  const { label, policy, ttlSeconds, failoverWithinMs } = service;
+  const { label, policy, ttlSeconds, ttlSecondsMin, failoverWithinMs } = service;
   return {
     name: label,
     policy: { kind: policy.kind, name: "name" in policy ? policy.name : null },
     ttlSeconds,
+    ttlSecondsMin,
     failoverWithinMs,
     boundMs: failoverBound(service, config)?.totalMs ?? null,
   };
@@ -122,12 +127,17 @@ function viewOf(service: Service, desk: Desk): Static<typeof serviceSchema> {
   const { config } = snapshot;
   const facts = desk.facts();
   const bound = failoverBound(service, config);
-  const planOf = (family: 4 | 6) => planView(explain(service, NOWHERE, family, facts, config).plan, config);
+  const inFamily = (family: 4 | 6) => {
+    const { plan, ttl } = explain(service, NOWHERE, family, facts, config);
+    return { plan: planView(plan, config), ttl: { seconds: ttl.seconds, why: ttlWhyView(ttl) } };
+  };
+  const [ipv4, ipv6] = [inFamily(4), inFamily(6)];
   return {
     ...summaryOf(service, snapshot),
     whenDown: service.whenDown.kind,
     https: service.https !== null,
     bound: bound === null ? null : { totalMs: bound.totalMs, terms: [...bound.terms] },
-    plans: { ipv4: planOf(4), ipv6: planOf(6) },
+    plans: { ipv4: ipv4.plan, ipv6: ipv6.plan },
+    ttls: { ipv4: ipv4.ttl, ipv6: ipv6.ttl },
   };
 }

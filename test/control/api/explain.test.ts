@@ -44,6 +44,7 @@ describe("POST /v1/explain", () => {
       class: expect.stringContaining("web/eu-west"),
       scopePrefixLength: 24,
       ttlSeconds: 5,
+      ttlWhy: { kind: "fixed", vip: null, steadyMs: null },
       family: "ipv4",
       plan: {
         kind: "answer",

@@ -109,6 +109,7 @@ describe("/v1/services", () => {
       name: "mix.test.example",
       policy: { kind: "weighted", name: "mix" },
       ttlSeconds: 5,
+      ttlSecondsMin: 5,
       failoverWithinMs: null,
       boundMs: 10_900,
     });
