@@ -4,9 +4,11 @@ import type { Config, RegionId, Service, VipId } from "../../src/config/config.t
 import type { Policy } from "../../src/config/policy.ts";
 import type { Invariant, Requirement, Selection } from "../../src/config/rules.ts";
 import { combinationsDown } from "../../src/steering/combinations.ts";
+import type { Facts } from "../../src/steering/facts.ts";
 import { type Held, hold } from "../../src/steering/invariant.ts";
+import { leavesOf } from "../../src/steering/local.ts";
 import { localise } from "../../src/steering/localise.ts";
-import { planFor } from "../../src/steering/plan.ts";
+import { type Plan, planFor } from "../../src/steering/plan.ts";
 import { AS_DECLARED, type Standing } from "../../src/steering/standing.ts";
 import { finish } from "../../src/steps.ts";
 import { locations, plainPolicies, whenDowns } from "./arbitraries.ts";
@@ -267,5 +269,39 @@ test("an invariant breaks exactly where some combination, order of regions and f
       },
     ),
     { numRuns: 200 },
+  );
+});
+
+describe("a pool that is steered per vantage", () => {
+  const watched = {
+    nearest: nearest(pool("watched")),
+    order: failover([member("watched/ap"), member("watched/eu"), member("watched/us")]),
+    shares: weighted({ a: [3, member("watched/eu")], b: [1, pool("watched")] }, { minUp: 0.5 }),
+  };
+
+  test("is tried once for all vantages", () => {
+    const plans = (policy: Policy): number =>
+      held(serviceOf(policy), invariant([only("us", "eu", "ap")])).plans;
+    expect(plans(pool("watched"))).toBe(plans(pool("web")));
+  });
+
+  test.each(Object.entries(watched))(
+    "gives clients who cannot reach some regions what it gives in one of the combinations: %s",
+    (_name, policy) => {
+      const service = serviceOf(policy, { kind: "nodata" });
+      for (const place of [LONDON, BOSTON]) {
+        const local = localise(policy, place, WORLD);
+        const [vantage] = [...leavesOf(local).values()].flatMap(({ nearby }) => nearby);
+        const given = (facts: Facts): Plan => planFor(local, service, 4, facts, WORLD).plan;
+        for (const regions of combinationsDown(["us", "eu", "ap"], 3)) {
+          const members = regions.map((id) => `watched/${id}`);
+          const votes = Object.fromEntries(members.map((id) => [id, { [vantage!]: "down" as const }]));
+          const inCombination = given(factsOf({ down: members }));
+          // Rather than a last resort, what the quorum sees up.
+          const expected = inCombination.kind === "answer" ? inCombination : given(factsOf());
+          expect(given(factsOf({ votes }))).toEqual(expected);
+        }
+      }
+    },
   );
 });
