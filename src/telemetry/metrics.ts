@@ -28,6 +28,8 @@ export interface Sample {
   readonly rollovers: readonly MeasuredRollover[];
   readonly lastReload: { readonly loaded: boolean; readonly atMs: number };
   readonly geoBuiltAtSeconds: number;
+  /** null: the API has no certificate in use. */
+  readonly apiCertificateEndMs: number | null;
 }
 
 export interface MeasuredVip {
@@ -307,6 +309,13 @@ const NODE: readonly Family[] = [
     "When the geo database was made.",
     (sample) => sample.geoBuiltAtSeconds,
   ),
+  {
+    type: "gauge",
+    name: "meridian_api_certificate_end_timestamp_seconds",
+    help: "When the certificate that the API uses ends; none where there is none.",
+    labels: [],
+    read: ({ apiCertificateEndMs: endMs }) => (endMs === null ? [] : [[{}, endMs / 1_000]]),
+  },
   ofNode("start_timestamp_seconds", "When control started.", ({ startedMs }) => startedMs / 1_000),
 ];
 

@@ -49,6 +49,7 @@ const SAMPLE: Sample = {
   rollovers: [{ zone: "gslb.example", step: "submit", servedMs: 1_000 }],
   lastReload: { loaded: false, atMs: 2_500 },
   geoBuiltAtSeconds: 9,
+  apiCertificateEndMs: 11_000,
 };
 
 interface Family {

@@ -17,8 +17,9 @@ const COUNTERS_MS_MAX = 1_000;
 
 const text = Type.String({ description: "The metrics in the text format of Prometheus." });
 
-export function metricRoutes(app: Api, desk: Desk): void {
-  const metrics = new Metrics(() => sampleOf(desk));
+/** `certificateEnd` says when the certificate of the API ends; null: it has none. */
+export function metricRoutes(app: Api, desk: Desk, certificateEnd: () => Date | null): void {
+  const metrics = new Metrics(() => sampleOf(desk, certificateEnd()));
   app.get(
     "/metrics",
     {
@@ -37,7 +38,7 @@ export function metricRoutes(app: Api, desk: Desk): void {
   );
 }
 
-async function sampleOf(desk: Desk): Promise<Sample> {
+async function sampleOf(desk: Desk, certificateEnd: Date | null): Promise<Sample> {
   const counters = await withinTime(desk.counters());
   const { config, geo } = desk.snapshot();
   const { version, adoptedVersion, startedMs, reportsTaken, transfers, notifies, lastReload } = desk.status();
@@ -66,6 +67,7 @@ async function sampleOf(desk: Desk): Promise<Sample> {
     }),
     lastReload: { loaded: lastReload.kind === "loaded", atMs: lastReload.atMs },
     geoBuiltAtSeconds: geo.builtAtSeconds,
+    apiCertificateEndMs: certificateEnd?.getTime() ?? null,
   };
 }
 

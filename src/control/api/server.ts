@@ -7,7 +7,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { fastify } from "fastify";
 import type { Logger } from "pino";
 import type { NodeConfig, TlsFiles } from "../../config/config.ts";
-import { keepCertificate, logCertificate } from "../../serve/certificate.ts";
+import { type CertificateEvent, keepCertificate, logCertificate } from "../../serve/certificate.ts";
 import type { Desk } from "../desk.ts";
 import { acceptWebSockets, agentRoutes } from "./agents.ts";
 import type { Api } from "./api.ts";
@@ -75,11 +75,16 @@ function urlOf({ server }: Api, { api, apiTls }: NodeConfig): string {
 
 /** The API before it listens. */
 export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log: Logger): Promise<Api> {
+  let certificateEnd: Date | null = null;
+  const onCertificate = (event: CertificateEvent): void => {
+    if (event.kind === "used") certificateEnd = event.validTo;
+    logCertificate(event, log);
+  };
   const app: Api = fastify({
     bodyLimit: BODY_OCTETS_MAX,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
-    serverFactory: (handler) => newServer(handler, node, log),
+    serverFactory: (handler) => newServer(handler, node, onCertificate),
     clientErrorHandler: (_error, socket) => answerNonsense(socket),
     frameworkErrors: (error, request, reply) => answerError(error, request, reply, log),
   }).withTypeProvider<TypeBoxTypeProvider>();
@@ -102,7 +107,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   await describeRoutes(app);
 
   healthRoutes(app, desk);
-  metricRoutes(app, desk);
+  metricRoutes(app, desk, () => certificateEnd);
   configRoutes(app, desk);
   serviceRoutes(app, desk);
   explainRoutes(app, desk);
@@ -123,10 +128,16 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   return app;
 }
 
-function newServer(handler: RequestListener, { apiTls }: Pick<NodeConfig, "apiTls">, log: Logger): Server {
+type OnCertificate = (event: CertificateEvent) => void;
+
+function newServer(
+  handler: RequestListener,
+  { apiTls }: Pick<NodeConfig, "apiTls">,
+  onCertificate: OnCertificate,
+): Server {
   const options = { requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX };
   const server =
-    apiTls === null ? createServer(options, handler) : newTlsServer(options, handler, apiTls, log);
+    apiTls === null ? createServer(options, handler) : newTlsServer(options, handler, apiTls, onCertificate);
   server.maxConnections = CONNECTIONS_MAX;
   return server;
 }
@@ -136,11 +147,10 @@ function newTlsServer(
   options: ServerOptions,
   handler: RequestListener,
   files: TlsFiles,
-  log: Logger,
+  onCertificate: OnCertificate,
 ): Server {
   const server = createTlsServer(options, handler);
-  const stop = keepCertificate(server, files, (event) => logCertificate(event, log));
-  server.on("close", stop);
+  server.on("close", keepCertificate(server, files, onCertificate));
   return server;
 }
 

@@ -1,13 +1,16 @@
 /** The server as a whole: its description of itself, its one shape of errors, its bounds, TLS. */
 
+import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { Compile } from "typebox/schema";
 import { describe, expect, test } from "vitest";
-import { HAS_OPENSSL, makeCertificate } from "../../serve/certificates.ts";
+import { certificateOf, HAS_OPENSSL, makeCertificate } from "../../serve/certificates.ts";
 import { Node } from "../test-node.ts";
 import { documentOf, type Operation, routesOf, TestApi } from "./test-api.ts";
 
@@ -125,22 +128,17 @@ describe("a listening API", () => {
   });
 
   test.skipIf(!HAS_OPENSSL)(
-    "speaks TLS where a certificate is given, and then tells browsers to stay with it (needs openssl)",
+    "speaks TLS where a certificate is given, tells when that ends, and tells browsers to stay with it (needs openssl)",
     async () => {
-      const { url } = await TestApi.open(new Node(), { apiTls: makeCertificate() });
+      const apiTls = makeCertificate();
+      const { url } = await TestApi.open(new Node(), { apiTls });
       expect(url).toMatch(/^https:/);
-      const { status, hsts } = await new Promise<{ status: number | undefined; hsts: string | undefined }>(
-        (resolve, reject) => {
-          const agent = new Agent({ rejectUnauthorized: false });
-          request(`${url}/healthz`, { agent }, (response) => {
-            response.resume();
-            resolve({ status: response.statusCode, hsts: response.headers["strict-transport-security"] });
-          })
-            .on("error", reject)
-            .end();
-        },
-      );
-      expect([status, hsts]).toEqual([200, expect.stringContaining("max-age=")]);
+      const asked = request(`${url}/metrics`, { agent: new Agent({ rejectUnauthorized: false }) }).end();
+      const [response] = (await once(asked, "response")) as [IncomingMessage];
+      const hsts = response.headers["strict-transport-security"];
+      expect([response.statusCode, hsts]).toEqual([200, expect.stringContaining("max-age=")]);
+      const end = new X509Certificate(certificateOf(apiTls)).validToDate.getTime() / 1_000;
+      expect(await text(response)).toContain(`\nmeridian_api_certificate_end_timestamp_seconds ${end}\n`);
     },
   );
 });
