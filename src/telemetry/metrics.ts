@@ -133,7 +133,7 @@ const DNS: readonly Family[] = [
   {
     type: "counter",
     name: "meridian_dns_picks_total",
-    help: "Steered answers by the region of their VIP.",
+    help: "Steered answers by the region of their VIP, of several the first.",
     labels: ["region"],
     read: ({ counters, regions }) =>
       counters &&
