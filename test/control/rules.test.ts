@@ -153,6 +153,22 @@ describe("an invariant", () => {
     ]);
   });
 
+  test("tells services apart whose members can take on differently much", () => {
+    const pools = [50, 5].map((capacity, i) => {
+      const members = `us-1: { region: us-east, ipv4: 10.1.${i}.1, capacity: 50 }, us-2: { region: us-east, ipv4: 10.1.${i}.2, capacity: ${capacity} }`;
+      return `  ${NAMES[i]}: { members: { ${members}, eu-west: { ipv4: 10.1.${i}.3, capacity: 50 } } }\n`;
+    });
+    const config = `${CONFIG.replace("policies:\n", `${pools.join("")}policies:\n`)}
+  a.test.example: { policy: a }
+  b.test.example: { policy: b }
+invariants: { one: { services: [a.*, b.*], atMost: { "*/us-1": 60% } } }
+`;
+    // Without eu-west half of its third goes to each us member of a, and of b ten elevenths to the first.
+    expect(messages(new Folder({ "meridian.yaml": config }))).toEqual([
+      'invariant "one": b.test.example: expected at most 60 % for */us-1, got A: b/us-1/ipv4 63.6 %, b/us-2/ipv4 36.4 %',
+    ]);
+  });
+
   test("is reported with how much was tried", () => {
     const { value, verification } = checkFolder(folderWith(TWO_REGIONS).path);
     expect(formatVerification(verification!, value!.config)).toEqual([
