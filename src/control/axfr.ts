@@ -2,11 +2,10 @@
 
 import assert from "node:assert/strict";
 import { RRClass, RRType } from "../wire/codes.ts";
-import { fixedRRLength, HeaderBits, headerLength, messageLengthMax } from "../wire/format.ts";
+import { fixedRRLength, HeaderBits, headerLength } from "../wire/format.ts";
 import type { Message, MessageWriter } from "../wire/message.ts";
 import { type Name, nameKey } from "../wire/name.ts";
 import { serialIn } from "../wire/serial.ts";
-import { type TsigKey, tsigOctets } from "../wire/tsig.ts";
 import type { RRset, Zone } from "../zone/zone.ts";
 import { beginResponse, endResponse } from "./response.ts";
 
@@ -37,15 +36,10 @@ export function serialOf(zone: Zone): number {
   return serial;
 }
 
-/** The octets of the longest RR, owner and RDATA together, that a message of its own has room for beside a TSIG by that key. */
-export function rrOctetsMax(key: Pick<TsigKey, "name" | "algorithm">): number {
-  return messageLengthMax - AROUND_RR - tsigOctets(key);
-}
-
 /**
  * The messages of the response, each made when it is asked for. Glue comes along (RFC 5936 §3.3), names keep their case
- * (§3.4), the question stands in the first message alone (§2.2.2). What is steered is not in a zone's RRsets. No RR is longer
- * than `rrOctetsMax` of the key that signs (see `transfer-check.ts`).
+ * (§3.4), the question stands in the first message alone (§2.2.2). What is steered is not in a zone's RRsets. No RRset
+ * is longer than half of what a message may have (`rrsetLengthMax`), so that each RR has room in one, with any TSIG.
  */
 export function* zoneMessages(zone: Zone, octets: Uint8Array, message: Message): Generator<Uint8Array> {
   let writer = beginResponse(octets, message, HeaderBits.AA, MESSAGE_OCTETS);

@@ -3,10 +3,8 @@
 import type { Config, TransferZone } from "../config/config.ts";
 import type { Problem } from "../problem.ts";
 import { forEachInSteps, type Steps } from "../steps.ts";
-import { rrTypeName } from "../wire/codes.ts";
 import { formatName, nameKey } from "../wire/name.ts";
 import type { Zone } from "../zone/zone.ts";
-import { rrOctetsMax } from "./axfr.ts";
 import { Owners } from "./cross-check.ts";
 
 /** So many steered names stand in a problem. */
@@ -35,27 +33,7 @@ export function* transferProblems(config: Config, zones: readonly Zone[]): Steps
       const message = `a secondary cannot steer ${names}; "steered: omit" transfers the zone without them`;
       problems.push(problemOf(declared, message));
     }
-    const lengths = declared.peers.flatMap(({ key: peer }) => {
-      const known = config.keys.get(peer);
-      return known === undefined ? [] : rrOctetsMax(known);
-    });
-    problems.push(...(yield* tooLong(zone, Math.min(...lengths))));
   }
-  return problems;
-}
-
-/** RRs for which no message has room (RFC 5936 §2.2): none can be divided. */
-function* tooLong(zone: Zone, octetsMax: number): Steps<readonly Problem[]> {
-  const problems: Problem[] = [];
-  yield* forEachInSteps(zone.nodes.values(), ({ name, rrsets }) => {
-    for (const { type, rdatas, place } of rrsets.values()) {
-      const longest = rdatas.reduce((most, { length }) => Math.max(most, length), 0);
-      if (name.length + longest <= octetsMax) continue;
-      const what = `${formatName(name)} ${rrTypeName(type)}`;
-      const message = `${what} has an RR of ${longest} octets, and cannot be transferred: expected ${octetsMax - name.length} at most, for a message has to hold it with its TSIG`;
-      problems.push({ ...place, message });
-    }
-  });
   return problems;
 }
 

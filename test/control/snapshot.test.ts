@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { checkFolder, Loader } from "../../src/control/snapshot.ts";
 import { parseAddress } from "../../src/wire/address.ts";
@@ -71,24 +71,6 @@ describe("a folder", () => {
     chmodSync(folder.file("xfr.secret"), 0o600);
     const { problems } = checkFolder(folder.path);
     expect(problems.map(({ message }) => message)).toEqual(messages);
-  });
-
-  test.each([
-    [65_421, []],
-    [65_422, ["65422 octets, and cannot be transferred: expected 65421 at most"]],
-  ])("has the RRs of a zone checked that is transferred: %i octets (RFC 5936 §2.2)", (length, problems) => {
-    const rdata = "ab".repeat(length);
-    const folder = new Folder({
-      "meridian.yaml": `${CONFIG}\nkeys: { xfr: { secret: xfr.secret } }\ntransfer: { test.example: { ${peer}, steered: omit } }\n`,
-      "xfr.secret": Buffer.alloc(32, 1).toString("base64"),
-    });
-    chmodSync(folder.file("xfr.secret"), 0o600);
-    folder.write(
-      "test.example.zone",
-      `${readFileSync(folder.file("test.example.zone"), "utf8")}\nb TYPE65400 \\# ${length} ${rdata}\n`,
-    );
-    const { problems: found } = checkFolder(folder.path);
-    expect(found.map(({ message }) => /RR of (.*),/.exec(message)?.[1])).toEqual(problems);
   });
 
   test("has its certificates checked too, each pair once", () => {
