@@ -1,6 +1,6 @@
 /** The failover bound: the longest time between a VIP's death and the last well-behaved client's new answer. */
 
-import type { Check, CheckId, Config, PoolId, Service } from "../config/config.ts";
+import type { Check, Config, Pool, PoolId, Service } from "../config/config.ts";
 import { childrenOf, type Policy } from "../config/policy.ts";
 import type { Problem } from "../problem.ts";
 
@@ -12,7 +12,7 @@ export interface FailoverBound {
 
 /** One summand. */
 interface BoundTerm {
-  readonly name: "interval" | "jitter" | "rechecks" | "timeout" | "report" | "publish" | "ttl";
+  readonly name: "interval" | "jitter" | "rechecks" | "timeout" | "signals" | "report" | "publish" | "ttl";
   readonly ms: number;
   /** The place in the config, in words: `interval of check web`. */
   readonly from: string;
@@ -40,6 +40,10 @@ const ADVISED_TERMS = 3;
  *    whose VIP may be down before that (`health/outlook.ts`). A longer one ends no later than the VIP could be down; that is
  *    `late` before the first failure that is not known yet and `fall - 1` rechecks, so not after step 3.
  *
+ * Where a pool takes signals, a source votes too. Worst, the VIP dies at the beginning of what one signal counts, and all its
+ * requests came before; then it takes `fall` signals that count failures: `(fall + 1) * every`. What that takes longer than
+ * steps 1 to 3 is a term of its own.
+ *
  * Every vantage is through by step 3, so every quorum is reached. One that is isolated then, by what it says of other
  * VIPs, agrees with those that vote, and so counts for `minVantages` (`health/quorum.ts`).
  *
@@ -51,11 +55,13 @@ const ADVISED_TERMS = 3;
  * 2. Agents keep time. Reports may be late by `report`, but are not lost: agents send them again (`probe/outbox.ts`).
  * 3. A resolver counts the TTL from when the answer arrives. The answer's way from the node comes on top.
  * 4. It is the probed address that dies: one that is judged by its member's other address dies unseen.
+ * 5. Sources send a signal each `every`, of `samples` requests at least. One that falls silent is as a vantage that does, for three
+ *    times `every`. Those of pools that the service does not use say nothing of vantages that they contradict.
  *
  * `test/health/failover.ts` tries all of this, and `docs/proofs.md` says what came of it.
  */
 export function failoverBound(service: Service, config: Config): FailoverBound | null {
-  const bounds = checksOf(service, config).map((check) => boundOf(service, check, config));
+  const bounds = checkedPools(service, config).map(([pool, check]) => boundOf(service, pool, check, config));
   return bounds.reduce<FailoverBound | null>((worst, bound) => (isWorse(bound, worst) ? bound : worst), null);
 }
 
@@ -89,33 +95,42 @@ export function formatBound(bound: FailoverBound): string {
   return [`failover bound ${seconds(bound.totalMs)}`, ...lines].join("\n");
 }
 
-function boundOf(service: Service, check: Check, config: Config): FailoverBound {
+function boundOf(service: Service, { id, signals }: Pool, check: Check, config: Config): FailoverBound {
   const ofCheck = `of check ${check.id}`;
   const stepMs = Math.max(check.recheckMs, check.timeoutMs);
   const ttl = service.ttlSecondsMin < service.ttlSeconds ? "ttl.min" : "ttl";
   const step = check.recheckMs >= check.timeoutMs ? "recheck" : "timeout";
-  const terms: readonly BoundTerm[] = [
+  const probes: readonly BoundTerm[] = [
     { name: "interval", ms: check.intervalMs, from: `interval ${ofCheck}` },
     { name: "jitter", ms: check.jitterMs, from: `jitter ${ofCheck}` },
     { name: "rechecks", ms: (check.fall - 1) * stepMs, from: `(fall - 1) * ${step} ${ofCheck}` },
     { name: "timeout", ms: check.timeoutMs, from: `timeout ${ofCheck}` },
+  ];
+  const signalsMs = signals === null ? 0 : (check.fall + 1) * signals.everyMs - sumOf(probes);
+  const from = `what (fall + 1) * every of the signals of pool ${id} takes longer`;
+  const terms: readonly BoundTerm[] = [
+    ...probes,
+    ...(signalsMs > 0 ? [{ name: "signals", ms: signalsMs, from } as const] : []),
     { name: "report", ms: config.node.reportMs, from: "reportWithin of node" },
     { name: "publish", ms: config.node.publishMs, from: "publishWithin of node" },
     { name: "ttl", ms: service.ttlSecondsMin * 1_000, from: `${ttl} of service ${service.label}` },
   ];
-  return { totalMs: terms.reduce((sum, { ms }) => sum + ms, 0), terms };
+  return { totalMs: sumOf(terms), terms };
 }
 
-/** The checks of all pools that answers may come from. */
-function checksOf(service: Service, config: Config): readonly Check[] {
+function sumOf(terms: readonly BoundTerm[]): number {
+  return terms.reduce((sum, { ms }) => sum + ms, 0);
+}
+
+/** The pools that answers may come from, with their checks, where they have one. */
+function checkedPools(service: Service, config: Config): readonly (readonly [Pool, Check])[] {
   const pools = new Set(poolsOf(service.policy, config));
   if (service.whenDown.kind === "fallback") pools.add(service.whenDown.pool);
-  const ids = new Set<CheckId>();
-  for (const pool of pools) {
-    const id = config.pools.get(pool)?.check ?? null;
-    if (id !== null) ids.add(id);
-  }
-  return [...ids].map((id) => config.checks.get(id)).filter((check) => check !== undefined);
+  return [...pools].flatMap((id) => {
+    const pool = config.pools.get(id);
+    const check = pool?.check ? config.checks.get(pool.check) : undefined;
+    return pool === undefined || check === undefined ? [] : [[pool, check] as const];
+  });
 }
 
 function poolsOf(policy: Policy, config: Config): readonly PoolId[] {

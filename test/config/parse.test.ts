@@ -416,7 +416,7 @@ describe("a config with every key", () => {
     expect(config.services[0]).toMatchObject({
       ttlSeconds: 5,
       ttlSecondsMin: 5,
-      failoverWithinMs: 15_000,
+      failoverWithinMs: 120_000,
       whenDown: { kind: "fallback", pool: "spare" },
       https: { alpn: ["h3", "h2"], port: 8443 },
       place: { file: "m.yaml", line, column: 3 },

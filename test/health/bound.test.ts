@@ -82,6 +82,30 @@ describe("the failover bound", () => {
     expect(boundOf(policy)?.totalMs).toBe(SLOW_MS);
   });
 
+  test("counts what signals take longer than probes", () => {
+    const bound = (everyMs: number): FailoverBound => {
+      const [first, ...rest] = pools;
+      const signals = { everyMs, errorsAbove: 0.1, samples: 20 };
+      const config = configWith({ checks: [fast, slow], pools: [{ ...first!, signals }, ...rest] });
+      return failoverBound(serviceWith({ policy: quick }), config)!;
+    };
+    // Four signals, the first of them of requests before the VIP died, instead of 2.6 s.
+    expect(bound(1_000).totalMs).toBe(FAST_MS + 4 * 1_000 - 2_600);
+    expect(bound(1_000).terms[4]).toEqual({
+      name: "signals",
+      ms: 1_400,
+      from: "what (fall + 1) * every of the signals of pool quick takes longer",
+    });
+    expect(bound(650).terms.map(({ name }) => name)).not.toContain("signals");
+  });
+
+  test("counts the shortest TTL where that is adaptive", () => {
+    const service = { ...serviceWith({ policy: quick, ttlSeconds: 60 }), ttlSecondsMin: 3 };
+    const { totalMs, terms } = failoverBound(service, configWith({ checks: [fast], pools }))!;
+    expect(totalMs).toBe(FAST_MS - 2_000);
+    expect(terms.at(-1)?.from).toBe("ttl.min of service www.gslb.example");
+  });
+
   test("is that of the fallback pool when its check is the worst", () => {
     const service = serviceWith({ policy: quick, whenDown: { kind: "fallback", pool: poolId("slow") } });
     expect(failoverBound(service, configWith({ checks: [fast, slow], pools }))?.totalMs).toBe(SLOW_MS);

@@ -1,11 +1,22 @@
 /** One random service, a failure of it, and how long caches went on giving a dead VIP to clients. */
 
-import type { Check, Config, Pool, Quorum, Service, VantageId, VipId } from "../../src/config/config.ts";
+import type {
+  Check,
+  Config,
+  Member,
+  Pool,
+  Quorum,
+  Service,
+  SignalRules,
+  VantageId,
+  VipId,
+} from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
 import { FactKeeper, isNothing, type Shift } from "../../src/control/fact-keeper.ts";
 import { failoverBound } from "../../src/health/bound.ts";
 import { votesNeeded } from "../../src/health/quorum.ts";
 import type { Report } from "../../src/health/report.ts";
+import { sourceVantage } from "../../src/health/signals.ts";
 import { localise } from "../../src/steering/localise.ts";
 import { type Plan, planFor } from "../../src/steering/plan.ts";
 import { ttlOf } from "../../src/steering/ttl.ts";
@@ -90,7 +101,7 @@ function promiseOf({ kind, vantages, fromMs }: Partition, diesAtMs: number, conf
   return decide && reporting > vantages.length ? "stated" : "stale";
 }
 
-/** A node with its agents, and the resolvers that ask it. */
+/** A node with its agents, load balancers that signal, and the resolvers that ask it. */
 class World {
   /** See `Failover`. */
   observedMs = 0;
@@ -137,6 +148,10 @@ class World {
     this.#plans = this.#plan();
     for (const place of places.keys())
       this.#simulation.clock.after(random() * 1_000, () => this.#resolve(place));
+    for (const { signals, members } of config.pools.values()) {
+      for (const source of signals === null ? [] : ["lb-1", "lb-2"].slice(below(2, random)))
+        for (const member of members) this.#countIn(sourceVantage(source), member, signals!);
+    }
   }
 
   /** Lives until the failure; one VIP may come back only just before it. */
@@ -228,6 +243,31 @@ class World {
     });
   }
 
+  /** A load balancer that counts requests of a member, and says each `every` how they went. */
+  #countIn(source: VantageId, member: Member, rules: SignalRules): void {
+    const { clock } = this.#simulation;
+    const vips = [member.ipv4!.id];
+    const wayMs = this.#upTo(this.#config.node.reportMs);
+    const total = rules.samples + below(100, this.#random);
+    const signal = (sinceMs: number): void => {
+      const failed = Math.floor(total * this.#deadIn(member.ipv4!.id, sinceMs));
+      const known = { source, member: member.id, vips, rules, errors: { failed, total }, load: null };
+      clock.after(wayMs, () => this.#follow(this.#keeper.signal([known], clock.now())));
+      const now = clock.now();
+      clock.after(rules.everyMs, () => signal(now));
+    };
+    clock.after(rules.everyMs * this.#random(), () => signal(clock.now()));
+  }
+
+  /** The part of the requests since then that failed. Worst, all came before the VIP died. */
+  #deadIn(vip: VipId, sinceMs: number): number {
+    const { nowMs } = this.#simulation;
+    if (!this.#simulation.isDead(vip)) return 0;
+    const diedAtMs = this.#diedAtMs.get(vip) ?? 0;
+    if (diedAtMs <= sinceMs) return 1;
+    return this.#isWorst ? 0 : (nowMs - diedAtMs) / (nowMs - sinceMs);
+  }
+
   /** The resolver of clients that ask all the time: it asks again as soon as its answer has ended. */
   #resolve(place: number): void {
     const answers = this.#plans[place]!;
@@ -289,7 +329,7 @@ function randomConfig(random: Random): { readonly config: Config; readonly servi
       check: pick(checks, random).id,
       members,
       minUp: 0,
-      signals: null,
+      signals: id === "unused" || random() < 0.7 ? null : randomSignals(random),
       perVantage: random() < 0.3,
     };
   });
@@ -325,6 +365,10 @@ function randomCheck(id: string, vantageCount: number, random: Random): Check {
     slowStartMs: random() < 0.5 ? 0 : between(1_000, 60_000),
     failback: pick([AT_ONCE, { ...AT_ONCE, holdDownMs: between(1_000, 20_000) }, { kind: "manual" }], random),
   });
+}
+
+function randomSignals(random: Random): SignalRules {
+  return { everyMs: 500 + below(4_500, random), errorsAbove: 0.5 * random(), samples: 1 + below(50, random) };
 }
 
 /** Half of them are adaptive. */
