@@ -8,7 +8,7 @@ import { SignedSet, signedData } from "../dnssec/rrsig.ts";
 import { SignatureTable } from "../dnssec/signature-table.ts";
 import { BACKDATED_SECONDS, type Signing, type SigningKey } from "../dnssec/signer.ts";
 import type { ServedBook } from "./responder.ts";
-import { signedSets } from "./signed-sets.ts";
+import { patchedSets, signedSets } from "./signed-sets.ts";
 
 /** Least and most signatures that a table has room for: 110 KB to 450 MB. What is more than that is signed when it is asked for. */
 export const CAPACITY_MIN = 1024;
@@ -69,6 +69,16 @@ export function* signAhead(
   return yield* round.sign(next);
 }
 
+/** Signs what a patch of the plans may have brought, into the table that readers use, as far as it has room. */
+export function* signPatched(
+  { memory, signing }: ServedBook,
+  table: SignatureTable,
+  moment: number,
+): Generator<null, void> {
+  if (signing === null) return;
+  yield* new SigningRound(new Book(memory), signing.zones, moment, table.keys, patchedSets).sign(table);
+}
+
 /** How many signatures a book wants, and how many of them a table has. */
 interface Count {
   readonly wanted: number;
@@ -95,13 +105,16 @@ class SigningRound {
   readonly #set = new SignedSet();
   readonly #hash: ContentHash;
   readonly #signature = new Uint8Array(SIGNATURE_LENGTH);
+  readonly #setsOf: typeof signedSets;
 
   constructor(
     book: Book,
     zones: readonly (Signing | null)[],
     moment: number,
     hashKeys: readonly [number, number],
+    setsOf: typeof signedSets = signedSets,
   ) {
+    this.#setsOf = setsOf;
     this.#book = book;
     this.#zones = zones;
     this.#moment = moment;
@@ -172,7 +185,7 @@ class SigningRound {
   /** Each signature that the book wants, its RRset in `#set`, its hash in `#hash`; null: time for a pause. */
   *#wants(): Generator<Want | null> {
     let looks = 0;
-    for (const signing of signedSets(this.#book, this.#zones, this.#set)) {
+    for (const signing of this.#setsOf(this.#book, this.#zones, this.#set)) {
       for (const key of signing.keys) {
         if (!preparesType(key.duties, this.#set.type)) continue;
         hashSet(this.#hash, this.#set, key);

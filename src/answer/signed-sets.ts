@@ -2,20 +2,25 @@
 
 import type { Book } from "../book/book.ts";
 import {
+  bufferWords,
   CANONICAL_HEADER,
   NODE_WORDS,
   Node,
   NodeKind,
+  PLAN_IN,
+  PLAN_SERVFAIL,
   RRSET_WORDS,
   RRsetRecord,
   SERVICE_WORDS,
   ServiceRecord,
+  slotAt,
   VIP_WORDS,
   VipRecord,
   ZONE_WORDS,
   ZoneRecord,
 } from "../book/layout.ts";
-import { Picks } from "../book/pick.ts";
+import { Picks, pickAt, sort } from "../book/pick.ts";
+import { canonicalRdatas } from "../dnssec/canonical.ts";
 import type { SignedSet } from "../dnssec/rrsig.ts";
 import type { Signing } from "../dnssec/signer.ts";
 import { putSuccessor, successorLengthMax } from "../dnssec/successor.ts";
@@ -35,14 +40,57 @@ export function* signedSets(
   zones: readonly (Signing | null)[],
   set: SignedSet,
 ): Generator<Signing> {
+  for (const node of nodesOf(book)) yield* setsOf(book, node, zones, set);
+}
+
+/**
+ * The same for those alone that a patch of plans can bring: answers with several VIPs, which are of the plans in force. All
+ * others are the same whatever the plans.
+ */
+export function* patchedSets(
+  book: Book,
+  zones: readonly (Signing | null)[],
+  set: SignedSet,
+): Generator<Signing> {
+  for (const node of nodesOf(book)) {
+    const signing = enter(book, node, zones, set);
+    const record = serviceAt(book, node);
+    if (signing === null || record === 0) continue;
+    for (const _ of severalSets(book, record, set)) yield signing;
+  }
+}
+
+/** Every node, those of a parent's side of a cut too. */
+function* nodesOf(book: Book): Generator<number> {
   const { words, namesAt, namesMask } = book;
   for (let slot = 0; slot <= namesMask; slot += 1) {
     const node = word(words, namesAt + 2 * slot + 1);
     if (node === 0) continue;
-    yield* setsOf(book, node, zones, set);
+    yield node;
     const above = word(words, node + Node.parentSide);
-    if (above !== 0) yield* setsOf(book, above, zones, set);
+    if (above !== 0) yield above;
   }
+}
+
+/** Points `set` at the owner name of a node; null: nothing of it is signed. */
+function enter(book: Book, node: number, zones: readonly (Signing | null)[], set: SignedSet): Signing | null {
+  const { words, octets, octetsAt } = book;
+  const number = word(words, node + Node.zone);
+  // Behind a cut nothing of the zone is answered.
+  if (word(words, node + Node.cut) !== 0) return null;
+  set.names = octets;
+  set.ownerAt = octetsAt + word(words, node + Node.name);
+  set.ownerLength = word(words, node + Node.nameLength);
+  set.apexLength = word(words, book.zonesAt + number * ZONE_WORDS + ZoneRecord.apexLength);
+  // Nobody asks for the asterisk itself.
+  return isWildcardName(octets, set.ownerAt) ? null : (zones[number] ?? null);
+}
+
+/** The record of the service that answers at a node; 0: there is none. */
+function serviceAt(book: Book, node: number): number {
+  const service = word(book.words, node + Node.service);
+  const isCut = word(book.words, node + Node.kind) === NodeKind.Delegation;
+  return service === 0 || isCut ? 0 : book.servicesAt + (service - 1) * SERVICE_WORDS;
 }
 
 function* setsOf(
@@ -52,17 +100,8 @@ function* setsOf(
   set: SignedSet,
 ): Generator<Signing> {
   const { words, octets, octetsAt } = book;
-  const number = word(words, node + Node.zone);
-  const signing = zones[number] ?? null;
-  // Behind a cut nothing of the zone is answered.
-  if (signing === null || word(words, node + Node.cut) !== 0) return;
-  const zone = book.zonesAt + number * ZONE_WORDS;
-  set.names = octets;
-  set.ownerAt = octetsAt + word(words, node + Node.name);
-  set.ownerLength = word(words, node + Node.nameLength);
-  set.apexLength = word(words, zone + ZoneRecord.apexLength);
-  // Nobody asks for the asterisk itself.
-  if (isWildcardName(octets, set.ownerAt)) return;
+  const signing = enter(book, node, zones, set);
+  if (signing === null) return;
   const end = node + NODE_WORDS + word(words, node + Node.rrsetCount) * RRSET_WORDS;
   for (let at = node + NODE_WORDS; at < end; at += RRSET_WORDS) {
     const canonical = word(words, at + RRsetRecord.canonical);
@@ -74,12 +113,12 @@ function* setsOf(
     set.rdatasLength = u32(octets, octetsAt + canonical + 4);
     yield signing;
   }
-  const service = word(words, node + Node.service);
-  const isCut = word(words, node + Node.kind) === NodeKind.Delegation;
-  const record = service === 0 || isCut ? 0 : book.servicesAt + (service - 1) * SERVICE_WORDS;
+  const zone = book.zonesAt + word(words, node + Node.zone) * ZONE_WORDS;
+  const record = serviceAt(book, node);
   for (const _ of nsecs(book, node, zone, record, set)) yield signing;
   if (record === 0) return;
   for (const _ of steeredSets(book, record, set)) yield signing;
+  for (const _ of severalSets(book, record, set)) yield signing;
 }
 
 /** The NSEC with all types, and, at a service, one less for each that may have no answer now (see `Node.types`). */
@@ -106,30 +145,104 @@ function* nsecs(book: Book, node: number, zone: number, record: number, set: Sig
   }
 }
 
+/** The answers with one member: of every member that the service's plans can ever hold. */
 function* steeredSets(book: Book, record: number, set: SignedSet): Generator<void> {
   const { words } = book;
-  const ttlSeconds = word(words, record + ServiceRecord.ttlSecondsMax);
   const reach = word(words, record + ServiceRecord.reach);
   const end = reach + 1 + 2 * word(words, reach);
   const [picks4, picks6] = [new Picks(), new Picks()];
   for (let at = reach + 1; at < end; at += 2) {
     pickOne(book, word(words, at), picks4);
     pickOne(book, word(words, at + 1), picks6);
-    if (picks4.count > 0) {
-      pointAtAddress(set, book, RRType.A, ttlSeconds, int32(picks4.vips, 0), 4);
-      yield;
+    yield* picksSets(book, record, picks4, picks6, 1, set);
+  }
+}
+
+/**
+ * The answers with several members: of the plans in force alone, because with all that facts could make of them there are as
+ * many as combinations. Where the families have different plans, HTTPS RRs with hints of both are not among them.
+ */
+function* severalSets(book: Book, record: number, set: SignedSet): Generator<void> {
+  const { words } = book;
+  if (word(words, record + ServiceRecord.rings) === 0) return;
+  const seen = new Set<string>();
+  const [picks4, picks6] = [new Picks(), new Picks()];
+  for (let number = 0; number < word(words, record + ServiceRecord.classes); number += 1) {
+    const [plan4, plan6] = [planInForce(book, record, number, 4), planInForce(book, record, number, 6)];
+    const places = Math.max(placesIn(words, plan4), placesIn(words, plan6));
+    for (let place = 0; place < places; place += 1) {
+      pickPlace(book, record, plan4, 4, place, picks4);
+      pickPlace(book, record, plan6, 6, place, picks6);
+      if (picks4.count < 2 && picks6.count < 2) continue;
+      const key = [picks4, picks6].map(({ vips, count }) => vips.subarray(0, count).join(" ")).join();
+      if (!seen.has(key)) yield* picksSets(book, record, picks4, picks6, 2, set);
+      seen.add(key);
     }
-    if (picks6.count > 0) {
-      pointAtAddress(set, book, RRType.AAAA, ttlSeconds, int32(picks6.vips, 0), 16);
-      yield;
-    }
-    if (word(words, record + ServiceRecord.https) === 0) continue;
-    const length = httpsLength(book, record, picks4, picks6);
-    const rdata = new Uint8Array(2 + length);
-    putHttps(book, record, picks4, picks6, viewOf(rdata), 2);
-    pointAt(set, RRType.HTTPS, ttlSeconds, rdata, length);
+  }
+}
+
+/** The HTTPS RR of what is answered together, and the A and AAAA RRs where these are `least` or more. */
+function* picksSets(
+  book: Book,
+  record: number,
+  picks4: Picks,
+  picks6: Picks,
+  least: number,
+  set: SignedSet,
+): Generator<void> {
+  const { words } = book;
+  const ttlSeconds = word(words, record + ServiceRecord.ttlSecondsMax);
+  if (picks4.count >= least) {
+    pointAtAddresses(set, book, RRType.A, ttlSeconds, picks4, 4);
     yield;
   }
+  if (picks6.count >= least) {
+    pointAtAddresses(set, book, RRType.AAAA, ttlSeconds, picks6, 16);
+    yield;
+  }
+  if (word(words, record + ServiceRecord.https) === 0) return;
+  const length = httpsLength(book, record, picks4, picks6);
+  const rdata = new Uint8Array(2 + length);
+  putHttps(book, record, picks4, picks6, viewOf(rdata), 2);
+  pointAt(set, RRType.HTTPS, ttlSeconds, rdata, length);
+  yield;
+}
+
+/** Offset of the plan in force. A patch that comes while it is read costs a signature that nobody needs, no more. */
+function planInForce(book: Book, record: number, classNumber: number, family: 4 | 6): number {
+  const { words } = book;
+  const slot = slotAt(words, record, classNumber, family);
+  const buckets = word(words, record + ServiceRecord.buckets);
+  const buffer = bufferWords(capacityFor(book, record, family), buckets, 1);
+  return slot + 1 + (word(words, slot) & 1) * buffer + PLAN_IN;
+}
+
+function capacityFor(book: Book, record: number, family: 4 | 6): number {
+  return word(book.words, record + (family === 4 ? ServiceRecord.capacity4 : ServiceRecord.capacity6));
+}
+
+function placesIn(words: Uint32Array, plan: number): number {
+  const places = word(words, plan);
+  return places === PLAN_SERVFAIL ? 0 : places;
+}
+
+/** The VIPs that come together at a place of a plan, or at its last where it has fewer: so that one alone is paired with all of the other family. */
+function pickPlace(
+  book: Book,
+  record: number,
+  plan: number,
+  family: 4 | 6,
+  place: number,
+  picks: Picks,
+): void {
+  const { words } = book;
+  const last = placesIn(words, plan) - 1;
+  picks.count = 0;
+  if (last < 0) return;
+  const buckets = word(words, record + ServiceRecord.buckets);
+  pickAt(words, plan, capacityFor(book, record, family), buckets, Math.min(place, last), picks);
+  for (let i = 0; i < picks.count; i += 1) picks.vips[i] = book.vipsAt + int32(picks.vips, i) * VIP_WORDS;
+  sort(picks);
 }
 
 /** The VIP whose number plus 1 is given; 0: none. */
@@ -138,17 +251,23 @@ function pickOne(book: Book, number: number, picks: Picks): void {
   picks.vips[0] = book.vipsAt + (number - 1) * VIP_WORDS;
 }
 
-function pointAtAddress(
+function pointAtAddresses(
   set: SignedSet,
   book: Book,
   type: number,
   ttlSeconds: number,
-  vip: number,
+  { vips, count }: Picks,
   octets: number,
 ): void {
-  const rdata = new Uint8Array(2 + octets);
-  copyBytes(book.octets, 4 * (vip + VipRecord.address), rdata, 2, octets);
-  pointAt(set, type, ttlSeconds, rdata, octets);
+  const rdatas = Array.from(vips.subarray(0, count), (vip) => {
+    const at = 4 * (vip + VipRecord.address);
+    return book.octets.slice(at, at + octets);
+  });
+  set.type = type;
+  set.ttlSeconds = ttlSeconds;
+  set.rdatas = canonicalRdatas(type, rdatas);
+  set.rdatasAt = 0;
+  set.rdatasLength = set.rdatas.length;
 }
 
 /** Points at one RDATA of `length` octets, before which `rdata` has room for its length. */

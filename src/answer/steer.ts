@@ -1,7 +1,7 @@
 /** Answers for a service: client -> class -> plan -> pick -> RRs. */
 
 import type { Book } from "../book/book.ts";
-import { bufferWords, PLAN_IN, ServiceRecord, slotWords, VIP_WORDS, VipRecord } from "../book/layout.ts";
+import { bufferWords, PLAN_IN, ServiceRecord, slotAt, VIP_WORDS, VipRecord } from "../book/layout.ts";
 import { bucketFor, drawFor, NO_VIP, type Picks, pickFrom, SERVFAIL, shuffle, sort } from "../book/pick.ts";
 import { leafClass, leafScope, lookupClass } from "../geo/trie.ts";
 import { Counter, count, PICKS_AT, REGIONS_MAX } from "../telemetry/counters.ts";
@@ -75,14 +75,8 @@ function pick(
   const { words } = book;
   const buckets = word(words, record + ServiceRecord.buckets);
   const rings = word(words, record + ServiceRecord.rings);
-  const capacity4 = word(words, record + ServiceRecord.capacity4);
-  const capacity6 = word(words, record + ServiceRecord.capacity6);
-  const slotWords4 = slotWords(capacity4, buckets, rings);
-  const classAt =
-    word(words, record + ServiceRecord.slots) +
-    classNumber * (slotWords4 + slotWords(capacity6, buckets, rings));
-  const slot = family === 4 ? classAt : classAt + slotWords4;
-  const capacity = family === 4 ? capacity4 : capacity6;
+  const capacity = word(words, record + (family === 4 ? ServiceRecord.capacity4 : ServiceRecord.capacity6));
+  const slot = slotAt(words, record, classNumber, family);
   const buffer = bufferWords(capacity, buckets, rings);
   for (let reads = 0; reads < READS_MAX; reads += 1) {
     // Plain reads, because Atomics.load is a call of 12 ns: which buffer is read follows from what is read here, and

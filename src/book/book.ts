@@ -20,6 +20,8 @@ export class Book {
   readonly servicesAt: number;
   readonly vipsAt: number;
   readonly admissionsAt: number;
+  /** Whether a service may answer with several VIPs at once. */
+  readonly hasRings: boolean;
 
   /** `memory` holds a book that `inspectBook` found sound. */
   constructor(memory: ArrayBufferLike) {
@@ -36,6 +38,7 @@ export class Book {
     this.servicesAt = word(this.words, Header.servicesAt);
     this.vipsAt = word(this.words, Header.vipsAt);
     this.admissionsAt = word(this.words, Header.admissionsAt);
+    this.hasRings = word(this.words, Header.rings) !== 0;
   }
 }
 

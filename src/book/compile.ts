@@ -289,23 +289,28 @@ class Compiler {
     });
     this.#words.set(Header.servicesAt, this.#words.length);
     this.#words.set(Header.serviceCount, services.length);
+    this.#words.set(Header.rings, services.some(({ rings }) => rings === 1) ? 1 : 0);
     const places: number[] = [];
-    yield* forEachInSteps(services, ({ service, trie, capacity4, capacity6, buckets, rings, reach }) => {
-      const https = service.https === null ? null : httpsRdata(service.https.alpn, service.https.port);
-      const at = this.#words.push(
-        service.ttlSeconds,
-        trie === null ? 0 : (tries.get(trie) ?? 0),
-        0,
-        capacity4,
-        capacity6,
-        https === null ? 0 : this.#octets.append(https),
-        https?.length ?? 0,
-        reaches.get(reach) ?? 0,
-        buckets,
-        rings,
-      );
-      places.push(at);
-    });
+    yield* forEachInSteps(
+      services,
+      ({ service, trie, capacity4, capacity6, buckets, rings, plans, reach }) => {
+        const https = service.https === null ? null : httpsRdata(service.https.alpn, service.https.port);
+        const at = this.#words.push(
+          service.ttlSeconds,
+          trie === null ? 0 : (tries.get(trie) ?? 0),
+          0,
+          capacity4,
+          capacity6,
+          https === null ? 0 : this.#octets.append(https),
+          https?.length ?? 0,
+          reaches.get(reach) ?? 0,
+          buckets,
+          rings,
+          plans.length,
+        );
+        places.push(at);
+      },
+    );
     return places;
   }
 

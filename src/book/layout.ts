@@ -17,6 +17,8 @@
  *   plans       the only part that changes while it is served (book/patch.ts)
  */
 
+import { word } from "../wire/bytes.ts";
+
 /** "MRDN" read as a little-endian word. */
 export const MAGIC = 0x4e44524d;
 /** Grows with every change of this file; a node refuses a book of another format and waits for control's. */
@@ -49,6 +51,8 @@ export const Header = {
   octetsAt: 16,
   /** Word offset of the admissions; 0: there are none. */
   admissionsAt: 17,
+  /** 1: some service has rings; 0: none has. */
+  rings: 18,
 } as const;
 export const HEADER_WORDS = 20;
 
@@ -140,8 +144,10 @@ export const ServiceRecord = {
   buckets: 8,
   /** 1: an answer may have several VIPs, so its plans have rings; 0: one. */
   rings: 9,
+  /** How many classes it has. */
+  classes: 10,
 } as const;
-export const SERVICE_WORDS = 10;
+export const SERVICE_WORDS = 11;
 
 /** Words of a VIP: family (4 or 6), region number, then up to 16 octets of address. */
 export const VipRecord = { family: 0, region: 1, address: 2 } as const;
@@ -203,4 +209,14 @@ export function ringsIn(capacity: number, buckets: number): number {
 /** Words of a slot. */
 export function slotWords(capacity: number, buckets: number, rings: number): number {
   return 1 + 2 * bufferWords(capacity, buckets, rings);
+}
+
+/** Word offset of the slot of a class and family, for the service whose record is at `record`. */
+export function slotAt(words: Uint32Array, record: number, classNumber: number, family: 4 | 6): number {
+  const buckets = word(words, record + ServiceRecord.buckets);
+  const rings = word(words, record + ServiceRecord.rings);
+  const words4 = slotWords(word(words, record + ServiceRecord.capacity4), buckets, rings);
+  const words6 = slotWords(word(words, record + ServiceRecord.capacity6), buckets, rings);
+  const classAt = word(words, record + ServiceRecord.slots) + classNumber * (words4 + words6);
+  return family === 4 ? classAt : classAt + words4;
 }

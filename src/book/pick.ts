@@ -91,6 +91,8 @@ export function pickFrom(
 /** Turns are `TURN` (`steering/spread.ts`), 2 to the power of this. */
 const TURN_BITS = 24;
 const IN_TURN = (1 << TURN_BITS) - 1;
+/** In place of the place of the first VIP: it is not there yet. */
+const NO_PLACE = -1;
 
 /** Adds who comes with the VIP at a place: the needle is where on its arc the draw is on its share. */
 function addBeside(
@@ -101,13 +103,37 @@ function addBeside(
   place: number,
   picks: Picks,
 ): void {
-  let begin = place;
-  while (begin > 0 && word(words, rings + begin) < RING_BEGINS) begin -= 1;
+  const begin = ringBegin(words, rings, place);
   const low = place === 0 ? 0 : word(words, plan + 2 * place) + 1;
   const part = ((draw >>> 0) - low) / (word(words, plan + 2 * place + 2) - low + 1);
   const arcAt = place === begin ? 0 : arcEnd(words, rings + place - 1);
   const needle = (arcAt + Math.trunc(part * (arcEnd(words, rings + place) - arcAt))) & IN_TURN;
   addCut(words, plan, rings, begin, place, needle, picks);
+}
+
+/**
+ * Leaves in `picks` what is answered together where the needle stands at the end of the arc of a place: over all places of a
+ * plan with rings these are all the answers that are drawn from it.
+ */
+export function pickAt(
+  words: Uint32Array,
+  plan: number,
+  capacity: number,
+  buckets: number,
+  place: number,
+  picks: Picks,
+): void {
+  const rings = plan + ringsIn(capacity, buckets);
+  const needle = arcEnd(words, rings + place) & IN_TURN;
+  picks.count = 0;
+  addCut(words, plan, rings, ringBegin(words, rings, place), NO_PLACE, needle, picks);
+}
+
+/** The place where the ring of a place begins. */
+function ringBegin(words: Uint32Array, rings: number, place: number): number {
+  let begin = place;
+  while (begin > 0 && word(words, rings + begin) < RING_BEGINS) begin -= 1;
+  return begin;
 }
 
 /** Adds the VIPs of the ring from place `begin` on that a needle cuts, but for the one at place `first`. */

@@ -129,6 +129,7 @@ export class BookHost {
   patch(version: number, packed: Uint32Array): boolean {
     if (version !== this.#version) return false;
     applyPatches(this.#words, packed);
+    this.#signing.patched();
     return true;
   }
 

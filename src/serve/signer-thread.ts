@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { setImmediate as pause, setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
-import { type Round, signAhead } from "../answer/sign-ahead.ts";
+import { type Round, signAhead, signPatched } from "../answer/sign-ahead.ts";
 import { SignatureTable } from "../dnssec/signature-table.ts";
 import { putThreadBack } from "./priority.ts";
-import type { BookToSign, FromSigner, SignerStart } from "./signing-host.ts";
+import type { BookToSign, FromSigner, SignerStart, ToSigner } from "./signing-host.ts";
 
 /** Signatures between two looks for another book: a millisecond or two. */
 const STEPS = 32;
@@ -18,30 +18,35 @@ const port = parentPort;
 const start: SignerStart = workerData;
 let table = new SignatureTable(start.table);
 let latest: BookToSign = start.book;
+let isPatched = false;
 let wake = new AbortController();
 putThreadBack();
-port.on("message", (next: BookToSign) => {
-  latest = next;
+port.on("message", (message: ToSigner) => {
+  if (message.kind === "book") latest = message.book;
+  else isPatched = true;
   wake.abort();
 });
 
 for (;;) {
-  wake = new AbortController();
-  const { signal } = wake;
   const book = latest;
   tell({ kind: "took", number: book.number });
   const moment = now();
-  const round = await run(book, moment);
+  const round = await run(book, signAhead(book.served, table, moment));
   if (round !== null) tell({ kind: "round", round });
   while (latest === book && !isDue(moment, round)) {
+    if (isPatched) {
+      isPatched = false;
+      await run(book, signPatched(book.served, table, now()));
+      continue;
+    }
+    wake = new AbortController();
     const waitMs = Math.min(LOOK_MS, 1000 * (round?.nextAfterSeconds ?? LOOK_MS));
-    await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+    await sleep(waitMs, undefined, { signal: wake.signal }).catch(() => undefined);
   }
 }
 
-/** A whole round; null: another book has come. */
-async function run(book: BookToSign, moment: number): Promise<Round | null> {
-  const steps = signAhead(book.served, table, moment);
+/** Takes all steps, and returns what they come to; null: another book has come. */
+async function run<T>(book: BookToSign, steps: Generator<SignatureTable | null, T>): Promise<T | null> {
   for (let i = 1; ; i += 1) {
     const step = steps.next();
     if (step.done === true) return step.value;

@@ -34,6 +34,9 @@ export interface BookToSign {
   readonly served: ServedBook;
 }
 
+/** To the signer thread. `patched`: plans of the book have changed. */
+export type ToSigner = { readonly kind: "book"; readonly book: BookToSign } | { readonly kind: "patched" };
+
 /** What the signer thread is started with; later it is sent other books. */
 export interface SignerStart {
   readonly table: SharedArrayBuffer;
@@ -56,6 +59,7 @@ export class SigningHost {
   #table: SignatureTable | null = null;
   /** null: none is in force yet. */
   #book: BookToSign | null = null;
+  #hasRings = false;
   #thread: Worker | null = null;
   #isStopping = false;
   readonly #signed: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -77,11 +81,21 @@ export class SigningHost {
   async use(served: ServedBook): Promise<void> {
     const number = (this.#book?.number ?? 0) + 1;
     this.#book = { number, served };
+    this.#hasRings = new Book(served.memory).hasRings;
     if (this.#thread === null) return this.#start();
     const taken = Promise.withResolvers<void>();
     this.#pending.set(number, taken.resolve);
-    this.#thread.postMessage(this.#book);
+    this.#tell({ kind: "book", book: this.#book });
     await taken.promise;
+  }
+
+  /** Plans of the book in force have changed: what is answered now with several VIPs at once is signed ahead again. */
+  patched(): void {
+    if (this.#hasRings) this.#tell({ kind: "patched" });
+  }
+
+  #tell(message: ToSigner): void {
+    this.#thread?.postMessage(message);
   }
 
   /** Ends the thread; what is not signed by then is signed when it is asked for. */

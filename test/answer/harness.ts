@@ -4,7 +4,7 @@ import { type DecodedPacket, decode, encode, type Packet, type RecordType } from
 import { Client } from "../../src/answer/client.ts";
 import { type AnswerOptions, defaultAnswerOptions } from "../../src/answer/options.ts";
 import { createResponder, type ServedBook } from "../../src/answer/responder.ts";
-import { type Round, signAhead } from "../../src/answer/sign-ahead.ts";
+import { type Round, signAhead, signPatched } from "../../src/answer/sign-ahead.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { inspectBook } from "../../src/book/book.ts";
 import {
@@ -180,6 +180,13 @@ export class Server {
       if (step.value !== null)
         this.use({ ...this.served, signing: { ...signing, table: step.value.shared } });
     }
+  }
+
+  /** Signs what a patch has brought, as the signer thread does. */
+  signPatched(moment: number): void {
+    const { signing } = this.served;
+    if (signing === null) throw new Error("there is nothing to sign");
+    for (const _ of signPatched(this.served, new SignatureTable(signing.table), moment));
   }
 
   /** Answers raw octets; the response's octets, none for silence. Two decoders read every response to its last octet. */

@@ -1,7 +1,7 @@
 /** Signatures that are there before anybody asks, on a clock that the test moves. */
 
 import { describe, expect, test } from "vitest";
-import { signAhead } from "../../src/answer/sign-ahead.ts";
+import { signAhead, signPatched } from "../../src/answer/sign-ahead.ts";
 import { Algorithm } from "../../src/dnssec/algorithm.ts";
 import { Duty } from "../../src/dnssec/key-duty.ts";
 import { SignatureTable } from "../../src/dnssec/signature-table.ts";
@@ -269,6 +269,8 @@ test("a book without signed zones has nothing to sign", () => {
   const { memory, signing: state } = server.served;
   const steps = signAhead({ memory, signing: null }, new SignatureTable(state!.table), NOW);
   expect(steps.next()).toMatchObject({ done: true, value: { made: 0, ready: 0, earliestExpiration: null } });
+  const patched = signPatched({ memory, signing: null }, new SignatureTable(state!.table), NOW);
+  expect([...patched]).toEqual([]);
 });
 
 test("a zone whose keys cannot be read has nothing ready", () => {

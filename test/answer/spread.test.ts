@@ -254,3 +254,50 @@ describe("a signed answer", () => {
     ).toHaveLength(2);
   });
 });
+
+describe("signatures of all answers", () => {
+  /** When the signatures of the answers of a hundred seconds were made. */
+  function madeAt(node: Node, type: string): ReadonlySet<number> {
+    const replies = moments.slice(0, 100).map((moment) => node.ask(type, { moment: NOW + 100 + moment }));
+    const rrsigs = replies.flatMap(({ answers }) => answers!.filter((rr) => rr.type === "RRSIG"));
+    expect(rrsigs).toHaveLength(100);
+    return new Set(rrsigs.map((rrsig) => Reflect.get(rrsig, "data").inception + 3600));
+  }
+
+  test.each(["A", "AAAA", "HTTPS"])("are there before anybody asks, and again after a patch: %s", (type) => {
+    const node = new Node(spread(pool("ten"), 3));
+    node.server.signAhead(NOW);
+    expect(madeAt(node, type)).toEqual(new Set([NOW]));
+    node.patch({ down: ["ten/m3"], takes: { "ten/m5": 0.3 } });
+    node.server.signPatched(NOW + 50);
+    const after = madeAt(node, type);
+    expect(after).toContain(NOW + 50);
+    expect(after.size).toBeLessThanOrEqual(2);
+    expect(node.server.signAhead(NOW + 60).made).toBe(0);
+  });
+
+  test("are no more than places in the plan, for each type, beside those of one member", () => {
+    const signed = (count: number): number =>
+      new Node(spread(pool("ten"), count)).server.signAhead(NOW).ready;
+    const one = new Node(pool("ten")).server.signAhead(NOW).ready;
+    for (const count of [2, 3, 7, 8]) {
+      expect(signed(count) - one).toBeGreaterThan(0);
+      expect(signed(count) - one).toBeLessThanOrEqual(3 * 10);
+    }
+  });
+
+  test("are of one family where the other has none, and of nothing where nothing is answered", () => {
+    const node = new Node(spread(pool("ten"), 3));
+    const none: Plan = { kind: "nodata", lastResort: true };
+    const local = localise(spread(pool("ten"), 3), LONDON, config);
+    const plan6 = planFor(local, whenDownOf(), 6, factsOf(), config).plan;
+    node.patch({}, [none, plan6]);
+    node.server.signAhead(NOW);
+    expect(madeAt(node, "AAAA")).toEqual(new Set([NOW]));
+    expect(madeAt(node, "HTTPS")).toEqual(new Set([NOW]));
+    node.patch({}, [{ kind: "servfail" }, { kind: "servfail" }]);
+    node.server.signPatched(NOW + 50);
+    node.server.use({ ...node.server.served, signing: null });
+    expect(() => node.server.signPatched(NOW)).toThrow("nothing to sign");
+  });
+});

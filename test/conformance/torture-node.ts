@@ -49,6 +49,7 @@ pools:
       there: { ipv4: 192.0.2.102 }
 services:
   www.t: { ttl: 5s, policy: { failover: [web/here] }, https: { alpn: [h2, h3] } }
+  several.t: { ttl: 5s, policy: { spread: { of: web, count: 2 } }, https: { alpn: [h2] } }
   v4only.t: { ttl: 5s, policy: { failover: [web/there] } }
 `,
   );

@@ -194,10 +194,16 @@ below.shop TXT "beside a steered name"
 toshop CNAME shop
 `;
 
-/** Names of the services `www.t.` and `v4only.t.`, and of those that are answered like them. */
-export const STEERED_QNAMES: readonly string[] = ["www", "v4only", "shop", "x.shops", "toshop", "x.shop"].map(
-  (name) => `${name}.t.`,
-);
+/** Names of the services `www.t.`, `several.t.` and `v4only.t.`, and of those that are answered like them. */
+export const STEERED_QNAMES: readonly string[] = [
+  "www",
+  "several",
+  "v4only",
+  "shop",
+  "x.shops",
+  "toshop",
+  "x.shop",
+].map((name) => `${name}.t.`);
 
 /** Appended where the zone is signed: a zone below that is signed too (its DS comes with its key), and one that is not. */
 export const DELEGATED: string = `signed NS ns1

@@ -7,12 +7,14 @@ import { join } from "node:path";
 import { afterAll, afterEach, expect, test } from "vitest";
 import type { ServedBook } from "../../src/answer/responder.ts";
 import type { Round } from "../../src/answer/sign-ahead.ts";
+import { applyPatches, PatchWriter } from "../../src/book/patch.ts";
 import { Algorithm } from "../../src/dnssec/algorithm.ts";
 import { SignatureTable } from "../../src/dnssec/signature-table.ts";
 import type { Signing } from "../../src/dnssec/signer.ts";
 import { SigningHost } from "../../src/serve/signing-host.ts";
+import type { Plan } from "../../src/steering/plan.ts";
 import { nameKey } from "../../src/wire/name.ts";
-import { Server, zoneOf } from "../answer/harness.ts";
+import { planOf, Server, serviceOf, vipOf, zoneOf } from "../answer/harness.ts";
 import { keyOf, withKeys } from "../answer/validator.ts";
 import { until } from "./until.ts";
 
@@ -78,6 +80,31 @@ test("has let go of a book once it says that it took the next", async () => {
   await until(() => told.rounds.length > 0);
   expect(told.rounds.at(-1)!.ready).toBeLessThan(100);
   expect(told.losses).toEqual([]);
+});
+
+test("signs what a patch brings, where answers have several VIPs at once", async () => {
+  const told = newHost();
+  const vips = [1, 2, 3, 4].map((i) => vipOf(`192.0.2.${i}`));
+  const planWith = (count: number): Plan => {
+    const shares = vips.map(({ id }) => ({ vip: id, share: 1 / 4 }));
+    return { kind: "answer", shares, spreads: [{ count, shares }], sticky: null, lastResort: false };
+  };
+  const zone = withKeys(
+    zoneOf("$ORIGIN a.test.\n@ 60 SOA a b 1 2 3 4 5\n@ 60 NS a\na 60 A 192.0.2.9\n"),
+    signing,
+  );
+  const service = serviceOf("www.a.test.", [{ ipv4: planWith(2), ipv6: planOf({}) }]);
+  const server = new Server([zone], [service], vips, {}, new Map([[nameKey(zone.apex), signing]]));
+  const { signing: state } = await told.host.prepare(server.memory);
+  await told.host.use({ memory: server.memory, signing: { table: state!.table, zones: [signing] } });
+  await begin(told);
+  const table = new SignatureTable(told.tables.at(-1) ?? state!.table);
+  const { prepared } = table;
+  const patch = new PatchWriter(server.compiled.directory).put(0, 0, 4, planWith(3), 5).packed;
+  applyPatches(new Uint32Array(server.memory), patch);
+  told.host.patched();
+  await until(() => table.prepared === prepared + 4);
+  expect(told.rounds).toHaveLength(1);
 });
 
 test("comes back when it dies, and nobody waits for it meanwhile", async () => {
