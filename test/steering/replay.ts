@@ -89,12 +89,12 @@ function byWeight(node: TraceNode, children: readonly Replayed[], stage: TraceSt
   const weighing = all.filter(({ weight }) => weight > 0).map(({ replayed }) => replayed);
   const take = Math.max(0, ...weighing.map((one) => one.take));
   const standing = Math.max(0, ...weighing.map((one) => one.standing));
-  const gains = gainsOf(all, standing, stage);
+  const gains = gainsOf(node, all, standing, stage);
   const strengths = all.map(({ replayed, weight }, i) => (weight + (gains[i] ?? 0)) * replayed.take);
   const taken = strengths.reduce((sum, one) => sum + one, 0);
   const counted = children.filter(({ eligible }) => eligible);
-  const inAll = counted.reduce((sum, one) => sum + countsOf(one), 0);
-  const up = counted.reduce((sum, one) => sum + (one.take > 0 ? countsOf(one) : 0), 0);
+  const inAll = counted.reduce((sum, one) => sum + countsOf(one, node), 0);
+  const up = counted.reduce((sum, one) => sum + (one.take > 0 ? countsOf(one, node) : 0), 0);
   const isUp = up >= (node.minUp - ROUNDING) * inAll;
   return {
     eligible: counted.length > 0,
@@ -106,14 +106,21 @@ function byWeight(node: TraceNode, children: readonly Replayed[], stage: TraceSt
 }
 
 /** What each gets by headroom of what the others leave. */
-function gainsOf(all: readonly Beside[], most: number, stage: TraceStage): readonly number[] {
-  const inUse = all.filter(({ replayed }) => countsOf(replayed) > 0 && usedIn(replayed, stage).length > 0);
+function gainsOf(
+  node: TraceNode,
+  all: readonly Beside[],
+  most: number,
+  stage: TraceStage,
+): readonly number[] {
+  const inUse = all.filter(
+    ({ replayed }) => countsOf(replayed, node) > 0 && usedIn(replayed, stage).length > 0,
+  );
   if (!inUse.every(({ replayed }) => usedIn(replayed, stage).every(hasHeadroom))) return [];
   const heirs = inUse.filter(({ replayed, weight }) => weight > 0 && replayed.take > 0);
   return all.map((one) => {
     let gain = 0;
     for (const other of heirs.includes(one) ? inUse : []) {
-      const left = countsOf(other.replayed) * most - other.weight * other.replayed.standing;
+      const left = countsOf(other.replayed, node) * most - other.weight * other.replayed.standing;
       if (other === one || left === 0) continue;
       const claims = heirs
         .filter((heir) => heir !== other)
@@ -128,7 +135,7 @@ function gainsOf(all: readonly Beside[], most: number, stage: TraceStage): reado
 function usedIn(replayed: Replayed, stage: TraceStage): readonly TraceNode[] {
   const { node, eligible, children } = replayed;
   if (node.kind !== "member")
-    return children.flatMap(({ replayed: child }) => (countsOf(child) > 0 ? usedIn(child, stage) : []));
+    return children.flatMap(({ replayed: child }) => (countsOf(child, node) > 0 ? usedIn(child, stage) : []));
   const weight = node.facts.find((fact) => fact.kind === "weight")?.overridden ?? node.weighs ?? 0;
   return eligible && (stage.reserves || weight > 0) ? [node] : [];
 }
@@ -210,15 +217,16 @@ function partUp({ node, take, children }: Replayed): number {
   if (node.kind === "member") return take > 0 ? 1 : 0;
   const weighed = children
     .filter(({ replayed }) => replayed.eligible)
-    .map(({ replayed }) => ({ weight: countsOf(replayed), up: partUp(replayed) }));
+    .map(({ replayed }) => ({ weight: countsOf(replayed, node), up: partUp(replayed) }));
   const all = weighed.reduce((sum, { weight }) => sum + weight, 0);
   return all === 0 ? 0 : weighed.reduce((sum, { weight, up }) => sum + weight * up, 0) / all;
 }
 
-/** What a node counts for in `minUp`: what is drained as if it were not; in an order 1. */
-function countsOf({ node }: Replayed): number {
+/** What a node counts for in the `minUp` above it: in a pool what is drained as if it were not; in an order 1. */
+function countsOf({ node }: Replayed, above: TraceNode): number {
   const { weight, weighs, facts } = node;
-  if (weight !== 0 || !facts.some(({ kind }) => kind === "drained")) return weight ?? 1;
+  const isDrained = above.kind === "pool" && facts.some(({ kind }) => kind === "drained");
+  if (weight !== 0 || !isDrained) return weight ?? 1;
   return facts.find((fact) => fact.kind === "weight")?.overridden ?? weighs ?? 0;
 }
 
