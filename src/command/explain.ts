@@ -8,13 +8,14 @@ export async function explain(
   options: ApiOptions & {
     readonly client?: string;
     readonly resolver?: string;
+    readonly at?: string;
     readonly if: readonly string[];
     readonly type: string;
     readonly json?: boolean;
   },
 ): Promise<void> {
-  const { type, client, resolver } = options;
-  const question = { name, type, client, resolver, if: options.if };
+  const { type, client, resolver, at: time } = options;
+  const question = { name, type, client, resolver, time, if: options.if };
   const answer = await postToApi("/v1/explain", question, options);
   if (answer !== null) printAnswer(answer, options.json === true);
 }

@@ -19,6 +19,7 @@ import type { HistoryEntry, HistoryQuery } from "./history.ts";
 import type { SignedZoneView } from "./key-roller.ts";
 import type { NotifyOutcome } from "./notifier.ts";
 import type { Override } from "./override.ts";
+import type { PastOutcome } from "./past.ts";
 import type { ProfileWindow } from "./profile.ts";
 import type { RehearsalOutcome, RehearsalRequest } from "./rehearse.ts";
 import type { Signal, SignalOutcome } from "./signals.ts";
@@ -48,6 +49,8 @@ export interface Desk {
   audit(limit: number, before: number | null): readonly AuditEntry[];
   /** Checks that all that is on record is as it was written; `heads` are ones from before. */
   verify(heads: readonly string[]): Promise<StoreReport>;
+  /** What was so at a past time. */
+  past(atMs: number): Promise<PastOutcome>;
   /** What changed by itself or by order, the newest first. */
   history(query: HistoryQuery): readonly HistoryEntry[];
   status(): Status;

@@ -361,7 +361,7 @@ function joinChanges(changes: readonly Changes[]): Changes {
 }
 
 /** The slow start of each VIP's check. */
-function slowStarts(config: Config): ReadonlyMap<VipId, number> {
+export function slowStarts(config: Config): ReadonlyMap<VipId, number> {
   return new Map(trackedVips(config).map(({ vip, check }) => [vip, check?.slowStartMs ?? 0]));
 }
 
@@ -404,7 +404,7 @@ function verdictsOf(config: Config, stored: readonly StoredVerdict[]): readonly 
 }
 
 /** Puts forced verdicts over judged ones; the votes stay visible. None is steady beyond the end of an override. */
-function forceVerdicts(
+export function forceVerdicts(
   judged: ReadonlyMap<VipId, Verdict>,
   { forced }: OverrideFacts,
   ends: ReadonlyMap<VipId, number>,
@@ -435,7 +435,7 @@ function forceVerdicts(
 }
 
 /** How long the overrides on each VIP stay as they are, where they end by themselves. */
-function untilOverridesEnd({ endsMs }: OverrideFacts, nowMs: number): ReadonlyMap<VipId, number> {
+export function untilOverridesEnd({ endsMs }: OverrideFacts, nowMs: number): ReadonlyMap<VipId, number> {
   return new Map(Array.from(endsMs, ([vip, endMs]) => [vip, inSteps(endMs - nowMs)]));
 }
 

@@ -3,6 +3,7 @@
 import type { RegionId, VantageId, VipId } from "../config/config.ts";
 import type { CellRanking, RankedRegion } from "../health/rtt.ts";
 import type { Verdict, Vote } from "../health/verdict.ts";
+import { type Answer, LastGood } from "../steering/last-good.ts";
 import type { ChainHead } from "./chain.ts";
 import type { Override } from "./override.ts";
 
@@ -14,7 +15,9 @@ export type Fact =
   | { readonly kind: "ranking"; readonly cell: string; readonly regions: readonly RankedRegion[] }
   /** null: it has ended. */
   | { readonly kind: "override"; readonly id: string; readonly override: Override | null }
-  | { readonly kind: "files"; readonly files: PastFiles };
+  | { readonly kind: "files"; readonly files: PastFiles }
+  /** A plan of the past by which is answered while nothing is up, by its key (`steering/last-good.ts`); null: it was forgotten. */
+  | { readonly kind: "last good"; readonly key: string; readonly plan: Answer | null };
 
 /** A verdict with its votes in short. */
 export interface PastVerdict extends Omit<Verdict, "vip" | "votes"> {
@@ -50,7 +53,7 @@ export interface HistoryEntry extends NewHistoryEntry {
 
 /** Which lines are wanted. */
 export interface HistoryQuery {
-  /** Verdicts of this VIP; null: whatever is not a state. */
+  /** Verdicts of this VIP; null: all kinds but those that only rebuild what was so. */
   readonly vip: string | null;
   readonly sinceMs: number;
   readonly untilMs: number;
@@ -133,6 +136,14 @@ export class PastState {
     return Array.from(this.all("override"), ({ content }) => JSON.parse(content));
   }
 
+  lastGood(): LastGood {
+    const plans = Array.from(this.all("last good"), ({ subject, content }): [string, Answer] => [
+      subject,
+      JSON.parse(content),
+    ]);
+    return LastGood.restored(new Map(plans));
+  }
+
   /** null: none were on record. */
   files(): PastFiles | null {
     const content = this.last("files", "");
@@ -164,6 +175,8 @@ export function entryOf(fact: Fact, atMs: number): NewHistoryEntry {
       return { atMs, kind, subject: fact.id, content: JSON.stringify(fact.override) };
     case "files":
       return { atMs, kind, subject: "", content: JSON.stringify(fact.files) };
+    case "last good":
+      return { atMs, kind, subject: fact.key, content: JSON.stringify(fact.plan) };
   }
 }
 
@@ -191,8 +204,11 @@ export function pastRanking({ cell, regions }: CellRanking): Fact {
 
 /** What a line says, in a clause for people. */
 export function describeEntry({ kind, content }: NewHistoryEntry): string {
-  if (kind === "state") return "all that was so";
   switch (kind) {
+    case "state":
+      return "all that was so";
+    case "last good":
+      return "answered so while nothing was up";
     case "verdict":
       return describeVerdict(JSON.parse(content));
     case "ranking": {

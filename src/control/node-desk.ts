@@ -37,6 +37,7 @@ import { describeMoved } from "./moved.ts";
 import { Notifier } from "./notifier.ts";
 import { isActive, isStale, type Override } from "./override.ts";
 import { lookAtParent } from "./parent.ts";
+import { Archive, type PastOutcome } from "./past.ts";
 import type { Replanned } from "./planner.ts";
 import { type ProfileWindow, TrafficProfile } from "./profile.ts";
 import type { Publisher } from "./publish.ts";
@@ -119,6 +120,7 @@ export class NodeDesk implements Desk {
   readonly #ingest: Ingest;
   readonly #signals: SignalGate;
   readonly #recorder: Recorder;
+  readonly #archive: Archive;
   readonly #clerk: Clerk;
   readonly #notifier: Notifier;
   readonly #roller: KeyRoller;
@@ -138,9 +140,17 @@ export class NodeDesk implements Desk {
     this.#first = first;
     this.#store = openSqliteStore(join(stateFolder, STORE_FILE));
     this.#keeper = new FactKeeper(first.config, this.#store.overrides(), this.#store.verdicts(), nowMs());
-    this.#keeper.lastGood = LastGood.restored(this.#store.lastGood());
     this.#recorder = new Recorder(this.#store.history, first.config.node.history);
     this.#recorder.overridden(this.#store.overrides(), nowMs());
+    const lastGood = this.#store.lastGood();
+    this.#keeper.lastGood = LastGood.restored(lastGood);
+    this.#recorder.answeredByLastGood(lastGood, nowMs());
+    this.#archive = new Archive({
+      store: this.#store.history,
+      loader,
+      inForce: () => this.#edition(),
+      files: () => this.#recorder.files(),
+    });
     this.#book = new LiveBook({
       keeper: this.#keeper,
       publisher,
@@ -282,6 +292,11 @@ export class NodeDesk implements Desk {
 
   verify(heads: readonly string[]): Promise<StoreReport> {
     return inTurns(verifyStore(join(this.#options.stateFolder, STORE_FILE), heads));
+  }
+
+  past(atMs: number): Promise<PastOutcome> {
+    this.#record(this.nowMs(), Number.POSITIVE_INFINITY);
+    return this.#archive.at(atMs);
   }
 
   history(query: HistoryQuery): readonly HistoryEntry[] {
@@ -439,6 +454,7 @@ export class NodeDesk implements Desk {
   }
 
   #keepLastGood(plans: ReadonlyMap<string, Answer>): void {
+    this.#recorder.answeredByLastGood(plans, this.nowMs());
     try {
       this.#store.saveLastGood(plans);
     } catch (cause) {
@@ -505,7 +521,9 @@ export class NodeDesk implements Desk {
     this.#profile?.use(this.#options.publisher.versionServed, config);
     this.#recordFiles(loaded, atMs);
     this.#store.keepVerdicts(new Set(trackedVips(config).map(({ vip }) => vip)));
-    this.#store.keepLastGood((key) => this.#keeper.lastGood.knows(key));
+    const isKnown = (key: string): boolean => this.#keeper.lastGood.knows(key);
+    this.#store.keepLastGood(isKnown);
+    this.#recorder.forgetLastGood(isKnown, atMs);
     log.info(
       { version: this.#door.version(), zones: value.zones.length, services: config.services.length },
       `${config.file} is in force`,

@@ -3,7 +3,8 @@
 import type { VipId } from "../config/config.ts";
 import { isSameHold } from "../health/failback.ts";
 import type { CellRanking } from "../health/rtt.ts";
-import type { Verdict } from "../health/verdict.ts";
+import { sideOf, type Verdict } from "../health/verdict.ts";
+import type { Answer } from "../steering/last-good.ts";
 import type { FileStamp } from "./files.ts";
 import {
   entryOf,
@@ -11,6 +12,7 @@ import {
   type HistoryLimits,
   type HistoryStore,
   type NewHistoryEntry,
+  type PastFiles,
   PastState,
   pastRanking,
   pastVerdict,
@@ -56,6 +58,11 @@ export class Recorder {
     this.#texts = new KeptTexts(store);
   }
 
+  /** The files in force; null: none yet. */
+  files(): PastFiles | null {
+    return this.#state.files();
+  }
+
   /** Verdicts that have just changed. */
   judged(verdicts: Iterable<Verdict>, atMs: number): void {
     for (const verdict of verdicts)
@@ -78,6 +85,17 @@ export class Recorder {
     const ended = this.#state.overrides().filter(({ id }) => !ids.has(id));
     for (const { id } of ended) this.#note({ kind: "override", id, override: null }, atMs);
     for (const override of overrides) this.#note({ kind: "override", id: override.id, override }, atMs);
+  }
+
+  /** Plans of the past, with their keys, by which is answered from now on. */
+  answeredByLastGood(plans: ReadonlyMap<string, Answer>, atMs: number): void {
+    for (const [key, plan] of plans) this.#note({ kind: "last good", key, plan }, atMs);
+  }
+
+  /** Only plans with these keys are still known. */
+  forgetLastGood(isKnown: (key: string) => boolean, atMs: number): void {
+    const forgotten = [...this.#state.all("last good")].filter(({ subject }) => !isKnown(subject));
+    for (const { subject } of forgotten) this.#note({ kind: "last good", key: subject, plan: null }, atMs);
   }
 
   /** Other files are in force, with these verdicts on their VIPs. Settles when their texts are kept. */
@@ -125,16 +143,18 @@ export class Recorder {
     this.#store.prune(this.#limits, nowMs);
   }
 
-  /** A VIP that nobody has judged counts as up, on record or not. */
-  #isNews({ vip, up, basis, sinceMs, recovering, hold }: Verdict): boolean {
+  /** A VIP that nobody checks is up, on record or not. */
+  #isNews({ vip, up, basis, sinceMs, recovering, hold, votes }: Verdict): boolean {
     const before = this.#state.verdict(vip);
-    if (before === null) return basis !== "assumed" && basis !== "unchecked";
+    if (before === null) return basis !== "unchecked";
     return !(
       before.up === up &&
       before.basis === basis &&
       before.sinceMs === sinceMs &&
       before.recovering === recovering &&
-      isSameHold(before.hold, hold)
+      isSameHold(before.hold, hold) &&
+      before.votes.length === votes.length &&
+      before.votes.every((vote, i) => vote.vantage === votes[i]?.vantage && sideOf(vote) === sideOf(votes[i]))
     );
   }
 

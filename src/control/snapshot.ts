@@ -143,13 +143,42 @@ export class Loader {
     return yield* this.#load({ value: strange.length > 0 ? null : value, problems }, new Readers());
   }
 
+  /**
+   * The snapshot that files of the past made, by their texts, as far as answers are to be explained: without keys and signatures, and with the
+   * geo databases that are read now.
+   */
+  *loadPastInSteps(texts: ReadonlyMap<string, string>, running: Config): Steps<Checked<Snapshot>> {
+    const file = join(this.#folder, CONFIG_FILE);
+    const { value, problems } = parseConfigText(file, texts.get(file) ?? "", this.#folder);
+    if (value === null) return { value: null, problems };
+    const { database, asnDatabase } = running.geo;
+    const config = { ...value, geo: { ...value.geo, database, asnDatabase } };
+    const read = (path: string): string | null => texts.get(path) ?? null;
+    const zones: Checked<Zone>[] = [];
+    for (const path of config.zones) zones.push(yield* parseZoneInSteps(path, originOf(path), read));
+    const labels = loadLabels(config, read);
+    const geo = this.#geo.load(config, labels.value ?? [], networksIn(config), new FileReader());
+    const wrong = [...zones.flatMap((zone) => zone.problems), ...labels.problems, ...geo.problems];
+    if (geo.value === null || wrong.length > 0) return { value: null, problems: wrong };
+    const { atlas, source } = geo.value;
+    const nothing = { signing: new Map(), zoneKeys: new Map(), keys: new Map() };
+    const snapshot = {
+      config,
+      zones: zones.flatMap((zone) => zone.value ?? []),
+      atlas,
+      geo: source,
+      ...nothing,
+    };
+    return { value: snapshot, problems: [] };
+  }
+
   *#load(config: Checked<Config>, { all, texts, databases }: Readers): Steps<Loaded> {
     const files = { texts: texts.stamps, databases: databases.stamps };
     if (config.value === null) return { ...config, value: null, stamps: all.stamps, files, warnings: [] };
 
     const zones = yield* this.#zones.load(config.value, texts);
     const signed = yield* signZones(config.value, zones.value, all);
-    const labels = loadLabels(config.value, texts);
+    const labels = loadLabels(config.value, (path) => texts.text(path));
     const keys = loadTsigKeys(config.value, all);
     const geo = this.#geo.load(config.value, labels.value ?? [], networksIn(config.value), databases);
     const problems = [
@@ -245,9 +274,12 @@ function originOf(file: string): Name | null {
   return parsed.kind === "name" ? parsed.name : null;
 }
 
-function loadLabels(config: Config, reader: FileReader): Checked<readonly LabelledPrefix[]> {
+function loadLabels(
+  config: Config,
+  read: (path: string) => string | null,
+): Checked<readonly LabelledPrefix[]> {
   const checked = config.geo.labels.map((file) => {
-    const text = reader.text(file);
+    const text = read(file);
     return text === null ? { value: null, problems: [unreadable(file)] } : parseLabels(file, text);
   });
   return {

@@ -30,7 +30,10 @@ export class SqliteHistory implements HistoryStore {
   }
 
   list({ vip, sinceMs, untilMs, limit, before }: HistoryQuery): readonly HistoryEntry[] {
-    const of = vip === null ? `kind NOT IN ('state', '${CUT}')` : "kind = 'verdict' AND subject = ?";
+    const of =
+      vip === null
+        ? "kind IN ('verdict', 'ranking', 'override', 'files')"
+        : "kind = 'verdict' AND subject = ?";
     const rows = this.#database
       .prepare(
         `SELECT * FROM history WHERE ${of} AND at_ms BETWEEN ? AND ? AND sequence < ? ORDER BY sequence DESC LIMIT ?`,
@@ -117,6 +120,7 @@ const KINDS = [
   "ranking",
   "override",
   "files",
+  "last good",
   "state",
 ] as const satisfies readonly HistoryEntry["kind"][];
 

@@ -18,10 +18,12 @@ import { type IpAddress, type Prefix, parseAddress, parsePrefix } from "../../wi
 import { type Name, parseName, rootName } from "../../wire/name.ts";
 import type { Desk, ExplainOutcome } from "../desk.ts";
 import { describeAction, type Override } from "../override.ts";
+import type { Past } from "../past.ts";
 import { aWhatIf, parseWhatIf } from "../what-if.ts";
 import type { Api } from "./api.ts";
 import { appliedOverrides } from "./applied.ts";
 import { badRequest, Failure } from "./errors.ts";
+import { aPastMomentOrNow, pastOr404 } from "./past.ts";
 import {
   type PlanView,
   planSchema,
@@ -48,6 +50,7 @@ const body = object(
     type: typeText,
     client: Type.Optional(Type.String({ maxLength: 64, description: aClient })),
     resolver: Type.Optional(Type.String({ maxLength: 64, description: aResolver })),
+    time: Type.Optional(Type.String({ maxLength: 64, description: aPastMomentOrNow })),
     if: Type.Optional(
       Type.Array(Type.String({ minLength: 1, maxLength: 1_300, description: aWhatIf }), {
         maxItems: 64,
@@ -65,6 +68,7 @@ const body = object(
         client: "192.0.2.1",
         if: ["down:eu-west", "weight:canary/new=80"],
       },
+      { name: "www.example.com", type: "A", client: "192.0.2.1", time: "-10m" },
     ],
   },
 );
@@ -131,6 +135,7 @@ const explanationSchema = object(
       { description: "by how much regions are ahead where round-trip times decide" },
     ),
     overrides: Type.Array(Type.String(), { description: "ids of the overrides that had a part in it" }),
+    notes: Type.Array(Type.String(), { description: "what of a past time could not be rebuilt" }),
     lines: Type.Array(Type.String(), { description: "all of it for people" }),
     trace: Type.Unsafe<Explanation["trace"]>({
       type: "object",
@@ -152,8 +157,29 @@ export function explainRoutes(app: Api, desk: Desk): void {
         response: { 200: explanationSchema, default: errorBody },
       },
     },
-    (request) => explain(desk, questionOf(request.body, desk.snapshot().config)),
+    async ({ body }) => {
+      const world = await worldOf(desk, body.time);
+      return explain(world, questionOf(body, world.config));
+    },
   );
+}
+
+/** What is explained: a node as it is, or as it was. */
+interface World extends Omit<Past, "kind" | "facts" | "verdicts" | "version"> {
+  /** null: the one in force. */
+  readonly version: number | null;
+}
+
+async function worldOf(desk: Desk, time: string | undefined): Promise<World> {
+  if (time !== undefined) return await pastOr404(desk, "time", time);
+  return {
+    atMs: desk.nowMs(),
+    version: null,
+    config: desk.snapshot().config,
+    overrides: desk.overrides(),
+    explain: (question) => desk.explain(question),
+    notes: () => [],
+  };
 }
 
 interface Question {
@@ -201,10 +227,10 @@ function questionOf(asked: Static<typeof body>, config: Config): Question {
  * A and AAAA are explained by the plan of their family. One draw decides for all types, so an HTTPS RR follows the plan
  * of its `ipv4hint`, or where there is no IPv4 address of its `ipv6hint`.
  */
-function explain(desk: Desk, question: Question): Static<typeof explanationSchema> {
+function explain(world: World, question: Question): Static<typeof explanationSchema> {
   const { name, qname, type, address, supposed } = question;
   const explainIn = (family: 4 | 6): Explained =>
-    explainedOr404(desk.explain({ qname, client: address, family, supposed }));
+    explainedOr404(world.explain({ qname, client: address, family, supposed }));
   let family: 4 | 6 = type === "AAAA" ? 6 : 4;
   let explained = explainIn(family);
   if (type === "HTTPS" && explained.explanation.plan.kind === "nodata") {
@@ -217,7 +243,8 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
       ? shorter(explained.explanation.ttl, explainIn(6).explanation.ttl)
       : explained.explanation.ttl;
   const { service, scopePrefixLength, explanation, picked, beside, sticky, atMs, counterfactual } = explained;
-  const { config } = desk.snapshot();
+  const { config } = world;
+  const notes = [...world.notes()];
   const { continent, country, subdivision, asn, labels } = explanation.location;
   const hasAnswer = type !== "HTTPS" || service.https !== null;
   const plan: PlanView = hasAnswer
@@ -229,7 +256,7 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
     share: shareOf(picked),
     beside: beside.flatMap((one) => shareOf(one) ?? []),
   };
-  const applied = appliedOverrides(explanation.trace, desk.overrides(), config, desk.nowMs());
+  const applied = appliedOverrides(explanation.trace, world.overrides, config, world.atMs);
   return {
     name,
     type,
@@ -265,7 +292,12 @@ function explain(desk: Desk, question: Question): Static<typeof explanationSchem
       return { path, first: first.region, second: second.region, marginMs };
     }),
     overrides: applied.map(({ id }) => id),
-    lines: [...linesFor(question, explained, plan, pick, ttl, applied)],
+    notes,
+    lines: [
+      ...(world.version === null ? [] : [`at ${formatMoment(atMs)}, by version ${world.version}`]),
+      ...linesFor(question, explained, plan, pick, ttl, applied),
+      ...notes.map((note) => `not as it was: ${note}`),
+    ],
     trace: explanation.trace,
   };
 }

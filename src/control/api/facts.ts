@@ -7,8 +7,10 @@ import { dissentersOf, type Verdict, type Vote } from "../../health/verdict.ts";
 import type { Facts } from "../../steering/facts.ts";
 import type { ConnectedVantage, Desk } from "../desk.ts";
 import { memberOfVip } from "../lookup.ts";
+import type { Past } from "../past.ts";
 import type { Api } from "./api.ts";
-import { pageOf, pageQuery } from "./page.ts";
+import { type PageQuery, pageOf, pageQueryWith } from "./page.ts";
+import { aPastMomentOrNow, pastOr404 } from "./past.ts";
 import { errorBody, formatMoment, formatOptionalMoment, moment, nullable, object, oneOf } from "./schemas.ts";
 
 const coordinates = object({ latitude: Type.Number(), longitude: Type.Number() });
@@ -81,6 +83,10 @@ const vantageSchema = object({
   reportedAt: nullable(moment),
 });
 
+const verdictQuery = pageQueryWith<PageQuery & { readonly at?: string }>({
+  at: Type.Optional(Type.String({ maxLength: 64, description: aPastMomentOrNow })),
+});
+
 const regionList = object({ regions: Type.Array(regionSchema) }, { description: "All regions." });
 const verdictList = object(
   { verdicts: Type.Array(verdictSchema), next: nullable(Type.String()) },
@@ -109,14 +115,13 @@ export function factRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Which VIPs are up, and who says so",
         tags: ["facts"],
-        querystring: pageQuery,
+        querystring: verdictQuery,
         response: { 200: verdictList, default: errorBody },
       },
     },
-    ({ query }) => {
-      const { config } = desk.snapshot();
-      const facts = desk.facts();
-      const { entries, next } = pageOf(desk.verdicts(), ({ vip }) => vip, query);
+    async ({ query }) => {
+      const { config, facts, verdicts } = await worldOf(desk, query.at);
+      const { entries, next } = pageOf(verdicts, ({ vip }) => vip, query);
       return {
         verdicts: entries.flatMap((entry) => verdictOf(entry, facts, config)),
         next,
@@ -136,6 +141,14 @@ export function factRoutes(app: Api, desk: Desk): void {
     },
     () => ({ vantages: desk.vantages().flatMap((state) => vantageOf(state, desk.snapshot().config)) }),
   );
+}
+
+async function worldOf(
+  desk: Desk,
+  at: string | undefined,
+): Promise<Pick<Past, "config" | "facts" | "verdicts">> {
+  if (at !== undefined) return await pastOr404(desk, "at", at);
+  return { config: desk.snapshot().config, facts: desk.facts(), verdicts: desk.verdicts() };
 }
 
 function regionsOf(desk: Desk): Static<typeof regionSchema>[] {

@@ -23,16 +23,18 @@ export interface PageQuery {
   readonly after?: string;
 }
 
+const pageKeys = {
+  limit: Type.Optional(limitText),
+  after: Type.Optional(Type.String({ maxLength: 600, description: "the `next` of the page before" })),
+};
+
 /** The query of a list with names. */
-export const pageQuery: Type.TUnsafe<PageQuery> = Type.Unsafe<PageQuery>(
-  Type.Object(
-    {
-      limit: Type.Optional(limitText),
-      after: Type.Optional(Type.String({ maxLength: 600, description: "the `next` of the page before" })),
-    },
-    { additionalProperties: false },
-  ),
-);
+export const pageQuery: Type.TUnsafe<PageQuery> = pageQueryWith<PageQuery>({});
+
+/** The query of such a list that can be asked for more than its page. */
+export function pageQueryWith<Q extends PageQuery>(keys: Type.TProperties): Type.TUnsafe<Q> {
+  return Type.Unsafe<Q>(Type.Object({ ...pageKeys, ...keys }, { additionalProperties: false }));
+}
 
 /** Some entries of a list. */
 export interface Page<T> {
