@@ -266,6 +266,25 @@ describe("POST /v1/explain", () => {
     expect(after.body).toEqual(before.body);
   });
 
+  test("says which TTL an adaptive service has now, and why, and so does the service", async () => {
+    const config = CONFIG.replace("{ ttl: 5s, policy: mix }", "{ ttl: { min: 5s, max: 1m }, policy: mix }");
+    const api = await TestApi.open(new Node(new Folder({ "meridian.yaml": config })));
+    const name = "mix.test.example";
+    const ttl = async (): Promise<unknown> => {
+      const { body } = await ask(api, name, "HTTPS", GB);
+      const { ttls, ttlSeconds, ttlSecondsMin } = (await api.get(`/v1/services/${name}`)).body;
+      expect([ttlSecondsMin, ttlSeconds]).toEqual([5, 60]);
+      expect(ttls.ipv4).toEqual({ seconds: body.ttlSeconds, why: body.ttlWhy });
+      return body.lines.find((line: string) => line.includes(", TTL"));
+    };
+    expect(await ttl()).toBe("ECS scope /0, TTL 5 s: web/us-east may change at any moment");
+    for (const member of ["web/us-east", "web/eu-west"]) {
+      const forced = { kind: "force", target: { member }, verdict: "up", reason: "a test" };
+      expect((await api.post("/v1/overrides", forced)).status).toBeLessThan(300);
+    }
+    expect(await ttl()).toBe("ECS scope /0, TTL 60 s: nothing that it depends on changes by itself");
+  });
+
   test("by latency tells the margin, and what would be if a region came nearer", async () => {
     const config = CONFIG.replace("policy: mix", "policy: { latency: web }");
     const api = await TestApi.open(new Node(new Folder({ "meridian.yaml": config })));

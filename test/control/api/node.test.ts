@@ -135,6 +135,8 @@ describe("/v1/services", () => {
       0.5, 0.5,
     ]);
     expect(body.plans.ipv6).toMatchObject({ kind: "answer", shares: [{ address: "2001:db8::1" }, {}] });
+    const fixed = { seconds: 5, why: { kind: "fixed", vip: null, steadyMs: null } };
+    expect(body.ttls).toEqual({ ipv4: fixed, ipv6: fixed });
   });
 
   test("does not know another, but the one that is meant", async () => {
