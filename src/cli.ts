@@ -19,16 +19,12 @@ const program = new Command("meridian")
   .version(version);
 
 const config = new Option("--config <dir>", "folder with meridian.yaml").default(".");
-const api = new Option("--api <url>", "API of the node").default(
-  process.env["MERIDIAN_API"] ?? "http://127.0.0.1:8053",
-);
 const supposing = new Option(
   "--if <fact>",
   "suppose down:TARGET, up:TARGET, down:TARGET@VANTAGE, drain:TARGET, undrain:TARGET, weight:TARGET=N or rtt:REGION=MS; again for more",
 )
   .argParser((fact: string, before: readonly string[]) => [...before, fact])
   .default([]);
-const tokenFile = new Option("--token-file <file>", "file with a token; else the variable MERIDIAN_TOKEN");
 const ca = new Option(
   "--ca <file>",
   "certificates that must vouch for the node's, in place of the usual ones",
@@ -44,8 +40,12 @@ const clearText = new Option(
   "send the token without TLS, to another machine too: only where the network encrypts",
 );
 
-/** A command that asks a node. */
+/** A command that asks a node, with all that it takes to find, trust and satisfy one. */
 function asking(command: Command): Command {
+  const api = new Option("--api <url>", "API of the node").default(
+    process.env["MERIDIAN_API"] ?? "http://127.0.0.1:8053",
+  );
+  const tokenFile = new Option("--token-file <file>", "file with a token; else the variable MERIDIAN_TOKEN");
   for (const option of [api, tokenFile, ca, pin, clearText]) command.addOption(option);
   return command;
 }
@@ -125,13 +125,10 @@ asking(program.command("release"))
   .requiredOption("--reason <text>", "why; it goes to the audit list")
   .action(async (name, options) => (await import("./command/release.ts")).release(name, options));
 
-program
-  .command("history")
+asking(program.command("history"))
   .description("show what changed of verdicts, orders of regions, overrides and files, when and why")
   .option("--vip <vip>", "only the verdicts on this VIP (pool/member/ipv4)")
   .option("--since <time>", "a time, or a duration before now", "-24h")
-  .addOption(api)
-  .addOption(tokenFile)
   .option("--json", "print data")
   .action(async (options) => (await import("./command/history.ts")).history(options));
 
