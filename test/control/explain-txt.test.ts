@@ -58,6 +58,17 @@ describe("the TXT at _explain", () => {
     expect(strings[3]).toContain(`A ${node.dns.addresses("cart.test.example", GB).join()}, `);
   });
 
+  test("says what comes with it where something is spread", async () => {
+    const config = `${CONFIG}  pair.test.example: { ttl: 5s, policy: { spread: { of: mix, count: 2 } } }\n`;
+    const node = await new Node(new Folder({ "meridian.yaml": config })).open();
+    const strings = stringsOf(node, "_explain.pair.test.example", GB);
+    const [first, second] = strings[3]!.includes("web/eu-west")
+      ? ["eu-west", "us-east"]
+      : ["us-east", "eu-west"];
+    expect(strings[3]).toContain(`web/${first} in ${first}: 50 % of answers`);
+    expect(strings[4]).toBe(`then web/${second}`);
+  });
+
   test("is not there for what is not steered, nor for a query that cannot be read", async () => {
     const node = await new Node().open();
     const source = parseAddress(GB)!.bytes;

@@ -115,6 +115,28 @@ describe("POST /v1/explain", () => {
     expect((await ask(api, WWW, "A", GB)).body.sticky).toBeNull();
   });
 
+  test("of what is spread says what comes with what, in the order of the answer", async () => {
+    const policy =
+      "{ weighted: { both: { weight: 3, use: { spread: { of: mix, count: 2 } } }, web/us-east: 1 } }";
+    const config = `${CONFIG}  pair.test.example: { ttl: 5s, policy: ${policy} }\n`;
+    const api = await TestApi.open(new Node(new Folder({ "meridian.yaml": config })));
+    const seen = new Set<string>();
+    for (let second = 0; second < 40; second += 1) {
+      const { body } = await ask(api, "pair.test.example", "A", GB);
+      const answers = api.node.dns.answers("pair.test.example", GB, "A", Math.trunc(api.node.nowMs / 1000));
+      const [first, ...others] = answers.map((rr) => (rr.type === "A" ? rr.data : rr.type));
+      expect(body.pick.share.address).toBe(first);
+      expect(body.pick.beside.map(({ address }: { address: string }) => address)).toEqual(others);
+      const then = others.length === 0 ? "" : `, then ${others.join(", ")}`;
+      expect(body.lines).toContain(`${first}${then} at ${body.pick.at}`);
+      expect(body.lines.join("\n")).toMatch(/A: .* in each answer$/m);
+      seen.add([first, ...others].join(" "));
+      api.node.pass(1_000);
+    }
+    // Both, in either order, and the one that is answered alone.
+    expect(seen.size).toBe(3);
+  });
+
   test("explains an alias as the service that it is steered as", async () => {
     const api = await TestApi.open();
     const { body } = await ask(api, "Shop.Test.Example.", "A", GB);

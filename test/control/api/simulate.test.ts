@@ -57,6 +57,17 @@ describe("POST /v1/simulate", () => {
     expect(JSON.stringify(again.body)).toBe(JSON.stringify(body));
   });
 
+  test("of answers with several VIPs counts what was counted, by the first of each", async () => {
+    const config = `${SAMPLING}  pair.test.example: { ttl: 5s, policy: { spread: { of: mix, count: 2 } } }\n`;
+    const api = await TestApi.open(new Node(new Folder({ "meridian.yaml": config })));
+    for (let moment = 0; moment < 500; moment += 1)
+      expect(api.node.dns.ask("pair.test.example", GB, "A", 1_000_000 + moment).answers).toHaveLength(2);
+    const { body } = await api.post("/v1/simulate", {});
+    const counted = await picks(api.node);
+    expect(counted["us-east"]! + counted["eu-west"]!).toBe(500);
+    expect([column(body, "recorded"), column(body, "after")]).toEqual([counted, counted]);
+  });
+
   test.each([
     [
       "a weight",
