@@ -574,6 +574,7 @@ describe("the demo's config", () => {
       "latency",
       "failover",
       "sticky",
+      "spread",
     ]);
   });
 });

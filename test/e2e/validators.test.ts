@@ -55,6 +55,7 @@ const SECURE: readonly (readonly [name: string, type: string])[] = [
   ["near", "A"],
   ["fast", "A"],
   ["backup", "A"],
+  ["pair", "A"],
 ].map(([name = "", type = ""]) => [`${name}.gslb.example`, type] as const);
 const LATER: readonly (readonly [name: string, type: string])[] = [
   ["www", "A"],
