@@ -39,7 +39,8 @@ const NOTICE_MS = 2_000;
  *    earliest, less what the node does not know yet: the probe under way, its report and the patch (`lateMs`). From down to up
  *    it is the same with `rise`. An unknown opinion is up with the first success.
  * 2. The verdict turns as soon as those who can have turned reach the quorum, or break it, against those who cannot, as far as
- *    the votes of these are firm. One vantage that sees failures does not change the outlook where it takes two.
+ *    the votes of these are firm. So one vantage that sees failures does not change the outlook where it takes two; nor does it
+ *    by what becomes of the others later, because no outlook goes beyond the time for which firm votes last.
  * 3. A VIP that only an operator releases never comes up by itself. A hold that has begun lasts until its end, and one that
  *    has not takes its whole time after the votes. A verdict that too few vote on (held, assumed) can change at once.
  * 4. Signals may come at any moment, and of any number of sources: where they are taken, votes can turn at once. Where a pool
@@ -131,21 +132,21 @@ interface Turn {
   readonly firm: boolean;
 }
 
-/** The first moment at which the votes that may have turned are enough against those that are left. */
+/** The first moment at which the votes that may have turned are enough against those that are left, or these may be lost. */
 function earliest(
   turns: readonly Turn[],
   { lossMs }: OutlookTerms,
   isEnough: (turned: number, left: number) => boolean,
 ): number {
-  const moments = [...turns.map(({ ms }) => ms), lossMs].sort((a, b) => a - b);
-  for (const moment of moments) {
+  for (const { ms: moment } of turns.toSorted((a, b) => a.ms - b.ms)) {
+    if (moment >= lossMs) break;
     let turned = 0;
     let left = 0;
     for (const { ms, firm } of turns) {
       if (ms <= moment) turned += 1;
-      else if (firm && moment < lossMs) left += 1;
+      else if (firm) left += 1;
     }
-    if (turned > 0 && isEnough(turned, left)) return moment;
+    if (isEnough(turned, left)) return moment;
   }
-  return Number.POSITIVE_INFINITY;
+  return lossMs;
 }
