@@ -2,6 +2,7 @@
 
 import { SPREAD_MAX } from "../config/policy.ts";
 import type { ScopeBits } from "../geo/trie.ts";
+import { TURN } from "../steering/spread.ts";
 import { int32, word } from "../wire/bytes.ts";
 import { mix } from "../wire/mix.ts";
 import { PLAN_SERVFAIL, RING_BEGINS, ringsIn, tableIn } from "./layout.ts";
@@ -48,7 +49,7 @@ export class Picks {
   count = 0;
   /** How long the answer may be kept. */
   ttlSeconds = 0;
-  /** Their numbers. The one that the draw hit comes first. */
+  /** Their numbers, or in an answer where they stand in the book. The one that the draw hit comes first. */
   readonly vips: Int32Array = new Int32Array(PICKS_MAX);
 }
 
@@ -88,9 +89,9 @@ export function pickFrom(
   picks.count = 1;
 }
 
-/** Turns are `TURN` (`steering/spread.ts`), 2 to the power of this. */
-const TURN_BITS = 24;
-const IN_TURN = (1 << TURN_BITS) - 1;
+/** A turn is a power of two, so that what is cut needs no division. */
+const TURN_BITS = Math.log2(TURN);
+const IN_TURN = TURN - 1;
 /** In place of the place of the first VIP: it is not there yet. */
 const NO_PLACE = -1;
 
