@@ -13,11 +13,10 @@ export type Fact =
   | { readonly kind: "verdict"; readonly vip: VipId; readonly verdict: PastVerdict }
   /** The order of regions for the clients of a cell. */
   | { readonly kind: "ranking"; readonly cell: string; readonly regions: readonly RankedRegion[] }
-  /** null: it has ended. */
-  | { readonly kind: "override"; readonly id: string; readonly override: Override | null }
+  | { readonly kind: "override"; readonly id: string; readonly override: Override }
   | { readonly kind: "files"; readonly files: PastFiles }
-  /** A plan of the past by which is answered while nothing is up, by its key (`steering/last-good.ts`); null: it was forgotten. */
-  | { readonly kind: "last good"; readonly key: string; readonly plan: Answer | null };
+  /** A plan of the past by which is answered while nothing is up, by its key (`steering/last-good.ts`). */
+  | { readonly kind: "last good"; readonly key: string; readonly plan: Answer };
 
 /** A verdict with its votes in short. */
 export interface PastVerdict extends Omit<Verdict, "vip" | "votes"> {
@@ -180,8 +179,13 @@ export function entryOf(fact: Fact, atMs: number): NewHistoryEntry {
   }
 }
 
+/** The line that says that there is none any more. */
+export function endOf({ kind, subject }: NewHistoryEntry, atMs: number): NewHistoryEntry {
+  return { atMs, kind, subject, content: NONE };
+}
+
 /** A cell may be asked for several sets of regions, each with an order of its own. */
-function rankingSubject(cell: string, regions: readonly RegionId[]): string {
+export function rankingSubject(cell: string, regions: readonly RegionId[]): string {
   return `${cell}: ${regions.toSorted().join(", ")}`;
 }
 
@@ -204,6 +208,7 @@ export function pastRanking({ cell, regions }: CellRanking): Fact {
 
 /** What a line says, in a clause for people. */
 export function describeEntry({ kind, content }: NewHistoryEntry): string {
+  if (content === NONE) return kind === "override" ? "ended" : "gone from the config";
   switch (kind) {
     case "state":
       return "all that was so";
@@ -239,8 +244,6 @@ function describeVerdict({ up, reason, hold, recovering, votes }: PastVerdict): 
   return `${up ? "up" : "down"}${held}${recovering ? ", slow start" : ""}: ${reason}${seen}`;
 }
 
-function describeOverride(override: Override | null): string {
-  if (override === null) return "ended";
-  const { author, reason, untilMs } = override;
+function describeOverride({ author, reason, untilMs }: Override): string {
   return `set${untilMs === null ? "" : ` until ${new Date(untilMs).toISOString()}`}, by ${author}: ${reason}`;
 }

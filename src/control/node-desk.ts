@@ -131,6 +131,8 @@ export class NodeDesk implements Desk {
   #lastReload: LastReload;
   #timer: NodeJS.Timeout | null = null;
   #headsLoggedMs = Number.NEGATIVE_INFINITY;
+  /** Settles when the texts of the files in force are in the store. */
+  #textsKept: Promise<void> = Promise.resolve();
 
   constructor(options: NodeDeskOptions, loader: Loader, first: Snapshot) {
     const { nowMs, elapsedMs, publisher, stateFolder } = options;
@@ -247,6 +249,7 @@ export class NodeDesk implements Desk {
     await this.#options.publisher.save();
     this.#profile?.save();
     this.#record(this.nowMs(), Number.POSITIVE_INFINITY);
+    await this.#textsKept;
     this.#store.close();
   }
 
@@ -539,7 +542,7 @@ export class NodeDesk implements Desk {
   #recordFiles({ files }: Loaded, atMs: number): void {
     const { rankings } = this.#keeper.roundTrips();
     this.#recorder.ranked(rankings, atMs);
-    this.#recorder
+    this.#textsKept = this.#recorder
       .loaded(this.#door.version(), files, this.#keeper.judged(), atMs)
       .catch((cause) =>
         this.#complain("the files in force are not kept: answers by them cannot be explained later", cause),

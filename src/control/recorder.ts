@@ -7,6 +7,7 @@ import { sideOf, type Verdict } from "../health/verdict.ts";
 import type { Answer } from "../steering/last-good.ts";
 import type { FileStamp } from "./files.ts";
 import {
+  endOf,
   entryOf,
   type Fact,
   type HistoryLimits,
@@ -16,6 +17,7 @@ import {
   PastState,
   pastRanking,
   pastVerdict,
+  rankingSubject,
 } from "./history.ts";
 import { KeptTexts } from "./kept-texts.ts";
 import type { Override } from "./override.ts";
@@ -70,20 +72,21 @@ export class Recorder {
   }
 
   /** All orders of regions as they are. */
-  ranked(rankings: Iterable<CellRanking>, atMs: number): void {
-    for (const ranking of rankings) {
-      const order = ranking.regions.map(({ region }) => region);
-      const before = this.#state.ranking(ranking.cell, order);
-      if (before?.every(({ region }, i) => region === order[i]) !== true)
-        this.#note(pastRanking(ranking), atMs);
+  ranked(rankings: readonly CellRanking[], atMs: number): void {
+    const subjects = new Set<string>();
+    for (const { cell, regions } of rankings) {
+      const order = regions.map(({ region }) => region);
+      subjects.add(rankingSubject(cell, order));
+      const before = this.#state.ranking(cell, order);
+      const isSame = before?.every(({ region }, i) => region === order[i]) ?? false;
+      if (!isSame) this.#note(pastRanking({ cell, regions }), atMs);
     }
+    this.#end("ranking", subjects, atMs);
   }
 
   /** All overrides as they are. */
   overridden(overrides: readonly Override[], atMs: number): void {
-    const ids = new Set(overrides.map(({ id }) => id));
-    const ended = this.#state.overrides().filter(({ id }) => !ids.has(id));
-    for (const { id } of ended) this.#note({ kind: "override", id, override: null }, atMs);
+    this.#end("override", new Set(overrides.map(({ id }) => id)), atMs);
     for (const override of overrides) this.#note({ kind: "override", id: override.id, override }, atMs);
   }
 
@@ -94,8 +97,7 @@ export class Recorder {
 
   /** Only plans with these keys are still known. */
   forgetLastGood(isKnown: (key: string) => boolean, atMs: number): void {
-    const forgotten = [...this.#state.all("last good")].filter(({ subject }) => !isKnown(subject));
-    for (const { subject } of forgotten) this.#note({ kind: "last good", key: subject, plan: null }, atMs);
+    this.#end("last good", { has: isKnown }, atMs);
   }
 
   /** Other files are in force, with these verdicts on their VIPs. Settles when their texts are kept. */
@@ -105,6 +107,7 @@ export class Recorder {
     verdicts: ReadonlyMap<VipId, Verdict>,
     atMs: number,
   ): Promise<void> {
+    this.#end("verdict", new Set<string>(verdicts.keys()), atMs);
     this.judged(
       [...verdicts.values()].filter((verdict) => this.#isNews(verdict)),
       atMs,
@@ -158,9 +161,18 @@ export class Recorder {
     );
   }
 
+  /** Takes note that there are no others of a kind any more. */
+  #end(kind: Fact["kind"], subjects: Pick<ReadonlySet<string>, "has">, atMs: number): void {
+    const ended = [...this.#state.all(kind)].filter(({ subject }) => !subjects.has(subject));
+    for (const entry of ended) this.#take(endOf(entry, atMs));
+  }
+
   #note(fact: Fact, atMs: number): void {
     const entry = entryOf(fact, atMs);
-    if (this.#state.last(entry.kind, entry.subject) === entry.content) return;
+    if (this.#state.last(entry.kind, entry.subject) !== entry.content) this.#take(entry);
+  }
+
+  #take(entry: NewHistoryEntry): void {
     this.#state.take(entry);
     this.#unwritten.push(entry);
   }

@@ -117,6 +117,32 @@ describe("the history of a node", () => {
       expect(inflateRawSync(octets as Uint8Array).toString("utf8")).not.toContain(secret);
   });
 
+  test("forgets what has gone from the config", async () => {
+    const node = await new Node().open();
+    await goDown(node);
+    const without = CONFIG.replace(/ +eu-west: \{ ipv4.*\n/, "")
+      .replace("[web/us-east, web/eu-west]", "[web/us-east]")
+      .replace("[web/eu-west, web/us-east]", "[web/us-east]")
+      .replaceAll("use: web/eu-west", "use: web/us-east");
+    node.folder.write("meridian.yaml", without);
+    expect(await node.change({ kind: "reload" })).toMatchObject({ kind: "published" });
+    const [gone] = node.desk.history({ ...ALL, vip: VIP });
+    expect(gone?.content).toBe("null");
+    const store = openSqliteStore(node.folder.file(`state/${STORE_FILE}`));
+    const known = [...(stateAt(store, node.nowMs)?.all("verdict") ?? [])].map(({ subject }) => subject);
+    expect(known).toEqual(["web/us-east/ipv4", "web/us-east/ipv6"]);
+    store.close();
+  });
+
+  test("has the texts of files that were in force but for a moment", async () => {
+    const node = await new Node().open();
+    await node.close();
+    const database = new DatabaseSync(node.folder.file(`state/${STORE_FILE}`));
+    expect(database.prepare("SELECT count(*) AS n FROM texts").get()).toEqual({ n: 3 });
+    database.close();
+    expect(node.lines(/not kept/)).toEqual([]);
+  });
+
   test("tells all anew after the store could not be written", async () => {
     const node = await new Node().open();
     const database = new DatabaseSync(node.folder.file(`state/${STORE_FILE}`));
