@@ -50,7 +50,10 @@ export function formatStoreReport(
         return `${chain}: ${describeFault(report)}; the ${records} before it are as they were written`;
       return head === null ? good : `${good}; head ${head.hash}`;
     }),
-    ...lostHeads.map((head) => `no record has the hash ${head}: the end was cut off, or written anew`),
+    ...lostHeads.map(
+      (head) =>
+        `no record has the hash ${head}: the end was cut off or written anew, unless it is a head of the history from before its first record`,
+    ),
     ...(sound && asked === 0
       ? [
           "the end of a chain is shown by a head from before alone: keep this one elsewhere, and give it with --head",
