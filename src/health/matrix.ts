@@ -4,7 +4,7 @@ import type { Check, VantageId, VipId } from "../config/config.ts";
 import { Calendar } from "./calendar.ts";
 import { contradictsUnhealthy, isIsolated, mayBeIsolated } from "./isolation.ts";
 import { afterProbe, type Standing, UNKNOWN } from "./opinion.ts";
-import { lossAfterMs, overdueAfterMs, type Prospect } from "./outlook.ts";
+import { isolatedAfterMs, overdueAfterMs, type Prospect } from "./outlook.ts";
 import type { Tally } from "./quorum.ts";
 import type { Report } from "./report.ts";
 import { isSource } from "./signals.ts";
@@ -45,8 +45,8 @@ export class Matrix {
   readonly #rows = new Map<VipId, Row>();
   readonly #columns = new Map<VantageId, Column>();
   readonly #signals: ReadonlyMap<VipId, number>;
-  /** How soon a firm vote can be lost (`prospects`). */
-  readonly lossMs: number;
+  /** How soon a vantage can be isolated that is not nearly so. */
+  readonly isolatedMs: number;
   /** VIPs of whose votes something else may become than before. */
   readonly #restless = new Set<VipId>();
   /** Fresh cells by the time they are overdue or go stale, each filed once. */
@@ -63,7 +63,7 @@ export class Matrix {
     wayMs = 0,
   ) {
     this.#signals = signals;
-    this.lossMs = lossAfterMs(new Set(checks.values()), freshForMs, wayMs);
+    this.isolatedMs = isolatedAfterMs(new Set(checks.values()), wayMs);
     for (const vantage of vantages) this.#columns.set(vantage, emptyColumn(vantage));
     for (const [vip, check] of checks) {
       const row: Row = { vip, check, cells: new Map(), contradictsUnhealthy: false };

@@ -9,7 +9,7 @@ import type { Ruling } from "./ruling.ts";
 /** What may become of one vantage's vote. */
 export interface Prospect {
   readonly standing: Standing;
-  /** It counts, and goes on counting for `lossMs` at least, unless the opinion turns. */
+  /** It counts, and for a while it goes on counting, unless the opinion turns: it is not overdue, nor its vantage nearly isolated. */
   readonly firm: boolean;
 }
 
@@ -17,8 +17,10 @@ export interface Prospect {
 export interface OutlookTerms {
   /** How late a report and the patch that follows from it may be, together. */
   readonly wayMs: number;
-  /** How soon a firm vote can be lost that does not turn (`lossAfterMs`). */
-  readonly lossMs: number;
+  /** For how long a report of this check is fresh. */
+  readonly freshMs: number;
+  /** How soon a vantage can be isolated that is not nearly so (`isolatedAfterMs`). */
+  readonly isolatedMs: number;
   /** Others than vantages may vote as well, at any moment. */
   readonly takesSignals: boolean;
   /** A single vantage can take a VIP from the clients near it that is up for the world. */
@@ -77,21 +79,11 @@ export function overdueAfterMs({ intervalMs, jitterMs, timeoutMs }: Check, wayMs
   return intervalMs + jitterMs + timeoutMs + wayMs;
 }
 
-/**
- * How soon a vote can be lost, under any of these checks, that is not overdue and of a vantage that is far from isolated: it
- * goes stale `freshMs` after its report, and a vantage is not isolated before it has turned on one more VIP.
- */
-export function lossAfterMs(
-  checks: Iterable<Check>,
-  freshForMs: (check: Check) => number,
-  wayMs: number,
-): number {
+/** How soon a vantage can be isolated that is not nearly so: with the first VIP more, under any of these checks, that it turns on. */
+export function isolatedAfterMs(checks: Iterable<Check>, wayMs: number): number {
   let least = Number.POSITIVE_INFINITY;
-  for (const check of checks) {
-    const toStaleMs = freshForMs(check) - overdueAfterMs(check, wayMs) - NOTICE_MS;
-    const toIsolatedMs = (check.fall - 1) * check.recheckMs - lateMs(check, wayMs);
-    least = Math.min(least, toStaleMs, toIsolatedMs);
-  }
+  for (const check of checks)
+    least = Math.min(least, (check.fall - 1) * check.recheckMs - lateMs(check, wayMs));
   return least;
 }
 
@@ -106,7 +98,7 @@ function untilDown(prospects: readonly Prospect[], check: Check, terms: OutlookT
     };
   });
   const isEnough = (down: number, up: number): boolean => down >= votesNeeded(check.quorum, down + up);
-  return earliest(turns, terms, terms.perVantage ? () => true : isEnough);
+  return earliest(turns, check, terms, terms.perVantage ? () => true : isEnough);
 }
 
 function untilUp(prospects: readonly Prospect[], check: Check, terms: OutlookTerms): number {
@@ -118,7 +110,7 @@ function untilUp(prospects: readonly Prospect[], check: Check, terms: OutlookTer
       firm,
     };
   });
-  return earliest(turns, terms, (up, down) => down < votesNeeded(check.quorum, up + down));
+  return earliest(turns, check, terms, (up, down) => down < votesNeeded(check.quorum, up + down));
 }
 
 /** What may have happened already, and the plan knows nothing of. */
@@ -132,21 +124,27 @@ interface Turn {
   readonly firm: boolean;
 }
 
-/** The first moment at which the votes that may have turned are enough against those that are left, or these may be lost. */
+/**
+ * The first moment at which the votes that may have turned are enough against those that are left; no later than votes go
+ * stale that are not overdue now.
+ */
 function earliest(
   turns: readonly Turn[],
-  { lossMs }: OutlookTerms,
+  check: Check,
+  { freshMs, isolatedMs, wayMs }: OutlookTerms,
   isEnough: (turned: number, left: number) => boolean,
 ): number {
-  for (const { ms: moment } of turns.toSorted((a, b) => a.ms - b.ms)) {
-    if (moment >= lossMs) break;
+  const staleMs = freshMs - overdueAfterMs(check, wayMs) - NOTICE_MS;
+  const moments = [...turns.map(({ ms }) => ms), isolatedMs].sort((a, b) => a - b);
+  for (const moment of moments) {
+    if (moment >= staleMs) break;
     let turned = 0;
     let left = 0;
     for (const { ms, firm } of turns) {
       if (ms <= moment) turned += 1;
-      else if (firm) left += 1;
+      else if (firm && moment < isolatedMs) left += 1;
     }
-    if (isEnough(turned, left)) return moment;
+    if (turned > 0 && isEnough(turned, left)) return moment;
   }
-  return lossMs;
+  return staleMs;
 }

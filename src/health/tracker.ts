@@ -2,7 +2,7 @@
 
 import type { Check, VantageId, VipId } from "../config/config.ts";
 import { holdOf, isSameHold } from "./failback.ts";
-import { Matrix, type TurnedVote, type VantageState } from "./matrix.ts";
+import { freshForMs, Matrix, type TurnedVote, type VantageState } from "./matrix.ts";
 import { steadyFor } from "./outlook.ts";
 import type { Report } from "./report.ts";
 import { assumedUp, comeBack, judgeBy, nextRuling, type Ruling, reasonOf } from "./ruling.ts";
@@ -240,7 +240,8 @@ export class Tracker {
     if (check === null) return false;
     const terms = {
       wayMs: this.#wayMs,
-      lossMs: this.#matrix.lossMs,
+      freshMs: freshForMs(check),
+      isolatedMs: this.#matrix.isolatedMs,
       takesSignals: vips.some(({ vip, signalsFreshMs }) => vip === leader && signalsFreshMs !== null),
       perVantage: vips.some(({ perVantage }) => perVantage),
     };

@@ -21,7 +21,7 @@ const MANUAL: Failback = { kind: "manual" };
 /** The node knows of all that began 3.5 s ago: timeout 2 s, the way 0.5 s, a second between looks. */
 
 const check = checkWith({ intervalMs: 30_000, recheckMs: 10_000 });
-const terms = { wayMs: 500, lossMs: 15_000, takesSignals: false, perVantage: false };
+const terms = { wayMs: 500, freshMs: 92_000, isolatedMs: 15_000, takesSignals: false, perVantage: false };
 
 const healthy: Standing = { opinion: "healthy", streak: 0 };
 const failing = (streak: number): Standing => ({ opinion: "degraded", streak });
@@ -36,8 +36,8 @@ const down: Ruling = { ...up, up: false, flaps: 1 };
 
 describe("a VIP that is up", () => {
   test.each<[string, readonly Prospect[], number | null, Partial<Check>?]>([
-    ["goes down no sooner than with the rechecks after a first failure", [firm(healthy)], 6_500, { fall: 2 }],
-    ["and that is not known for longer than votes last", [firm(healthy)], 15_000],
+    ["goes down no sooner than with the rechecks after a first failure", [firm(healthy)], 16_500],
+    ["and that is not known for longer than votes last", [firm(healthy)], 57_500, { fall: 30 }],
     ["after a failure with one recheck less", [firm(failing(1))], 6_500],
     ["at any moment when one more is enough", [firm(failing(2))], 0],
     [
@@ -59,7 +59,7 @@ describe("a VIP that is up", () => {
       { quorum: { kind: "all" } },
     ],
     ["where the votes against may be lost", [firm(unhealthy()), weak(healthy), weak(healthy)], 0],
-    ["but not for those, where nobody says down", [weak(healthy), weak(healthy), weak(unknown)], 15_000],
+    ["but not for those, where nobody says down", [weak(healthy), weak(healthy), weak(unknown)], 16_500],
   ])("%s", (_rule, prospects, ms, of = {}) => {
     expect(steadyFor(up, prospects, { ...check, ...of }, terms, 0)).toBe(ms);
   });
@@ -141,6 +141,20 @@ test("an outlook follows what is seen at the next tick, and is named once", () =
   // 30 s, the probe, and the way; then it is overdue. A single vantage votes alone, so that nothing is lost with it.
   for (let ms = 61_000; ms < 190_000; ms += 1_000) tracker.tick(ms);
   expect(tracker.verdicts().get(a)).toMatchObject({ basis: "held", steadyMs: 0 });
+});
+
+test("a hasty check of other VIPs shortens no outlook of a VIP that nobody sees fail", () => {
+  const hasty = checkWith({ fall: 1 });
+  const [a, b] = [vipId("web/a/ipv4"), vipId("web/b/ipv4")];
+  const tracker = new Tracker(
+    [...tracked([a], check), ...tracked([b], hasty)],
+    [vantageId("dublin")],
+    0,
+    500,
+  );
+  for (const vip of [a, b]) tracker.report(success(vantageId("dublin"), vip, 10));
+  tracker.tick(1_000);
+  expect([a, b].map((vip) => tracker.verdicts().get(vip)?.steadyMs)).toEqual([16_500, 0]);
 });
 
 describe(`in ${WORLDS} worlds where anything fails at any time`, () => {
