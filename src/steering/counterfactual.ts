@@ -34,7 +34,8 @@ const WORK_MAX = 200_000;
  * Changes are of what the plan rests on, in the order of the policy, and each turns one thing round:
  *
  *   1. a VIP of the family is down, or up
- *   2. a member that weighs something is drained, or one that is drained is not; one that weighs 0 weighs 1
+ *   2. a member that weighs something is drained, or one that is drained is not; one that weighs 0 weighs 1, and one that is
+ *      down weighs 0, so that no `minUp` counts it
  *   3. a choice weighs 0, or 1 where it weighs 0
  *   4. a VIP that takes less than it is offered takes everything
  *   5. a region is as near as it takes to be the first by round-trip time, or as far as it takes not to be, or to be last
@@ -137,12 +138,13 @@ function memberChanges(
   const changes: Supposition[] = [];
   // What is down for these clients alone can become up for them, or down for all.
   const isUpForAll = verdict?.up ?? true;
-  if (!isUpForAll || isDownNearby(votesNearby(verdict, nearby)))
-    changes.push({ kind: "verdict", vip: vip.id, up: true });
+  const isDown = !isUpForAll || isDownNearby(votesNearby(verdict, nearby));
+  if (isDown) changes.push({ kind: "verdict", vip: vip.id, up: true });
   if (isUpForAll) changes.push({ kind: "verdict", vip: vip.id, up: false });
   // To drain what weighs nothing changes nothing.
   if (drained || weight > 0) changes.push({ kind: "drained", member: id, drained: !drained });
   if (weight === 0) changes.push({ kind: "member weight", member: id, weight: 1 });
+  else if (isDown) changes.push({ kind: "member weight", member: id, weight: 0 });
   if (takeOf(vip, facts) < 1) changes.push({ kind: "take", vip: vip.id, take: 1 });
   return changes;
 }

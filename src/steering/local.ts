@@ -11,7 +11,8 @@ import type { Member, Pool, RegionId, VantageId } from "../config/config.ts";
  *   3. An order inside an order is written out, unless either needs more than one alternative up (`minUp`).
  *   4. An order offers each alternative once, where it comes first.
  *   5. What is sticky or spread has more than one member to choose among, and an answer of a spread no more VIPs than there are.
- *   6. Vantages near the clients have a say only where there is more than one member: who can go nowhere else gets the one.
+ *   6. Vantages near the clients have a say only where they can make a difference: there is more than one member, and not all of
+ *      them must be up (`minUp`), for then verdicts alone decide as soon as one is seen down.
  */
 export type LocalPolicy =
   | LocalMember
@@ -122,9 +123,34 @@ export function localKey(local: LocalPolicy): string {
   }
 }
 
-/** By rule 6. */
+/** A whole policy, by rule 6. */
 export function withoutIdleVantages(local: LocalPolicy): LocalPolicy {
-  return hasVantages(local) && membersOf(local).size < 2 ? anywhere(local) : local;
+  const areIdle = hasVantages(local) && (membersOf(local).size < 2 || needsAll(local, false));
+  return areIdle ? withoutPlaces(local, { keepCells: true }) : local;
+}
+
+/** More than sums are rounded by when they are compared with `minUp`. */
+const ROUNDING = 1e-6;
+
+/** Whether it is down as soon as one of its members that weighs anything is. `isWhole`: so much is asked for above it. */
+function needsAll(local: LocalPolicy, isWhole: boolean): boolean {
+  switch (local.kind) {
+    case "member":
+      return true;
+    case "pool":
+      return isWhole || local.minUp >= 1;
+    case "weighted":
+      return (isWhole || local.minUp >= 1) && local.choices.every(({ use }) => needsAll(use, isWhole));
+    case "first":
+    case "fastest": {
+      const children = childrenIn(local);
+      const missesOne = isWhole || local.minUp * children.length > children.length - 1 + ROUNDING;
+      return missesOne && children.every((child) => needsAll(child, isWhole));
+    }
+    case "sticky":
+    case "spread":
+      return needsAll(local.of, isWhole || local.minUp >= 1);
+  }
 }
 
 function hasVantages(local: LocalPolicy): boolean {
@@ -135,28 +161,29 @@ function hasVantages(local: LocalPolicy): boolean {
 
 /** The key without the cells that round-trip times are looked up for, and the vantages that are near. */
 export function keyAnywhere(local: LocalPolicy): string {
-  return localKey(anywhere(local));
+  return localKey(withoutPlaces(local, { keepCells: false }));
 }
 
-function anywhere(local: LocalPolicy): LocalPolicy {
+function withoutPlaces(local: LocalPolicy, which: { readonly keepCells: boolean }): LocalPolicy {
+  const without = (child: LocalPolicy): LocalPolicy => withoutPlaces(child, which);
   switch (local.kind) {
     case "member":
       return { ...local, nearby: NOBODY };
     case "pool":
       return { ...local, members: local.members.map((member) => ({ ...member, nearby: NOBODY })) };
     case "weighted":
-      return { ...local, choices: local.choices.map((choice) => ({ ...choice, use: anywhere(choice.use) })) };
+      return { ...local, choices: local.choices.map((choice) => ({ ...choice, use: without(choice.use) })) };
     case "first":
-      return { ...local, alternatives: local.alternatives.map(anywhere) };
+      return { ...local, alternatives: local.alternatives.map(without) };
     case "fastest":
       return {
         ...local,
-        cell: "anywhere",
-        regions: local.regions.map(({ region, use }) => ({ region, use: anywhere(use) })),
+        cell: which.keepCells ? local.cell : "anywhere",
+        regions: local.regions.map(({ region, use }) => ({ region, use: without(use) })),
       };
     case "sticky":
     case "spread":
-      return { ...local, of: anywhere(local.of) };
+      return { ...local, of: without(local.of) };
   }
 }
 

@@ -33,7 +33,7 @@ import { formatPercent } from "./words.ts";
  *   latency  -> its members region by region, in an order that is left to the facts
  *   the rest -> itself
  *
- * Members of a pool with `perVantage` get the vantages that speak for the clients, if there is more than one to choose among.
+ * Members of a pool with `perVantage` get the vantages that speak for the clients, where these can make a difference.
  */
 export function localise(policy: Policy, location: Location, config: Config): LocalPolicy {
   return withoutIdleVantages(localiseNode(policy, location, config));

@@ -283,6 +283,16 @@ describe("a pool that is steered per vantage", () => {
       key: 'first(weighted("a"*1:watched/eu) watched/eu)',
     },
     {
+      name: "has none where all must be up",
+      policy: failover([member("watched/eu"), member("watched/us"), member("one/eu")], 0.75),
+      key: "first[0.75](watched/eu watched/us one/eu)",
+    },
+    {
+      name: "has its vantages where one may be down",
+      policy: failover([member("watched/eu"), member("watched/us"), member("one/eu")], 0.6),
+      key: "first[0.6](watched/eu@dublin,paris watched/us@dublin,paris one/eu)",
+    },
+    {
       name: "has none where nobody knows where the clients are",
       policy: watched,
       at: location({ country: "GB" }),
