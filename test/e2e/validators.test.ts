@@ -138,8 +138,8 @@ describe.skipIf(!programs.every(has))("a signed zone (needs delv, unbound, named
     edit(site, "zones/gslb.example.zone", (text) => `${text}\n${ds}`);
     const parents = anchorOf(site, "gslb.example");
     await until("the DS is there", () => validates(parents, "late.gslb.example", "DS", /DS \d+ 13 2/));
-    // What says that there is no DS is forgotten after a second, and then all of it is secure.
-    await sleep(1_500);
+    // What says that there is no DS lasts for a second, what is insecure by it for one more, and resolvers round up.
+    await sleep(3_500);
     watch.demandSecure();
     await sleep(1_000);
     watch.mustBeClean();
