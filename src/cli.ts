@@ -156,7 +156,9 @@ token
   .argument("<name>", "who the token is for; audit entries carry this name")
   .addOption(config)
   .addOption(
-    new Option("--role <role>").choices(["admin", "reader", "observer", "agent", "signals"]).default("admin"),
+    new Option("--role <role>", "what it may do")
+      .choices(["reader", "operator", "admin", "observer", "agent", "signals"])
+      .default("admin"),
   )
   .option("--vantage <name>", "with role agent: the only vantage it may speak for")
   .option("--pool <name...>", "with role signals: the only pools it may speak of")

@@ -21,7 +21,7 @@ import type {
   TokenGrant,
   TokenRecord,
 } from "./store.ts";
-import { describeGrant } from "./store.ts";
+import { describeGrant, ROLES } from "./store.ts";
 
 /** The name of the store in the state folder. */
 export const STORE_FILE = "meridian.db";
@@ -391,7 +391,7 @@ function readToken(row: Row): TokenRecord {
 }
 
 function readGrant(row: Row): TokenGrant {
-  const role = oneOf(row, "role", ["admin", "reader", "observer", "agent", "signals"]);
+  const role = oneOf(row, "role", ROLES);
   switch (role) {
     case "agent":
       return { role, vantage: text(row, "vantage") };

@@ -121,11 +121,21 @@ export interface StoredVerdict {
 
 /** What a token allows. */
 export type TokenGrant =
-  | { readonly role: "admin" | "reader" | "observer" }
+  /**
+   * reader: reads. operator: besides, makes what ends again: overrides, releases, challenges. admin: besides, config and
+   * tokens. observer: tells round-trip times of clients, and does nothing else.
+   */
+  | { readonly role: "reader" | "operator" | "admin" | "observer" }
   /** An agent may only open a report stream, as this vantage. */
   | { readonly role: "agent"; readonly vantage: string }
   /** May send signals on members of these pools, and do nothing else. */
   | { readonly role: "signals"; readonly pools: readonly string[] };
+
+/** Whom a token is for. */
+export type Role = TokenGrant["role"];
+
+/** All roles there are. */
+export const ROLES: readonly Role[] = ["reader", "operator", "admin", "observer", "agent", "signals"];
 
 /** A role with what it is limited to: `agent dublin`. */
 export function describeGrant(grant: TokenGrant): string {

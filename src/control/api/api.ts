@@ -3,7 +3,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
-import type { TokenRecord } from "../store.ts";
+import type { Role, TokenRecord } from "../store.ts";
 
 /** The server, with types that follow from the schemas of each route. */
 export type Api = FastifyInstance<
@@ -14,12 +14,8 @@ export type Api = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
-/**
- * Who may use a route. public: everybody, without a token. reader: readers and admins. admin: admins. observer: observers
- * and admins. agent: agents, and nobody else, because a report stream belongs to a vantage. signals: those who send
- * signals, and nobody else, because a vote belongs to a source.
- */
-export type Access = "public" | "reader" | "admin" | "observer" | "agent" | "signals";
+/** Who may use a route: everybody, without a token, or the role that suffices; who else has that is in `auth.ts`. */
+export type Access = "public" | Role;
 
 declare module "fastify" {
   interface FastifyContextConfig {

@@ -2,7 +2,7 @@
 
 import rateLimit from "@fastify/rate-limit";
 import type { FastifyRequest } from "fastify";
-import type { TokenRecord } from "../store.ts";
+import type { Role, TokenRecord } from "../store.ts";
 import type { Access, Api } from "./api.ts";
 import { Failure } from "./errors.ts";
 
@@ -17,9 +17,13 @@ const IPV6_CUSTOMER_BITS = 64;
 
 const MINUTE_MS = 60_000;
 
-/** The role that a route asks for, and who has it. */
-const ROLES: Readonly<Record<Exclude<Access, "public">, readonly TokenRecord["grant"]["role"][]>> = {
-  reader: ["reader", "admin"],
+/**
+ * The least role that suffices for a route, and all that do. A report stream belongs to a vantage and a vote to a source, so
+ * these are for nobody else.
+ */
+export const ALLOWED: Readonly<Record<Exclude<Access, "public">, readonly Role[]>> = {
+  reader: ["reader", "operator", "admin"],
+  operator: ["operator", "admin"],
   admin: ["admin"],
   observer: ["observer", "admin"],
   agent: ["agent"],
@@ -63,7 +67,7 @@ export async function guard(app: Api, authenticate: (secret: string) => TokenRec
       if (!limit.isAllowed && limit.isExceeded) throw slowDown(limit.ttlInSeconds);
       throw unauthenticated(secret);
     }
-    if (!ROLES[access].includes(token.grant.role)) throw forbidden(token, access);
+    if (!ALLOWED[access].includes(token.grant.role)) throw forbidden(token, access);
     request.token = token;
   });
 }
@@ -96,7 +100,7 @@ function unauthenticated(secret: string | null): Failure {
 }
 
 function forbidden({ name, grant }: TokenRecord, access: Exclude<Access, "public">): Failure {
-  const allowed = ROLES[access].join(" or ");
+  const allowed = ALLOWED[access].join(" or ");
   return new Failure(403, `token ${name} is for the role ${grant.role}; this needs ${allowed}`, {
     headers: { "www-authenticate": `Bearer realm="meridian", error="insufficient_scope", scope="${access}"` },
   });

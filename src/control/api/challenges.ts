@@ -55,7 +55,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
   app.put(
     "/v1/challenges/:name/:value",
     {
-      config: { access: "admin" },
+      config: { access: "operator" },
       schema: {
         summary: "Answer a value at an _acme-challenge name; one that is there gets another end",
         tags: ["challenges"],
@@ -85,7 +85,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
   app.delete(
     "/v1/challenges/:name/:value",
     {
-      config: { access: "admin" },
+      config: { access: "operator" },
       schema: {
         summary: "Take a value from an _acme-challenge name",
         tags: ["challenges"],

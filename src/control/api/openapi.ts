@@ -3,16 +3,7 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { Access, Api } from "./api.ts";
-
-/** Who may use a route, in words. */
-const WHO: Readonly<Record<Access, string>> = {
-  public: "No token is needed.",
-  reader: "For tokens of the roles reader and admin.",
-  admin: "For tokens of the role admin.",
-  observer: "For tokens of the roles observer and admin.",
-  agent: "For tokens of the role agent.",
-  signals: "For tokens of the role signals.",
-};
+import { ALLOWED } from "./auth.ts";
 
 /** What the pages may load: their own files, and the styles that Swagger UI writes into the page. */
 const PAGES_CSP = {
@@ -40,7 +31,7 @@ export async function describeRoutes(app: Api): Promise<void> {
     transform: ({ schema, url, route }) => {
       const access = route.config?.access ?? "public";
       const security = access === "public" ? { security: [] } : {};
-      return { schema: { ...schema, description: WHO[access], ...security }, url };
+      return { schema: { ...schema, description: whoMayUse(access), ...security }, url };
     },
   });
   await app.register(swaggerUi, {
@@ -48,4 +39,10 @@ export async function describeRoutes(app: Api): Promise<void> {
     staticCSP: PAGES_CSP,
     uiConfig: { persistAuthorization: false, tryItOutEnabled: true },
   });
+}
+
+/** Who may use a route, in words. */
+function whoMayUse(access: Access): string {
+  if (access === "public") return "No token is needed.";
+  return `For tokens of ${ALLOWED[access].length === 1 ? "the role" : "the roles"} ${ALLOWED[access].join(", ")}.`;
 }

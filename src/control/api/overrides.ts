@@ -98,7 +98,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
   app.post(
     "/v1/overrides",
     {
-      config: { access: "admin" },
+      config: { access: "operator" },
       schema: {
         summary: "Set a weight, drain, or force a verdict; replaces the override of the same kind and target",
         tags: ["overrides"],
@@ -125,7 +125,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
   app.delete(
     "/v1/overrides/:id",
     {
-      config: { access: "admin" },
+      config: { access: "operator" },
       schema: {
         summary: "End an override",
         tags: ["overrides"],
@@ -151,7 +151,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
   app.post(
     "/v1/releases",
     {
-      config: { access: "admin" },
+      config: { access: "operator" },
       schema: {
         summary: "Bring up VIPs that are healthy and held down",
         tags: ["overrides"],

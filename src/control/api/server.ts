@@ -157,7 +157,8 @@ function newTlsServer(
 /** One line for each request that may change something, whatever became of it; never what came in with it. */
 function logChanges(app: Api, log: Logger): void {
   app.addHook("onResponse", (request, reply, done) => {
-    if (request.routeOptions.config.access === "admin") {
+    const { access } = request.routeOptions.config;
+    if (access === "admin" || access === "operator") {
       const { method, url, ip, token } = request;
       const { statusCode } = reply;
       log.info(

@@ -4,7 +4,7 @@ import Type, { type Static } from "typebox";
 import { didYouMean } from "../../suggest.ts";
 import type { Desk } from "../desk.ts";
 import { lookup } from "../lookup.ts";
-import type { TokenRecord } from "../store.ts";
+import { ROLES, type TokenRecord } from "../store.ts";
 import type { Api } from "./api.ts";
 import { authorOf } from "./auth.ts";
 import { Failure, failureFor, inRequest } from "./errors.ts";
@@ -21,12 +21,12 @@ const pools = Type.Array(Type.String({ description: "a pool of the config" }), {
   uniqueItems: true,
   description: "pools of the config",
 });
-const ROLE = "admin, reader, observer, agent or signals";
-const role = oneOf(["admin", "reader", "observer", "agent", "signals"], ROLE);
+const ROLE = "reader, operator, admin, observer, agent or signals";
+const role = oneOf(ROLES, ROLE);
 
 const body = Type.Union(
   [
-    object({ name, role: oneOf(["admin", "reader", "observer"], ROLE) }),
+    object({ name, role: oneOf(["reader", "operator", "admin", "observer"], ROLE) }),
     object({ name, role: Type.Literal("agent"), vantage }),
     object({ name, role: Type.Literal("signals"), pools }),
   ],

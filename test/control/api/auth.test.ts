@@ -4,8 +4,9 @@ import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import type { Access, Api } from "../../../src/control/api/api.ts";
 import { buildApi } from "../../../src/control/api/server.ts";
+import { ROLES, type Role } from "../../../src/control/store.ts";
 import { Node } from "../test-node.ts";
-import { documentOf, type Role, routesOf } from "./test-api.ts";
+import { documentOf, routesOf } from "./test-api.ts";
 
 /** Every route, with who may use it. A route that is added must be added here. */
 const ACCESS: Readonly<Record<string, Access>> = {
@@ -13,7 +14,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "GET /readyz": "public",
   "GET /metrics": "public",
   "GET /v1/status": "reader",
-  "POST /v1/releases": "admin",
+  "POST /v1/releases": "operator",
   "POST /v1/reload": "admin",
   "GET /v1/services": "reader",
   "GET /v1/services/{name}": "reader",
@@ -26,13 +27,13 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "GET /v1/rtt/vantages": "reader",
   "GET /v1/overrides": "reader",
   "GET /v1/profile": "reader",
-  "POST /v1/simulate": "admin",
-  "POST /v1/overrides": "admin",
-  "DELETE /v1/overrides/{id}": "admin",
+  "POST /v1/simulate": "operator",
+  "POST /v1/overrides": "operator",
+  "DELETE /v1/overrides/{id}": "operator",
   "GET /v1/challenges": "reader",
   "GET /v1/keys": "reader",
-  "PUT /v1/challenges/{name}/{value}": "admin",
-  "DELETE /v1/challenges/{name}/{value}": "admin",
+  "PUT /v1/challenges/{name}/{value}": "operator",
+  "DELETE /v1/challenges/{name}/{value}": "operator",
   "GET /v1/audit": "reader",
   "GET /v1/audit/verify": "reader",
   "GET /v1/history": "reader",
@@ -46,10 +47,13 @@ const ACCESS: Readonly<Record<string, Access>> = {
 
 type Who = Role | "nobody" | "stranger";
 
+const EVERYBODY: readonly Who[] = ["nobody", "stranger", ...ROLES];
+
 /** Who gets through, by access. */
 const LETS_IN: Readonly<Record<Access, readonly Who[]>> = {
-  public: ["nobody", "stranger", "reader", "admin", "observer", "agent", "signals"],
-  reader: ["reader", "admin"],
+  public: EVERYBODY,
+  reader: ["reader", "operator", "admin"],
+  operator: ["operator", "admin"],
   admin: ["admin"],
   observer: ["admin", "observer"],
   agent: ["agent"],
@@ -65,7 +69,7 @@ test.each(Object.entries(ACCESS))("%s is for %s", async (route, access) => {
   const [method = "", template = ""] = route.split(" ");
   const url = template.replaceAll(/\{[^}]+\}/g, "nothing");
   const { ask } = await openApp();
-  for (const who of ["nobody", "stranger", "reader", "admin", "observer", "agent", "signals"] as const) {
+  for (const who of EVERYBODY) {
     const { status, body, challenge } = await ask(who, method, url);
     if (LETS_IN[access].includes(who)) {
       expect([401, 403, 429, 500], who).not.toContain(status);
@@ -161,6 +165,7 @@ async function openApp(): Promise<App> {
   const tokens = {
     admin: desk.addToken("admin", { role: "admin" }, "a test") ?? "",
     reader: desk.addToken("reader", { role: "reader" }, "a test") ?? "",
+    operator: desk.addToken("operator", { role: "operator" }, "a test") ?? "",
     observer: desk.addToken("observer", { role: "observer" }, "a test") ?? "",
     agent: desk.addToken("agent", { role: "agent", vantage: "dublin" }, "a test") ?? "",
     signals: desk.addToken("signals", { role: "signals", pools: ["web"] }, "a test") ?? "",

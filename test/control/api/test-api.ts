@@ -6,9 +6,8 @@ import { expect, onTestFinished } from "vitest";
 import type { NodeConfig } from "../../../src/config/config.ts";
 import { buildApi, startApi } from "../../../src/control/api/server.ts";
 import type { Desk } from "../../../src/control/desk.ts";
+import type { Role } from "../../../src/control/store.ts";
 import { Node } from "../test-node.ts";
-
-export type Role = "admin" | "reader" | "observer" | "agent" | "signals";
 
 /** The part of an OpenAPI document that tests look at. */
 export interface Document {
@@ -98,6 +97,7 @@ export class TestApi {
     const tokens = {
       admin: add("anna", { role: "admin" }),
       reader: add("rita", { role: "reader" }),
+      operator: add("olga", { role: "operator" }),
       observer: add("otto", { role: "observer" }),
       agent: add("agent-dublin", { role: "agent", vantage: "dublin" }),
       signals: add("lb-1", { role: "signals", pools: ["web"] }),
