@@ -5,8 +5,11 @@ import { type IncomingMessage, request as requestInClear } from "node:http";
 import { request as requestByTls } from "node:https";
 import type { Socket } from "node:net";
 import { json } from "node:stream/consumers";
+import Type from "typebox";
+import { Value } from "typebox/value";
+import { problem } from "../control/api/schemas.ts";
 import { connectTo, parseNodeUrl, parseTrust, type TrustOptions } from "../probe/trust.ts";
-import { messageOf } from "../problem.ts";
+import { formatProblem, messageOf } from "../problem.ts";
 import { readToken } from "./agent.ts";
 import { complain, print } from "./console.ts";
 
@@ -71,11 +74,24 @@ async function call(path: string, options: ApiOptions, call: Call): Promise<obje
   try {
     const { statusCode = 0, answer } = await send(path, options, token, call);
     if (statusCode < 300 && typeof answer === "object" && answer !== null) return answer;
-    complain(`${options.api} says ${statusCode}: ${JSON.stringify(answer)}`);
+    complain(`${options.api} says ${statusCode}: ${whatIsWrong(answer)}`);
   } catch (cause) {
     complain(messageOf(cause));
   }
   return null;
+}
+
+/** What commands read of problem details (RFC 9457). */
+const problemDetails = Type.Object({
+  detail: Type.String(),
+  problems: Type.Optional(Type.Array(problem)),
+});
+
+/** What did not come from a node is shown as it is. */
+function whatIsWrong(answer: unknown): string {
+  if (!Value.Check(problemDetails, answer)) return JSON.stringify(answer);
+  const { detail, problems = [] } = answer;
+  return problems.length === 0 ? detail : problems.map(formatProblem).join("\n");
 }
 
 /** Throws, and says what an operator may do, when there is no answer. */

@@ -186,7 +186,7 @@ describe("an explanation of the past", () => {
     const question = { name: "www.test.example", type: "A", client: GB };
     const ask = async (time: string): Promise<unknown> => {
       const { status, body } = await api.post("/v1/explain", { ...question, time });
-      return [status, body.error.message];
+      return [status, body.detail];
     };
     expect(await ask("-1h")).toEqual([404, expect.stringMatching("nothing is on record of so early")]);
     expect(await ask("2030-01-01T00:00:00Z")).toEqual([400, expect.stringMatching("is still to come")]);

@@ -1,5 +1,6 @@
-/** The one shape of everything that goes wrong: `{ error: { code, message, problems? } }`. */
+/** The one shape of everything that goes wrong: problem details (RFC 9457). */
 
+import { randomUUID } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -7,43 +8,101 @@ import type { Logger } from "pino";
 import type { Problem } from "../../problem.ts";
 import type { Api } from "./api.ts";
 
+/** The media type of problem details. */
+export const PROBLEM_JSON = "application/problem+json";
+
 /** The body of every response that is no success. */
-export interface ErrorBody {
-  readonly error: {
-    /** For programs: one word or two for each status. */
-    readonly code: string;
-    /** For people. */
-    readonly message: string;
-    /** Everything that is wrong with what was sent, or with the files that were to be loaded. */
-    readonly problems?: readonly Problem[];
-  };
+export interface ProblemDetails {
+  /** A URI reference, the same for all problems of this code: `/problems/CODE`, where it is explained. */
+  readonly type: string;
+  /** The same for all problems of this code. */
+  readonly title: string;
+  readonly status: number;
+  /** What it is this time, for people. */
+  readonly detail: string;
+  /** What the log of the node calls this very case; only where the log says more than the client is told. */
+  readonly instance?: string;
+  /** The last part of `type`, for programs. */
+  readonly code: ProblemCode;
+  /** Everything that is wrong with what was sent, or with the files that were to be loaded. */
+  readonly problems?: readonly Problem[];
 }
 
-/** What `code` says for each status. */
-const CODES: Readonly<Record<number, string>> = {
-  400: "bad-request",
-  401: "unauthenticated",
-  403: "forbidden",
-  404: "not-found",
-  409: "taken",
-  412: "version-conflict",
-  413: "too-large",
-  414: "too-large",
-  415: "unsupported-media-type",
-  422: "refused",
-  426: "upgrade-required",
-  429: "too-many-requests",
-  500: "internal",
-};
+/** What can go wrong, by code, and when it does. Where several have a status, the first is the usual one. */
+export const PROBLEMS = {
+  "bad-request": {
+    status: 400,
+    title: "The request cannot be understood",
+    meaning: "Unknown keys, wrong types, no reason.",
+  },
+  unauthenticated: {
+    status: 401,
+    title: "No valid token",
+    meaning: "No token, or one that is not known here.",
+  },
+  forbidden: { status: 403, title: "The token may not do this", meaning: "The token's role is not enough." },
+  "not-found": {
+    status: 404,
+    title: "There is no such thing",
+    meaning: "No such route, service, override or token.",
+  },
+  taken: { status: 409, title: "Something else is there", meaning: "A token of this name exists." },
+  "version-conflict": {
+    status: 412,
+    title: "Something has changed since",
+    meaning: "`If-Match` names an older version; `ETag` tells the current one.",
+  },
+  "too-large": {
+    status: 413,
+    title: "The body is too large",
+    meaning: "More than 64 KiB of body (16 MiB for `POST /v1/simulate`).",
+  },
+  "too-long": { status: 414, title: "The URL is too long", meaning: "A part of the path is endless." },
+  "unsupported-media-type": {
+    status: 415,
+    title: "The body is not JSON",
+    meaning: "`Content-Type` has to be `application/json`.",
+  },
+  refused: {
+    status: 422,
+    title: "The change would not be right",
+    meaning:
+      "Understood, but refused: an unknown target, an end in the past, files with problems. Nothing has changed.",
+  },
+  "upgrade-required": {
+    status: 426,
+    title: "This is a WebSocket",
+    meaning: "The report stream is a WebSocket.",
+  },
+  "too-many-requests": {
+    status: 429,
+    title: "Too many requests",
+    meaning:
+      "More than 6,000 requests in a minute by one token or address, or more than 30 without a valid token; `Retry-After` says when.",
+  },
+  internal: {
+    status: 500,
+    title: "A mistake of ours",
+    meaning: "The node's log says more, under the `instance` of the problem.",
+  },
+} as const;
+
+/** For programs: which kind of problem it is. */
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** All of them, in the order of their statuses. */
+export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[];
 
 /** Thrown by a route that cannot do what it was asked for. */
 export class Failure extends Error {
   readonly statusCode: number;
+  readonly code: ProblemCode;
   readonly problems: readonly Problem[];
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(
-    statusCode: number,
+    /** Or the code, where another one than the usual of its status is meant. */
+    what: number | ProblemCode,
     message: string,
     more: {
       readonly problems?: readonly Problem[];
@@ -51,10 +110,15 @@ export class Failure extends Error {
     } = {},
   ) {
     super(message);
-    this.statusCode = statusCode;
+    this.code = typeof what === "number" ? usualCode(what) : what;
+    this.statusCode = typeof what === "number" ? what : PROBLEMS[what].status;
     this.problems = more.problems ?? [];
     this.headers = more.headers ?? {};
   }
+}
+
+function usualCode(status: number): ProblemCode {
+  return PROBLEM_CODES.find((code) => PROBLEMS[code].status === status) ?? "bad-request";
 }
 
 /** A mistake in a request, which has no file and no line. */
@@ -91,8 +155,10 @@ export function answerError(
   log: Logger,
 ): FastifyReply {
   const failure = failureOf(error);
-  if (failure.statusCode >= 500) log.error({ err: error, method: request.method, path: request.url }, "API");
-  return send(reply, failure);
+  if (failure.statusCode < 500) return send(reply, failure);
+  const instance = `urn:uuid:${randomUUID()}`;
+  log.error({ err: error, instance, method: request.method, path: request.url }, "API");
+  return send(reply, failure, instance);
 }
 
 /** Answers bytes that are no HTTP, in the same shape. */
@@ -101,15 +167,16 @@ export function answerNonsense(socket: Socket): void {
     socket.destroy();
     return;
   }
-  const body = JSON.stringify(bodyOf(new Failure(400, "expected an HTTP request")));
+  const body = JSON.stringify(detailsOf(new Failure(400, "expected an HTTP request")));
   const length = Buffer.byteLength(body);
   socket.end(
-    `HTTP/1.1 400 ${STATUS_CODES[400]}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 400 ${STATUS_CODES[400]}\r\nContent-Type: ${PROBLEM_JSON}\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${body}`,
   );
 }
 
-function send(reply: FastifyReply, failure: Failure): FastifyReply {
-  return reply.code(failure.statusCode).headers(failure.headers).send(bodyOf(failure));
+function send(reply: FastifyReply, failure: Failure, instance?: string): FastifyReply {
+  const details = detailsOf(failure, instance);
+  return reply.code(failure.statusCode).headers(failure.headers).type(PROBLEM_JSON).send(details);
 }
 
 function failureOf(error: unknown): Failure {
@@ -121,7 +188,19 @@ function failureOf(error: unknown): Failure {
     : new Failure(500, "this node has made a mistake; its log says more");
 }
 
-function bodyOf({ statusCode, message, problems }: Failure): ErrorBody {
-  const code = CODES[statusCode] ?? "bad-request";
-  return { error: { code, message, ...(problems.length === 0 ? {} : { problems }) } };
+function detailsOf({ statusCode, code, message, problems }: Failure, instance?: string): ProblemDetails {
+  return {
+    type: problemUrl(code),
+    title: PROBLEMS[code].title,
+    status: statusCode,
+    detail: message,
+    ...(instance === undefined ? {} : { instance }),
+    code,
+    ...(problems.length === 0 ? {} : { problems }),
+  };
+}
+
+/** Where a code is explained. */
+export function problemUrl(code: ProblemCode): string {
+  return `/problems/${code}`;
 }

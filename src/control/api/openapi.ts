@@ -23,7 +23,8 @@ export async function describeRoutes(app: Api): Promise<void> {
       info: {
         title: "Meridian",
         version: "1",
-        description: "What a node knows, and what operators may change. Every failure has one shape.",
+        description:
+          "What a node knows, and what operators may change. Whatever goes wrong is told as problem details (RFC 9457).",
       },
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
       security: [{ token: [] }],

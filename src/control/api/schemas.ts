@@ -3,7 +3,7 @@
 import Type, { type TSchema } from "typebox";
 import { parseDuration } from "../../config/units.ts";
 import type { Problem } from "../../problem.ts";
-import { badRequest, type ErrorBody } from "./errors.ts";
+import { badRequest, PROBLEM_CODES, PROBLEM_JSON, type ProblemDetails } from "./errors.ts";
 
 /** An object with these keys and no others. */
 export function object<P extends Type.TProperties>(
@@ -48,19 +48,30 @@ export const problem: Type.TUnsafe<Problem> = Type.Unsafe<Problem>(
   }),
 );
 
-/** The body of every failure. */
-export const errorBody: Type.TUnsafe<ErrorBody> = Type.Unsafe<ErrorBody>(
-  object(
-    {
-      error: object({
-        code: Type.String({ description: "one word or two for programs, the same for each status" }),
-        message: Type.String({ description: "a sentence for people" }),
-        problems: Type.Optional(Type.Array(problem)),
-      }),
-    },
-    { description: "What went wrong." },
-  ),
+const problemDetails = Type.Unsafe<ProblemDetails>(
+  object({
+    type: Type.String({ format: "uri-reference", description: "where problems of this code are explained" }),
+    title: Type.String({ description: "what problems of this code have in common, for people" }),
+    status: Type.Integer({ minimum: 400, maximum: 599, description: "the status of the response" }),
+    detail: Type.String({ description: "what it is this time, for people" }),
+    instance: Type.Optional(
+      Type.String({ format: "uri", description: "what the log of the node calls this case" }),
+    ),
+    code: oneOf(PROBLEM_CODES, "the last part of the type, for programs"),
+    problems: Type.Optional(Type.Array(problem)),
+  }),
 );
+
+/** Every response that is no success (RFC 9457). */
+export const errorBody: {
+  readonly description: string;
+  readonly content: {
+    readonly [PROBLEM_JSON]: { readonly schema: Type.TUnsafe<ProblemDetails> };
+  };
+} = {
+  description: "What went wrong.",
+  content: { [PROBLEM_JSON]: { schema: problemDetails } },
+};
 
 /** What the `until` of a request may be. */
 export const aMoment = "a time such as 2026-01-01T00:00:00Z, or one from now such as +10m";

@@ -25,6 +25,7 @@ import { keyRoutes } from "./keys.ts";
 import { metricRoutes } from "./metrics.ts";
 import { describeRoutes } from "./openapi.ts";
 import { overrideRoutes } from "./overrides.ts";
+import { problemRoutes } from "./problems.ts";
 import { profileRoutes } from "./profile.ts";
 import { rttRoutes } from "./rtt.ts";
 import { serviceRoutes } from "./services.ts";
@@ -107,6 +108,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   await describeRoutes(app);
 
   healthRoutes(app, desk);
+  problemRoutes(app);
   metricRoutes(app, desk, () => certificateEnd);
   configRoutes(app, desk);
   serviceRoutes(app, desk);

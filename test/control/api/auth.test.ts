@@ -13,6 +13,8 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "GET /healthz": "public",
   "GET /readyz": "public",
   "GET /metrics": "public",
+  "GET /problems": "public",
+  "GET /problems/{code}": "public",
   "GET /v1/status": "reader",
   "POST /v1/releases": "operator",
   "POST /v1/reload": "admin",
@@ -76,7 +78,7 @@ test.each(Object.entries(ACCESS))("%s is for %s", async (route, access) => {
       continue;
     }
     const isKnown = who !== "nobody" && who !== "stranger";
-    expect([status, body.error.code], who).toEqual(isKnown ? [403, "forbidden"] : [401, "unauthenticated"]);
+    expect([status, body.code], who).toEqual(isKnown ? [403, "forbidden"] : [401, "unauthenticated"]);
     expect(challenge).toBe(
       {
         nobody: 'Bearer realm="meridian"',
@@ -154,7 +156,7 @@ interface Asked {
   readonly status: number;
   readonly challenge: string | undefined;
   readonly retryAfter: string | undefined;
-  readonly body: { readonly error: { readonly code: string } };
+  readonly body: { readonly code: string };
 }
 
 /** The API without a socket, so that a request can come from any address; each comes from another unless one is said. */

@@ -428,7 +428,7 @@ describe("POST /v1/explain", () => {
   ])("of %j is %i: %s", async (question, status, message) => {
     const api = await TestApi.open();
     const result = await api.post("/v1/explain", question);
-    expect([result.status, result.body.error.message.replaceAll("\\", "")]).toEqual([
+    expect([result.status, result.body.detail.replaceAll("\\", "")]).toEqual([
       status,
       expect.stringContaining(message),
     ]);

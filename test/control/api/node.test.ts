@@ -77,8 +77,8 @@ describe("/v1/status and /v1/reload", () => {
     const api = await TestApi.open();
     api.node.folder.write("meridian.yaml", CONFIG.replace("ttl: 5s", "tll: 5s"));
     const { status, body } = await api.post("/v1/reload");
-    expect([status, body.error.code]).toEqual([422, "refused"]);
-    expect(body.error.problems).toContainEqual({
+    expect([status, body.code]).toEqual([422, "refused"]);
+    expect(body.problems).toContainEqual({
       file: expect.stringMatching(/meridian\.yaml$/),
       line: expect.any(Number),
       column: expect.any(Number),
@@ -120,7 +120,7 @@ describe("/v1/services", () => {
       null,
     ]);
     expect((await api.get("/v1/services?after=gone")).status).toBe(404);
-    expect((await api.get("/v1/services?limit=0")).body.error.message).toBe(
+    expect((await api.get("/v1/services?limit=0")).body.detail).toBe(
       "limit: expected a number of entries from 1 to 1000, got 0",
     );
   });
@@ -142,7 +142,7 @@ describe("/v1/services", () => {
   test("does not know another, but the one that is meant", async () => {
     const api = await TestApi.open();
     const { status, body } = await api.get("/v1/services/mixx.test.example");
-    expect([status, body.error.message]).toEqual([
+    expect([status, body.detail]).toEqual([
       404,
       'there is no service "mixx.test.example"; did you mean "mix.test.example"?',
     ]);
@@ -334,12 +334,12 @@ describe("/v1/tokens", () => {
   ])("does not make %j", async (body, status, message) => {
     const api = await TestApi.open();
     const result = await api.post("/v1/tokens", body);
-    expect([result.status, result.body.error.message]).toEqual([status, expect.stringContaining(message)]);
+    expect([result.status, result.body.detail]).toEqual([status, expect.stringContaining(message)]);
   });
 
   test("does not remove what is not there", async () => {
     const api = await TestApi.open();
     const { status, body } = await api.delete("/v1/tokens/ritta");
-    expect([status, body.error.message]).toEqual([404, 'there is no token "ritta"; did you mean "rita"?']);
+    expect([status, body.detail]).toEqual([404, 'there is no token "ritta"; did you mean "rita"?']);
   });
 });

@@ -164,9 +164,12 @@ describe("POST /v1/overrides", () => {
       weight: null,
       reaso: "x",
     });
-    expect(body.error).toEqual({
+    expect(body).toEqual({
+      type: "/problems/bad-request",
+      title: "The request cannot be understood",
+      status: 400,
+      detail: "4 problems",
       code: "bad-request",
-      message: "4 problems",
       problems: [
         { file: "request", line: 0, column: 0, message: 'reaso: unknown key; did you mean "reason"?' },
         {
@@ -195,7 +198,7 @@ describe("POST /v1/overrides", () => {
   test("wants JSON", async () => {
     const api = await TestApi.open();
     const { status, body } = await api.post("/v1/overrides", "kind=drain", { "content-type": "text/html" });
-    expect([status, body.error.code]).toEqual([415, "unsupported-media-type"]);
+    expect([status, body.code]).toEqual([415, "unsupported-media-type"]);
   });
 });
 
@@ -212,7 +215,7 @@ describe("If-Match", () => {
     const { status, headers, body } = await api.delete("/v1/overrides/drain%3Aregion%3Aeu-west", {
       "if-match": etag,
     });
-    expect([status, headers.get("etag"), body.error.code]).toEqual([412, '"2"', "version-conflict"]);
+    expect([status, headers.get("etag"), body.code]).toEqual([412, '"2"', "version-conflict"]);
     expect((await api.get("/v1/overrides")).body.overrides).toHaveLength(1);
   });
 
@@ -246,7 +249,7 @@ describe("GET and DELETE /v1/overrides", () => {
     const api = await TestApi.open();
     await api.post("/v1/overrides", DRAIN);
     const { status, body } = await api.delete("/v1/overrides/drain%3Aregion%3Aeu-wst");
-    expect([status, body.error.message]).toEqual([
+    expect([status, body.detail]).toEqual([
       404,
       'no override "drain:region:eu-wst"; did you mean "drain:region:eu-west"?',
     ]);
@@ -318,7 +321,7 @@ describe("what is held down", () => {
         run(process.execPath, [CLI, "release", name, "--reason", "x", "--api", api.url], { env }),
       ).rejects.toMatchObject({
         code: 1,
-        stderr: expect.stringContaining("nothing of it is held down"),
+        stderr: expect.stringMatching(/ says 422: request: .*: nothing of it is held down\n$/),
       });
     },
   );
@@ -346,8 +349,8 @@ describe("an override that breaks an invariant", () => {
     const api = await open("{ answerable: 2 }");
     const { status, body } = await api.post("/v1/overrides", DRAIN);
     expect(status).toBe(422);
-    expect(body.error.code).toBe("refused");
-    expect(body.error.problems[0]).toMatchObject({
+    expect(body.code).toBe("refused");
+    expect(body.problems[0]).toMatchObject({
       file: api.node.folder.file("meridian.yaml"),
       message: expect.stringContaining('invariant "one": www.test.example: expected at least 2 regions'),
       details: expect.arrayContaining(["regions down: nothing"]),

@@ -63,7 +63,7 @@ describe("GET /v1/profile", () => {
     const api = await TestApi.open(first);
     const { status, body } = await api.get("/v1/profile");
     expect(status).toBe(404);
-    expect(body.error.message).toBe("this node keeps no profile of its traffic: node.profile.sample is 0");
+    expect(body.detail).toBe("this node keeps no profile of its traffic: node.profile.sample is 0");
     await first.close();
     first.folder.write("meridian.yaml", CONFIG);
     await first.open();
@@ -74,7 +74,7 @@ describe("GET /v1/profile", () => {
     const api = await TestApi.open();
     const { status, body } = await api.get("/v1/profile?since=yesterday");
     expect(status).toBe(400);
-    expect(body.error.problems[0].message).toBe('since: expected a duration such as 1h, got "yesterday"');
+    expect(body.problems[0].message).toBe('since: expected a duration such as 1h, got "yesterday"');
     expect((await api.get("/v1/profile", null)).status).toBe(401);
   });
 });

@@ -66,8 +66,8 @@ describe("POST /v1/observations", () => {
         { prefix: GB, region: "mars", rttMs: 1 },
       ],
     });
-    expect([status, body.error.code]).toEqual([400, "bad-request"]);
-    expect(body.error.problems.map(({ message }: { message: string }) => message)).toEqual([
+    expect([status, body.code]).toEqual([400, "bad-request"]);
+    expect(body.problems.map(({ message }: { message: string }) => message)).toEqual([
       'observations[1].prefix: expected a prefix such as 203.0.113.0/24, of /16 (IPv6: /32) at least, got "192.0.0.0/8"',
       'observations[2].prefix: expected a prefix such as 203.0.113.0/24, of /16 (IPv6: /32) at least, got "2001:db8::/31"',
       'observations[3].prefix: expected a prefix such as 203.0.113.0/24, of /16 (IPv6: /32) at least, got "here"',

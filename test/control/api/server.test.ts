@@ -38,7 +38,7 @@ describe("the OpenAPI document", () => {
     const open = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.values(operations).flatMap(({ security }) => (security?.length === 0 ? [path] : [])),
     );
-    expect(open.toSorted()).toEqual(["/healthz", "/metrics", "/readyz"]);
+    expect(open.toSorted()).toEqual(["/healthz", "/metrics", "/problems", "/problems/{code}", "/readyz"]);
   });
 
   test("has pages that load nothing from elsewhere", async () => {
@@ -73,12 +73,13 @@ describe("what goes wrong", () => {
     ["an escape that is none", "GET", "/v1/services/%zz", 400, "bad-request"],
     ["a query key that is unknown", "GET", "/v1/audit?limt=3", 400, "bad-request"],
     ["a query value of another type", "GET", "/v1/audit?limit=many", 400, "bad-request"],
-    ["a name that is too long", "GET", `/v1/services/${"x".repeat(3_000)}`, 414, "too-large"],
+    ["a name that is too long", "GET", `/v1/services/${"x".repeat(3_000)}`, 414, "too-long"],
     ["a stream without a WebSocket", "GET", "/v1/agents/stream", 403, "forbidden"],
   ])("%s has the one shape", async (_what, method, path, status, code) => {
     const api = await TestApi.open();
     const result = await api.call(method, path, {});
-    expect([result.status, result.body.error.code]).toEqual([status, code]);
+    expect([result.status, result.body.code]).toEqual([status, code]);
+    expect(result.headers.get("content-type")).toMatch(/^application\/problem\+json\b/);
   });
 
   test("even bytes that are no HTTP get it", async () => {
@@ -87,9 +88,8 @@ describe("what goes wrong", () => {
     socket.write("\x16\x03\x01 hello\r\n\r\n");
     const [head, body] = (await text(socket)).split("\r\n\r\n");
     expect(head).toMatch(/^HTTP\/1.1 400 /);
-    expect(JSON.parse(body ?? "")).toEqual({
-      error: { code: "bad-request", message: "expected an HTTP request" },
-    });
+    expect(head).toContain("Content-Type: application/problem+json");
+    expect(JSON.parse(body ?? "")).toMatchObject({ status: 400, detail: "expected an HTTP request" });
   });
 
   test("of our own is told to the log and not to the client", async () => {
@@ -102,9 +102,34 @@ describe("what goes wrong", () => {
     const { status, body } = await api.get("/v1/audit");
     expect([status, body]).toEqual([
       500,
-      { error: { code: "internal", message: "this node has made a mistake; its log says more" } },
+      {
+        type: "/problems/internal",
+        title: "A mistake of ours",
+        status: 500,
+        detail: "this node has made a mistake; its log says more",
+        instance: expect.stringMatching(/^urn:uuid:/),
+        code: "internal",
+      },
     ]);
-    expect(JSON.stringify(api.logged)).toContain("secret_sauce");
+    const line = api.logged.find((logged) => "instance" in logged && logged.instance === body.instance);
+    expect(JSON.stringify(line)).toContain("secret_sauce");
+  });
+
+  test("is explained where its type says, in the words of docs/api.md", async () => {
+    const api = await TestApi.open();
+    const reference = readFileSync(join(import.meta.dirname, "../../../docs/api.md"), "utf8");
+    const written = Array.from(
+      reference.matchAll(/^\| (\d{3}) \| `([a-z-]+)` \| (.+) \|$/gm),
+      ([, status, code, meaning]) => ({ status: Number(status), code, meaning }),
+    );
+    const { body } = await api.get("/problems", null);
+    expect(body.problems).toMatchObject(written);
+    for (const kind of body.problems) expect((await api.get(kind.type, null)).body).toEqual(kind);
+    const unknown = await api.get("/problems/refuse", null);
+    expect([unknown.status, unknown.body.detail]).toEqual([
+      404,
+      'there is no problem with the code "refuse"; did you mean "refused"?',
+    ]);
   });
 });
 

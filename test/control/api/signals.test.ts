@@ -98,7 +98,7 @@ describe("POST /v1/signals", () => {
   test("says all that is wrong, and what would be right", async () => {
     const api = await open();
     const { body } = await send(api, failing, { target: "web/eu-wset", load: 1 }, { target: "web", load: 1 });
-    const messages = body.error.problems.map(({ message }: { message: string }) => message);
+    const messages = body.problems.map(({ message }: { message: string }) => message);
     expect(messages).toEqual([
       expect.stringMatching(
         /^signals\.1\.target: no member or VIP "web\/eu-wset" in .*; did you mean "web\/eu-west"\?$/,
@@ -110,7 +110,7 @@ describe("POST /v1/signals", () => {
   test("is refused for pools that take no signals", async () => {
     const { body, status } = await send(await open(CONFIG), failing);
     expect(status).toBe(422);
-    expect(body.error.message).toBe('signals.0.target: pool web takes no signals; give it the key "signals"');
+    expect(body.detail).toBe('signals.0.target: pool web takes no signals; give it the key "signals"');
   });
 
   test("is for so many signals in a time, and for each token by itself", async () => {
@@ -132,7 +132,7 @@ test("a token for signals names pools of the config", async () => {
   const api = await open();
   const add = (pools: unknown): Promise<Result> =>
     api.post("/v1/tokens", { name: "x", role: "signals", pools });
-  expect((await add(["wbe"])).body.error.message).toMatch(/^pool: no pool "wbe" in .*did you mean "web"\?$/);
+  expect((await add(["wbe"])).body.detail).toMatch(/^pool: no pool "wbe" in .*did you mean "web"\?$/);
   expect((await add([])).status).toBe(400);
   expect((await add(["web"])).body).toMatchObject({ name: "x", role: "signals", pools: ["web"] });
   const { tokens } = (await api.get("/v1/tokens")).body;

@@ -211,14 +211,14 @@ describe("POST /v1/simulate", () => {
       config: SAMPLING.replace("use: web/us-east", "use: web/us-eest"),
     });
     expect(refused.status).toBe(422);
-    expect(refused.body.error.problems[0].message).toContain("us-eest");
+    expect(refused.body.problems[0].message).toContain("us-eest");
     const whatIf = await api.post("/v1/simulate", { if: ["down:eu-wst"] });
-    expect([whatIf.status, whatIf.body.error.message]).toEqual([
+    expect([whatIf.status, whatIf.body.detail]).toEqual([
       422,
       expect.stringContaining('did you mean "eu-west"'),
     ]);
     const none = await api.post("/v1/simulate", {});
-    expect([none.status, none.body.error.message]).toEqual([
+    expect([none.status, none.body.detail]).toEqual([
       404,
       "no steered query was recorded in this time; even traffic from all countries can be tried",
     ]);
@@ -232,7 +232,7 @@ describe("POST /v1/simulate", () => {
     );
     const { status, body } = await api.post("/v1/simulate", { config });
     expect(status).toBe(422);
-    const messages = body.error.problems.map(({ message }: { message: string }) => message);
+    const messages = body.problems.map(({ message }: { message: string }) => message);
     expect(messages).toEqual([
       "/etc/passwd is not in the running config, expected no other files in one that is only tried",
       expect.stringMatching(/other\.csv is not in the running config/),
