@@ -53,8 +53,8 @@ export interface ChangeRequest {
   readonly edit: Edit;
   /** The version that the author looked at; null: whatever it is now. */
   readonly ifVersion: number | null;
-  /** Whether an override is made although it breaks invariants; the audit says which. Files cannot insist. */
-  readonly insist?: boolean;
+  /** Whether it is made although it breaks rules; the audit says which. */
+  readonly force?: boolean;
 }
 
 /** All or nothing: a change that is not published has changed nothing. */
@@ -186,11 +186,11 @@ export class Door {
     const override = { id, action, author, reason, createdMs: nowMs(), untilMs };
     const others = store.overrides().filter((other) => other.id !== id);
     const broken = await this.#options.brokenBy([...others, override]);
-    if (broken.length > 0 && request.insist !== true) return { kind: "refused", problems: broken };
+    if (broken.length > 0 && request.force !== true) return { kind: "refused", problems: broken };
     const until = untilMs === null ? "" : ` until ${new Date(untilMs).toISOString()}`;
     const event = others.length === store.overrides().length ? "override-set" : "override-replaced";
-    const detail = `${describeAction(action)}${until}${describeInsisting(broken)}`;
-    return this.#write({ set: [override], ended: [], audit: [this.#entry(event, detail, request)] });
+    const audit = this.#entries(event, `${describeAction(action)}${until}`, request, broken);
+    return this.#write({ set: [override], ended: [], audit });
   }
 
   async #endOverride(request: ChangeRequest, id: string): Promise<ChangeOutcome> {
@@ -201,9 +201,8 @@ export class Door {
       return refused(`no override "${id}"${didYouMean(id, ids)}`);
     }
     const broken = await this.#options.brokenBy(overrides.filter((other) => other !== override));
-    if (broken.length > 0 && request.insist !== true) return { kind: "refused", problems: broken };
-    const detail = `${describeAction(override.action)}${describeInsisting(broken)}`;
-    const audit = [this.#entry("override-ended", detail, request)];
+    if (broken.length > 0 && request.force !== true) return { kind: "refused", problems: broken };
+    const audit = this.#entries("override-ended", describeAction(override.action), request, broken);
     return this.#write({ set: [], ended: [id], audit });
   }
 
@@ -287,6 +286,19 @@ export class Door {
     return { kind: "published", version };
   }
 
+  /** What was done, and, where it was forced, against what. */
+  #entries(
+    event: AuditEvent,
+    detail: string,
+    request: Pick<ChangeRequest, "author" | "reason">,
+    broken: readonly Problem[],
+  ): readonly NewAuditEntry[] {
+    const done = this.#entry(event, detail, request);
+    if (broken.length === 0) return [done];
+    const against = broken.map(({ message }) => message).join("; ");
+    return [done, this.#entry("change-forced", `${detail}, against ${against}`, request)];
+  }
+
   #entry(
     event: AuditEvent,
     detail: string,
@@ -321,11 +333,6 @@ function describeChallenges(challenges: readonly Pick<Challenge, "owner" | "valu
   const counts = new Map<string, number>();
   for (const { owner } of challenges) counts.set(owner, (counts.get(owner) ?? 0) + 1);
   return [...counts].map(([owner, count]) => (count === 1 ? owner : `${owner} (${count} values)`)).join(", ");
-}
-
-/** What somebody who insisted has broken. */
-function describeInsisting(broken: readonly Problem[]): string {
-  return broken.length === 0 ? "" : `, insisted although ${broken.map(({ message }) => message).join("; ")}`;
 }
 
 function endProblem(untilMs: number | null, nowMs: number): string | null {

@@ -485,7 +485,8 @@ export class NodeDesk implements Desk {
     this.#book.shift(shift);
     const moved = describeMoved(this.#book.flush(), this.snapshot().config) ?? "nothing";
     for (const { author, event, detail, reason, version } of audit) {
-      this.#options.log.info({ version }, `${author}: ${event}: ${detail} (${reason}); moved: ${moved}`);
+      const level = event === "change-forced" ? "warn" : "info";
+      this.#options.log[level]({ version }, `${author}: ${event}: ${detail} (${reason}); moved: ${moved}`);
     }
     this.#arm();
   }

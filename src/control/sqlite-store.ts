@@ -375,6 +375,7 @@ const AUDIT_EVENTS = [
   "override-ended",
   "override-expired",
   "hold-released",
+  "change-forced",
   "challenges-set",
   "challenges-ended",
   "challenges-expired",

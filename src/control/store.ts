@@ -79,6 +79,8 @@ export type AuditEvent =
   | "override-ended"
   | "override-expired"
   | "hold-released"
+  /** Beside the event of a change that was made against rules: which, and what they found. */
+  | "change-forced"
   | "challenges-set"
   | "challenges-ended"
   | "challenges-expired"

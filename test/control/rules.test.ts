@@ -37,13 +37,13 @@ function weight(choice: string, to: number): Action {
   return { kind: "weight", target: { by: "choice", id: `mix/${choice}` }, weight: to };
 }
 
-function set(node: Node, action: Action, insist = false, forMs: number | null = null) {
+function set(node: Node, action: Action, force = false, forMs: number | null = null) {
   return node.desk.change({
     author: "anna",
     reason: "maintenance",
     edit: { kind: "set-override", action, untilMs: forMs && node.nowMs + forMs },
     ifVersion: null,
-    insist,
+    force,
   });
 }
 
@@ -197,20 +197,21 @@ describe("an override", () => {
     expect(node.dns.addresses("www.test.example", GB)).toEqual(["10.0.0.2"]);
   });
 
-  test("is made by who insists, and the audit says against what", async () => {
+  test("is made by who forces it, and the audit says against what", async () => {
     const node = await new Node(folderWith(TWO_REGIONS)).open();
     expect(await set(node, drainEurope, true)).toMatchObject({ kind: "published" });
     expect(node.dns.addresses("www.test.example", GB)).toEqual(["10.0.0.1"]);
     expect(node.desk.audit(1, null)).toMatchObject([
       {
-        event: "override-set",
+        event: "change-forced",
         author: "anna",
         reason: "maintenance",
         detail: expect.stringMatching(
-          /^drain region eu-west, insisted although invariant "two regions": www\.test\.example/,
+          /^drain region eu-west, against invariant "two regions": www\.test\.example/,
         ),
       },
     ]);
+    expect(node.logged.filter(({ msg }) => msg.includes("change-forced"))).toMatchObject([{ level: 40 }]);
   });
 
   test("is not refused for what is broken already", async () => {
@@ -220,7 +221,7 @@ describe("an override", () => {
     expect(await set(node, downUs)).toMatchObject({ kind: "published" });
   });
 
-  test("that was insisted on outlives a restart, and lets the same files be read again", async () => {
+  test("that was forced outlives a restart, and lets the same files be read again", async () => {
     const node = await new Node(folderWith(TWO_REGIONS)).open();
     await set(node, drainEurope, true);
     await node.close();
@@ -230,7 +231,7 @@ describe("an override", () => {
     expect(await again.change({ kind: "reload" })).toMatchObject({ kind: "published" });
   });
 
-  test("that keeps another from breaking an invariant is not ended without insisting", async () => {
+  test("that keeps another from breaking an invariant is not ended without force", async () => {
     const node = await new Node(folderWith(HALF)).open();
     expect(await set(node, weight("new", 90))).toMatchObject({ kind: "published" });
     expect(await set(node, weight("old", 100))).toMatchObject({ kind: "published" });
@@ -245,7 +246,7 @@ describe("an override", () => {
         },
       ],
     });
-    const request = { author: "anna", reason: "all the same", edit: end, ifVersion: null, insist: true };
+    const request = { author: "anna", reason: "all the same", edit: end, ifVersion: null, force: true };
     expect(await node.desk.change(request)).toMatchObject({ kind: "published" });
   });
 });
@@ -288,12 +289,12 @@ describe("an override that ends by itself", () => {
     expect(await set(node, weight("new", 95))).toMatchObject({ kind: "published" });
   });
 
-  test("may break what it will by who insists, and the audit says when", async () => {
+  test("may break what it will by force, and the audit says when", async () => {
     const node = await new Node(folderWith(HALF)).open();
     await set(node, weight("new", 90), false, 60_000);
     expect(await set(node, weight("old", 100), true)).toMatchObject({ kind: "published" });
     expect(node.desk.audit(1, null)).toMatchObject([
-      { detail: expect.stringMatching(/insisted although invariant "half".* has ended at 2026-01-01T00:01/) },
+      { detail: expect.stringMatching(/, against invariant "half".* has ended at 2026-01-01T00:01/) },
     ]);
   });
 

@@ -37,13 +37,13 @@ const vipTarget = Type.Union([member, region, vip], {
   description: "an object with one of member, region, vip",
 });
 
-const insist = Type.Boolean({
-  description: "true: also if that breaks invariants; the audit says which",
+const force = Type.Boolean({
+  description: "true: also if that breaks rules; the audit says which",
 });
 const common = {
   reason: reasonText,
   until: Type.Optional(untilText),
-  insist: Type.Optional(insist),
+  force: Type.Optional(force),
 };
 const body = Type.Union([
   object({ kind: Type.Literal("weight"), target: weightTarget, weight, ...common }),
@@ -112,7 +112,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       const { until } = request.body;
       const untilMs = until === undefined ? null : momentOf(until, desk.nowMs());
       const edit = { kind: "set-override", action, untilMs } as const;
-      const version = await submit(desk, request, edit, request.body.reason, request.body.insist);
+      const version = await submit(desk, request, edit, request.body.reason, request.body.force);
       const override = desk.overrides().find(({ id }) => id === overrideId(action));
       if (override === undefined)
         throw new Failure(409, "the override is in force no more: it has ended already");
@@ -133,16 +133,16 @@ export function overrideRoutes(app: Api, desk: Desk): void {
         params: object({ id: Type.String({ description: "the id of an override, percent-encoded" }) }),
         querystring: object({
           reason: Type.Optional(reasonText),
-          insist: Type.Optional(oneOf(["true", "false"], "true or false")),
+          force: Type.Optional(oneOf(["true", "false"], "true or false")),
         }),
         response: { 200: ended, default: errorBody },
       },
     },
     async (request, reply) => {
       const { id } = request.params;
-      const { reason, insist } = request.query;
+      const { reason, force } = request.query;
       const edit = { kind: "end-override", id } as const;
-      const version = await submit(desk, request, edit, reason ?? "ended by hand", insist === "true");
+      const version = await submit(desk, request, edit, reason ?? "ended by hand", force === "true");
       reply.header("etag", etagOf(version));
       return { version };
     },

@@ -41,10 +41,10 @@ export async function submit(
   request: Pick<FastifyRequest, "headers" | "token">,
   edit: Edit,
   reason: string,
-  insist = false,
+  force = false,
 ): Promise<number> {
   const ifVersion = versionOf(request.headers["if-match"]);
-  const outcome = await desk.change({ author: authorOf(request), reason, edit, ifVersion, insist });
+  const outcome = await desk.change({ author: authorOf(request), reason, edit, ifVersion, force });
   switch (outcome.kind) {
     case "published":
       return outcome.version;

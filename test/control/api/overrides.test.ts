@@ -345,7 +345,7 @@ describe("an override that breaks an invariant", () => {
   const open = (rule: string): Promise<TestApi> =>
     TestApi.open(new Node(new Folder({ "meridian.yaml": `${CONFIG}\ninvariants: { one: ${rule} }\n` })));
 
-  test("is refused with the case, and made for who insists", async () => {
+  test("is refused with the case, and made by force", async () => {
     const api = await open("{ answerable: 2 }");
     const { status, body } = await api.post("/v1/overrides", DRAIN);
     expect(status).toBe(422);
@@ -356,13 +356,13 @@ describe("an override that breaks an invariant", () => {
       details: expect.arrayContaining(["regions down: nothing"]),
     });
     expect(api.node.dns.addresses(WWW, GB)).toEqual(["10.0.0.2"]);
-    expect((await api.post("/v1/overrides", { ...DRAIN, insist: true })).status).toBe(201);
+    expect((await api.post("/v1/overrides", { ...DRAIN, force: true })).status).toBe(201);
     expect(api.node.dns.addresses(WWW, GB)).toEqual(["10.0.0.1"]);
     const { body: list } = await api.get("/v1/audit");
-    expect(list.entries[0].detail).toContain('insisted although invariant "one"');
+    expect(list.entries[0].detail).toContain('drain region eu-west, against invariant "one"');
   });
 
-  test("when it ends is refused with 422 and not with 404, and ended for who insists", async () => {
+  test("when it ends is refused with 422 and not with 404, and ended by force", async () => {
     const api = await open("{ services: [mix.*], failures: 0, atMost: { eu-west: 60% } }");
     const weigh = (name: string, weight: number) =>
       api.post("/v1/overrides", {
@@ -374,6 +374,6 @@ describe("an override that breaks an invariant", () => {
     expect([(await weigh("new", 90)).status, (await weigh("old", 100)).status]).toEqual([201, 201]);
     const url = `/v1/overrides/${encodeURIComponent("weight:choice:mix/new")}`;
     expect((await api.delete(url)).status).toBe(422);
-    expect((await api.delete(`${url}?insist=true`)).status).toBe(200);
+    expect((await api.delete(`${url}?force=true`)).status).toBe(200);
   });
 });
