@@ -18,6 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   health: ["config", "wire", "geo/distance.ts"],
   steering: ["config", "geo", "health", "wire"],
   dnssec: ["wire"],
+  drill: ["config", "health", "wire"],
   book: ["wire", "zone", "geo", "config", "steering", "dnssec"],
   answer: [
     "wire",
@@ -30,7 +31,15 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   serve: ["wire", "book", "answer", "dnssec", "config/config.ts", "config/cookie-secrets.ts", "telemetry"],
   // ICMP needs a socket that Node cannot open. Nodes and those who ask them know a key by the same pin.
-  probe: ["wire", "config", "health", "serve/certificate.ts", "serve/endpoint.ts", "serve/system.ts"],
+  probe: [
+    "wire",
+    "config",
+    "drill",
+    "health",
+    "serve/certificate.ts",
+    "serve/endpoint.ts",
+    "serve/system.ts",
+  ],
   telemetry: [],
   control: [
     "answer/replay.ts",
@@ -41,6 +50,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "health",
     "steering",
     "dnssec",
+    "drill",
     "book",
     "telemetry",
     "probe/protocol.ts",
@@ -71,7 +81,18 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders that only compute: no socket, file, clock, thread or random source. */
-const computing = ["wire", "zone", "geo", "config", "health", "steering", "dnssec", "book", "answer"];
+const computing = [
+  "wire",
+  "zone",
+  "geo",
+  "config",
+  "health",
+  "steering",
+  "dnssec",
+  "drill",
+  "book",
+  "answer",
+];
 const computingMayImport = new Set([
   "node:assert/strict",
   // Hashes and signatures compute; what makes keys of it is among the forbidden uses.
