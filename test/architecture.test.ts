@@ -53,6 +53,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "drill",
     "book",
     "telemetry",
+    "probe/orders.ts",
     "probe/protocol.ts",
     "serve/certificate.ts",
     "serve/priority.ts",
