@@ -45,6 +45,7 @@ export class BenchNode {
       this.#onHello();
       return;
     }
+    if (message.kind !== "reports") throw new Error(`expected reports, got ${message.kind}`);
     this.failures += message.reports.filter(({ outcome }) => outcome.kind === "failure").length;
     socket.send(formatMessage({ kind: "ack", sequence: message.sequence }));
   }

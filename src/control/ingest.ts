@@ -3,6 +3,7 @@
 import type { RawData, WebSocket } from "ws";
 import type { Config, VantageId, VipId } from "../config/config.ts";
 import type { Report } from "../health/report.ts";
+import type { ClockRequest, Observations, Order } from "../probe/orders.ts";
 import {
   type AgentMessage,
   formatMessage,
@@ -31,6 +32,10 @@ export interface IngestOptions {
   readonly nowMs: () => number;
   /** Takes reports whose vantage is known; their VIPs may be gone. */
   readonly take: (reports: readonly Report[]) => void;
+  /** What agents of a vantage are to do for drills. */
+  readonly orders: (vantage: VantageId) => readonly Order[];
+  /** Takes what an agent has seen for drills. */
+  readonly observe: (hello: Hello, batch: Observations) => void;
   /** Told, for the log, that an agent came, went or was refused. */
   readonly onStream: (token: string, event: "opened" | "closed" | "refused", detail: string) => void;
   readonly reportsPerSecondMax?: number;
@@ -40,8 +45,8 @@ export interface IngestOptions {
 export class Ingest {
   readonly #options: IngestOptions;
   readonly #streams = new Set<Stream>();
-  /** By vantage and session, the last sequence number taken; the newest session last. */
-  readonly #taken = new Map<VantageId, Map<string, number>>();
+  readonly #reportsOf = new Sequences();
+  readonly #observationsOf = new Sequences();
   /** By vantage and VIP, when the last report counts as made. */
   readonly #reportedAtMs = new Map<string, number>();
   #reportsTaken = 0;
@@ -104,6 +109,16 @@ export class Ingest {
     return [...this.#streams].filter((stream) => stream.hello?.vantage === vantage).length;
   }
 
+  /** The agents that are connected. */
+  get agents(): readonly Hello[] {
+    return [...this.#streams].flatMap(({ hello }) => hello ?? []);
+  }
+
+  /** Tells every agent that understands orders its own. */
+  sendOrders(): void {
+    for (const stream of this.#streams) this.#sendOrders(stream);
+  }
+
   /** Reports taken since the start; repeated ones count once. */
   get reportsTaken(): number {
     return this.#reportsTaken;
@@ -121,19 +136,36 @@ export class Ingest {
         : parseAgentMessage(data.toString("utf8"));
     const wrong = message.kind === "problem" ? message.message : this.#outOfPlace(stream, message);
     if (wrong !== null) this.#refuse(stream, wrong);
-    else if (message.kind === "reports") this.#takeReports(stream, message);
-    else if (message.kind === "hello") this.#greet(stream, message);
+    else if (message.kind !== "problem") this.#take(stream, message);
+  }
+
+  #take(stream: Stream, message: AgentMessage): void {
+    switch (message.kind) {
+      case "hello":
+        this.#greet(stream, message);
+        break;
+      case "reports":
+        this.#takeReports(stream, message);
+        break;
+      case "observations":
+        this.#takeObservations(stream, message);
+        break;
+      case "clock":
+        this.#tellTime(stream, message);
+        break;
+    }
   }
 
   #greet(stream: Stream, hello: Hello): void {
     stream.hello = hello;
     this.#options.onStream(stream.token.name, "opened", `release ${hello.version}`);
     this.#sendTargets(stream);
+    this.#sendOrders(stream);
   }
 
   /** Why this message may not come now; null: it may. */
   #outOfPlace(stream: Stream, message: AgentMessage): string | null {
-    if (message.kind === "reports") return stream.hello === null ? "expected a hello first" : null;
+    if (message.kind !== "hello") return stream.hello === null ? "expected a hello first" : null;
     if (stream.hello !== null) return "expected one hello, got another";
     const { grant } = stream.token;
     if (grant.role !== "agent") return `this token is for the role ${grant.role}, expected one for an agent`;
@@ -150,9 +182,7 @@ export class Ingest {
   #takeReports(stream: Stream, message: Reports): void {
     const { hello } = stream;
     if (hello === null) return;
-    const last = this.#lastSequence(hello);
-    if (message.sequence > last) {
-      this.#remember(hello, message.sequence);
+    if (this.#reportsOf.isNew(hello, message.sequence)) {
       this.#reportsTaken += message.reports.length;
       const { vantage } = hello;
       this.#options.take(
@@ -164,8 +194,22 @@ export class Ingest {
         })),
       );
     }
-    stream.send({ kind: "ack", sequence: Math.max(last, message.sequence) });
+    stream.send({ kind: "ack", sequence: this.#reportsOf.last(hello) });
     stream.spend(message.reports.length);
+  }
+
+  #takeObservations(stream: Stream, message: Observations): void {
+    const { hello } = stream;
+    if (hello === null) return;
+    if (this.#observationsOf.isNew(hello, message.sequence)) this.#options.observe(hello, message);
+    stream.send({ kind: "observed", sequence: this.#observationsOf.last(hello) });
+    stream.spend(message.observations.length);
+  }
+
+  #tellTime(stream: Stream, { sentAtMs }: ClockRequest): void {
+    const nowMs = this.#options.nowMs();
+    stream.send({ kind: "clock", sentAtMs, receivedAtMs: nowMs, repliedAtMs: nowMs });
+    stream.spend(1);
   }
 
   /**
@@ -181,21 +225,14 @@ export class Ingest {
     return atMs;
   }
 
-  #lastSequence({ vantage, session }: Hello): number {
-    return this.#taken.get(vantage)?.get(session) ?? 0;
-  }
-
-  #remember({ vantage, session }: Hello, sequence: number): void {
-    const sessions = this.#taken.get(vantage) ?? new Map<string, number>();
-    this.#taken.set(vantage, sessions);
-    sessions.delete(session);
-    sessions.set(session, sequence);
-    const [oldest] = sessions.keys();
-    if (sessions.size > SESSIONS_MAX && oldest !== undefined) sessions.delete(oldest);
-  }
-
   #sendTargets(stream: Stream): void {
     stream.send({ kind: "targets", version: this.#version, targets: this.#targets });
+  }
+
+  #sendOrders(stream: Stream): void {
+    const { hello } = stream;
+    if (hello?.watcher !== undefined)
+      stream.send({ kind: "orders", orders: this.#options.orders(hello.vantage) });
   }
 
   #refuse(stream: Stream, reason: string): void {
@@ -214,6 +251,33 @@ export class Ingest {
 
 function vipsOf(targets: readonly Target[]): ReadonlySet<string> {
   return new Set(targets.map(({ vip }) => vip));
+}
+
+/** What was taken of each session's batches. */
+class Sequences {
+  /** By vantage and session, the last sequence number taken; the newest session last. */
+  readonly #taken = new Map<VantageId, Map<string, number>>();
+
+  /** Whether this batch was not taken before; from now on it was. */
+  isNew(hello: Hello, sequence: number): boolean {
+    if (sequence <= this.last(hello)) return false;
+    this.#remember(hello, sequence);
+    return true;
+  }
+
+  /** 0: nothing was taken. */
+  last({ vantage, session }: Hello): number {
+    return this.#taken.get(vantage)?.get(session) ?? 0;
+  }
+
+  #remember({ vantage, session }: Hello, sequence: number): void {
+    const sessions = this.#taken.get(vantage) ?? new Map<string, number>();
+    this.#taken.set(vantage, sessions);
+    sessions.delete(session);
+    sessions.set(session, sequence);
+    const [oldest] = sessions.keys();
+    if (sessions.size > SESSIONS_MAX && oldest !== undefined) sessions.delete(oldest);
+  }
 }
 
 /** One agent's connection. */

@@ -50,6 +50,7 @@ import type { AuditEntry, NewAuditEntry, Store, StoredVerdict, TokenGrant, Token
 import { hashToken, makeSecret } from "./token.ts";
 import { type StoreReport, verifyStore } from "./verify-store.ts";
 import { FileWatcher } from "./watch.ts";
+import { Watchers } from "./watchers.ts";
 
 /** Time moves at least this often. */
 const TICK_MS = 1_000;
@@ -118,6 +119,7 @@ export class NodeDesk implements Desk {
   readonly #book: LiveBook;
   readonly #door: Door;
   readonly #ingest: Ingest;
+  readonly #watchers: Watchers;
   readonly #signals: SignalGate;
   readonly #recorder: Recorder;
   readonly #archive: Archive;
@@ -177,7 +179,14 @@ export class NodeDesk implements Desk {
     this.#ingest = new Ingest(first.config, this.#door.version(), {
       nowMs,
       take: (reports) => this.#book.shift(this.#keeper.report(reports)),
+      orders: (vantage) => this.#watchers.ordersFor(vantage),
+      observe: (hello, batch) => this.#watchers.take(hello, batch),
       onStream: (token, event, detail) => this.#onStream(token, event, detail),
+    });
+    this.#watchers = new Watchers({
+      nowMs,
+      send: () => this.#ingest.sendOrders(),
+      agents: () => this.#ingest.agents,
     });
     this.#signals = new SignalGate((signals) => this.#book.shift(this.#keeper.signal(signals, nowMs())));
     this.#clerk = new Clerk({

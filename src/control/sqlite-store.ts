@@ -9,13 +9,11 @@ import type { HistoryStore } from "./history.ts";
 import type { Action, Override } from "./override.ts";
 import { type ProfileWindow, packSamples, unpackSamples } from "./profile.ts";
 import { migrate } from "./schema.ts";
-import { SqliteDrills } from "./sqlite-drills.ts";
 import { SqliteHistory } from "./sqlite-history.ts";
 import type {
   AuditEntry,
   AuditEvent,
   CommitOutcome,
-  DrillStore,
   NewAuditEntry,
   Store,
   StoredChange,
@@ -46,14 +44,12 @@ class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #audit: Chain;
   readonly history: HistoryStore;
-  readonly drills: DrillStore;
   readonly #statements = new Map<string, StatementSync>();
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#audit = new Chain(database, "audit");
     this.history = new SqliteHistory(database, (work) => this.#transaction(work));
-    this.drills = new SqliteDrills(database, (work) => this.#transaction(work));
   }
 
   version(): number {

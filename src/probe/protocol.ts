@@ -18,6 +18,7 @@
  * 4. Either side pings every `PING_INTERVAL_MS` and gives the other up after `SILENCE_MS_MAX` without a sign of life.
  * 5. Unknown keys are ignored, and targets that the agent cannot read left out, so that agents and nodes of different versions
  *    can talk during an upgrade.
+ * 6. What belongs to drills is in `probe/orders.ts`, and goes only to agents whose hello says that they understand it.
  */
 
 import { isIP } from "node:net";
@@ -25,6 +26,24 @@ import Type from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import type { ProbeSpec, VantageId, VipId } from "../config/config.ts";
 import { type ErrorClass, LOAD_MAX, type Outcome } from "../health/report.ts";
+import {
+  type ClockReply,
+  type ClockRequest,
+  clockReplySchema,
+  clockRequestSchema,
+  type Observations,
+  type Observed,
+  type Order,
+  type Orders,
+  observationsSchema,
+  observedSchema,
+  orderSchema,
+  type ReadOrders,
+  ROUTES_MAX,
+  routesOf,
+  type WatcherHello,
+  watcherSchema,
+} from "./orders.ts";
 import { probeSpec } from "./spec.ts";
 
 /** Where a node's API takes report streams. */
@@ -48,11 +67,11 @@ export const REPORTS_PER_MESSAGE_MAX = 500;
 /** The longest `detail` of a failure. */
 export const DETAIL_LENGTH_MAX = 300;
 
-export type AgentMessage = Hello | Reports;
-export type NodeMessage = Targets | Ack | Refused;
+export type AgentMessage = Hello | Reports | ClockRequest | Observations;
+export type NodeMessage = Targets | Ack | Refused | Orders | ClockReply | Observed;
 
 /** What an agent reads of a node. */
-export type ReadNodeMessage = ReadTargets | Ack | Refused;
+export type ReadNodeMessage = ReadTargets | Ack | Refused | ReadOrders | ClockReply | Observed;
 
 /** Who the agent is; its first message. */
 export interface Hello {
@@ -62,6 +81,8 @@ export interface Hello {
   readonly session: string;
   /** The agent's release. */
   readonly version: string;
+  /** Not there: an agent of a release that knows no orders. */
+  readonly watcher?: WatcherHello;
 }
 
 /** A batch of reports. */
@@ -130,7 +151,9 @@ export interface MessageProblem {
 }
 
 /** The hello of an agent, when what its operator gave can stand in one. */
-export function checkHello(hello: Readonly<Record<keyof Hello, string>>): Hello | MessageProblem {
+export function checkHello(
+  hello: Readonly<Record<Exclude<keyof Hello, "watcher">, string>> & Pick<Hello, "watcher">,
+): Hello | MessageProblem {
   return helloValidator.Check(hello) ? hello : explain(hello, { hello: helloValidator });
 }
 
@@ -146,7 +169,14 @@ export function parseAgentMessage(text: string): AgentMessage | MessageProblem {
   const { value } = read;
   if (helloValidator.Check(value)) return value;
   if (reportsValidator.Check(value)) return value;
-  return explain(value, { hello: helloValidator, reports: reportsValidator });
+  if (observationsValidator.Check(value)) return value;
+  if (clockRequestValidator.Check(value)) return value;
+  return explain(value, {
+    hello: helloValidator,
+    reports: reportsValidator,
+    observations: observationsValidator,
+    clock: clockRequestValidator,
+  });
 }
 
 /** Reads what a node sent. */
@@ -157,21 +187,47 @@ export function parseNodeMessage(text: string): ReadNodeMessage | MessageProblem
   if (ackValidator.Check(value)) return value;
   if (refusedValidator.Check(value)) return value;
   if (targetsValidator.Check(value)) return readTargets(value.version, value.targets);
-  return explain(value, { targets: targetsValidator, ack: ackValidator, refused: refusedValidator });
+  if (ordersValidator.Check(value)) return readOrders(value.orders);
+  if (observedValidator.Check(value)) return value;
+  if (clockReplyValidator.Check(value)) return value;
+  return explain(value, {
+    targets: targetsValidator,
+    ack: ackValidator,
+    refused: refusedValidator,
+    orders: ordersValidator,
+    observed: observedValidator,
+    clock: clockReplyValidator,
+  });
 }
 
 function readTargets(version: number, sent: readonly unknown[]): ReadTargets {
   const targets: Target[] = [];
   const unreadable: string[] = [];
   for (const [i, target] of sent.entries()) {
-    if (!targetValidator.Check(target)) {
-      const [first] = targetValidator.Errors(target);
-      unreadable.push(`targets/${i}${first?.instancePath ?? ""}: ${first?.message ?? "cannot be read"}`);
-    } else if (isIP(target.address) === 0)
+    if (!targetValidator.Check(target)) unreadable.push(`targets/${i}${flawOf(targetValidator, target)}`);
+    else if (isIP(target.address) === 0)
       unreadable.push(`${target.vip}: expected an address, got "${target.address}"`);
     else targets.push(target);
   }
   return { kind: "targets", version, targets, unreadable };
+}
+
+function readOrders(sent: readonly unknown[]): ReadOrders {
+  const orders: Order[] = [];
+  const unreadable: string[] = [];
+  for (const [i, order] of sent.entries()) {
+    if (!orderValidator.Check(order)) unreadable.push(`orders/${i}${flawOf(orderValidator, order)}`);
+    else if (order.kind === "watch" && routesOf(order).length > ROUTES_MAX)
+      unreadable.push(`orders/${i}: expected at most ${ROUTES_MAX} routes, got ${routesOf(order).length}`);
+    else orders.push(order);
+  }
+  return { kind: "orders", orders, unreadable };
+}
+
+/** Where a value is not as expected, and what would be. */
+function flawOf(validator: Validator, value: unknown): string {
+  const [first] = validator.Errors(value);
+  return `${first?.instancePath ?? ""}: ${first?.message ?? "cannot be read"}`;
 }
 
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
@@ -221,6 +277,7 @@ const helloValidator = Compile(
     vantage: Type.Unsafe<VantageId>(text(255)),
     session: text(64),
     version: text(64),
+    watcher: Type.Optional(watcherSchema),
   }),
 );
 
@@ -257,6 +314,17 @@ const targetValidator = Compile(
   }),
 );
 
+const orderValidator = Compile(orderSchema);
+
+const ordersValidator = Compile(
+  Type.Object({ kind: Type.Literal("orders"), orders: Type.Array(Type.Unknown(), { maxItems: 1_000 }) }),
+);
+
+const observationsValidator = Compile(observationsSchema);
+const observedValidator = Compile(observedSchema);
+const clockRequestValidator = Compile(clockRequestSchema);
+const clockReplyValidator = Compile(clockReplySchema);
+
 const ackValidator = Compile(Type.Object({ kind: Type.Literal("ack"), sequence }));
 
 const refusedValidator = Compile(
@@ -288,8 +356,7 @@ function explain(value: object, validators: Readonly<Record<string, Validator>>)
       `expected a message of kind ${Object.keys(validators).join(" or ")}, got "${kind.slice(0, 40)}"`,
     );
   }
-  const [first] = validator.Errors(value);
-  return problem(first === undefined ? kind : `${kind}${first.instancePath}: ${first.message}`);
+  return problem(kind + flawOf(validator, value));
 }
 
 function problem(message: string): MessageProblem {

@@ -1,7 +1,7 @@
 /** The form in which a node tells an agent what a probe does. */
 
 import Type from "typebox";
-import type { CheckId, ProbeSpec } from "../config/config.ts";
+import type { CheckId, ProbeSpec, TcpProbeSpec } from "../config/config.ts";
 
 /** Probes of one calculated check. */
 const PARTS_MAX = 100;
@@ -99,3 +99,6 @@ const schema = Type.Union([single, calculated]);
 
 /** A `ProbeSpec` of the config. */
 export const probeSpec: Type.TUnsafe<ProbeSpec> = Type.Unsafe<Type.Static<typeof schema>>(schema);
+
+/** A `TcpProbeSpec` of the config. */
+export const tcpProbeSpec: Type.TUnsafe<TcpProbeSpec> = Type.Unsafe<Type.Static<typeof tcp>>(tcp);

@@ -162,6 +162,11 @@ export class ReportStream {
       case "refused":
         this.#refuse(message.reason);
         break;
+      case "orders":
+      case "clock":
+      case "observed":
+        // Never sent to this agent: its hello does not say that it understands them.
+        break;
       case "problem":
         this.#log.error({ problem: message.message }, "cannot read the node's message");
         break;

@@ -21,6 +21,8 @@ async function open(reportsPerSecondMax = 20_000): Promise<{
   const ingest = new Ingest(config, 7, {
     nowMs: () => 10_000,
     take: (reports) => taken.push(...reports),
+    orders: () => [],
+    observe: () => undefined,
     onStream: () => undefined,
     reportsPerSecondMax,
   });

@@ -137,7 +137,6 @@ export function configWith(parts: ConfigParts): Config {
     services,
     tests: [],
     invariants: [],
-    drills: new Map(),
   };
 }
 

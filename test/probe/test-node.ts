@@ -116,6 +116,7 @@ export class TestNode {
         }
         return;
       }
+      if (message.kind !== "reports") return;
       this.sequences.push(message.sequence);
       if (message.sequence > (this.#last.get(session) ?? 0)) {
         this.#last.set(session, message.sequence);

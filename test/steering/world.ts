@@ -125,7 +125,6 @@ export function configOf(
     services: [],
     tests: [],
     invariants: [],
-    drills: new Map(),
   };
 }
 
