@@ -1,32 +1,26 @@
 /** The history in the SQLite store: a hash chain that is cut off at the front when it grows old. */
 
-import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
-import { Chain, type ChainHead, CUT } from "./chain.ts";
+import { type ChainHead, CUT } from "./chain.ts";
 import type { HistoryEntry, HistoryLimits, HistoryQuery, HistoryStore, NewHistoryEntry } from "./history.ts";
+import type { Row, StoreFile } from "./store-file.ts";
 
 /** What the files of the past may take on disk, compressed. */
 const TEXT_OCTETS_MAX = 256 * 1024 * 1024;
 
-type Row = Readonly<Record<string, SQLOutputValue>>;
-
-/** Within a database that has its tables. */
+/** Within a file that has its tables. */
 export class SqliteHistory implements HistoryStore {
-  readonly #database: DatabaseSync;
-  readonly #chain: Chain;
-  readonly #transaction: <T>(work: () => T) => T;
+  readonly #file: StoreFile;
 
-  constructor(database: DatabaseSync, transaction: <T>(work: () => T) => T) {
-    this.#database = database;
-    this.#chain = new Chain(database, "history");
-    this.#transaction = transaction;
+  constructor(file: StoreFile) {
+    this.#file = file;
   }
 
   append(entries: readonly NewHistoryEntry[]): void {
-    this.#transaction(() => this.#chain.append(entries.map(valuesOf)));
+    this.#file.transaction(() => this.#file.chain("history").append(entries.map(valuesOf)));
   }
 
   head(): ChainHead | null {
-    return this.#chain.head();
+    return this.#file.read(() => this.#file.chain("history").head());
   }
 
   list({ vip, sinceMs, untilMs, limit, before }: HistoryQuery): readonly HistoryEntry[] {
@@ -34,11 +28,14 @@ export class SqliteHistory implements HistoryStore {
       vip === null
         ? "kind IN ('verdict', 'ranking', 'override', 'files')"
         : "kind = 'verdict' AND subject = ?";
-    const rows = this.#database
-      .prepare(
-        `SELECT * FROM history WHERE ${of} AND at_ms BETWEEN ? AND ? AND sequence < ? ORDER BY sequence DESC LIMIT ?`,
-      )
-      .all(...(vip === null ? [] : [vip]), sinceMs, untilMs, before ?? Number.MAX_SAFE_INTEGER, limit);
+    const rows = this.#file.all(
+      `SELECT * FROM history WHERE ${of} AND at_ms BETWEEN ? AND ? AND sequence < ? ORDER BY sequence DESC LIMIT ?`,
+      ...(vip === null ? [] : [vip]),
+      sinceMs,
+      untilMs,
+      before ?? Number.MAX_SAFE_INTEGER,
+      limit,
+    );
     return rows.map(readEntry);
   }
 
@@ -52,62 +49,64 @@ export class SqliteHistory implements HistoryStore {
       end,
     );
     if (start === 0) return null;
-    return this.#database
-      .prepare(`SELECT * FROM history WHERE sequence BETWEEN ? AND ? AND kind <> '${CUT}' ORDER BY sequence`)
-      .all(start, end)
+    return this.#file
+      .all(
+        `SELECT * FROM history WHERE sequence BETWEEN ? AND ? AND kind <> '${CUT}' ORDER BY sequence`,
+        start,
+        end,
+      )
       .map(readEntry);
   }
 
   prune({ keepMs, entriesMax }: HistoryLimits, nowMs: number): number {
-    return this.#transaction(() => {
+    return this.#file.transaction(() => {
       this.#pruneTexts(nowMs - keepMs);
       const old = this.#sequence(
         "SELECT sequence FROM history WHERE at_ms < ? ORDER BY at_ms DESC, sequence DESC LIMIT 1",
         nowMs - keepMs,
       );
-      const tooMany = (this.#chain.head()?.sequence ?? 0) - entriesMax;
+      const tooMany = (this.#file.chain("history").head()?.sequence ?? 0) - entriesMax;
       // What came after the last state before is told from that state on.
       const from = this.#sequence(
         "SELECT max(sequence) AS sequence FROM history WHERE kind = 'state' AND sequence <= ?",
         Math.max(old, tooMany),
       );
-      return this.#chain.cutBefore(from, nowMs);
+      return this.#file.chain("history").cutBefore(from, nowMs);
     });
   }
 
   touchText(hash: string, nowMs: number): boolean {
-    const { changes } = this.#database
-      .prepare("UPDATE texts SET used_ms = ? WHERE hash = ?")
-      .run(nowMs, hash);
-    return Number(changes) > 0;
+    return this.#file.run("UPDATE texts SET used_ms = ? WHERE hash = ?", nowMs, hash);
   }
 
   keepText(hash: string, octets: Uint8Array, nowMs: number): void {
-    this.#database
-      .prepare("INSERT OR REPLACE INTO texts (hash, octets, used_ms) VALUES (?, ?, ?)")
-      .run(hash, octets, nowMs);
+    this.#file.run(
+      "INSERT OR REPLACE INTO texts (hash, octets, used_ms) VALUES (?, ?, ?)",
+      hash,
+      octets,
+      nowMs,
+    );
   }
 
   text(hash: string): Uint8Array | null {
-    const octets = this.#database.prepare("SELECT octets FROM texts WHERE hash = ?").get(hash)?.["octets"];
+    const octets = this.#file.one("SELECT octets FROM texts WHERE hash = ?", hash)?.["octets"];
     return octets instanceof Uint8Array ? octets : null;
   }
 
   /** Those that nothing kept speaks of, and of too many octets those that were used longest ago. */
   #pruneTexts(beforeMs: number): void {
-    this.#database.prepare("DELETE FROM texts WHERE used_ms < ?").run(beforeMs);
-    this.#database
-      .prepare(
-        `DELETE FROM texts WHERE hash IN (SELECT hash FROM (
+    this.#file.run("DELETE FROM texts WHERE used_ms < ?", beforeMs);
+    this.#file.run(
+      `DELETE FROM texts WHERE hash IN (SELECT hash FROM (
            SELECT hash, sum(length(octets)) OVER (ORDER BY used_ms DESC, hash) AS together FROM texts
          ) WHERE together > ?)`,
-      )
-      .run(TEXT_OCTETS_MAX);
+      TEXT_OCTETS_MAX,
+    );
   }
 
   /** 0: there is none. */
   #sequence(sql: string, value: number): number {
-    return Number(this.#database.prepare(sql).get(value)?.["sequence"] ?? 0);
+    return Number(this.#file.one(sql, value)?.["sequence"] ?? 0);
   }
 }
 

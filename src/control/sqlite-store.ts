@@ -1,14 +1,12 @@
 /** The store of one machine: a SQLite file in the state folder. */
 
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import type { Opinion } from "../health/verdict.ts";
 import type { Answer } from "../steering/last-good.ts";
-import { Chain, type ChainHead } from "./chain.ts";
+import type { ChainHead } from "./chain.ts";
 import type { Challenge } from "./challenge.ts";
 import type { HistoryStore } from "./history.ts";
 import type { Action, Override } from "./override.ts";
 import { type ProfileWindow, packSamples, unpackSamples } from "./profile.ts";
-import { migrate } from "./schema.ts";
 import { SqliteHistory } from "./sqlite-history.ts";
 import type {
   AuditEntry,
@@ -22,47 +20,38 @@ import type {
   TokenRecord,
 } from "./store.ts";
 import { describeGrant, ROLES } from "./store.ts";
+import { type Row, StoreFile } from "./store-file.ts";
 
 /** The name of the store in the state folder. */
 export const STORE_FILE = "meridian.db";
 
-type Row = Record<string, SQLOutputValue>;
-
-/**
- * Opens or makes the file at `path`. Throws when it is no store, or one of a newer release.
- *
- * Write-ahead logging lets the command line add a token while control runs; a commit is on disk when it returns.
- */
+/** Opens or makes the file at `path`; throws like `openDatabase`. */
 export function openSqliteStore(path: string): Store {
-  const database = new DatabaseSync(path, { timeout: 5_000 });
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
-  migrate(database, path);
-  return new SqliteStore(database);
+  const file = new StoreFile(path, Date.now);
+  file.open();
+  return new SqliteStore(file);
 }
 
 class SqliteStore implements Store {
-  readonly #database: DatabaseSync;
-  readonly #audit: Chain;
+  readonly #file: StoreFile;
   readonly history: HistoryStore;
-  readonly #statements = new Map<string, StatementSync>();
 
-  constructor(database: DatabaseSync) {
-    this.#database = database;
-    this.#audit = new Chain(database, "audit");
-    this.history = new SqliteHistory(database, (work) => this.#transaction(work));
+  constructor(file: StoreFile) {
+    this.#file = file;
+    this.history = new SqliteHistory(file);
   }
 
   version(): number {
-    const row = this.#one("SELECT version FROM counter");
+    const row = this.#file.one("SELECT version FROM counter");
     return row === null ? 0 : integer(row, "version");
   }
 
   overrides(): readonly Override[] {
-    return this.#all("SELECT * FROM overrides ORDER BY id").map(readOverride);
+    return this.#file.all("SELECT * FROM overrides ORDER BY id").map(readOverride);
   }
 
   challenges(): readonly Challenge[] {
-    return this.#all("SELECT * FROM challenges ORDER BY owner, value").map((row) => ({
+    return this.#file.all("SELECT * FROM challenges ORDER BY owner, value").map((row) => ({
       owner: text(row, "owner"),
       value: text(row, "value"),
       author: text(row, "author"),
@@ -73,7 +62,7 @@ class SqliteStore implements Store {
 
   audit(limit: number, before: number | null): readonly AuditEntry[] {
     const from = before ?? Number.MAX_SAFE_INTEGER;
-    const rows = this.#all(
+    const rows = this.#file.all(
       "SELECT * FROM audit WHERE sequence < ? ORDER BY sequence DESC LIMIT ?",
       from,
       limit,
@@ -82,18 +71,18 @@ class SqliteStore implements Store {
   }
 
   auditHead(): ChainHead | null {
-    return this.#audit.head();
+    return this.#file.read(() => this.#file.chain("audit").head());
   }
 
   commit(change: StoredChange): CommitOutcome {
-    return this.#transaction(() => {
+    return this.#file.transaction(() => {
       const current = this.version();
       if (change.version <= current) return { kind: "conflict", current };
-      this.#run("UPDATE counter SET version = ?", change.version);
-      for (const id of change.ended) this.#run("DELETE FROM overrides WHERE id = ?", id);
+      this.#file.run("UPDATE counter SET version = ?", change.version);
+      for (const id of change.ended) this.#file.run("DELETE FROM overrides WHERE id = ?", id);
       for (const override of change.set) this.#putOverride(override);
       for (const { owner, value } of change.challenges?.ended ?? [])
-        this.#run("DELETE FROM challenges WHERE owner = ? AND value = ?", owner, value);
+        this.#file.run("DELETE FROM challenges WHERE owner = ? AND value = ?", owner, value);
       for (const challenge of change.challenges?.set ?? []) this.#putChallenge(challenge);
       for (const entry of change.audit) this.#append(entry);
       return { kind: "stored" };
@@ -102,12 +91,12 @@ class SqliteStore implements Store {
 
   verdicts(): readonly StoredVerdict[] {
     const opinions = new Map<string, Map<string, Opinion>>();
-    for (const row of this.#all("SELECT * FROM opinions ORDER BY vip, vantage")) {
+    for (const row of this.#file.all("SELECT * FROM opinions ORDER BY vip, vantage")) {
       const vip = text(row, "vip");
       const ofVip = opinions.get(vip) ?? new Map<string, Opinion>();
       opinions.set(vip, ofVip.set(text(row, "vantage"), oneOf(row, "opinion", OPINIONS)));
     }
-    return this.#all("SELECT * FROM verdicts ORDER BY vip").map((row) => {
+    return this.#file.all("SELECT * FROM verdicts ORDER BY vip").map((row) => {
       const vip = text(row, "vip");
       return {
         vip,
@@ -122,10 +111,10 @@ class SqliteStore implements Store {
   }
 
   saveVerdicts(verdicts: readonly StoredVerdict[]): void {
-    this.#transaction(() => {
+    this.#file.transaction(() => {
       for (const { vip, up, sinceMs, recovering, flaps, healthySinceMs, opinions } of verdicts) {
-        this.#run("DELETE FROM verdicts WHERE vip = ?", vip);
-        this.#run(
+        this.#file.run("DELETE FROM verdicts WHERE vip = ?", vip);
+        this.#file.run(
           `INSERT INTO verdicts (vip, up, since_ms, recovering, flaps, healthy_since_ms)
            VALUES (?, ?, ?, ?, ?, ?)`,
           vip,
@@ -136,23 +125,28 @@ class SqliteStore implements Store {
           healthySinceMs,
         );
         for (const [vantage, opinion] of opinions) {
-          this.#run("INSERT INTO opinions (vip, vantage, opinion) VALUES (?, ?, ?)", vip, vantage, opinion);
+          this.#file.run(
+            "INSERT INTO opinions (vip, vantage, opinion) VALUES (?, ?, ?)",
+            vip,
+            vantage,
+            opinion,
+          );
         }
       }
     });
   }
 
   keepVerdicts(vips: ReadonlySet<string>): void {
-    this.#transaction(() => {
+    this.#file.transaction(() => {
       for (const { vip } of this.verdicts()) {
-        if (!vips.has(vip)) this.#run("DELETE FROM verdicts WHERE vip = ?", vip);
+        if (!vips.has(vip)) this.#file.run("DELETE FROM verdicts WHERE vip = ?", vip);
       }
     });
   }
 
   lastGood(): ReadonlyMap<string, Answer> {
     return new Map(
-      this.#all("SELECT * FROM last_good ORDER BY key").map((row) => {
+      this.#file.all("SELECT * FROM last_good ORDER BY key").map((row) => {
         const plan: Answer = JSON.parse(text(row, "plan"));
         return [text(row, "key"), plan];
       }),
@@ -160,27 +154,31 @@ class SqliteStore implements Store {
   }
 
   saveLastGood(plans: ReadonlyMap<string, Answer>): void {
-    this.#transaction(() => {
+    this.#file.transaction(() => {
       for (const [key, plan] of plans)
-        this.#run("INSERT OR REPLACE INTO last_good (key, plan) VALUES (?, ?)", key, JSON.stringify(plan));
+        this.#file.run(
+          "INSERT OR REPLACE INTO last_good (key, plan) VALUES (?, ?)",
+          key,
+          JSON.stringify(plan),
+        );
     });
   }
 
   keepLastGood(isWanted: (key: string) => boolean): void {
-    this.#transaction(() => {
-      for (const row of this.#all("SELECT key FROM last_good")) {
+    this.#file.transaction(() => {
+      for (const row of this.#file.all("SELECT key FROM last_good")) {
         const key = text(row, "key");
-        if (!isWanted(key)) this.#run("DELETE FROM last_good WHERE key = ?", key);
+        if (!isWanted(key)) this.#file.run("DELETE FROM last_good WHERE key = ?", key);
       }
     });
   }
 
   tokens(): readonly TokenRecord[] {
-    return this.#all("SELECT * FROM tokens ORDER BY name").map(readToken);
+    return this.#file.all("SELECT * FROM tokens ORDER BY name").map(readToken);
   }
 
   findToken(hash: string): TokenRecord | null {
-    const row = this.#one("SELECT * FROM tokens WHERE hash = ?", hash);
+    const row = this.#file.one("SELECT * FROM tokens WHERE hash = ?", hash);
     return row === null ? null : readToken(row);
   }
 
@@ -188,8 +186,8 @@ class SqliteStore implements Store {
     const { name, grant, createdMs } = token;
     const vantage = grant.role === "agent" ? grant.vantage : null;
     const pools = grant.role === "signals" ? grant.pools.join(" ") : null;
-    return this.#transaction(() => {
-      const added = this.#run(
+    return this.#file.transaction(() => {
+      const added = this.#file.run(
         "INSERT INTO tokens (name, hash, role, vantage, pools, created_ms) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
         name,
         hash,
@@ -205,8 +203,8 @@ class SqliteStore implements Store {
   }
 
   removeToken(name: string, author: string, atMs: number): boolean {
-    return this.#transaction(() => {
-      const removed = this.#run("DELETE FROM tokens WHERE name = ?", name);
+    return this.#file.transaction(() => {
+      const removed = this.#file.run("DELETE FROM tokens WHERE name = ?", name);
       if (removed) this.#append(this.#tokenEntry("token-removed", name, author, atMs));
       return removed;
     });
@@ -214,7 +212,7 @@ class SqliteStore implements Store {
 
   saveWindow({ startSeconds, queries, samples }: ProfileWindow): void {
     const { names, octets } = packSamples(samples);
-    this.#run(
+    this.#file.run(
       "INSERT OR REPLACE INTO profile (start_s, queries, names, samples) VALUES (?, ?, ?, ?)",
       startSeconds,
       queries,
@@ -224,30 +222,33 @@ class SqliteStore implements Store {
   }
 
   *windows(fromSeconds: number): Iterable<ProfileWindow> {
-    const starts = this.#all("SELECT start_s FROM profile WHERE start_s >= ? ORDER BY start_s", fromSeconds);
+    const starts = this.#file.all(
+      "SELECT start_s FROM profile WHERE start_s >= ? ORDER BY start_s",
+      fromSeconds,
+    );
     for (const start of starts) {
-      const row = this.#one("SELECT * FROM profile WHERE start_s = ?", integer(start, "start_s"));
+      const row = this.#file.one("SELECT * FROM profile WHERE start_s = ?", integer(start, "start_s"));
       if (row !== null) yield readWindow(row);
     }
   }
 
   dropWindows(beforeSeconds: number): void {
-    this.#run("DELETE FROM profile WHERE start_s < ?", beforeSeconds);
+    this.#file.run("DELETE FROM profile WHERE start_s < ?", beforeSeconds);
   }
 
   exclusively(work: () => NewAuditEntry | null): void {
-    this.#transaction(() => {
+    this.#file.transaction(() => {
       const entry = work();
       if (entry !== null) this.#append(entry);
     });
   }
 
   close(): void {
-    this.#database.close();
+    this.#file.close();
   }
 
   #putOverride({ id, action, author, reason, createdMs, untilMs }: Override): void {
-    this.#run(
+    this.#file.run(
       `REPLACE INTO overrides (id, kind, target_by, target_id, weight, verdict, author, reason, created_ms, until_ms)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
@@ -264,7 +265,7 @@ class SqliteStore implements Store {
   }
 
   #putChallenge({ owner, value, author, createdMs, untilMs }: Challenge): void {
-    this.#run(
+    this.#file.run(
       "REPLACE INTO challenges (owner, value, author, created_ms, until_ms) VALUES (?, ?, ?, ?, ?)",
       owner,
       value,
@@ -275,45 +276,11 @@ class SqliteStore implements Store {
   }
 
   #append({ version, atMs, author, reason, event, detail }: NewAuditEntry): void {
-    this.#audit.append([[version, atMs, author, reason, event, detail]]);
+    this.#file.chain("audit").append([[version, atMs, author, reason, event, detail]]);
   }
 
   #tokenEntry(event: AuditEvent, detail: string, author: string, atMs: number): NewAuditEntry {
     return { version: this.version(), atMs, author, reason: "", event, detail };
-  }
-
-  /** IMMEDIATE: the version is read and written under one lock, so two processes cannot make the same one. */
-  #transaction<T>(work: () => T): T {
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
-      const result = work();
-      this.#database.exec("COMMIT");
-      return result;
-    } catch (error) {
-      this.#database.exec("ROLLBACK");
-      throw error;
-    }
-  }
-
-  #all(sql: string, ...values: (string | number)[]): readonly Row[] {
-    return this.#statement(sql).all(...values);
-  }
-
-  #one(sql: string, ...values: (string | number)[]): Row | null {
-    return this.#statement(sql).get(...values) ?? null;
-  }
-
-  /** True when a row was written. */
-  #run(sql: string, ...values: (string | number | null | Uint8Array<ArrayBuffer>)[]): boolean {
-    return Number(this.#statement(sql).run(...values).changes) > 0;
-  }
-
-  #statement(sql: string): StatementSync {
-    const known = this.#statements.get(sql);
-    if (known !== undefined) return known;
-    const made = this.#database.prepare(sql);
-    this.#statements.set(sql, made);
-    return made;
   }
 }
 
