@@ -30,7 +30,7 @@ export interface Figures {
 }
 
 /** How long compilers and caches get to warm up, as a share of what is measured. */
-const WARM_UP_SHARE = 2;
+const WARM_UP_SHARE = 0.5;
 
 /** Starts a peer, loads it, stops it. */
 export async function measure(peer: Peer, place: Place, names: string, seconds: number): Promise<Figures> {

@@ -14,17 +14,16 @@ import {
   SERVICE_WORDS,
   ServiceRecord,
   slotAt,
-  VIP_WORDS,
   VipRecord,
   ZONE_WORDS,
   ZoneRecord,
 } from "../book/layout.ts";
-import { Picks, pickAt, sort } from "../book/pick.ts";
+import { NO_VIP, Picks, pickAt } from "../book/pick.ts";
 import { canonicalRdatas } from "../dnssec/canonical.ts";
 import type { SignedSet } from "../dnssec/rrsig.ts";
 import type { Signing } from "../dnssec/signer.ts";
 import { putSuccessor, successorLengthMax } from "../dnssec/successor.ts";
-import { copyBytes, int32, putU16, u16, u32, word } from "../wire/bytes.ts";
+import { copyBytes, putU16, u16, u32, word } from "../wire/bytes.ts";
 import { RRType } from "../wire/codes.ts";
 import { isWildcardName } from "../wire/name.ts";
 import { viewOf } from "../wire/packet.ts";
@@ -174,7 +173,7 @@ function* severalSets(book: Book, record: number, set: SignedSet): Generator<voi
       pickPlace(book, record, plan4, 4, place, picks4);
       pickPlace(book, record, plan6, 6, place, picks6);
       if (picks4.count < 2 && picks6.count < 2) continue;
-      const key = [picks4, picks6].map(({ vips, count }) => vips.subarray(0, count).join(" ")).join();
+      const key = [picks4, picks6].map((picks) => vipsOf(picks).join(" ")).join();
       if (!seen.has(key)) yield* picksSets(book, record, picks4, picks6, 2, set);
       seen.add(key);
     }
@@ -237,18 +236,22 @@ function pickPlace(
 ): void {
   const { words } = book;
   const last = placesIn(words, plan) - 1;
-  picks.count = 0;
+  picks.begin(NO_VIP);
   if (last < 0) return;
   const buckets = word(words, record + ServiceRecord.buckets);
   pickAt(words, plan, capacityFor(book, record, family), buckets, Math.min(place, last), picks);
-  for (let i = 0; i < picks.count; i += 1) picks.vips[i] = book.vipsAt + int32(picks.vips, i) * VIP_WORDS;
-  sort(picks);
+  picks.locate(book.vipsAt);
+  picks.sort();
 }
 
 /** The VIP whose number plus 1 is given; 0: none. */
 function pickOne(book: Book, number: number, picks: Picks): void {
-  picks.count = number === 0 ? 0 : 1;
-  picks.vips[0] = book.vipsAt + (number - 1) * VIP_WORDS;
+  picks.begin(number === 0 ? NO_VIP : number - 1);
+  picks.locate(book.vipsAt);
+}
+
+function vipsOf({ first, beside, others }: Picks): readonly number[] {
+  return first === NO_VIP ? [] : [first, ...beside.subarray(0, others)];
 }
 
 function pointAtAddresses(
@@ -256,10 +259,10 @@ function pointAtAddresses(
   book: Book,
   type: number,
   ttlSeconds: number,
-  { vips, count }: Picks,
+  picks: Picks,
   octets: number,
 ): void {
-  const rdatas = Array.from(vips.subarray(0, count), (vip) => {
+  const rdatas = vipsOf(picks).map((vip) => {
     const at = 4 * (vip + VipRecord.address);
     return book.octets.slice(at, at + octets);
   });

@@ -1,8 +1,8 @@
 /** Answers for a service: client -> class -> plan -> pick -> RRs. */
 
 import type { Book } from "../book/book.ts";
-import { bufferWords, PLAN_IN, ServiceRecord, slotAt, VIP_WORDS, VipRecord } from "../book/layout.ts";
-import { bucketFor, drawFor, NO_VIP, type Picks, pickFrom, SERVFAIL, shuffle, sort } from "../book/pick.ts";
+import { bufferWords, PLAN_IN, ServiceRecord, slotAt, VipRecord } from "../book/layout.ts";
+import { bucketFor, drawFor, NO_VIP, type Picks, pickFrom, SERVFAIL, shuffle } from "../book/pick.ts";
 import { leafClass, leafScope, lookupClass } from "../geo/trie.ts";
 import { Counter, count, PICKS_AT, REGIONS_MAX } from "../telemetry/counters.ts";
 import { copyOctets, int32, word } from "../wire/bytes.ts";
@@ -89,20 +89,21 @@ function pick(
     // messages, microseconds apart: a thread that missed two was interrupted, and that orders its reads too.
     if (word(words, slot) === sequence) break;
   }
-  for (let i = 0; i < picks.count; i += 1) picks.vips[i] = book.vipsAt + int32(picks.vips, i) * VIP_WORDS;
+  picks.locate(book.vipsAt);
 }
 
 /** An A or AAAA RR for each VIP, the one that was drawn first, the others in an order of chance. */
 function addAddresses(book: Book, picks: Picks, draw: number, reply: Reply, counters: Float64Array): boolean {
-  if (picks.count === 0) return false;
-  if (picks.count === SERVFAIL) return fail(reply);
-  shuffle(picks, draw);
-  const first = int32(picks.vips, 0);
+  const { first, others } = picks;
+  if (first === NO_VIP) return false;
+  if (first === SERVFAIL) return fail(reply);
   const octets = word(book.words, first + VipRecord.family) === 4 ? 4 : 16;
-  if (!reply.fits(picks.count * (FIXED_LENGTH + octets))) return true;
-  for (let i = 0; i < picks.count; i += 1) {
-    const rdata = reply.addFixed(octets === 4 ? RRType.A : RRType.AAAA, picks.ttlSeconds, octets);
-    copyOctets(book.view, 4 * (int32(picks.vips, i) + VipRecord.address), reply.view, rdata, octets);
+  if (!reply.fits((1 + others) * (FIXED_LENGTH + octets))) return true;
+  addAddress(book, first, octets, picks.ttlSeconds, reply);
+  if (others > 0) {
+    shuffle(picks, draw);
+    for (let i = 0; i < others; i += 1)
+      addAddress(book, int32(picks.beside, i), octets, picks.ttlSeconds, reply);
   }
   reply.vip = first;
   reply.vip6 = 0;
@@ -110,18 +111,23 @@ function addAddresses(book: Book, picks: Picks, draw: number, reply: Reply, coun
   return true;
 }
 
+function addAddress(book: Book, vip: number, octets: number, ttlSeconds: number, reply: Reply): void {
+  const rdata = reply.addFixed(octets === 4 ? RRType.A : RRType.AAAA, ttlSeconds, octets);
+  copyOctets(book.view, 4 * (vip + VipRecord.address), reply.view, rdata, octets);
+}
+
 /** An HTTPS RR whose hints are the addresses that A and AAAA would give this client now (RFC 9460 §7.3). */
 function addHttps(book: Book, record: number, reply: Reply, counters: Float64Array): boolean {
   const { picks4, picks6 } = reply;
   const https = word(book.words, record + ServiceRecord.https);
-  if (https === 0 || (picks4.count === 0 && picks6.count === 0)) return false;
-  if (picks4.count === SERVFAIL || picks6.count === SERVFAIL) return fail(reply);
+  if (https === 0 || (picks4.first === NO_VIP && picks6.first === NO_VIP)) return false;
+  if (picks4.first === SERVFAIL || picks6.first === SERVFAIL) return fail(reply);
   const length = httpsLength(book, record, picks4, picks6);
   if (!reply.fits(FIXED_LENGTH + length)) return true;
   // It has addresses of both families, so it lasts as long as the one that may change first.
   const rdata = reply.addFixed(RRType.HTTPS, Math.min(picks4.ttlSeconds, picks6.ttlSeconds), length);
-  reply.vip = picks4.count === 0 ? NO_VIP : int32(picks4.vips, 0);
-  reply.vip6 = picks6.count === 0 ? NO_VIP : int32(picks6.vips, 0);
+  reply.vip = picks4.first;
+  reply.vip6 = picks6.first;
   putHttps(book, record, picks4, picks6, reply.view, rdata);
   countPick(book, reply.vip === NO_VIP ? reply.vip6 : reply.vip, counters);
   return true;
@@ -157,13 +163,17 @@ function putHint(
   target: DataView,
   at: number,
 ): number {
-  if (picks.count === 0) return at;
-  target.setInt32(at, (key << 16) | (octets * picks.count));
-  sort(picks);
+  const { count, beside, others } = picks;
+  if (count === 0) return at;
+  picks.sort();
+  target.setInt32(at, (key << 16) | (octets * count));
   let to = at + 4;
-  for (let i = 0; i < picks.count; i += 1, to += octets)
-    copyOctets(book.view, 4 * (int32(picks.vips, i) + VipRecord.address), target, to, octets);
-  return to;
+  copyOctets(book.view, 4 * (picks.first + VipRecord.address), target, to, octets);
+  for (let i = 0; i < others; i += 1) {
+    to += octets;
+    copyOctets(book.view, 4 * (int32(beside, i) + VipRecord.address), target, to, octets);
+  }
+  return to + octets;
 }
 
 function fail(reply: Reply): boolean {

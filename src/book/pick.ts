@@ -5,12 +5,12 @@ import type { ScopeBits } from "../geo/trie.ts";
 import { TURN } from "../steering/spread.ts";
 import { int32, word } from "../wire/bytes.ts";
 import { mix } from "../wire/mix.ts";
-import { PLAN_SERVFAIL, RING_BEGINS, ringsIn, tableIn } from "./layout.ts";
+import { PLAN_SERVFAIL, RING_BEGINS, ringsIn, tableIn, VIP_WORDS } from "./layout.ts";
 
 /** In place of a VIP: there is none. */
 export const NO_VIP = -1;
-/** In place of a number of VIPs: no answer is to be given. */
-export const SERVFAIL = -1;
+/** In place of a VIP: no answer is to be given. */
+export const SERVFAIL = -2;
 
 /** The bits of a client's address that picks depend on, beyond what its class does. */
 export const PREFIX_BITS: ScopeBits = { ipv4: 24, ipv6: 56 };
@@ -43,14 +43,58 @@ export function bucketFor(address: DataView, isIpv6: boolean, buckets: number): 
 /** The most VIPs of one answer. */
 export const PICKS_MAX: number = SPREAD_MAX;
 
-/** The VIPs of one answer; refilled for each. */
+/** The VIPs of one answer, by number, or by where they stand in the book; refilled for each. */
 export class Picks {
-  /** How many there are; 0: NODATA; SERVFAIL: no answer is to be given. */
-  count = 0;
+  /** The one that the draw hit; NO_VIP: NODATA; SERVFAIL: no answer is to be given. */
+  first: number = NO_VIP;
+  /** How many others are answered with it. */
+  others = 0;
+  readonly beside: Int32Array = new Int32Array(PICKS_MAX - 1);
   /** How long the answer may be kept. */
   ttlSeconds = 0;
-  /** Their numbers, or in an answer where they stand in the book. The one that the draw hit comes first. */
-  readonly vips: Int32Array = new Int32Array(PICKS_MAX);
+
+  /** Leaves this VIP and no other; or none. */
+  begin(first: number): void {
+    this.first = first;
+    this.others = 0;
+  }
+
+  add(vip: number): void {
+    if (this.first === NO_VIP) {
+      this.first = vip;
+      return;
+    }
+    this.beside[this.others] = vip;
+    this.others += 1;
+  }
+
+  /** How many VIPs there are. */
+  get count(): number {
+    return this.first < 0 ? 0 : 1 + this.others;
+  }
+
+  /** Makes of numbers where these VIPs stand, from `vipsAt` on. */
+  locate(vipsAt: number): void {
+    if (this.first < 0) return;
+    this.first = vipsAt + this.first * VIP_WORDS;
+    for (let i = 0; i < this.others; i += 1) this.beside[i] = vipsAt + int32(this.beside, i) * VIP_WORDS;
+  }
+
+  /** Puts all of them into the one order that a set of VIPs has, whichever of them was drawn. */
+  sort(): void {
+    const { beside, others } = this;
+    for (let i = 0; i < others; i += 1) {
+      let moved = int32(beside, i);
+      if (moved < this.first) {
+        beside[i] = this.first;
+        this.first = moved;
+        moved = int32(beside, i);
+      }
+      let to = i;
+      for (; to > 0 && int32(beside, to - 1) > moved; to -= 1) beside[to] = int32(beside, to - 1);
+      beside[to] = moved;
+    }
+  }
 }
 
 /**
@@ -67,16 +111,15 @@ export function pickFrom(
   rings: number,
   picks: Picks,
 ): void {
+  picks.begin(NO_VIP);
   const shares = word(words, plan);
-  picks.count = 0;
   if (shares === PLAN_SERVFAIL) {
-    picks.count = SERVFAIL;
+    picks.begin(SERVFAIL);
     return;
   }
   for (let at = plan + 1; at <= plan + 2 * shares; at += 2) {
     if (draw >>> 0 > word(words, at + 1)) continue;
-    picks.vips[0] = word(words, at);
-    picks.count = 1;
+    picks.begin(word(words, at));
     if (rings !== 0)
       addBeside(words, plan, draw, plan + ringsIn(capacity, buckets), (at - plan) >>> 1, picks);
     return;
@@ -84,9 +127,7 @@ export function pickFrom(
   if (bucket === NO_BUCKET) return;
   const two = word(words, plan + tableIn(capacity) + (bucket >>> 1));
   const place = (bucket & 1) === 0 ? two & 0xffff : two >>> 16;
-  if (place === 0) return;
-  picks.vips[0] = word(words, plan + 2 * place - 1);
-  picks.count = 1;
+  if (place !== 0) picks.begin(word(words, plan + 2 * place - 1));
 }
 
 /** A turn is a power of two, so that what is cut needs no division. */
@@ -126,7 +167,7 @@ export function pickAt(
 ): void {
   const rings = plan + ringsIn(capacity, buckets);
   const needle = arcEnd(words, rings + place) & IN_TURN;
-  picks.count = 0;
+  picks.begin(NO_VIP);
   addCut(words, plan, rings, ringBegin(words, rings, place), NO_PLACE, needle, picks);
 }
 
@@ -154,10 +195,7 @@ function addCut(
     const end = arcEnd(words, rings + place);
     // The needle is at `needle`, and again after each turn.
     const isCut = (end - 1 - needle) >> TURN_BITS !== (arcAt - 1 - needle) >> TURN_BITS;
-    if (isCut && place !== first) {
-      picks.vips[picks.count] = word(words, plan + 1 + 2 * place);
-      picks.count += 1;
-    }
+    if (isCut && place !== first) picks.add(word(words, plan + 1 + 2 * place));
     arcAt = end;
   }
 }
@@ -166,24 +204,14 @@ function arcEnd(words: Uint32Array, at: number): number {
   return word(words, at) & ~RING_BEGINS;
 }
 
-/** Puts the VIPs behind the first into an order of chance. */
-export function shuffle({ vips, count }: Picks, draw: number): void {
+/** Puts the VIPs beside the first into an order of chance. */
+export function shuffle({ beside, others }: Picks, draw: number): void {
   let chance = draw;
-  for (let last = count - 1; last > 1; last -= 1) {
+  for (let left = others; left > 1; left -= 1) {
     chance = mix(chance + 0x9e3779b9);
-    const other = 1 + ((chance >>> 0) % last);
-    const moved = int32(vips, other);
-    vips[other] = int32(vips, last);
-    vips[last] = moved;
-  }
-}
-
-/** Puts them into the one order that a set of VIPs has, whichever of them was drawn. */
-export function sort({ vips, count }: Picks): void {
-  for (let i = 1; i < count; i += 1) {
-    const moved = int32(vips, i);
-    let to = i;
-    for (; to > 0 && int32(vips, to - 1) > moved; to -= 1) vips[to] = int32(vips, to - 1);
-    vips[to] = moved;
+    const other = (chance >>> 0) % left;
+    const moved = int32(beside, other);
+    beside[other] = int32(beside, left - 1);
+    beside[left - 1] = moved;
   }
 }

@@ -3,6 +3,7 @@
 import type { IpAddress, Prefix } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
 import type { TsigAlgorithm } from "../wire/tsig.ts";
+import type { DeclaredDrill } from "./drills.ts";
 import type { Policy } from "./policy.ts";
 import type { Invariant, PolicyTest } from "./rules.ts";
 
@@ -521,6 +522,8 @@ export interface Config {
   readonly services: readonly Service[];
   readonly tests: readonly PolicyTest[];
   readonly invariants: readonly Invariant[];
+  /** By name. */
+  readonly drills: ReadonlyMap<string, DeclaredDrill>;
   /** By `nameKey`. */
   readonly keys: ReadonlyMap<string, KeyConfig>;
   readonly acme: AcmeConfig;

@@ -25,7 +25,7 @@ export function parseInvariants(reader: Reader | null, context: RuleContext): re
     return {
       name,
       place: placeOf(key, context.file),
-      services: parseServices(invariant.optional("services"), context),
+      services: parseServicePatterns(invariant.optional("services"), context),
       clients: parseClients(invariant.optional("clients"), context.countries),
       failures: invariant.optional("failures")?.wholeNumber(failuresRange) ?? null,
       requirements,
@@ -54,7 +54,10 @@ function parseRequirements(invariant: InvariantFields, context: RuleContext): re
 }
 
 /** All services, or those whose names fit one of the patterns; here `*` is any text. */
-function parseServices(reader: Reader | null, { services, declared }: RuleContext): Invariant["services"] {
+export function parseServicePatterns(
+  reader: Reader | null,
+  { services, declared }: RuleContext,
+): Invariant["services"] {
   if (reader === null) return services;
   const items = reader.kind === "list" ? reader.items("a list", "service") : [reader];
   const chosen = new Set(

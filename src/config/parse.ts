@@ -5,6 +5,7 @@ import type { Config } from "./config.ts";
 import { keys } from "./keys.ts";
 import { parseChecks } from "./parse-check.ts";
 import { parseDnssec } from "./parse-dnssec.ts";
+import { parseDrills } from "./parse-drill.ts";
 import { parseInvariants } from "./parse-invariant.ts";
 import { type NodeDefaults, parseGeo, parseNode, parsePaths } from "./parse-node.ts";
 import { parseRegions, parseVantages } from "./parse-place.ts";
@@ -72,6 +73,7 @@ function parseSections(reader: Reader, file: string, folder: string, defaults: C
     services,
     tests: parseTests(top.optional("tests"), rules),
     invariants: parseInvariants(top.optional("invariants"), rules),
+    drills: parseDrills(top.optional("drills"), { ...rules, vantages }),
     keys: tsigKeys,
     acme: parseAcme(top.optional("acme"), file, tsigKeys),
     transfer: parseTransfer(top.optional("transfer"), file, tsigKeys),

@@ -107,13 +107,13 @@ export class Reader {
 
   /** A text that matches `pattern`. */
   matching(pattern: RegExp, what: string): string | null {
-    return this.#parsed(what, (text) => (pattern.test(text) ? text : null));
+    return this.parsed(what, (text) => (pattern.test(text) ? text : null));
   }
 
   /** One of a few words; `others` are what else may stand here, for the message. */
   oneOf<Word extends string>(words: readonly Word[], ...others: readonly string[]): Word | null {
     const what = formatChoice([...words, ...others]);
-    return this.#parsed(what, (text) => words.find((word) => word === text) ?? null);
+    return this.parsed(what, (text) => words.find((word) => word === text) ?? null);
   }
 
   /** A domain name from the root, with or without its final dot. */
@@ -137,12 +137,12 @@ export class Reader {
 
   number(range: Range): number {
     const what = `a number ${formatNumberRange(range)}`;
-    return this.#parsed(what, (text) => within(range, parseNumber(text))) ?? Number.NaN;
+    return this.parsed(what, (text) => within(range, parseNumber(text))) ?? Number.NaN;
   }
 
   wholeNumber(range: Range): number {
     const what = `a whole number ${formatNumberRange(range)}`;
-    return this.#parsed(what, (text) => within(range, parseWholeNumber(text))) ?? Number.NaN;
+    return this.parsed(what, (text) => within(range, parseWholeNumber(text))) ?? Number.NaN;
   }
 
   /** A share, as `0.5` or `50%`: 0 to 1. */
@@ -152,7 +152,7 @@ export class Reader {
       const value = parseNumber(percent ? text.slice(0, -1) : text);
       return within({ least: 0, most: 1 }, value !== null && percent ? value / 100 : value);
     };
-    return this.#parsed("a share from 0 to 1, or from 0% to 100%", parse) ?? Number.NaN;
+    return this.parsed("a share from 0 to 1, or from 0% to 100%", parse) ?? Number.NaN;
   }
 
   /** A duration in milliseconds; `stepMs` is the unit it must be whole in, `other` what may stand there instead of one. */
@@ -164,12 +164,12 @@ export class Reader {
       const value = within(range, parseDuration(text));
       return value === null || value % stepMs !== 0 ? null : value;
     };
-    return this.#parsed(what, parse) ?? Number.NaN;
+    return this.parsed(what, parse) ?? Number.NaN;
   }
 
   address(family: 4 | 6): IpAddress | null {
     const what = family === 4 ? "an IPv4 address such as 192.0.2.1" : "an IPv6 address such as 2001:db8::1";
-    return this.#parsed(what, (text) => {
+    return this.parsed(what, (text) => {
       const address = parseAddress(text);
       return address?.family === family ? address : null;
     });
@@ -177,12 +177,12 @@ export class Reader {
 
   prefix(): Prefix | null {
     const what = "a prefix without host bits such as 192.0.2.0/24 or 2001:db8::/32";
-    return this.#parsed(what, parsePrefix);
+    return this.parsed(what, parsePrefix);
   }
 
   /** An address with a port, where 0 lets the system choose one. */
   endpoint(): Endpoint | null {
-    return this.#parsed("an address with a port such as 127.0.0.1:53 or [::1]:53", parseEndpoint);
+    return this.parsed("an address with a port such as 127.0.0.1:53 or [::1]:53", parseEndpoint);
   }
 
   /** `[latitude, longitude]` in degrees; NaN where it is something else. */
@@ -255,7 +255,8 @@ export class Reader {
     return new Reader(entry.value, entry, path, this.problems);
   }
 
-  #parsed<T>(what: string, parse: (text: string) => T | null): T | null {
+  /** A text in a form of its own: `parse` gives null where it is not in it, and `what` describes it. */
+  parsed<T>(what: string, parse: (text: string) => T | null): T | null {
     const value = this.#tree.kind === "text" ? parse(this.#tree.text) : null;
     if (value === null) this.expected(what);
     return value;

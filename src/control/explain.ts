@@ -75,7 +75,7 @@ function pickerFor(qname: Name, client: IpAddress, atMs: number, buckets: number
       const picks = new Picks();
       pickFrom(words, PLAN_IN, drawn, places, buckets, bucket, 1, picks);
       shuffle(picks, drawn);
-      return [...picks.vips.subarray(0, picks.count)].flatMap((number) => vips[number] ?? []);
+      return [picks.first, ...picks.beside.subarray(0, picks.others)].flatMap((number) => vips[number] ?? []);
     };
     const [picked = null, ...beside] = pick(draw);
     const sticky = plan.sticky === null ? null : { bucket, buckets, vip: pick(DRAWS_NOTHING)[0] ?? null };

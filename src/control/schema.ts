@@ -111,6 +111,12 @@ export const STEPS: readonly Step[] = [
      key TEXT PRIMARY KEY,
      plan TEXT NOT NULL
    ) STRICT;`,
+  `CREATE TABLE drills (
+     id TEXT PRIMARY KEY,
+     started_ms INTEGER NOT NULL,
+     record TEXT NOT NULL,
+     report TEXT
+   ) STRICT;`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

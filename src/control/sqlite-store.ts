@@ -7,11 +7,13 @@ import type { Challenge } from "./challenge.ts";
 import type { HistoryStore } from "./history.ts";
 import type { Action, Override } from "./override.ts";
 import { type ProfileWindow, packSamples, unpackSamples } from "./profile.ts";
+import { SqliteDrills } from "./sqlite-drills.ts";
 import { SqliteHistory } from "./sqlite-history.ts";
 import type {
   AuditEntry,
   AuditEvent,
   CommitOutcome,
+  DrillStore,
   NewAuditEntry,
   Store,
   StoredChange,
@@ -35,10 +37,12 @@ export function openSqliteStore(path: string): Store {
 class SqliteStore implements Store {
   readonly #file: StoreFile;
   readonly history: HistoryStore;
+  readonly drills: DrillStore;
 
   constructor(file: StoreFile) {
     this.#file = file;
     this.history = new SqliteHistory(file);
+    this.drills = new SqliteDrills(file);
   }
 
   version(): number {

@@ -1,5 +1,6 @@
 /** What control keeps across restarts: the interface that every store fulfils. */
 
+import type { DrillRecord } from "../drill/drill.ts";
 import type { Opinion } from "../health/verdict.ts";
 import type { Answer } from "../steering/last-good.ts";
 import type { ChainHead } from "./chain.ts";
@@ -17,6 +18,7 @@ import type { ProfileStore } from "./profile.ts";
 export interface Store extends ProfileStore {
   /** What plans were made from at any time. */
   readonly history: HistoryStore;
+  readonly drills: DrillStore;
   /** The version of the last change; 0 in a new store. */
   version(): number;
   /** All overrides that were not ended, by id. */
@@ -52,6 +54,17 @@ export interface Store extends ProfileStore {
   /** Does what no other process may do meanwhile, and adds what it returns to the audit list; null: there is nothing to say. */
   exclusively(work: () => NewAuditEntry | null): void;
   close(): void;
+}
+
+/** The last drills with their reports; older ones are forgotten. */
+export interface DrillStore {
+  /** The newest first. */
+  list(): readonly DrillRecord[];
+  /** Adds a drill, or replaces it. */
+  save(record: DrillRecord): void;
+  /** The report in JSON; null: there is none. */
+  report(id: string): string | null;
+  saveReport(id: string, report: string): void;
 }
 
 /** What one change writes. */

@@ -28,7 +28,7 @@ describe("the whole file", () => {
         "geo:\nqqq: 1",
         [
           "1:5: geo: expected a map, found nothing",
-          '2:1: unknown key "qqq", expected "node", "geo", "zones", "dnssec", "regions", "vantages", "checks", "pools", "policies", "services", "tests", "invariants", "keys", "acme" or "transfer"',
+          '2:1: unknown key "qqq", expected "node", "geo", "zones", "dnssec", "regions", "vantages", "checks", "pools", "policies", "services", "tests", "invariants", "drills", "keys", "acme" or "transfer"',
         ],
       ],
     ],

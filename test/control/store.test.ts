@@ -5,13 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { MemberId, VipId } from "../../src/config/config.ts";
+import type { MemberId, RegionId, VipId } from "../../src/config/config.ts";
 import type { ChallengeEdit } from "../../src/control/challenge.ts";
 import { type Action, type Override, overrideId } from "../../src/control/override.ts";
 import { STEPS } from "../../src/control/schema.ts";
 import { openSqliteStore } from "../../src/control/sqlite-store.ts";
 import type { NewAuditEntry, Store } from "../../src/control/store.ts";
 import { hashToken, makeSecret } from "../../src/control/token.ts";
+import type { DrillRecord } from "../../src/drill/drill.ts";
 import type { Answer } from "../../src/steering/last-good.ts";
 
 let folder = "";
@@ -52,6 +53,20 @@ function conformance(name: string, open: () => Store): void {
       store = open();
       expect(store.overrides()).toEqual(sorted);
       expect(store.version()).toBe(1);
+    });
+
+    test("the last drills come back as they were, with their reports, the newest first", () => {
+      for (let i = 1; i <= 203; i += 1) store.drills.save(drill(`d${i}`, i));
+      store.drills.saveReport("d203", '{"verdict":"passed"}');
+      store.drills.save({ ...drill("d203", 203), phase: "over" });
+      store.close();
+      store = open();
+      const kept = store.drills.list();
+      expect(kept).toHaveLength(200);
+      expect(kept[0]).toEqual({ ...drill("d203", 203), phase: "over" });
+      expect(kept.at(-1)?.id).toBe("d4");
+      expect(store.drills.report("d203")).toBe('{"verdict":"passed"}');
+      expect(store.drills.report("d202")).toBeNull();
     });
 
     test("windows of a profile come back as they were, the oldest first, until they are dropped", () => {
@@ -267,4 +282,28 @@ function override(action: Action): Override {
 function entry(version: number): NewAuditEntry {
   const what = { event: "files-loaded" as const, detail: "meridian.yaml" };
   return { version, atMs: version * 10, author: "anna", reason: "because", ...what };
+}
+
+function drill(id: string, startedMs: number): DrillRecord {
+  return {
+    id,
+    spec: {
+      name: "eu-west-dies",
+      action: { kind: "drain", target: { by: "region", id: "eu-west" as RegionId } },
+      durationMs: 60_000,
+      services: [],
+      expect: { to: [], words: [], withinMs: null },
+      guards: { regionsUp: 1, errorsAtMost: 0.1, loadAtMost: 1, quietElsewhere: true },
+    },
+    author: "ops",
+    reason: "each Tuesday",
+    startedMs,
+    untilMs: startedMs + 60_000,
+    services: [{ label: "www.example", boundMs: 12_000, objectiveMs: null, ttlSeconds: 5 }],
+    vips: ["web/eu-west/ipv4" as VipId],
+    addresses: { ["web/eu-west/ipv4" as VipId]: "192.0.2.1" },
+    phase: "running",
+    ending: null,
+    moments: [{ kind: "begun", atMs: startedMs }],
+  };
 }

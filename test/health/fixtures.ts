@@ -137,6 +137,7 @@ export function configWith(parts: ConfigParts): Config {
     services,
     tests: [],
     invariants: [],
+    drills: new Map(),
   };
 }
 

@@ -51,7 +51,8 @@ class Drawing {
   answer(draw: number): readonly VipId[] {
     pickFrom(this.#words, PLAN_IN, draw, this.#places, 0, -1, 1, this.#picks);
     shuffle(this.#picks, draw);
-    return [...this.#picks.vips.subarray(0, this.#picks.count)].map((number) => this.#vips[number]!);
+    const { first, beside, others } = this.#picks;
+    return [first, ...beside.subarray(0, others)].map((number) => this.#vips[number]!);
   }
 }
 

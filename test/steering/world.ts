@@ -125,6 +125,7 @@ export function configOf(
     services: [],
     tests: [],
     invariants: [],
+    drills: new Map(),
   };
 }
 
