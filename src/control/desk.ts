@@ -22,6 +22,7 @@ import type { Override } from "./override.ts";
 import type { PastOutcome } from "./past.ts";
 import type { ProfileWindow } from "./profile.ts";
 import type { RehearsalOutcome, RehearsalRequest } from "./rehearse.ts";
+import type { Repeats } from "./repeats.ts";
 import type { Signal, SignalOutcome } from "./signals.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { AuditEntry, TokenGrant, TokenRecord } from "./store.ts";
@@ -66,6 +67,8 @@ export interface Desk {
   profile(fromMs: number): Promise<Iterable<ProfileWindow> | null>;
   /** What a change would do to the traffic that there was. */
   rehearse(request: RehearsalRequest): Promise<RehearsalOutcome>;
+  /** Tells requests that are sent again from those that are not. */
+  readonly repeats: Repeats;
   /** Makes one change, or none of it. */
   change(request: ChangeRequest): Promise<ChangeOutcome>;
   /** What each region's death would put on the others. */

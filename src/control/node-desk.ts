@@ -43,6 +43,7 @@ import { type ProfileWindow, TrafficProfile } from "./profile.ts";
 import type { Publisher } from "./publish.ts";
 import { Recorder } from "./recorder.ts";
 import { type RehearsalOutcome, type RehearsalRequest, rehearse } from "./rehearse.ts";
+import { Repeats } from "./repeats.ts";
 import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
 import { openSqliteStore, STORE_FILE } from "./sqlite-store.ts";
@@ -114,6 +115,7 @@ function changeOf({ stamps }: Loaded): Promise<void> {
 export class NodeDesk implements Desk {
   readonly #options: NodeDeskOptions;
   readonly #startedMs: number;
+  readonly repeats: Repeats;
   readonly #store: Store;
   readonly #keeper: FactKeeper;
   readonly #book: LiveBook;
@@ -143,6 +145,7 @@ export class NodeDesk implements Desk {
     this.#lastReload = { kind: "loaded", atMs: this.#startedMs, warnings: [] };
     this.#first = first;
     this.#store = openSqliteStore(join(stateFolder, STORE_FILE));
+    this.repeats = new Repeats(this.#store.repeats);
     this.#keeper = new FactKeeper(first.config, this.#store.overrides(), this.#store.verdicts(), nowMs());
     this.#recorder = new Recorder(this.#store.history, first.config.node.history);
     this.#recorder.overridden(this.#store.overrides(), nowMs());

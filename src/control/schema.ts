@@ -117,6 +117,15 @@ export const STEPS: readonly Step[] = [
      record TEXT NOT NULL,
      report TEXT
    ) STRICT;`,
+  `CREATE TABLE requests (
+     sender TEXT NOT NULL,
+     key TEXT NOT NULL,
+     fingerprint TEXT NOT NULL,
+     at_ms INTEGER NOT NULL,
+     reply TEXT,
+     PRIMARY KEY (sender, key)
+   ) STRICT;
+   CREATE INDEX requests_by_time ON requests (at_ms);`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

@@ -7,8 +7,10 @@ import type { Challenge } from "./challenge.ts";
 import type { HistoryStore } from "./history.ts";
 import type { Action, Override } from "./override.ts";
 import { type ProfileWindow, packSamples, unpackSamples } from "./profile.ts";
+import type { RepeatStore } from "./repeats.ts";
 import { SqliteDrills } from "./sqlite-drills.ts";
 import { SqliteHistory } from "./sqlite-history.ts";
+import { SqliteRepeats } from "./sqlite-repeats.ts";
 import type {
   AuditEntry,
   AuditEvent,
@@ -38,11 +40,13 @@ class SqliteStore implements Store {
   readonly #file: StoreFile;
   readonly history: HistoryStore;
   readonly drills: DrillStore;
+  readonly repeats: RepeatStore;
 
   constructor(file: StoreFile) {
     this.#file = file;
     this.history = new SqliteHistory(file);
     this.drills = new SqliteDrills(file);
+    this.repeats = new SqliteRepeats(file);
   }
 
   version(): number {

@@ -8,6 +8,7 @@ import type { Challenge, ChallengeEdit } from "./challenge.ts";
 import type { HistoryStore } from "./history.ts";
 import type { Override } from "./override.ts";
 import type { ProfileStore } from "./profile.ts";
+import type { RepeatStore } from "./repeats.ts";
 
 /**
  * The memory of a node. Calls are synchronous and durable when they return.
@@ -19,6 +20,8 @@ export interface Store extends ProfileStore {
   /** What plans were made from at any time. */
   readonly history: HistoryStore;
   readonly drills: DrillStore;
+  /** What was answered to requests that may come again. */
+  readonly repeats: RepeatStore;
   /** The version of the last change; 0 in a new store. */
   version(): number;
   /** All overrides that were not ended, by id. */

@@ -7,7 +7,7 @@ import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { badRequest, Failure } from "./errors.ts";
 import { aMoment, errorBody, formatMoment, moment, momentOf, object, version } from "./schemas.ts";
-import { etagOf, ifMatchHeader, reasonText, submit } from "./submit.ts";
+import { changeHeaders, etagOf, reasonText, submit } from "./submit.ts";
 
 const params = object({
   name: Type.String({ description: "the name that a certificate is for, or its _acme-challenge name" }),
@@ -59,7 +59,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Answer a value at an _acme-challenge name; one that is there gets another end",
         tags: ["challenges"],
-        headers: ifMatchHeader,
+        headers: changeHeaders,
         params,
         body,
         response: { 200: made, default: errorBody },
@@ -89,7 +89,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Take a value from an _acme-challenge name",
         tags: ["challenges"],
-        headers: ifMatchHeader,
+        headers: changeHeaders,
         params,
         querystring: object({ reason: Type.Optional(reasonText) }),
         response: { 200: ended, default: errorBody },

@@ -4,7 +4,7 @@ import Type, { type Static } from "typebox";
 import type { Desk, LastReload } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { errorBody, formatMoment, moment, object, oneOf, problem, version } from "./schemas.ts";
-import { etagOf, ifMatchHeader, reasonText, submit } from "./submit.ts";
+import { changeHeaders, etagOf, reasonText, submit } from "./submit.ts";
 
 const lastReload = object({
   outcome: oneOf(["loaded", "refused"], "loaded or refused"),
@@ -67,7 +67,7 @@ export function configRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Read config, zones and geo data again",
         tags: ["node"],
-        headers: ifMatchHeader,
+        headers: changeHeaders,
         querystring: object({ reason: Type.Optional(reasonText) }),
         response: { 200: reloaded, default: errorBody },
       },

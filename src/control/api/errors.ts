@@ -47,6 +47,16 @@ export const PROBLEMS = {
     meaning: "No such route, service, override or token.",
   },
   taken: { status: 409, title: "Something else is there", meaning: "A token of this name exists." },
+  "under-way": {
+    status: 409,
+    title: "The request is not done yet",
+    meaning: "One with the same `Idempotency-Key` is being done; `Retry-After` says when to ask again.",
+  },
+  "outcome-unknown": {
+    status: 409,
+    title: "Nobody knows whether it was done",
+    meaning: "The node ended while it did the request of this `Idempotency-Key`. Look, then use another key.",
+  },
   "version-conflict": {
     status: 412,
     title: "Something has changed since",
@@ -68,6 +78,11 @@ export const PROBLEMS = {
     title: "The change would not be right",
     meaning:
       "Understood, but refused: an unknown target, an end in the past, files with problems. Nothing has changed.",
+  },
+  "key-reused": {
+    status: 422,
+    title: "The key is that of another request",
+    meaning: "This `Idempotency-Key` came with something else within the last day.",
   },
   "upgrade-required": {
     status: 426,

@@ -17,7 +17,7 @@ import {
   oneOf,
   version,
 } from "./schemas.ts";
-import { etagOf, ifMatchHeader, reasonText, submit } from "./submit.ts";
+import { changeHeaders, etagOf, reasonText, submit } from "./submit.ts";
 
 const untilText = Type.String({ maxLength: 40, description: aMoment });
 const weight = Type.Number({ description: "a weight, 0 or more" });
@@ -102,7 +102,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Set a weight, drain, or force a verdict; replaces the override of the same kind and target",
         tags: ["overrides"],
-        headers: ifMatchHeader,
+        headers: changeHeaders,
         body,
         response: { 201: made, default: errorBody },
       },
@@ -129,7 +129,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "End an override",
         tags: ["overrides"],
-        headers: ifMatchHeader,
+        headers: changeHeaders,
         params: object({ id: Type.String({ description: "the id of an override, percent-encoded" }) }),
         querystring: object({
           reason: Type.Optional(reasonText),
@@ -155,7 +155,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Bring up VIPs that are healthy and held down",
         tags: ["overrides"],
-        headers: ifMatchHeader,
+        headers: changeHeaders,
         body: object({ target: vipTarget, reason: reasonText }),
         response: { 200: released, default: errorBody },
       },

@@ -9,6 +9,7 @@ import { type Prefix, parsePrefix } from "../../wire/address.ts";
 import type { ClientRtt, Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { badRequest } from "./errors.ts";
+import { keyHeader } from "./idempotency.ts";
 import { pageOf, pageQuery } from "./page.ts";
 import { errorBody, formatMoment, moment, nullable, object, oneOf } from "./schemas.ts";
 
@@ -118,6 +119,7 @@ export function rttRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Tell which round-trip times clients have",
         tags: ["rtt"],
+        headers: keyHeader,
         body,
         response: { 200: taken, default: errorBody },
       },

@@ -21,6 +21,7 @@ import { explainRoutes } from "./explain.ts";
 import { factRoutes } from "./facts.ts";
 import { healthRoutes } from "./health.ts";
 import { historyRoutes } from "./history.ts";
+import { answerRepeats } from "./idempotency.ts";
 import { keyRoutes } from "./keys.ts";
 import { metricRoutes } from "./metrics.ts";
 import { describeRoutes } from "./openapi.ts";
@@ -105,6 +106,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   });
   await acceptWebSockets(app);
   await guard(app, (secret) => desk.authenticate(secret));
+  answerRepeats(app, desk, log);
   await describeRoutes(app);
 
   healthRoutes(app, desk);

@@ -6,6 +6,7 @@ import type { Desk } from "../desk.ts";
 import { SIGNALS_MAX } from "../signals.ts";
 import type { Api } from "./api.ts";
 import { Failure, failureFor, inRequest } from "./errors.ts";
+import { keyHeader } from "./idempotency.ts";
 import { errorBody, object } from "./schemas.ts";
 
 const requests = (description: string) => Type.Integer({ minimum: 0, maximum: 1_000_000_000, description });
@@ -48,6 +49,7 @@ export function signalRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Say what was seen of members: errors and load, many at once",
         tags: ["facts"],
+        headers: keyHeader,
         body,
         response: { 204: taken, default: errorBody },
       },

@@ -10,10 +10,14 @@ import type { Edit } from "../change.ts";
 import type { Desk } from "../desk.ts";
 import { authorOf } from "./auth.ts";
 import { Failure, failureFor } from "./errors.ts";
+import { type KeyHeader, keyProperties } from "./idempotency.ts";
 
 /** The headers of a route that makes changes. */
-export const ifMatchHeader: Type.TUnsafe<{ "if-match"?: string }> = Type.Unsafe<{ "if-match"?: string }>(
+export const changeHeaders: Type.TUnsafe<{ "if-match"?: string } & KeyHeader> = Type.Unsafe<
+  { "if-match"?: string } & KeyHeader
+>(
   Type.Object({
+    ...keyProperties,
     "if-match": Type.Optional(
       Type.String({ description: "the ETag that was read; 412 when something has changed since" }),
     ),

@@ -8,6 +8,7 @@ import { ROLES, type TokenRecord } from "../store.ts";
 import type { Api } from "./api.ts";
 import { authorOf } from "./auth.ts";
 import { Failure, failureFor, inRequest } from "./errors.ts";
+import { keyHeader } from "./idempotency.ts";
 import { errorBody, formatMoment, moment, object, oneOf } from "./schemas.ts";
 
 const name = Type.String({
@@ -96,6 +97,7 @@ export function tokenRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Remove a token; streams that were opened with it end",
         tags: ["tokens"],
+        headers: keyHeader,
         params: object({ name: Type.String({ description: "the name of a token" }) }),
         response: { 204: removed, default: errorBody },
       },

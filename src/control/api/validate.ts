@@ -39,7 +39,9 @@ function problemsIn(schema: TSchema, value: unknown, path: string): readonly str
   }
   if (!Type.IsObject(schema) || !isObject(value)) return [expectation(schema, value, path)];
   const known = Object.keys(schema.properties);
-  const strangers = Object.keys(value).filter((key) => !known.includes(key));
+  // Headers that a route does not know are none of its business.
+  const isClosed = "additionalProperties" in schema && schema.additionalProperties === false;
+  const strangers = isClosed ? Object.keys(value).filter((key) => !known.includes(key)) : [];
   return [
     ...strangers.map((key) => `${join(path, key)}: unknown key${didYouMean(key, known)}`),
     ...Object.entries(schema.properties).flatMap(([key, property]) => {
