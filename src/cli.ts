@@ -132,6 +132,21 @@ asking(program.command("history"))
   .option("--json", "print data")
   .action(async (options) => (await import("./command/history.ts")).history(options));
 
+const snapshots = program
+  .command("snapshots")
+  .description("list and compare the sets of files that came into force");
+asking(snapshots.command("list"))
+  .option("--json", "print data")
+  .action(async (options) => (await import("./command/snapshots.ts")).listSnapshots(options));
+asking(snapshots.command("diff"))
+  .argument("<from>", "version, as list shows it")
+  .argument("<to>", "version")
+  .option("--text", "print the difference of the files' texts, as diff -u does")
+  .option("--json", "print data")
+  .action(async (from, to, options) =>
+    (await import("./command/snapshots.ts")).diffSnapshots(from, to, options),
+  );
+
 program
   .command("audit")
   .description("check what a node has on record")

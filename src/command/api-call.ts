@@ -29,7 +29,7 @@ export function postToApi(path: string, body: object, options: ApiOptions): Prom
 }
 
 /** The same for a GET. */
-function getFromApi(path: string, options: ApiOptions): Promise<object | null> {
+export function getFromApi(path: string, options: ApiOptions): Promise<object | null> {
   return call(path, options, { method: "GET", headers: {} });
 }
 

@@ -57,6 +57,9 @@ export interface ChangeRequest {
   readonly force?: boolean;
 }
 
+/** Who makes a change, and why. */
+export type Authorship = Pick<ChangeRequest, "author" | "reason">;
+
 /** All or nothing: a change that is not published has changed nothing. */
 export type ChangeOutcome =
   /** In answers from now on. */
@@ -90,8 +93,8 @@ export interface DoorOptions {
   readonly challenge: (challenges: readonly Challenge[], audit: readonly NewAuditEntry[]) => void;
   /** Puts the book of another snapshot in force, or says why it cannot be. */
   readonly replace: (snapshot: Snapshot, version: number) => Promise<readonly Problem[]>;
-  /** Told what an attempt to load the files came to; no problems: they are in force. */
-  readonly onLoaded: (loaded: Loaded, problems: readonly Problem[]) => void;
+  /** Told what an attempt to load the files came to, and whose it was; no problems: they are in force. */
+  readonly onLoaded: (loaded: Loaded, problems: readonly Problem[], by: Authorship) => void;
 }
 
 /** Takes changes one after the other. */
@@ -246,10 +249,7 @@ export class Door {
     return { set: [{ owner, value, author, createdMs: nowMs(), untilMs: edit.untilMs }], ended: [] };
   }
 
-  #editChallenges(
-    request: Pick<ChangeRequest, "author" | "reason">,
-    edit: ChallengeEdit | string,
-  ): ChangeOutcome {
+  #editChallenges(request: Authorship, edit: ChallengeEdit | string): ChangeOutcome {
     if (typeof edit === "string") return refused(edit);
     const audit: NewAuditEntry[] = [];
     if (edit.ended.length > 0)
@@ -262,12 +262,12 @@ export class Door {
    * The files are what is stored, so here publishing comes first: a book that dns refuses leaves no trace but the
    * problem, and after a crash between the two the version goes on from the one that dns tells.
    */
-  async #publish(loaded: Loaded, request: Pick<ChangeRequest, "author" | "reason">): Promise<ChangeOutcome> {
+  async #publish(loaded: Loaded, request: Authorship): Promise<ChangeOutcome> {
     const { replace, onLoaded, store } = this.#options;
     const { value } = loaded;
     const version = this.version() + 1;
     const problems = value === null ? loaded.problems : await replace(value, version);
-    onLoaded(loaded, problems);
+    onLoaded(loaded, problems, request);
     if (problems.length > 0 || value === null) return { kind: "refused", problems };
     const { zones, config } = value;
     const detail = `${zones.length} zones, ${config.services.length} services, ${config.members.size} members`;
@@ -290,7 +290,7 @@ export class Door {
   #entries(
     event: AuditEvent,
     detail: string,
-    request: Pick<ChangeRequest, "author" | "reason">,
+    request: Authorship,
     broken: readonly Problem[],
   ): readonly NewAuditEntry[] {
     const done = this.#entry(event, detail, request);
@@ -299,11 +299,7 @@ export class Door {
     return [done, this.#entry("change-forced", `${detail}, against ${against}`, request)];
   }
 
-  #entry(
-    event: AuditEvent,
-    detail: string,
-    { author, reason }: Pick<ChangeRequest, "author" | "reason">,
-  ): NewAuditEntry {
+  #entry(event: AuditEvent, detail: string, { author, reason }: Authorship): NewAuditEntry {
     return { version: this.version() + 1, atMs: this.#options.nowMs(), author, reason, event, detail };
   }
 

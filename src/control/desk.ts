@@ -25,6 +25,7 @@ import type { RehearsalOutcome, RehearsalRequest } from "./rehearse.ts";
 import type { Repeats } from "./repeats.ts";
 import type { Signal, SignalOutcome } from "./signals.ts";
 import type { Snapshot } from "./snapshot.ts";
+import type { Snapshots } from "./snapshots.ts";
 import type { AuditEntry, TokenGrant, TokenRecord } from "./store.ts";
 import type { TransferOutcome } from "./transfers.ts";
 import type { StoreReport } from "./verify-store.ts";
@@ -54,6 +55,8 @@ export interface Desk {
   past(atMs: number): Promise<PastOutcome>;
   /** What changed by itself or by order, the newest first. */
   history(query: HistoryQuery): readonly HistoryEntry[];
+  /** The sets of files that came into force. */
+  readonly snapshots: Snapshots;
   status(): Status;
   /** Why clients at an address get the answers they get at this moment, or would get if. */
   explain(question: ExplainQuestion): ExplainOutcome;

@@ -27,6 +27,9 @@ export interface PastVerdict extends Omit<Verdict, "vip" | "votes"> {
 export interface PastFiles {
   /** The version that they made. */
   readonly version: number;
+  /** Who put them in force, and why; undefined: an earlier release has not said. */
+  readonly author?: string;
+  readonly reason?: string;
   /** Config, zones with what they include, and labels: the SHA-256 of each, by path; null: it could not be read. */
   readonly texts: Readonly<Record<string, string | null>>;
   /** What else was read, which is too large to be kept: geo databases, each with what tells two states of it apart. */
@@ -73,6 +76,8 @@ export interface HistoryStore {
   head(): ChainHead | null;
   /** The newest first. */
   list(query: HistoryQuery): readonly HistoryEntry[];
+  /** Which files came into force, the newest first, at most `limit`, of those with a version below `before`. */
+  files(limit: number, before: number): readonly HistoryEntry[];
   /** The last state at or before a moment, and what came after it until then; null: nothing is known of so early. */
   until(atMs: number): readonly HistoryEntry[] | null;
   /** Forgets what is older than it has to be, all of it up to some state; how many entries. */

@@ -2,11 +2,27 @@
 
 import { hash } from "node:crypto";
 import { promisify } from "node:util";
-import { deflateRaw } from "node:zlib";
+import { deflateRaw, inflateRaw } from "node:zlib";
 import { FileReader, type FileStamp } from "./files.ts";
-import type { HistoryStore } from "./history.ts";
+import type { HistoryStore, PastFiles } from "./history.ts";
 
 const compress = promisify(deflateRaw);
+const decompress = promisify(inflateRaw);
+
+/** What the files of a version said, by path; a string says which of them is not kept. */
+export async function readTexts(
+  store: Pick<HistoryStore, "text">,
+  files: PastFiles,
+): Promise<ReadonlyMap<string, string> | string> {
+  const found = new Map<string, string>();
+  for (const [path, wanted] of Object.entries(files.texts)) {
+    const kept = wanted === null ? null : store.text(wanted);
+    const octets = kept === null ? null : await decompress(kept);
+    if (octets === null || hash("sha256", octets) !== wanted) return path;
+    found.set(path, octets.toString("utf8"));
+  }
+  return found;
+}
 
 interface KeptText {
   readonly stamp: FileStamp;

@@ -13,7 +13,7 @@ import type { Facts } from "../steering/facts.ts";
 import { type Answer, LastGood } from "../steering/last-good.ts";
 import { capacities, type PoolCapacity } from "./capacity.ts";
 import { type Challenge, challengesFor, live } from "./challenge.ts";
-import { type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
+import { type Authorship, type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
 import { Clerk } from "./clerk.ts";
 import { describeFlips, describeTurned } from "./describe-flips.ts";
 import type {
@@ -46,6 +46,7 @@ import { type RehearsalOutcome, type RehearsalRequest, rehearse } from "./rehear
 import { Repeats } from "./repeats.ts";
 import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
+import { Snapshots } from "./snapshots.ts";
 import { openSqliteStore, STORE_FILE } from "./sqlite-store.ts";
 import type { AuditEntry, NewAuditEntry, Store, StoredVerdict, TokenGrant, TokenRecord } from "./store.ts";
 import { hashToken, makeSecret } from "./token.ts";
@@ -125,6 +126,7 @@ export class NodeDesk implements Desk {
   readonly #signals: SignalGate;
   readonly #recorder: Recorder;
   readonly #archive: Archive;
+  readonly snapshots: Snapshots;
   readonly #clerk: Clerk;
   readonly #notifier: Notifier;
   readonly #roller: KeyRoller;
@@ -158,6 +160,15 @@ export class NodeDesk implements Desk {
       inForce: () => this.#edition(),
       files: () => this.#recorder.files(),
     });
+    this.snapshots = new Snapshots({
+      store: this.#store.history,
+      configFolder: options.configFolder,
+      flush: () => {
+        this.#record(nowMs(), Number.POSITIVE_INFINITY);
+        return this.#textsKept;
+      },
+      inForce: () => this.#recorder.files(),
+    });
     this.#book = new LiveBook({
       keeper: this.#keeper,
       publisher,
@@ -177,7 +188,7 @@ export class NodeDesk implements Desk {
       release: (vips, audit) => this.#follow(this.#keeper.release(vips, nowMs()), audit),
       challenge: (challenges, audit) => this.#challenge(challenges, audit),
       replace: (snapshot, version) => this.#book.replace(snapshot, version),
-      onLoaded: (loaded, problems) => this.#onLoaded(loaded, problems),
+      onLoaded: (loaded, problems, by) => this.#onLoaded(loaded, problems, by),
     });
     this.#ingest = new Ingest(first.config, this.#door.version(), {
       nowMs,
@@ -514,7 +525,7 @@ export class NodeDesk implements Desk {
     this.#options.publisher.challenges(challengesFor(this.snapshot(), challenges, this.#door.version()));
   }
 
-  #onLoaded(loaded: Loaded, problems: readonly Problem[]): void {
+  #onLoaded(loaded: Loaded, problems: readonly Problem[], by: Authorship): void {
     const { log } = this.#options;
     const atMs = this.nowMs();
     const { warnings, stamps, value } = loaded;
@@ -535,7 +546,7 @@ export class NodeDesk implements Desk {
     const { config } = value;
     this.#ingest.use(config, this.#door.version());
     this.#profile?.use(this.#options.publisher.versionServed, config);
-    this.#recordFiles(loaded, atMs);
+    this.#recordFiles(loaded, atMs, by);
     this.#store.keepVerdicts(new Set(trackedVips(config).map(({ vip }) => vip)));
     const isKnown = (key: string): boolean => this.#keeper.lastGood.knows(key);
     this.#store.keepLastGood(isKnown);
@@ -552,11 +563,11 @@ export class NodeDesk implements Desk {
     this.#arm();
   }
 
-  #recordFiles({ files }: Loaded, atMs: number): void {
+  #recordFiles({ files }: Loaded, atMs: number, { author, reason }: Authorship): void {
     const { rankings } = this.#keeper.roundTrips();
     this.#recorder.ranked(rankings, atMs);
     this.#textsKept = this.#recorder
-      .loaded(this.#door.version(), files, this.#keeper.judged(), atMs)
+      .loaded({ version: this.#door.version(), author, reason }, files, this.#keeper.judged(), atMs)
       .catch((cause) =>
         this.#complain("the files in force are not kept: answers by them cannot be explained later", cause),
       );

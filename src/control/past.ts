@@ -1,8 +1,5 @@
 /** Rebuilds what was so at a past time, from what is on record: enough to say why a client got its answer then. */
 
-import { hash } from "node:crypto";
-import { promisify } from "node:util";
-import { inflateRaw } from "node:zlib";
 import type { Config, RegionId, VipId } from "../config/config.ts";
 import { takeOf } from "../health/ramp.ts";
 import type { LatencyView, RankedRegion } from "../health/rtt.ts";
@@ -15,12 +12,11 @@ import { explainName } from "./explain.ts";
 import { forceVerdicts, slowStarts, untilOverridesEnd } from "./fact-keeper.ts";
 import { type HistoryStore, type PastFiles, PastState } from "./history.ts";
 import { inTurns } from "./in-turns.ts";
+import { readTexts } from "./kept-texts.ts";
 import type { Edition } from "./live-book.ts";
 import { applyOverrides, type Override } from "./override.ts";
 import { Planner } from "./planner.ts";
 import type { Loader } from "./snapshot.ts";
-
-const decompress = promisify(inflateRaw);
 
 /** A moment, or that it cannot be rebuilt. */
 export type PastOutcome = Past | { readonly kind: "unknown"; readonly message: string };
@@ -64,14 +60,9 @@ export class Archive {
     const current = inForce();
     if (texts === textsOf(this.#options.files())) return current;
     if (texts === this.#last?.texts) return this.#last.edition;
-    const found = new Map<string, string>();
-    for (const [path, wanted] of Object.entries(files.texts)) {
-      const kept = wanted === null ? null : store.text(wanted);
-      const octets = kept === null ? null : await decompress(kept);
-      if (octets === null || hash("sha256", octets) !== wanted)
-        return `version ${files.version} was in force then, and what ${path} said in it is not on record`;
-      found.set(path, octets.toString("utf8"));
-    }
+    const found = await readTexts(store, files);
+    if (typeof found === "string")
+      return `version ${files.version} was in force then, and what ${found} said in it is not on record`;
     const { value: snapshot, problems } = await inTurns(
       loader.loadPastInSteps(found, current.snapshot.config),
     );

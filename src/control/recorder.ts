@@ -48,6 +48,8 @@ export class Recorder {
   /** As the store has it once all is written. */
   readonly #state = new PastState();
   #unwritten: NewHistoryEntry[] = [];
+  /** Those of files that the store does not have: each is a snapshot, so a state that names the last of them is not enough. */
+  #unwrittenFiles: readonly NewHistoryEntry[] = [];
   /** Written since the last state; infinite: the store does not follow this one, as at the start. */
   #entries = Number.POSITIVE_INFINITY;
   #stateMs = Number.NEGATIVE_INFINITY;
@@ -102,7 +104,7 @@ export class Recorder {
 
   /** Other files are in force, with these verdicts on their VIPs. Settles when their texts are kept. */
   async loaded(
-    version: number,
+    by: Pick<PastFiles, "version" | "author" | "reason">,
     { texts, databases }: LoadedFiles,
     verdicts: ReadonlyMap<VipId, Verdict>,
     atMs: number,
@@ -112,7 +114,7 @@ export class Recorder {
       [...verdicts.values()].filter((verdict) => this.#isNews(verdict)),
       atMs,
     );
-    const files = { version, texts: this.#texts.use(texts), databases: Object.fromEntries(databases) };
+    const files = { ...by, texts: this.#texts.use(texts), databases: Object.fromEntries(databases) };
     this.#note({ kind: "files", files }, atMs);
     await this.#texts.keep(atMs);
   }
@@ -123,7 +125,7 @@ export class Recorder {
     const written = this.#entries;
     const isLost = written === Number.POSITIVE_INFINITY;
     const rest = isLost ? [] : this.#unwritten.slice(most);
-    const entries = isLost ? [] : this.#unwritten.slice(0, most);
+    const entries = isLost ? [...this.#unwrittenFiles] : this.#unwritten.slice(0, most);
     const together = written + entries.length;
     const isLong = together >= Math.max(ENTRIES_MIN, this.#state.size);
     const isOld = together > 0 && nowMs >= this.#stateMs + STATE_MS;
@@ -133,6 +135,7 @@ export class Recorder {
     this.#entries = Number.POSITIVE_INFINITY;
     this.#retryMs = nowMs + RETRY_MS;
     if (entries.length > 0) this.#store.append(entries);
+    this.#unwrittenFiles = this.#unwrittenFiles.filter((entry) => !entries.includes(entry));
     this.#prune(nowMs);
     this.#entries = isState ? 0 : together;
     if (isState) this.#stateMs = nowMs;
@@ -175,5 +178,6 @@ export class Recorder {
   #take(entry: NewHistoryEntry): void {
     this.#state.take(entry);
     this.#unwritten.push(entry);
+    if (entry.kind === "files") this.#unwrittenFiles = [...this.#unwrittenFiles, entry];
   }
 }

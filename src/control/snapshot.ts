@@ -268,7 +268,7 @@ class ZoneLoader {
 }
 
 /** A file named for its apex, as in `zones/gslb.example.zone`, needs no `$ORIGIN`. */
-function originOf(file: string): Name | null {
+export function originOf(file: string): Name | null {
   if (!file.endsWith(".zone")) return null;
   const parsed = parseName(basename(file, ".zone"), rootName);
   return parsed.kind === "name" ? parsed.name : null;

@@ -39,6 +39,16 @@ export class SqliteHistory implements HistoryStore {
     return rows.map(readEntry);
   }
 
+  files(limit: number, before: number): readonly HistoryEntry[] {
+    const rows = this.#file.all(
+      `SELECT * FROM history WHERE subject = '' AND kind = 'files' AND json_extract(content, '$.version') < ?
+       ORDER BY sequence DESC LIMIT ?`,
+      before,
+      limit,
+    );
+    return rows.map(readEntry);
+  }
+
   until(atMs: number): readonly HistoryEntry[] | null {
     const end = this.#sequence(
       "SELECT sequence FROM history WHERE at_ms <= ? ORDER BY at_ms DESC, sequence DESC LIMIT 1",

@@ -55,6 +55,7 @@ describe("the history of a node", () => {
       // Somebody has judged them for the first time.
       ["verdict", "web/eu-west/ipv6", false],
       ["verdict", VIP, false],
+      ["files", "", false],
     ]);
     const [verdict] = node.desk.history({ ...ALL, vip: VIP });
     expect(JSON.parse(verdict?.content ?? "")).toMatchObject({
@@ -176,7 +177,8 @@ describe("the history of a node", () => {
       /^down: 2 of 3 vantages: timeout; up from tokyo only \(dublin timeout, virginia timeout\)$/,
     );
     const third = (await api.get(`/v1/history?limit=2&since=-1h&after=${second.next}`)).body;
-    expect(third).toMatchObject({ entries: [{ detail: "up: up for 1 of 1 vantage" }], next: null });
+    const oldest = [{ detail: "up: up for 1 of 1 vantage" }, { detail: "version 1 of 3 files" }];
+    expect(third).toMatchObject({ entries: oldest, next: null });
     expect((await api.get("/v1/history?since=2026-01-01")).body.detail).toMatch(
       /since: expected a time such as/,
     );

@@ -32,6 +32,7 @@ import { rttRoutes } from "./rtt.ts";
 import { serviceRoutes } from "./services.ts";
 import { signalRoutes } from "./signals.ts";
 import { simulateRoutes } from "./simulate.ts";
+import { snapshotRoutes } from "./snapshots.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { validatorCompiler } from "./validate.ts";
 
@@ -126,6 +127,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   keyRoutes(app, desk);
   auditRoutes(app, desk);
   historyRoutes(app, desk);
+  snapshotRoutes(app, desk);
   tokenRoutes(app, desk);
   agentRoutes(app, desk);
   await app.ready();

@@ -10,11 +10,12 @@ import { badRequest } from "./errors.ts";
 /** How much of a wrong value a message repeats. */
 const EXCERPT_LENGTH = 80;
 
-/** The validator of all routes. A query is all text; its numbers become numbers before it is checked. */
+/** The validator of all routes. A URL is all text; its numbers become numbers before it is checked. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const validator = Compile(schema);
   return (value: unknown) => {
-    const read = httpPart === "querystring" ? withNumbers(schema, value) : value;
+    const isText = httpPart === "querystring" || httpPart === "params";
+    const read = isText ? withNumbers(schema, value) : value;
     return validator.Check(read) ? { value: read } : { error: badRequest(problemsIn(schema, read, "")) };
   };
 };
