@@ -6,6 +6,7 @@ import type { TsigAlgorithm } from "../wire/tsig.ts";
 import type { DeclaredDrill } from "./drills.ts";
 import type { Policy } from "./policy.ts";
 import type { Invariant, PolicyTest } from "./rules.ts";
+import type { SafetyConfig } from "./safety.ts";
 
 declare const brand: unique symbol;
 /** Names that must not be mixed; only the config parser makes them. */
@@ -529,4 +530,5 @@ export interface Config {
   readonly acme: AcmeConfig;
   /** By `nameKey` of the apex. */
   readonly transfer: ReadonlyMap<string, TransferZone>;
+  readonly safety: SafetyConfig;
 }

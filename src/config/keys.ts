@@ -22,6 +22,7 @@ export const keys = {
     "keys",
     "acme",
     "transfer",
+    "safety",
   ],
 
   node: [
@@ -167,4 +168,6 @@ export const keys = {
   "acme.keys.*": ["names", "below", "from"],
   "transfer.*": ["keys", "steered"],
   "transfer.*.keys.*": ["from", "notify"],
+  safety: ["minRegionsUp", "maxMoved", "noDrillDuringIncident", "windows"],
+  "safety.windows": ["open", "blocked", "timeZone"],
 } as const;

@@ -12,6 +12,7 @@ import { parseRegions, parseVantages } from "./parse-place.ts";
 import { PolicyParser } from "./parse-policy.ts";
 import { parsePools } from "./parse-pool.ts";
 import { parseAcme, parseKeys } from "./parse-request.ts";
+import { parseSafety } from "./parse-safety.ts";
 import { declaredServices, parseServices } from "./parse-service.ts";
 import { parseTests, type RuleContext } from "./parse-test.ts";
 import { parseTransfer } from "./parse-transfer.ts";
@@ -77,6 +78,7 @@ function parseSections(reader: Reader, file: string, folder: string, defaults: C
     keys: tsigKeys,
     acme: parseAcme(top.optional("acme"), file, tsigKeys),
     transfer: parseTransfer(top.optional("transfer"), file, tsigKeys),
+    safety: parseSafety(top.optional("safety"), file),
   };
 }
 

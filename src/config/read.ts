@@ -41,7 +41,7 @@ export class Problems {
     this.#compared += known.length;
     const meant = suggest(word, known);
     if (meant !== null) return `, did you mean ${quote(meant)}`;
-    return known.length === 0 || known.length > 16 ? "" : `, expected ${formatChoice(known.map(quote))}`;
+    return known.length === 0 || known.length > 20 ? "" : `, expected ${formatChoice(known.map(quote))}`;
   }
 }
 

@@ -6,6 +6,7 @@ import type { Facts } from "../steering/facts.ts";
 import type { Plan } from "../steering/plan.ts";
 import { type Supposition, suppose } from "../steering/suppose.ts";
 import type { Steps } from "../steps.ts";
+import { NO_SHIFT } from "./fact-keeper.ts";
 import type { Planner } from "./planner.ts";
 import type { ProfileWindow } from "./profile.ts";
 import { Traffic } from "./traffic.ts";
@@ -132,7 +133,7 @@ function* lossOf(
   const moves: Move[] = [];
   const answers = new Map<MemberId, number>();
   const recorded = new Set<MemberId>();
-  for (const one of planner.compare(vips, suppose(facts, deaths))) {
+  for (const one of planner.compare({ vips, choices: NO_SHIFT.choices }, suppose(facts, deaths))) {
     for (const family of ["ipv4", "ipv6"] as const) {
       const before = sharesOf(one.before[family], memberOf);
       const move = moveOf(before, sharesOf(one.after[family], memberOf), dead);

@@ -28,6 +28,8 @@ import {
   type VipTarget,
   vipsUnder,
 } from "./override.ts";
+import type { Ruled } from "./rules.ts";
+import type { Attempt } from "./safety.ts";
 import type { Loaded, Loader, Snapshot } from "./snapshot.ts";
 import type { AuditEvent, NewAuditEntry, Store, StoredChange } from "./store.ts";
 import type { UpdateOutcome } from "./update.ts";
@@ -55,6 +57,8 @@ export interface ChangeRequest {
   readonly ifVersion: number | null;
   /** Whether it is made although it breaks rules; the audit says which. */
   readonly force?: boolean;
+  /** Whether it is a drill's, which some rules ask more of. */
+  readonly isDrill?: boolean;
 }
 
 /** Who makes a change, and why. */
@@ -82,8 +86,8 @@ export interface DoorOptions {
   readonly snapshot: () => Snapshot;
   /** The highest version seen anywhere. */
   readonly versionSeen: () => number;
-  /** The invariants that these overrides would break, now or when some of them end by themselves, and that hold without the change. */
-  readonly brokenBy: (overrides: readonly Override[]) => Promise<readonly Problem[]>;
+  /** The rules that a change would break, and what of the config's invariants. */
+  readonly brokenBy: (attempt: Attempt) => Promise<readonly Problem[]>;
   /** Puts other overrides in force before it returns. `audit` says what is new, for the log. */
   readonly override: (overrides: readonly Override[], audit: readonly NewAuditEntry[]) => void;
   readonly isHeldDown: (vip: VipId) => boolean;
@@ -91,11 +95,14 @@ export interface DoorOptions {
   readonly release: (vips: readonly VipId[], audit: readonly NewAuditEntry[]) => void;
   /** Has other challenges answered before it returns. `audit` says what is new, for the log. */
   readonly challenge: (challenges: readonly Challenge[], audit: readonly NewAuditEntry[]) => void;
-  /** Puts the book of another snapshot in force, or says why it cannot be. */
-  readonly replace: (snapshot: Snapshot, version: number) => Promise<readonly Problem[]>;
+  /** Puts the book of another snapshot in force, if `judge` finds nothing in its plans, or says why it cannot be. */
+  readonly replace: (snapshot: Snapshot, version: number, judge: Judge) => Promise<readonly Problem[]>;
   /** Told what an attempt to load the files came to, and whose it was; no problems: they are in force. */
   readonly onLoaded: (loaded: Loaded, problems: readonly Problem[], by: Authorship) => void;
 }
+
+/** Says what is against a snapshot once its plans are made. */
+export type Judge = (ruled: Ruled) => Promise<readonly Problem[]>;
 
 /** Takes changes one after the other. */
 export class Door {
@@ -119,12 +126,12 @@ export class Door {
         case "end-override":
           return await this.#endOverride(request, request.edit.id);
         case "release":
-          return this.#release(request, request.edit.target);
+          return await this.#release(request, request.edit.target);
         case "set-challenge":
         case "end-challenge":
           return this.#editChallenges(request, this.#challengeEdit(request, request.edit));
         case "reload":
-          return await this.#publish(await inTurns(this.#options.loader.loadInSteps()), request);
+          return await this.#reload(request);
       }
     });
   }
@@ -188,7 +195,12 @@ export class Door {
     const id = overrideId(action);
     const override = { id, action, author, reason, createdMs: nowMs(), untilMs };
     const others = store.overrides().filter((other) => other.id !== id);
-    const broken = await this.#options.brokenBy([...others, override]);
+    const broken = await this.#options.brokenBy({
+      kind: "overrides",
+      overrides: [...others, override],
+      restores: action.kind === "force" && action.verdict === "up",
+      isDrill: request.isDrill === true,
+    });
     if (broken.length > 0 && request.force !== true) return { kind: "refused", problems: broken };
     const until = untilMs === null ? "" : ` until ${new Date(untilMs).toISOString()}`;
     const event = others.length === store.overrides().length ? "override-set" : "override-replaced";
@@ -203,22 +215,29 @@ export class Door {
       const ids = overrides.map((candidate) => candidate.id);
       return refused(`no override "${id}"${didYouMean(id, ids)}`);
     }
-    const broken = await this.#options.brokenBy(overrides.filter((other) => other !== override));
+    const { action } = override;
+    const broken = await this.#options.brokenBy({
+      kind: "overrides",
+      overrides: overrides.filter((other) => other !== override),
+      restores: action.kind === "drain" || (action.kind === "force" && action.verdict === "down"),
+      isDrill: request.isDrill === true,
+    });
     if (broken.length > 0 && request.force !== true) return { kind: "refused", problems: broken };
-    const audit = this.#entries("override-ended", describeAction(override.action), request, broken);
+    const audit = this.#entries("override-ended", describeAction(action), request, broken);
     return this.#write({ set: [], ended: [id], audit });
   }
 
-  #release(request: ChangeRequest, target: VipTarget): ChangeOutcome {
+  async #release(request: ChangeRequest, target: VipTarget): Promise<ChangeOutcome> {
     const { snapshot, isHeldDown, release, store } = this.#options;
     const { config } = snapshot();
     const problem = targetProblem(config, target);
     if (problem !== null) return refused(problem);
     const vips = vipsUnder(config, target).filter(isHeldDown);
     if (vips.length === 0) return refused(`${target.by} ${target.id}: nothing of it is held down`);
-    const audit = [
-      this.#entry("hold-released", `release ${target.by} ${target.id}: ${vips.join(", ")}`, request),
-    ];
+    const broken = await this.#options.brokenBy({ kind: "release", vips });
+    if (broken.length > 0 && request.force !== true) return { kind: "refused", problems: broken };
+    const detail = `release ${target.by} ${target.id}: ${vips.join(", ")}`;
+    const audit = this.#entries("hold-released", detail, request, broken);
     const version = this.version() + 1;
     const stored = store.commit({ version, set: [], ended: [], audit });
     if (stored.kind === "conflict") return stored;
@@ -258,20 +277,39 @@ export class Door {
     return this.#write({ set: [], ended: [], challenges: edit, audit });
   }
 
+  /** What is against the files keeps them out of force, unless they are forced: then the audit has it. */
+  async #reload(request: ChangeRequest): Promise<ChangeOutcome> {
+    const { loader, brokenBy } = this.#options;
+    const forced: Problem[] = [];
+    const judge: Judge = async (ruled) => {
+      const broken = await brokenBy({ kind: "files", ruled });
+      if (request.force !== true) return broken;
+      forced.push(...broken);
+      return [];
+    };
+    return this.#publish(await inTurns(loader.loadInSteps()), request, judge, forced);
+  }
+
   /**
    * The files are what is stored, so here publishing comes first: a book that dns refuses leaves no trace but the
    * problem, and after a crash between the two the version goes on from the one that dns tells.
    */
-  async #publish(loaded: Loaded, request: Authorship): Promise<ChangeOutcome> {
+  async #publish(
+    loaded: Loaded,
+    request: Authorship,
+    judge: Judge = async () => [],
+    forced: readonly Problem[] = [],
+  ): Promise<ChangeOutcome> {
     const { replace, onLoaded, store } = this.#options;
     const { value } = loaded;
     const version = this.version() + 1;
-    const problems = value === null ? loaded.problems : await replace(value, version);
+    const problems = value === null ? loaded.problems : await replace(value, version, judge);
     onLoaded(loaded, problems, request);
     if (problems.length > 0 || value === null) return { kind: "refused", problems };
     const { zones, config } = value;
     const detail = `${zones.length} zones, ${config.services.length} services, ${config.members.size} members`;
-    const audit = [{ ...this.#entry("files-loaded", detail, request), version }];
+    const entries = this.#entries("files-loaded", detail, request, forced);
+    const audit = entries.map((entry) => ({ ...entry, version }));
     const stored = store.commit({ version, set: [], ended: [], audit });
     return stored.kind === "conflict" ? stored : { kind: "published", version };
   }

@@ -49,7 +49,7 @@ export function* evenProfile(
 }
 
 /** Where each country first has IPv4 addresses, in the order of these. */
-function prefixesByCountry({ tree, locations }: Atlas): ReadonlyMap<string, CountryPrefix> {
+export function prefixesByCountry({ tree, locations }: Atlas): ReadonlyMap<string, CountryPrefix> {
   const found = new Map<string, CountryPrefix>();
   const walk = (entry: number, high: number, length: number): void => {
     if (isLeaf(entry)) {

@@ -154,6 +154,18 @@ export class FactKeeper {
     };
   }
 
+  /** What other overrides would make of the facts, and what that would shift. */
+  supposing(
+    overrides: readonly Override[],
+    nowMs: number,
+  ): { readonly facts: Facts; readonly shift: Pick<Shift, "vips" | "choices"> } {
+    const applied = applyOverrides(this.#config, overrides, nowMs);
+    return {
+      facts: this.#factsWith(applied, untilOverridesEnd(applied, nowMs), this.#sized, nowMs),
+      shift: differences(this.#config, this.#applied, applied),
+    };
+  }
+
   report(reports: readonly Report[]): Shift {
     const changes: Changes[] = [];
     for (const report of reports) {

@@ -44,6 +44,7 @@ import type { Publisher } from "./publish.ts";
 import { Recorder } from "./recorder.ts";
 import { type RehearsalOutcome, type RehearsalRequest, rehearse } from "./rehearse.ts";
 import { Repeats } from "./repeats.ts";
+import { type Attempt, Safety } from "./safety.ts";
 import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -120,6 +121,7 @@ export class NodeDesk implements Desk {
   readonly #store: Store;
   readonly #keeper: FactKeeper;
   readonly #book: LiveBook;
+  readonly #safety: Safety;
   readonly #door: Door;
   readonly #ingest: Ingest;
   readonly #watchers: Watchers;
@@ -176,18 +178,24 @@ export class NodeDesk implements Desk {
       onLastGood: (plans) => this.#keepLastGood(plans),
       onVerdicts: (shift, replanned) => this.#onVerdicts(shift, replanned),
     });
+    this.#safety = new Safety({
+      inForce: () => this.#book.edition,
+      keeper: this.#keeper,
+      nowMs,
+      traffic: (fromMs) => this.profile(fromMs),
+    });
     this.#door = new Door({
       store: this.#store,
       loader,
       nowMs,
       snapshot: () => this.snapshot(),
       versionSeen: () => publisher.versionSeen,
-      brokenBy: (overrides) => this.#book.brokenBy(overrides),
+      brokenBy: (attempt) => this.#brokenBy(attempt),
       override: (overrides, audit) => this.#override(overrides, audit),
       isHeldDown: (vip) => (this.#keeper.judged().get(vip)?.hold ?? null) !== null,
       release: (vips, audit) => this.#follow(this.#keeper.release(vips, nowMs()), audit),
       challenge: (challenges, audit) => this.#challenge(challenges, audit),
-      replace: (snapshot, version) => this.#book.replace(snapshot, version),
+      replace: (snapshot, version, judge) => this.#book.replace(snapshot, version, judge),
       onLoaded: (loaded, problems, by) => this.#onLoaded(loaded, problems, by),
     });
     this.#ingest = new Ingest(first.config, this.#door.version(), {
@@ -254,6 +262,8 @@ export class NodeDesk implements Desk {
         .expire()
         .catch((cause) => this.#complain("what has come to its end is not on record", cause));
     }
+    if (this.#lastReload.kind === "refused" && this.#safety.hasOpenedSince(this.#lastReload.atMs))
+      this.#reload("changes may be made again");
     this.#roller.tick();
     void this.#takeSamples();
     this.#logHeads(nowMs);
@@ -439,6 +449,12 @@ export class NodeDesk implements Desk {
     const heads = { audit: this.#store.auditHead(), history: this.#store.history.head() };
     for (const [chain, head] of Object.entries(heads))
       if (head !== null) this.#options.log.info(`head of the ${chain}: ${head.sequence} ${head.hash}`);
+  }
+
+  /** Invariants of files are looked at before their plans are made. */
+  async #brokenBy(attempt: Attempt): Promise<readonly Problem[]> {
+    const invariants = attempt.kind === "overrides" ? await this.#book.brokenBy(attempt.overrides) : [];
+    return [...invariants, ...(await this.#safety.problems(attempt))];
   }
 
   #edition(): Edition {

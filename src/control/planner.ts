@@ -39,12 +39,14 @@ export interface ServiceSplit {
   readonly locals: readonly LocalPolicy[];
   /** null: all are in class 0. */
   readonly trie: ClassTrie | null;
+  /** Whether it has an IPv4 address for anybody. */
+  readonly hasIpv4: boolean;
   /** 0: nothing is sticky. */
   readonly buckets: number;
 }
 
 /** The plans of one class of a cohort in two worlds. */
-export interface Compared {
+interface Compared {
   readonly cohort: Cohort;
   readonly classNumber: number;
   readonly before: ClassPlans;
@@ -126,9 +128,12 @@ export class Planner {
     return this.#plans;
   }
 
-  /** The classes that can be answered with one of the VIPs: their plans as they are, and as other facts would have them. */
-  *compare(vips: ReadonlySet<VipId>, facts: Facts): Generator<Compared> {
-    for (const [cohort, classNumbers] of this.#split.touchedBy({ ...NO_SHIFT, vips })) {
+  /**
+   * The classes whose plans depend on something that would shift, cohort by cohort: as they are, and as other facts would
+   * have them.
+   */
+  *compare(shift: Pick<Shift, "vips" | "choices">, facts: Facts): Generator<Compared> {
+    for (const [cohort, classNumbers] of this.#split.touchedBy({ ...NO_SHIFT, ...shift })) {
       const plans = this.#plans.get(cohort) ?? [];
       for (const classNumber of classNumbers) {
         const [local, before] = [cohort.locals[classNumber], plans[classNumber]];
@@ -165,12 +170,19 @@ export class Planner {
     };
   }
 
+  /** The plans of a service of the config, by class number. */
+  plansFor(service: Service): readonly ClassPlans[] {
+    const cohort = this.#split.cohortOf(service);
+    return (cohort && this.#plans.get(cohort)) ?? [];
+  }
+
   /** How the world is split for a service of the config; null: it has no such service. */
   splitFor(service: Service): ServiceSplit | null {
     const cohort = this.#split.cohortOf(service);
     if (cohort === null) return null;
-    const { service: standsFor, partition, locals, buckets } = cohort;
-    return { standsFor, partition, locals, trie: this.#split.trieOf(partition), buckets };
+    const { service: standsFor, partition, locals, buckets, capacity4 } = cohort;
+    const trie = this.#split.trieOf(partition);
+    return { standsFor, partition, locals, trie, hasIpv4: capacity4 > 0, buckets };
   }
 
   /** The services whose plans depend on something that has shifted. */

@@ -50,8 +50,8 @@ export class Traffic {
   }
 }
 
-/** Hints of HTTPS are of both. */
-function familiesOf(qtype: number): readonly ("ipv4" | "ipv6")[] {
+/** The families that a query asks for: hints of HTTPS are of both. */
+export function familiesOf(qtype: number): readonly ("ipv4" | "ipv6")[] {
   if (qtype === RRType.A) return ["ipv4"];
   return qtype === RRType.AAAA ? ["ipv6"] : ["ipv4", "ipv6"];
 }

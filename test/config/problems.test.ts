@@ -28,7 +28,7 @@ describe("the whole file", () => {
         "geo:\nqqq: 1",
         [
           "1:5: geo: expected a map, found nothing",
-          '2:1: unknown key "qqq", expected "node", "geo", "zones", "dnssec", "regions", "vantages", "checks", "pools", "policies", "services", "tests", "invariants", "drills", "keys", "acme" or "transfer"',
+          '2:1: unknown key "qqq", expected "node", "geo", "zones", "dnssec", "regions", "vantages", "checks", "pools", "policies", "services", "tests", "invariants", "drills", "keys", "acme", "transfer" or "safety"',
         ],
       ],
     ],
@@ -742,5 +742,48 @@ describe("invariants", () => {
       ],
     ],
     `services: { www.a: { policy: web } }${small}`,
+  );
+});
+
+describe("safety", () => {
+  const hours = "days with hours such as mon-fri 08:00-17:00, sat,sun 10:00-12:00 or 00:00-24:00";
+  const dates = "a date such as 2026-12-24, or 2026-12-24..2027-01-02";
+  checkAll(
+    [
+      [
+        "safety: { minRegionsUp: 0, maxMoved: 120%, noDrillDuringIncident: maybe }",
+        [
+          '1:25: safety.minRegionsUp: expected a whole number from 1 to 1,000, found "0"',
+          '1:38: safety.maxMoved: expected a share from 0 to 1, or from 0% to 100%, found "120%"',
+          '1:67: safety.noDrillDuringIncident: expected true or false, found "maybe"',
+        ],
+      ],
+      ...[
+        "noon",
+        "25:00-26:00",
+        "10:00-09:00",
+        "10:60-11:00",
+        "moon 10:00-11:00",
+        "mon-tue-wed 10:00-11:00",
+      ].map(
+        (text): Case => [
+          `safety: { windows: { open: ["${text}"] } }`,
+          [`1:29: safety.windows.open[0]: expected ${hours}, found "${text}"`],
+        ],
+      ),
+      ...["2026-02-30", "2026-12-26..2026-12-24", "2026-1-1", "2026-01-01..2026-01-02..2026-01-03"].map(
+        (text): Case => [
+          `safety: { windows: { blocked: ["${text}"] } }`,
+          [`1:32: safety.windows.blocked[0]: expected ${dates}, found "${text}"`],
+        ],
+      ),
+      [
+        "safety: { windows: { timeZone: Mars/Olympus } }",
+        [
+          '1:32: safety.windows.timeZone: expected an IANA time zone such as Europe/Dublin, found "Mars/Olympus"',
+        ],
+      ],
+    ],
+    small,
   );
 });

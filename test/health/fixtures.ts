@@ -102,6 +102,7 @@ export function configWith(parts: ConfigParts): Config {
     keys: new Map(),
     acme: { keepMs: 3_600_000, grants: [] },
     transfer: new Map(),
+    safety: { minRegionsUp: null, maxMoved: null, noDrillDuringIncident: null, windows: null },
     node: {
       name: "test",
       listen: [listen],

@@ -4,7 +4,7 @@ import Type, { type Static } from "typebox";
 import type { Desk, LastReload } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { errorBody, formatMoment, moment, object, oneOf, problem, version } from "./schemas.ts";
-import { changeHeaders, etagOf, reasonText, submit } from "./submit.ts";
+import { changeHeaders, etagOf, forceText, reasonOr, reasonText, submit } from "./submit.ts";
 
 const lastReload = object({
   outcome: oneOf(["loaded", "refused"], "loaded or refused"),
@@ -68,13 +68,14 @@ export function configRoutes(app: Api, desk: Desk): void {
         summary: "Read config, zones and geo data again",
         tags: ["node"],
         headers: changeHeaders,
-        querystring: object({ reason: Type.Optional(reasonText) }),
+        querystring: object({ reason: Type.Optional(reasonText), force: forceText }),
         response: { 200: reloaded, default: errorBody },
       },
     },
     async (request, reply) => {
-      const reason = request.query.reason ?? "reload by API";
-      const version = await submit(desk, request, { kind: "reload" }, reason);
+      const { reason, force } = request.query;
+      const why = reasonOr("reload by API", reason, force);
+      const version = await submit(desk, request, { kind: "reload" }, why, force === "true");
       const warnings = reloadOf(desk.status().lastReload).warnings;
       reply.header("etag", etagOf(version));
       return { version, warnings };

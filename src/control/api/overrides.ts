@@ -17,7 +17,7 @@ import {
   oneOf,
   version,
 } from "./schemas.ts";
-import { changeHeaders, etagOf, reasonText, submit } from "./submit.ts";
+import { changeHeaders, etagOf, forceText, reasonOr, reasonText, submit } from "./submit.ts";
 
 const untilText = Type.String({ maxLength: 40, description: aMoment });
 const weight = Type.Number({ description: "a weight, 0 or more" });
@@ -133,7 +133,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
         params: object({ id: Type.String({ description: "the id of an override, percent-encoded" }) }),
         querystring: object({
           reason: Type.Optional(reasonText),
-          force: Type.Optional(oneOf(["true", "false"], "true or false")),
+          force: forceText,
         }),
         response: { 200: ended, default: errorBody },
       },
@@ -142,7 +142,13 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       const { id } = request.params;
       const { reason, force } = request.query;
       const edit = { kind: "end-override", id } as const;
-      const version = await submit(desk, request, edit, reason ?? "ended by hand", force === "true");
+      const version = await submit(
+        desk,
+        request,
+        edit,
+        reasonOr("ended by hand", reason, force),
+        force === "true",
+      );
       reply.header("etag", etagOf(version));
       return { version };
     },
@@ -156,13 +162,14 @@ export function overrideRoutes(app: Api, desk: Desk): void {
         summary: "Bring up VIPs that are healthy and held down",
         tags: ["overrides"],
         headers: changeHeaders,
-        body: object({ target: vipTarget, reason: reasonText }),
+        body: object({ target: vipTarget, reason: reasonText, force: Type.Optional(force) }),
         response: { 200: released, default: errorBody },
       },
     },
     async (request, reply) => {
-      const { target, reason } = request.body;
-      const version = await submit(desk, request, { kind: "release", target: vipTargetOf(target) }, reason);
+      const { target, reason, force } = request.body;
+      const edit = { kind: "release", target: vipTargetOf(target) } as const;
+      const version = await submit(desk, request, edit, reason, force);
       reply.header("etag", etagOf(version));
       return { version };
     },

@@ -9,8 +9,9 @@ import type { Problem } from "../../problem.ts";
 import type { Edit } from "../change.ts";
 import type { Desk } from "../desk.ts";
 import { authorOf } from "./auth.ts";
-import { Failure, failureFor } from "./errors.ts";
+import { badRequest, Failure, failureFor } from "./errors.ts";
 import { type KeyHeader, keyProperties } from "./idempotency.ts";
+import { oneOf } from "./schemas.ts";
 
 /** The headers of a route that makes changes. */
 export const changeHeaders: Type.TUnsafe<{ "if-match"?: string } & KeyHeader> = Type.Unsafe<
@@ -33,6 +34,17 @@ export const reasonText: Type.TString = Type.String({
   maxLength: REASON_LENGTH_MAX,
   description: `a reason of 1 to ${REASON_LENGTH_MAX} characters`,
 });
+
+/** Whether a change is made against rules, in the query of a request without a body. */
+export const forceText: Type.TOptional<Type.TUnsafe<"true" | "false">> = Type.Optional(
+  oneOf(["true", "false"], "true: also if that breaks rules, for which a reason must be given"),
+);
+
+/** The reason in the query of a request, or this one where a change that forces nothing gives none. */
+export function reasonOr(usual: string, reason: string | undefined, force: string | undefined): string {
+  if (reason === undefined && force === "true") throw badRequest(["reason: expected why rules are broken"]);
+  return reason ?? usual;
+}
 
 /** The ETag of a version. */
 export function etagOf(version: number): string {

@@ -73,6 +73,19 @@ describe("/v1/status and /v1/reload", () => {
     });
   });
 
+  test("put files in force against safety rules with a reason alone", async () => {
+    const api = await TestApi.open();
+    api.node.folder.write("meridian.yaml", `${CONFIG}\nsafety: { minRegionsUp: 2 }\n`);
+    expect((await api.post("/v1/reload")).status).toBe(200);
+    api.node.folder.write("meridian.yaml", CONFIG.replace("old: { weight: 50", "old: { weight: 0"));
+    expect((await api.post("/v1/reload")).body.problems).toMatchObject([
+      { message: expect.stringMatching(/^safety\.minRegionsUp: mix\.test\.example would have 1 region up/) },
+    ]);
+    expect((await api.post("/v1/reload?force=true")).status).toBe(400);
+    expect((await api.post("/v1/reload?force=true&reason=the%20old%20one%20goes")).status).toBe(200);
+    expect((await api.get("/v1/audit")).body.entries[0]).toMatchObject({ event: "change-forced" });
+  });
+
   test("refuse files with problems, each with its place, and keep what was read before", async () => {
     const api = await TestApi.open();
     api.node.folder.write("meridian.yaml", CONFIG.replace("ttl: 5s", "tll: 5s"));

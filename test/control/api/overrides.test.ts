@@ -374,6 +374,7 @@ describe("an override that breaks an invariant", () => {
     expect([(await weigh("new", 90)).status, (await weigh("old", 100)).status]).toEqual([201, 201]);
     const url = `/v1/overrides/${encodeURIComponent("weight:choice:mix/new")}`;
     expect((await api.delete(url)).status).toBe(422);
-    expect((await api.delete(`${url}?force=true`)).status).toBe(200);
+    expect((await api.delete(`${url}?force=true`)).status).toBe(400);
+    expect((await api.delete(`${url}?force=true&reason=all%20the%20same`)).status).toBe(200);
   });
 });

@@ -1,0 +1,43 @@
+/** What operators hold their own changes to. What fails over by itself is held to nothing here. */
+
+import type { Place } from "./config.ts";
+
+/** The section `safety`; a rule that is null holds nobody back. */
+export interface SafetyConfig {
+  readonly minRegionsUp: (Rule & { readonly regions: number }) | null;
+  readonly maxMoved: (Rule & { readonly share: number }) | null;
+  readonly noDrillDuringIncident: Rule | null;
+  readonly windows: (Rule & Windows) | null;
+}
+
+/** Where a rule is declared. */
+interface Rule {
+  readonly place: Place;
+}
+
+/** When changes may be made. */
+export interface Windows {
+  /** None: at any time that is not blocked. */
+  readonly open: readonly OpenHours[];
+  /** Days on which no change is made. */
+  readonly blocked: readonly Dates[];
+  /** An IANA time zone that all of it is in. */
+  readonly timeZone: string;
+}
+
+/** Hours of some days of the week. */
+export interface OpenHours {
+  /** As the operator wrote it. */
+  readonly text: string;
+  /** 0 is Monday. */
+  readonly days: ReadonlySet<number>;
+  /** Minutes since midnight, the last one excluded. */
+  readonly fromMinute: number;
+  readonly untilMinute: number;
+}
+
+/** Days from the first to the last, as `2026-12-24`. */
+export interface Dates {
+  readonly first: string;
+  readonly last: string;
+}
