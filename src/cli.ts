@@ -177,13 +177,16 @@ token
   )
   .option("--vantage <name>", "with role agent: the only vantage it may speak for")
   .option("--pool <name...>", "with role signals: the only pools it may speak of")
+  .option("--expires <duration>", "how long it lasts, as in 90d (default: until it is removed)")
   .action(async (name, options) => (await import("./command/token.ts")).addToken(name, options));
 token
   .command("list")
   .addOption(config)
+  .option("--json", "print data")
   .action(async (options) => (await import("./command/token.ts")).listTokens(options));
 token
   .command("remove")
+  .alias("revoke")
   .argument("<name>")
   .addOption(config)
   .action(async (name, options) => (await import("./command/token.ts")).removeToken(name, options));

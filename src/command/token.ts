@@ -1,41 +1,66 @@
 /** `meridian token`: works on the store itself, so that the first token needs no token. */
 
+import { parseDuration } from "../config/units.ts";
 import { describeGrant, type TokenGrant } from "../control/store.ts";
-import { hashToken, makeSecret } from "../control/token.ts";
-import { complain, print } from "./console.ts";
+import { isValid, newToken } from "../control/token-keeper.ts";
+import { complain, print, printTable } from "./console.ts";
 import { readConfig } from "./node.ts";
 import { AUTHOR, withStore } from "./node-store.ts";
 
+interface NewTokenOptions {
+  readonly config: string;
+  readonly role: TokenGrant["role"];
+  readonly vantage?: string;
+  readonly pool?: readonly string[];
+  readonly expires?: string;
+}
+
 /** Makes a token and prints its secret, which cannot be shown again. */
-export function addToken(
-  name: string,
-  options: {
-    readonly config: string;
-    readonly role: TokenGrant["role"];
-    readonly vantage?: string;
-    readonly pool?: readonly string[];
-  },
-): void {
-  const grant = grantOf(options.role, options.vantage, options.pool);
-  if (grant === null) {
+export async function addToken(name: string, options: NewTokenOptions): Promise<void> {
+  const grant = grantOf(options);
+  const lastsMs = options.expires === undefined ? null : parseDuration(options.expires);
+  if (grant === null)
     complain("A token of role agent, and no other, names its --vantage, one of role signals its --pool");
-    return;
+  else if (options.expires !== undefined && (lastsMs === null || lastsMs === 0))
+    complain(`--expires: expected a duration such as 12h or 90d, got "${options.expires}"`);
+  else {
+    const nowMs = Date.now();
+    const expiresMs = lastsMs === null ? null : nowMs + lastsMs;
+    const { token, hash, secret } = await newToken({ name, grant, expiresMs }, nowMs);
+    withStore(readConfig(options.config), (store) => {
+      if (store.addToken(token, hash, AUTHOR)) print(secret);
+      else
+        complain(
+          `Cannot add token ${name}: there is one of that name; remove it first or choose another name`,
+        );
+    });
   }
-  withStore(readConfig(options.config), (store) => {
-    const secret = makeSecret();
-    const token = { name, grant, createdMs: Date.now() };
-    if (store.addToken(token, hashToken(secret), AUTHOR)) print(secret);
-    else
-      complain(`Cannot add token ${name}: there is one of that name; remove it first or choose another name`);
-  });
 }
 
 /** Prints who has tokens. */
-export function listTokens(options: { readonly config: string }): void {
+export function listTokens(options: { readonly config: string; readonly json?: boolean }): void {
   withStore(readConfig(options.config), (store) => {
-    for (const { name, grant, createdMs } of store.tokens()) {
-      print(`${name}\t${describeGrant(grant)}\t${new Date(createdMs).toISOString()}`);
-    }
+    const nowMs = Date.now();
+    const rows = store.tokens().map((token) => ({
+      name: token.name,
+      grant: describeGrant(token.grant),
+      createdAt: timeOf(token.createdMs),
+      expiresAt: timeOf(token.expiresMs),
+      usedAt: timeOf(token.usedMs),
+      expired: !isValid(token, nowMs),
+    }));
+    if (options.json === true) print(JSON.stringify(rows, null, 2));
+    else
+      printTable(
+        ["token", "may", "made", "ends", "used"],
+        rows.map(({ name, grant, createdAt, expiresAt, usedAt, expired }) => [
+          name,
+          grant,
+          createdAt ?? "",
+          expiresAt === null ? "never" : `${expiresAt}${expired ? " (has expired)" : ""}`,
+          usedAt ?? "never",
+        ]),
+      );
   });
 }
 
@@ -46,12 +71,12 @@ export function removeToken(name: string, options: { readonly config: string }):
   });
 }
 
+function timeOf(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
+
 /** null: what the role needs is not given, or something that it has no use for. */
-function grantOf(
-  role: TokenGrant["role"],
-  vantage: string | undefined,
-  pools: readonly string[] | undefined,
-): TokenGrant | null {
+function grantOf({ role, vantage, pool: pools }: NewTokenOptions): TokenGrant | null {
   switch (role) {
     case "agent":
       return vantage === undefined || pools !== undefined ? null : { role, vantage };

@@ -17,11 +17,13 @@ const unitsMs: readonly (readonly [string, number])[] = [
   ["m", 60_000],
   ["s", 1000],
   ["ms", 1],
+  // The last, so that nothing is written in days: every number of them is one of hours.
+  ["d", 86_400_000],
 ];
 
 /** `1.5s` in milliseconds; null where the text is no duration, or not whole in milliseconds. */
 export function parseDuration(text: string): number | null {
-  const [, digits, unit] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h)$/.exec(text) ?? [];
+  const [, digits, unit] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(text) ?? [];
   const unitMs = unitsMs.find(([name]) => name === unit)?.[1];
   if (digits === undefined || unitMs === undefined) return null;
   // Rounded to a microsecond, because 1.001 * 1000 is a little less than 1001.

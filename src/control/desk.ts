@@ -26,7 +26,8 @@ import type { Repeats } from "./repeats.ts";
 import type { Signal, SignalOutcome } from "./signals.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Snapshots } from "./snapshots.ts";
-import type { AuditEntry, TokenGrant, TokenRecord } from "./store.ts";
+import type { AuditEntry, TokenRecord } from "./store.ts";
+import type { Authentication, Lock, TokenOrder } from "./token-keeper.ts";
 import type { TransferOutcome } from "./transfers.ts";
 import type { StoreReport } from "./verify-store.ts";
 
@@ -78,13 +79,18 @@ export interface Desk {
   capacities(): Promise<readonly PoolCapacity[]>;
   /** Takes all of these signals, or none. */
   signal(token: TokenRecord, signals: readonly Signal[]): SignalOutcome;
-  /** Who this bearer token belongs to; null: nobody. */
-  authenticate(secret: string): TokenRecord | null;
+  /** Whose a bearer token is; `source` is who shows it. */
+  authenticate(secret: string, source: string): Promise<Authentication>;
+  /** Whether a token that was let in still would be: what lasts, such as a stream, asks again now and then. */
+  honours(token: TokenRecord): boolean;
+  /** By name, with their last uses. */
   tokens(): readonly TokenRecord[];
   /** Makes a token and returns its secret, which nobody can read again; null: the name is taken. */
-  addToken(name: string, grant: TokenGrant, author: string): string | null;
+  addToken(order: TokenOrder, author: string): Promise<string | null>;
   /** False: there is no such token. */
   removeToken(name: string, author: string): boolean;
+  /** Puts on record that an address was locked out. */
+  lockedOut(address: string, lock: Lock): void;
   /** Takes over the socket of somebody with this token, who must be an agent; nothing must have been read from it. */
   acceptAgent(socket: WebSocket, token: TokenRecord): void;
 }

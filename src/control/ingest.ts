@@ -80,10 +80,10 @@ export class Ingest {
     });
   }
 
-  /** Ends the streams of all tokens but these: one that was removed lets nobody in any more. */
-  keepTokens(names: ReadonlySet<string>): void {
+  /** Ends the streams of all tokens but those with these ids: one that was removed or has expired lets nobody in any more. */
+  keepTokens(ids: ReadonlySet<string>): void {
     for (const stream of this.#streams) {
-      if (!names.has(stream.token.name)) this.#refuse(stream, "this token was removed");
+      if (!ids.has(stream.token.id)) this.#refuse(stream, "this token was removed, or has expired");
     }
   }
 

@@ -49,8 +49,8 @@ import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
 import { Snapshots } from "./snapshots.ts";
 import { openSqliteStore, STORE_FILE } from "./sqlite-store.ts";
-import type { AuditEntry, NewAuditEntry, Store, StoredVerdict, TokenGrant, TokenRecord } from "./store.ts";
-import { hashToken, makeSecret } from "./token.ts";
+import type { AuditEntry, NewAuditEntry, Store, StoredVerdict, TokenRecord } from "./store.ts";
+import { type Authentication, type Lock, TokenKeeper, type TokenOrder } from "./token-keeper.ts";
 import { type StoreReport, verifyStore } from "./verify-store.ts";
 import { FileWatcher } from "./watch.ts";
 import { Watchers } from "./watchers.ts";
@@ -71,6 +71,8 @@ export interface NodeDeskOptions {
   readonly nowMs: () => number;
   /** Of a clock that nobody sets. */
   readonly elapsedMs: () => number;
+  /** What hashes of new tokens cost (`SCRYPT_COST` unless it is said): tests make many. */
+  readonly tokenCost?: number;
   readonly log: Logger;
 }
 
@@ -126,6 +128,7 @@ export class NodeDesk implements Desk {
   readonly #ingest: Ingest;
   readonly #watchers: Watchers;
   readonly #signals: SignalGate;
+  readonly #tokens: TokenKeeper;
   readonly #recorder: Recorder;
   readonly #archive: Archive;
   readonly snapshots: Snapshots;
@@ -150,6 +153,7 @@ export class NodeDesk implements Desk {
     this.#first = first;
     this.#store = openSqliteStore(join(stateFolder, STORE_FILE));
     this.repeats = new Repeats(this.#store.repeats);
+    this.#tokens = new TokenKeeper(this.#store, nowMs, options.tokenCost);
     this.#keeper = new FactKeeper(first.config, this.#store.overrides(), this.#store.verdicts(), nowMs());
     this.#recorder = new Recorder(this.#store.history, first.config.node.history);
     this.#recorder.overridden(this.#store.overrides(), nowMs());
@@ -267,7 +271,8 @@ export class NodeDesk implements Desk {
     this.#roller.tick();
     void this.#takeSamples();
     this.#logHeads(nowMs);
-    this.#ingest.keepTokens(new Set(this.#store.tokens().map(({ name }) => name)));
+    this.#ingest.keepTokens(this.#tokens.prune());
+    this.#keepTokenUses();
     this.#arm();
   }
 
@@ -281,6 +286,7 @@ export class NodeDesk implements Desk {
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#options.publisher.save();
     this.#profile?.save();
+    this.#keepTokenUses(true);
     this.#record(this.nowMs(), Number.POSITIVE_INFINITY);
     await this.#textsKept;
     this.#store.close();
@@ -411,22 +417,36 @@ export class NodeDesk implements Desk {
     return this.#signals.take(token, signals, this.snapshot().config, this.nowMs());
   }
 
-  authenticate(secret: string): TokenRecord | null {
-    return this.#store.findToken(hashToken(secret));
+  authenticate(secret: string, source: string): Promise<Authentication> {
+    return this.#tokens.authenticate(secret, source);
+  }
+
+  honours(token: TokenRecord): boolean {
+    return this.#tokens.honours(token);
   }
 
   tokens(): readonly TokenRecord[] {
-    return this.#store.tokens();
+    return this.#tokens.list();
   }
 
-  addToken(name: string, grant: TokenGrant, author: string): string | null {
-    const secret = makeSecret();
-    const token = { name, grant, createdMs: this.nowMs() };
-    return this.#store.addToken(token, hashToken(secret), author) ? secret : null;
+  addToken(order: TokenOrder, author: string): Promise<string | null> {
+    return this.#tokens.add(order, author);
   }
 
   removeToken(name: string, author: string): boolean {
-    return this.#store.removeToken(name, author, this.nowMs());
+    return this.#tokens.remove(name, author);
+  }
+
+  lockedOut(address: string, lock: Lock): void {
+    const until = new Date(lock.untilMs).toISOString();
+    this.#options.log.warn(
+      `API: ${address} is locked out until ${until}: ${lock.failures} tokens are not known`,
+    );
+    try {
+      this.#tokens.lockedOut(address, lock);
+    } catch (cause) {
+      this.#complain("that an address was locked out is not on record", cause);
+    }
   }
 
   acceptAgent(socket: WebSocket, token: TokenRecord): void {
@@ -440,6 +460,14 @@ export class NodeDesk implements Desk {
       this.#profile.take(await this.#options.publisher.samples());
     } catch (cause) {
       this.#complain("the profile of traffic is not kept", cause);
+    }
+  }
+
+  #keepTokenUses(now = false): void {
+    try {
+      this.#tokens.keepUses(now);
+    } catch (cause) {
+      this.#complain("when tokens were used is not stored", cause);
     }
   }
 

@@ -2,6 +2,7 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { Chain } from "./chain.ts";
+import { rehash } from "./token.ts";
 
 /** SQL, or what SQL cannot do. */
 type Step = string | ((database: DatabaseSync) => void);
@@ -126,6 +127,18 @@ export const STEPS: readonly Step[] = [
      PRIMARY KEY (sender, key)
    ) STRICT;
    CREATE INDEX requests_by_time ON requests (at_ms);`,
+  `ALTER TABLE tokens ADD COLUMN id TEXT NOT NULL DEFAULT '';
+   ALTER TABLE tokens ADD COLUMN expires_ms INTEGER;
+   ALTER TABLE tokens ADD COLUMN used_ms INTEGER;`,
+  // What was kept of secrets until then, their SHA-256, goes through scrypt: they stay valid, and nobody has to be asked for them.
+  (database) => {
+    const update = database.prepare("UPDATE tokens SET id = ?, hash = ? WHERE name = ?");
+    for (const { name, hash: digest } of database.prepare("SELECT name, hash FROM tokens").all()) {
+      const { id, hash } = rehash(String(digest));
+      update.run(id, hash, String(name));
+    }
+    database.exec("CREATE UNIQUE INDEX tokens_by_id ON tokens (id)");
+  },
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

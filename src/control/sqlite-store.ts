@@ -112,7 +112,7 @@ class SqliteStore implements Store {
         sinceMs: integer(row, "since_ms"),
         recovering: row["recovering"] === 1,
         flaps: integer(row, "flaps"),
-        healthySinceMs: row["healthy_since_ms"] === null ? null : integer(row, "healthy_since_ms"),
+        healthySinceMs: optionalInteger(row, "healthy_since_ms"),
         opinions: opinions.get(vip) ?? new Map<string, Opinion>(),
       };
     });
@@ -185,26 +185,30 @@ class SqliteStore implements Store {
     return this.#file.all("SELECT * FROM tokens ORDER BY name").map(readToken);
   }
 
-  findToken(hash: string): TokenRecord | null {
-    const row = this.#file.one("SELECT * FROM tokens WHERE hash = ?", hash);
-    return row === null ? null : readToken(row);
+  findToken(id: string): { readonly token: TokenRecord; readonly hash: string } | null {
+    const row = this.#file.one("SELECT * FROM tokens WHERE id = ?", id);
+    return row === null ? null : { token: readToken(row), hash: text(row, "hash") };
   }
 
   addToken(token: TokenRecord, hash: string, author: string): boolean {
-    const { name, grant, createdMs } = token;
+    const { id, name, grant, createdMs, expiresMs } = token;
     const vantage = grant.role === "agent" ? grant.vantage : null;
     const pools = grant.role === "signals" ? grant.pools.join(" ") : null;
     return this.#file.transaction(() => {
       const added = this.#file.run(
-        "INSERT INTO tokens (name, hash, role, vantage, pools, created_ms) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+        `INSERT INTO tokens (id, name, hash, role, vantage, pools, created_ms, expires_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING`,
+        id,
         name,
         hash,
         grant.role,
         vantage,
         pools,
         createdMs,
+        expiresMs,
       );
-      const detail = `${name} (${describeGrant(grant)})`;
+      const until = expiresMs === null ? "" : ` until ${new Date(expiresMs).toISOString()}`;
+      const detail = `${name} (${describeGrant(grant)})${until}`;
       if (added) this.#append(this.#tokenEntry("token-added", detail, author, createdMs));
       return added;
     });
@@ -215,6 +219,13 @@ class SqliteStore implements Store {
       const removed = this.#file.run("DELETE FROM tokens WHERE name = ?", name);
       if (removed) this.#append(this.#tokenEntry("token-removed", name, author, atMs));
       return removed;
+    });
+  }
+
+  saveTokenUses(uses: ReadonlyMap<string, number>): void {
+    this.#file.transaction(() => {
+      for (const [id, usedMs] of uses)
+        this.#file.run("UPDATE tokens SET used_ms = ? WHERE id = ?", usedMs, id);
     });
   }
 
@@ -299,7 +310,7 @@ function readOverride(row: Row): Override {
     author: text(row, "author"),
     reason: text(row, "reason"),
     createdMs: integer(row, "created_ms"),
-    untilMs: row["until_ms"] === null ? null : integer(row, "until_ms"),
+    untilMs: optionalInteger(row, "until_ms"),
   };
 }
 
@@ -358,12 +369,20 @@ const AUDIT_EVENTS = [
   "keys-rolled",
   "token-added",
   "token-removed",
+  "address-locked",
 ] as const satisfies readonly AuditEvent[];
 
 const OPINIONS = ["unknown", "healthy", "degraded", "unhealthy"] as const satisfies readonly Opinion[];
 
 function readToken(row: Row): TokenRecord {
-  return { name: text(row, "name"), grant: readGrant(row), createdMs: integer(row, "created_ms") };
+  return {
+    id: text(row, "id"),
+    name: text(row, "name"),
+    grant: readGrant(row),
+    createdMs: integer(row, "created_ms"),
+    expiresMs: optionalInteger(row, "expires_ms"),
+    usedMs: optionalInteger(row, "used_ms"),
+  };
 }
 
 function readGrant(row: Row): TokenGrant {
@@ -388,6 +407,10 @@ function integer(row: Row, column: string): number {
   const value = row[column];
   if (typeof value !== "number") throw new Error(`column ${column}: expected an integer, got ${value}`);
   return value;
+}
+
+function optionalInteger(row: Row, column: string): number | null {
+  return row[column] === null ? null : integer(row, column);
 }
 
 function oneOf<const T extends string>(row: Row, column: string, allowed: readonly T[]): T {

@@ -48,12 +48,14 @@ export interface Store extends ProfileStore {
   keepLastGood(isWanted: (key: string) => boolean): void;
   /** All tokens, by name. */
   tokens(): readonly TokenRecord[];
-  /** The token with this hash (`hashToken`); null: there is none. */
-  findToken(hash: string): TokenRecord | null;
+  /** The token with this id, and the hash of its secret (`hashSecret`); null: there is none. */
+  findToken(id: string): { readonly token: TokenRecord; readonly hash: string } | null;
   /** Adds a token, and says so in the audit list. False when its name is taken. */
   addToken(token: TokenRecord, hash: string, author: string): boolean;
   /** Removes a token, and says so in the audit list. False when there is none of this name. */
   removeToken(name: string, author: string, atMs: number): boolean;
+  /** Keeps when tokens were used last, by id. */
+  saveTokenUses(uses: ReadonlyMap<string, number>): void;
   /** Does what no other process may do meanwhile, and adds what it returns to the audit list; null: there is nothing to say. */
   exclusively(work: () => NewAuditEntry | null): void;
   close(): void;
@@ -103,7 +105,8 @@ export type AuditEvent =
   | "files-loaded"
   | "keys-rolled"
   | "token-added"
-  | "token-removed";
+  | "token-removed"
+  | "address-locked";
 
 /** One line of the audit list before it has its place in it. */
 export interface NewAuditEntry {
@@ -169,7 +172,13 @@ export function describeGrant(grant: TokenGrant): string {
 
 /** A token without its secret, which nobody keeps. */
 export interface TokenRecord {
+  /** The part of the secret that finds it. Names may come again, ids do not. */
+  readonly id: string;
   readonly name: string;
   readonly grant: TokenGrant;
   readonly createdMs: number;
+  /** From this moment it lets nobody in; null: never. */
+  readonly expiresMs: number | null;
+  /** When it was used last, to the minute; null: it was not, or not since releases write that down. */
+  readonly usedMs: number | null;
 }

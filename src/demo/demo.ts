@@ -10,7 +10,7 @@ import { loadConfig } from "../control/config-file.ts";
 import { readIfThere } from "../control/files.ts";
 import { openSqliteStore, STORE_FILE } from "../control/sqlite-store.ts";
 import type { Store, TokenGrant } from "../control/store.ts";
-import { hashToken, makeSecret } from "../control/token.ts";
+import { newToken } from "../control/token-keeper.ts";
 import { banner } from "./banner.ts";
 import { Children } from "./children.ts";
 import { pidFileOf } from "./regions.ts";
@@ -25,7 +25,7 @@ export async function demo(options: { readonly config: string }): Promise<void> 
   const { value: config, problems } = loadConfig(folder);
   if (config === null) return complainOf(problems);
   const api = `http://${config.node.api.address.text}:${config.node.api.port}`;
-  const { adminToken, tokenFiles } = makeTokens(config);
+  const { adminToken, tokenFiles } = await makeTokens(config);
 
   const children = new Children();
   const stopped = untilStopped();
@@ -66,13 +66,13 @@ interface Tokens {
 }
 
 /** Makes the tokens that are not there yet; the store keeps only their hashes. */
-function makeTokens(config: Config): Tokens {
+async function makeTokens(config: Config): Promise<Tokens> {
   const { stateFolder } = config.node;
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
   const store = openSqliteStore(join(stateFolder, STORE_FILE));
   try {
     const names = new Set(store.tokens().map(({ name }) => name));
-    const adminToken = names.has("admin") ? null : addToken(store, "admin", { role: "admin" });
+    const adminToken = names.has("admin") ? null : await secretOf(store, "admin", { role: "admin" });
     const tokenFiles = new Map<string, string>();
     for (const vantage of config.vantages.keys()) {
       const name = `agent-${vantage}`;
@@ -80,7 +80,8 @@ function makeTokens(config: Config): Tokens {
       tokenFiles.set(vantage, file);
       if (names.has(name) && existsSync(file)) continue;
       if (names.has(name)) store.removeToken(name, AUTHOR, Date.now());
-      writeFileSync(file, `${addToken(store, name, { role: "agent", vantage })}\n`, { mode: 0o600 });
+      const secret = await secretOf(store, name, { role: "agent", vantage });
+      writeFileSync(file, `${secret}\n`, { mode: 0o600 });
       chmodSync(file, 0o600);
     }
     return { adminToken, tokenFiles };
@@ -89,9 +90,10 @@ function makeTokens(config: Config): Tokens {
   }
 }
 
-function addToken(store: Store, name: string, grant: TokenGrant): string {
-  const secret = makeSecret();
-  store.addToken({ name, grant, createdMs: Date.now() }, hashToken(secret), AUTHOR);
+/** The secret of a token whose name is not taken. */
+async function secretOf(store: Store, name: string, grant: TokenGrant): Promise<string> {
+  const { token, hash, secret } = await newToken({ name, grant, expiresMs: null }, Date.now());
+  store.addToken(token, hash, AUTHOR);
   return secret;
 }
 

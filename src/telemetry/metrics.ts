@@ -30,6 +30,10 @@ export interface Sample {
   readonly geoBuiltAtSeconds: number;
   /** null: the API has no certificate in use. */
   readonly apiCertificateEndMs: number | null;
+  /** Requests with tokens that are not known here, but for those of addresses that were locked out. */
+  readonly tokenFailures: number;
+  /** Addresses that are locked out of the API. */
+  readonly addressesLocked: number;
 }
 
 export interface MeasuredVip {
@@ -315,6 +319,20 @@ const NODE: readonly Family[] = [
     help: "When the certificate that the API uses ends; none where there is none.",
     labels: [],
     read: ({ apiCertificateEndMs: endMs }) => (endMs === null ? [] : [[{}, endMs / 1_000]]),
+  },
+  {
+    type: "counter",
+    name: "meridian_api_token_failures_total",
+    help: "Requests with tokens that are not known here, but for those of addresses that were locked out.",
+    labels: [],
+    read: ({ tokenFailures }) => [[{}, tokenFailures]],
+  },
+  {
+    type: "gauge",
+    name: "meridian_api_locked_addresses",
+    help: "Addresses that are locked out, because they showed tokens that are not known here.",
+    labels: [],
+    read: ({ addressesLocked }) => [[{}, addressesLocked]],
   },
   ofNode("start_timestamp_seconds", "When control started.", ({ startedMs }) => startedMs / 1_000),
 ];

@@ -190,7 +190,7 @@ describe("reports", () => {
     node.desk.removeToken("agent-dublin", "anna");
     const refused = dublin.next("refused");
     node.pass(1_000);
-    expect((await refused).reason).toBe("this token was removed");
+    expect((await refused).reason).toBe("this token was removed, or has expired");
     await until(() => node.desk.vantages().every(({ streams }) => streams === 0));
   });
 });
@@ -485,12 +485,16 @@ describe("the desk tells", () => {
 
   test("who a token belongs to, and nothing once it is removed", async () => {
     const node = await new Node().open();
-    const secret = node.desk.addToken("ci", { role: "admin" }, "anna") ?? "";
-    expect(node.desk.addToken("ci", { role: "admin" }, "anna")).toBeNull();
-    expect(node.desk.authenticate(secret)).toMatchObject({ name: "ci", grant: { role: "admin" } });
-    expect(node.desk.authenticate(`${secret}x`)).toBeNull();
+    const order = { name: "ci", grant: { role: "admin" }, expiresMs: null } as const;
+    const secret = (await node.desk.addToken(order, "anna")) ?? "";
+    expect(await node.desk.addToken(order, "anna")).toBeNull();
+    expect(await node.desk.authenticate(secret, "192.0.2.1")).toMatchObject({
+      kind: "known",
+      token: { name: "ci", grant: { role: "admin" } },
+    });
+    expect(await node.desk.authenticate(`${secret}x`, "192.0.2.1")).toEqual({ kind: "unknown" });
     expect(node.desk.removeToken("ci", "anna")).toBe(true);
-    expect(node.desk.authenticate(secret)).toBeNull();
+    expect(await node.desk.authenticate(secret, "192.0.2.1")).toEqual({ kind: "unknown" });
   });
 });
 

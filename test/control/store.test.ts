@@ -1,5 +1,6 @@
 /** Every store keeps the same promises; see STYLE.md, Tests 4. */
 
+import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,8 +11,8 @@ import type { ChallengeEdit } from "../../src/control/challenge.ts";
 import { type Action, type Override, overrideId } from "../../src/control/override.ts";
 import { STEPS } from "../../src/control/schema.ts";
 import { openSqliteStore } from "../../src/control/sqlite-store.ts";
-import type { NewAuditEntry, Store } from "../../src/control/store.ts";
-import { hashToken, makeSecret } from "../../src/control/token.ts";
+import type { NewAuditEntry, Store, TokenGrant, TokenRecord } from "../../src/control/store.ts";
+import { hashSecret, idOf, isSecretOf, makeSecret } from "../../src/control/token.ts";
 import type { DrillRecord } from "../../src/drill/drill.ts";
 import type { Answer } from "../../src/steering/last-good.ts";
 
@@ -196,33 +197,41 @@ function conformance(name: string, open: () => Store): void {
       expect([...store.lastGood().keys()]).toEqual(["a", "c"]);
     });
 
-    test("a token is found by the hash of its secret only", () => {
-      const secret = makeSecret();
-      const token = { name: "ci", grant: { role: "admin" as const }, createdMs: 7 };
-      expect(store.addToken(token, hashToken(secret), "meridian")).toBe(true);
-      expect(store.findToken(hashToken(secret))).toEqual(token);
-      expect(store.findToken(secret)).toBeNull();
-      expect(store.findToken(hashToken(makeSecret()))).toBeNull();
+    test("a token is found by its id, with the hash of its secret", () => {
+      const token = tokenOf("ci", { role: "admin" });
+      expect(store.addToken(token, "hash", "meridian")).toBe(true);
+      expect(store.findToken(token.id)).toEqual({ token, hash: "hash" });
+      expect(store.findToken("hash")).toBeNull();
     });
 
-    test("an agent's token carries its vantage", () => {
-      const token = { name: "dublin", grant: { role: "agent" as const, vantage: "dublin" }, createdMs: 7 };
-      store.addToken(token, "hash", "meridian");
-      expect(store.tokens()).toEqual([token]);
-    });
-
-    test("a token for signals carries its pools", () => {
-      const grant = { role: "signals" as const, pools: ["web", "api"] };
-      store.addToken({ name: "lb-1", grant, createdMs: 7 }, "hash", "meridian");
-      expect(store.tokens()).toEqual([{ name: "lb-1", grant, createdMs: 7 }]);
-      expect(store.audit(1, null)[0]?.detail).toBe("lb-1 (signals web api)");
+    test("a token carries its limits, its end and its last use", () => {
+      const grants: readonly TokenGrant[] = [
+        { role: "agent", vantage: "dublin" },
+        { role: "signals", pools: ["web", "api"] },
+        { role: "operator" },
+      ];
+      const tokens = grants.map((grant) => ({ ...tokenOf(grant.role, grant), expiresMs: 86_400_000 }));
+      for (const token of tokens) store.addToken(token, `hash of ${token.name}`, "meridian");
+      store.saveTokenUses(
+        new Map([
+          ["id of operator", 8],
+          ["id of nobody", 9],
+        ]),
+      );
+      const used = tokens.map((token) => ({ ...token, usedMs: token.name === "operator" ? 8 : null }));
+      expect(store.tokens()).toEqual(used.toSorted((a, b) => (a.name < b.name ? -1 : 1)));
+      expect(store.audit(3, null).map(({ detail }) => detail)).toEqual([
+        "operator (operator) until 1970-01-02T00:00:00.000Z",
+        "signals (signals web api) until 1970-01-02T00:00:00.000Z",
+        "agent (agent dublin) until 1970-01-02T00:00:00.000Z",
+      ]);
     });
 
     test("a token's name is taken once, and both ends of its life are in the audit list", () => {
-      const token = { name: "ci", grant: { role: "reader" as const }, createdMs: 7 };
+      const token = tokenOf("ci", { role: "reader" });
       store.addToken(token, "one", "anna");
-      expect(store.addToken(token, "two", "anna")).toBe(false);
-      expect(store.findToken("two")).toBeNull();
+      expect(store.addToken({ ...token, id: "another" }, "two", "anna")).toBe(false);
+      expect(store.findToken("another")).toBeNull();
       expect(store.removeToken("ci", "bert", 9)).toBe(true);
       expect(store.removeToken("ci", "bert", 10)).toBe(false);
       expect(store.tokens()).toEqual([]);
@@ -234,20 +243,25 @@ function conformance(name: string, open: () => Store): void {
   });
 }
 
-test("a store of the first schema keeps what it holds, and takes what came later", () => {
+test("a store of the first schema keeps what it holds, and takes what came later", async () => {
   const path = join(folder, "meridian.db");
   const database = new DatabaseSync(path);
   database.exec(String(STEPS[0]));
-  database.exec("INSERT INTO tokens VALUES ('dublin', 'hash', 'agent', 'dublin', 7)");
+  const secret = randomBytes(32).toString("base64url");
+  const digest = createHash("sha256").update(secret).digest("hex");
+  database.exec(`INSERT INTO tokens VALUES ('dublin', '${digest}', 'agent', 'dublin', 7)`);
   database.exec("PRAGMA user_version = 1");
   database.close();
   const store = openSqliteStore(path);
-  store.addToken({ name: "otto", grant: { role: "observer" }, createdMs: 8 }, "another", "anna");
-  expect(store.tokens()).toEqual([
-    { name: "dublin", grant: { role: "agent", vantage: "dublin" }, createdMs: 7 },
-    { name: "otto", grant: { role: "observer" }, createdMs: 8 },
-  ]);
-  expect(store.findToken("hash")?.name).toBe("dublin");
+  const otto = tokenOf("otto", { role: "observer" });
+  store.addToken(otto, "another", "anna");
+  const dublin = { ...tokenOf("dublin", { role: "agent", vantage: "dublin" }), id: digest.slice(0, 16) };
+  expect(store.tokens()).toEqual([dublin, otto]);
+  // Nobody kept the secret, and it is as good as before, but what is stored of it takes time to try.
+  const found = store.findToken(idOf(secret) ?? "");
+  expect(found).toEqual({ token: dublin, hash: expect.stringMatching(/^\$scrypt\$ln=14,r=8,p=1\$/) });
+  expect(await isSecretOf(found?.hash ?? "", secret)).toBe(true);
+  expect(await isSecretOf(found?.hash ?? "", digest)).toBe(false);
   store.close();
 });
 
@@ -261,10 +275,38 @@ test("a store that a newer release wrote is refused", () => {
 });
 
 test("secrets have 256 bits and do not repeat", () => {
-  const secrets = new Set(Array.from({ length: 100 }, () => makeSecret()));
-  expect(secrets.size).toBe(100);
-  for (const secret of secrets) expect(Buffer.from(secret, "base64url")).toHaveLength(32);
+  const secrets = Array.from({ length: 100 }, makeSecret);
+  for (const { id, secret } of secrets) {
+    expect(Buffer.from(secret.slice(-43), "base64url")).toHaveLength(32);
+    expect([secret.startsWith(`meridian_${id}_`), idOf(secret)]).toEqual([true, id]);
+  }
+  expect(new Set(secrets.flatMap(({ id, secret }) => [id, secret, secret.slice(-43)])).size).toBe(300);
 });
+
+test.each([
+  "",
+  "meridian_",
+  "x".repeat(42),
+  "x".repeat(44),
+  `meridian_${"0".repeat(16)}_${"x".repeat(42)}`,
+  "a b",
+])("%j is the secret of no token", (secret) => expect(idOf(secret)).toBeNull());
+
+test("two hashes of a secret are different, and both are its own", async () => {
+  const { secret } = makeSecret();
+  const [one, other] = [await hashSecret(secret, 4), await hashSecret(secret, 5)];
+  expect(one.split("$").slice(0, 3)).toEqual(["", "scrypt", "ln=4,r=8,p=1"]);
+  expect(one).not.toContain(other.split("$")[4]);
+  for (const hash of [one, other]) {
+    expect(await isSecretOf(hash, secret)).toBe(true);
+    expect(await isSecretOf(hash, makeSecret().secret)).toBe(false);
+  }
+});
+
+/** A token as it was when it was made. */
+function tokenOf(name: string, grant: TokenGrant): TokenRecord {
+  return { id: `id of ${name}`, name, grant, createdMs: 7, expiresMs: null, usedMs: null };
+}
 
 const actions: readonly Action[] = [
   { kind: "weight", target: { by: "member", id: "web/eu" }, weight: 0.5 },

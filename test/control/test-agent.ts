@@ -37,7 +37,8 @@ export class StreamServer {
 
 /** A token as the store has it for the agent of a vantage. */
 function agentToken(vantage: string): TokenRecord {
-  return { name: `agent-${vantage}`, grant: { role: "agent", vantage }, createdMs: 0 };
+  const name = `agent-${vantage}`;
+  return { id: name, name, grant: { role: "agent", vantage }, createdMs: 0, expiresMs: null, usedMs: null };
 }
 
 /** One connection of an agent. */

@@ -15,6 +15,7 @@ import type { ToDns, ToPublisher } from "../../src/book/messages.ts";
 import type { ChangeOutcome, Edit } from "../../src/control/change.ts";
 import { type NodeDesk, openDesk } from "../../src/control/node-desk.ts";
 import { Publisher } from "../../src/control/publish.ts";
+import type { TokenGrant, TokenRecord } from "../../src/control/store.ts";
 import { BookHost } from "../../src/serve/book-host.ts";
 import { SigningHost } from "../../src/serve/signing-host.ts";
 import { counterRow, newCounters, sumCounters } from "../../src/telemetry/counters.ts";
@@ -106,6 +107,9 @@ const GEO: Uint8Array = writeMmdb({
     "203.0.113.0/24": { country: { iso_code: "US" } },
   },
 });
+
+/** What hashes of tokens cost here: a test makes many. */
+const CHEAP = 4;
 
 /** The dns side of a node, without sockets: the real book host and the real answers. */
 export class Dns {
@@ -252,6 +256,7 @@ export class Node {
       publisher: this.publisher,
       nowMs: () => this.nowMs,
       elapsedMs: () => this.nowMs - this.#jumpMs,
+      tokenCost: CHEAP,
       log: pino({ level: "debug" }, { write: (line) => void this.logged.push(JSON.parse(line)) }),
     });
     this.dns.tell({ kind: "hello", version: this.dns.host.version });
@@ -281,14 +286,28 @@ export class Node {
     return this.desk.change({ author: "anna", reason: "a test", edit, ifVersion });
   }
 
+  /** Makes a token, and returns its secret; nothing where there is one of this name, as after a restart. */
+  async addToken(name: string, grant: TokenGrant, expiresMs: number | null = null): Promise<string> {
+    return (await this.desk.addToken({ name, grant, expiresMs }, "a test")) ?? "";
+  }
+
+  /** The record of a token. */
+  token(name: string): TokenRecord {
+    const found = this.desk.tokens().find((token) => token.name === name);
+    if (found === undefined) throw new Error(`there is no token ${name}`);
+    return found;
+  }
+
   /** Connects an agent for each vantage, whose reports come in at the clock's time. */
   async agents<Vantage extends string>(
     ...vantages: Vantage[]
   ): Promise<Readonly<Record<Vantage, TestAgent>>> {
-    const server = await StreamServer.open((socket, token) => this.desk.acceptAgent(socket, token));
+    const server = await StreamServer.open((socket, { name }) =>
+      this.desk.acceptAgent(socket, this.token(name)),
+    );
     const connected: [Vantage, TestAgent][] = [];
     for (const vantage of vantages) {
-      this.desk.addToken(`agent-${vantage}`, { role: "agent", vantage }, "a test");
+      await this.addToken(`agent-${vantage}`, { role: "agent", vantage });
       const agent = await server.connect(vantage);
       await agent.greet(vantage);
       connected.push([vantage, agent]);

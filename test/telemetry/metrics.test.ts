@@ -12,6 +12,8 @@ const SAMPLE: Sample = {
   version: 7,
   adoptedVersion: 5,
   reportsTaken: 12,
+  tokenFailures: 13,
+  addressesLocked: 2,
   transfers: { done: 3, refused: 1 },
   notifies: { answered: 2 },
   serials: { "t.": 2026010101 },

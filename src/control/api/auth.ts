@@ -2,20 +2,23 @@
 
 import rateLimit from "@fastify/rate-limit";
 import type { FastifyRequest } from "fastify";
+import type { Desk } from "../desk.ts";
 import type { Role, TokenRecord } from "../store.ts";
 import type { Access, Api } from "./api.ts";
 import { Failure } from "./errors.ts";
+import type { Lockout } from "./lockout.ts";
+import { formatMoment } from "./schemas.ts";
 
 /** How many requests a token, or an address without one, may make in a minute. */
 const REQUESTS_PER_MINUTE = 6_000;
-
-/** How many requests from one address, in a minute, may come without a token that is known. */
-const FAILURES_PER_MINUTE = 30;
 
 /** Addresses of one IPv6 customer count as one. */
 const IPV6_CUSTOMER_BITS = 64;
 
 const MINUTE_MS = 60_000;
+
+/** By then those that are being looked at are done, or nearly so. */
+const BUSY_MS = 1_000;
 
 /**
  * The least role that suffices for a route, and all that do. A report stream belongs to a vantage and a vote to a source, so
@@ -34,22 +37,17 @@ export const ALLOWED: Readonly<Record<Exclude<Access, "public">, readonly Role[]
  * Guards every route that is added from now on.
  *
  * 1. A route under `/v1` must say who may use it; one that does not is a mistake of ours, found at the start.
- * 2. The token is looked up by its hash, so how long that takes tells nothing of the secret.
- * 3. Too many failures from an address are told to slow down. A token that is known is served all the same: the
+ * 2. Who shows tokens that are none is locked out, for longer each time. A token that is right is let in all the same: the
  *    failures may be a neighbour's behind the same address, and nobody guesses 256 random bits.
+ * 3. A request without any token is no guess. One with a token that has expired is none either.
  */
-export async function guard(app: Api, authenticate: (secret: string) => TokenRecord | null): Promise<void> {
+export async function guard(app: Api, desk: Desk, lockout: Lockout): Promise<void> {
   await app.register(rateLimit, {
     max: REQUESTS_PER_MINUTE,
     timeWindow: MINUTE_MS,
     keyGenerator: (request) => (request.token === null ? addressOf(request) : `token ${request.token.name}`),
     errorResponseBuilder: (_request, { after }) =>
       new Failure(429, `too many requests; try again in ${after}`),
-  });
-  const countFailure = app.createRateLimit({
-    max: FAILURES_PER_MINUTE,
-    timeWindow: MINUTE_MS,
-    keyGenerator: addressOf,
   });
 
   app.decorateRequest("token", null);
@@ -60,17 +58,37 @@ export async function guard(app: Api, authenticate: (secret: string) => TokenRec
   app.addHook("onRequest", async (request) => {
     const access = request.routeOptions.config.access ?? "public";
     if (access === "public") return;
-    const secret = bearerToken(request.headers.authorization);
-    const token = secret === null ? null : authenticate(secret);
-    if (token === null) {
-      const limit = await countFailure(request);
-      if (!limit.isAllowed && limit.isExceeded) throw slowDown(limit.ttlInSeconds);
-      throw unauthenticated(secret);
-    }
+    const token = await ownerOf(request, desk, lockout);
     if (!ALLOWED[access].includes(token.grant.role)) throw forbidden(token, access);
     request.token = token;
   });
 }
+
+/** The token that a request came with; throws when it is none that lets anybody in. */
+async function ownerOf(request: FastifyRequest, desk: Desk, lockout: Lockout): Promise<TokenRecord> {
+  const { authorization } = request.headers;
+  if (authorization === undefined) throw unauthenticated();
+  const source = addressOf(request);
+  const secret = bearerToken(authorization);
+  const found = secret === null ? UNKNOWN : await desk.authenticate(secret, source);
+  switch (found.kind) {
+    case "known":
+      return found.token;
+    case "expired":
+      throw invalid(`this token has expired at ${formatMoment(found.atMs)}`);
+    case "busy":
+      throw slowDown("too many tokens are being looked at", BUSY_MS);
+    case "unknown": {
+      const lockedMs = lockout.remainingMs(source, desk.nowMs());
+      if (lockedMs > 0) throw slowDown("too many tokens that are not known here", lockedMs);
+      const lock = lockout.failed(source, desk.nowMs());
+      if (lock !== null) desk.lockedOut(source, lock);
+      throw invalid("this token is not known here; `meridian token list` shows which are");
+    }
+  }
+}
+
+const UNKNOWN = { kind: "unknown" } as const;
 
 /** The name of the token that a guarded request came with. */
 export function authorOf({ token }: Pick<FastifyRequest, "token">): string {
@@ -88,13 +106,14 @@ function addressOf({ ip }: Pick<FastifyRequest, "ip">): string {
 }
 
 /** RFC 6750 §3: a request without a token is told of no error. */
-function unauthenticated(secret: string | null): Failure {
-  if (secret === null) {
-    return new Failure(401, "expected a header Authorization: Bearer TOKEN", {
-      headers: { "www-authenticate": 'Bearer realm="meridian"' },
-    });
-  }
-  return new Failure(401, "this token is not known here; `meridian token list` shows which are", {
+function unauthenticated(): Failure {
+  return new Failure(401, "expected a header Authorization: Bearer TOKEN", {
+    headers: { "www-authenticate": 'Bearer realm="meridian"' },
+  });
+}
+
+function invalid(message: string): Failure {
+  return new Failure(401, message, {
     headers: { "www-authenticate": 'Bearer realm="meridian", error="invalid_token"' },
   });
 }
@@ -106,8 +125,9 @@ function forbidden({ name, grant }: TokenRecord, access: Exclude<Access, "public
   });
 }
 
-function slowDown(seconds: number): Failure {
-  return new Failure(429, `too many requests without a valid token; try again in ${seconds} seconds`, {
+function slowDown(why: string, waitMs: number): Failure {
+  const seconds = Math.ceil(waitMs / 1_000);
+  return new Failure(429, `${why}; try again in ${seconds} ${seconds === 1 ? "second" : "seconds"}`, {
     headers: { "retry-after": String(seconds) },
   });
 }

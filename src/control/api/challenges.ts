@@ -70,7 +70,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
       const owner = ownerIn(request.params.name);
       const { until, reason } = request.body;
       const keepMs = desk.snapshot().config.acme.keepMs;
-      const untilMs = until === undefined ? desk.nowMs() + keepMs : momentOf(until, desk.nowMs());
+      const untilMs = until === undefined ? desk.nowMs() + keepMs : momentOf("until", until, desk.nowMs());
       const edit = { kind: "set-challenge", owner, value, untilMs } as const;
       const version = await submit(desk, request, edit, reason ?? "ACME");
       const challenge = desk

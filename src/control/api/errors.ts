@@ -93,7 +93,7 @@ export const PROBLEMS = {
     status: 429,
     title: "Too many requests",
     meaning:
-      "More than 6,000 requests in a minute by one token or address, or more than 30 without a valid token; `Retry-After` says when.",
+      "More than 6,000 requests in a minute by one token or address, or too many tokens that are not known here; `Retry-After` says when.",
   },
   internal: {
     status: 500,

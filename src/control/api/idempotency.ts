@@ -104,7 +104,7 @@ function keyedRequest(request: FastifyRequest): KeyedRequest | null {
   const asked = JSON.stringify([method, url, headers["if-match"] ?? null, body ?? null]);
   return {
     // Who removes a token and makes another of its name does not inherit its requests.
-    sender: `${token.name} ${token.createdMs}`,
+    sender: token.id,
     key: header.replace(/^"(.*)"$/, "$1"),
     fingerprint: createHash("sha256").update(asked).digest("hex"),
   };

@@ -10,6 +10,7 @@ import type { Desk } from "../desk.ts";
 import { isActive } from "../override.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { Api } from "./api.ts";
+import type { Lockout } from "./lockout.ts";
 import { errorBody } from "./schemas.ts";
 
 /** A dns that has not told its counters by then is left out of this scrape. */
@@ -17,9 +18,15 @@ const COUNTERS_MS_MAX = 1_000;
 
 const text = Type.String({ description: "The metrics in the text format of Prometheus." });
 
-/** `certificateEnd` says when the certificate of the API ends; null: it has none. */
-export function metricRoutes(app: Api, desk: Desk, certificateEnd: () => Date | null): void {
-  const metrics = new Metrics(() => sampleOf(desk, certificateEnd()));
+/** What the API knows of itself. */
+interface ApiState {
+  /** When its certificate ends; null: it has none. */
+  readonly certificateEnd: () => Date | null;
+  readonly lockout: Lockout;
+}
+
+export function metricRoutes(app: Api, desk: Desk, api: ApiState): void {
+  const metrics = new Metrics(() => sampleOf(desk, api));
   app.get(
     "/metrics",
     {
@@ -38,7 +45,7 @@ export function metricRoutes(app: Api, desk: Desk, certificateEnd: () => Date | 
   );
 }
 
-async function sampleOf(desk: Desk, certificateEnd: Date | null): Promise<Sample> {
+async function sampleOf(desk: Desk, { certificateEnd, lockout }: ApiState): Promise<Sample> {
   const counters = await withinTime(desk.counters());
   const { config, geo } = desk.snapshot();
   const { version, adoptedVersion, startedMs, reportsTaken, transfers, notifies, lastReload } = desk.status();
@@ -67,7 +74,9 @@ async function sampleOf(desk: Desk, certificateEnd: Date | null): Promise<Sample
     }),
     lastReload: { loaded: lastReload.kind === "loaded", atMs: lastReload.atMs },
     geoBuiltAtSeconds: geo.builtAtSeconds,
-    apiCertificateEndMs: certificateEnd?.getTime() ?? null,
+    apiCertificateEndMs: certificateEnd()?.getTime() ?? null,
+    tokenFailures: lockout.failures,
+    addressesLocked: lockout.locked(desk.nowMs()),
   };
 }
 

@@ -110,7 +110,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
     async (request, reply) => {
       const action = actionOf(request.body);
       const { until } = request.body;
-      const untilMs = until === undefined ? null : momentOf(until, desk.nowMs());
+      const untilMs = until === undefined ? null : momentOf("until", until, desk.nowMs());
       const edit = { kind: "set-override", action, untilMs } as const;
       const version = await submit(desk, request, edit, request.body.reason, request.body.force);
       const override = desk.overrides().find(({ id }) => id === overrideId(action));

@@ -73,14 +73,14 @@ export const errorBody: {
   content: { [PROBLEM_JSON]: { schema: problemDetails } },
 };
 
-/** What the `until` of a request may be. */
+/** What a moment to come may be in a request. */
 export const aMoment = "a time such as 2026-01-01T00:00:00Z, or one from now such as +10m";
 
-/** A time with its zone, or a duration from now after a plus sign. Whether it is in the future, the door says. */
-export function momentOf(text: string, nowMs: number): number {
+/** A time with its zone, or a duration from now after a plus sign, in the future or not. `key` says where it stands. */
+export function momentOf(key: string, text: string, nowMs: number): number {
   const ms = text.startsWith("+") ? fromNow(text.slice(1), nowMs) : parseMoment(text);
   if (ms !== null) return ms;
-  throw badRequest([`until: expected ${aMoment}, got ${JSON.stringify(text)}`]);
+  throw badRequest([`${key}: expected ${aMoment}, got ${JSON.stringify(text)}`]);
 }
 
 function fromNow(duration: string, nowMs: number): number | null {

@@ -23,6 +23,7 @@ import { healthRoutes } from "./health.ts";
 import { historyRoutes } from "./history.ts";
 import { answerRepeats } from "./idempotency.ts";
 import { keyRoutes } from "./keys.ts";
+import { Lockout } from "./lockout.ts";
 import { metricRoutes } from "./metrics.ts";
 import { describeRoutes } from "./openapi.ts";
 import { overrideRoutes } from "./overrides.ts";
@@ -106,13 +107,14 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
     hsts: node.apiTls !== null,
   });
   await acceptWebSockets(app);
-  await guard(app, (secret) => desk.authenticate(secret));
+  const lockout = new Lockout();
+  await guard(app, desk, lockout);
   answerRepeats(app, desk, log);
   await describeRoutes(app);
 
   healthRoutes(app, desk);
   problemRoutes(app);
-  metricRoutes(app, desk, () => certificateEnd);
+  metricRoutes(app, desk, { certificateEnd: () => certificateEnd, lockout });
   configRoutes(app, desk);
   serviceRoutes(app, desk);
   explainRoutes(app, desk);

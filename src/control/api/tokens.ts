@@ -9,7 +9,17 @@ import type { Api } from "./api.ts";
 import { authorOf } from "./auth.ts";
 import { Failure, failureFor, inRequest } from "./errors.ts";
 import { keyHeader } from "./idempotency.ts";
-import { errorBody, formatMoment, moment, object, oneOf } from "./schemas.ts";
+import {
+  aMoment,
+  errorBody,
+  formatMoment,
+  formatOptionalMoment,
+  moment,
+  momentOf,
+  nullable,
+  object,
+  oneOf,
+} from "./schemas.ts";
 
 const name = Type.String({
   pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
@@ -22,14 +32,22 @@ const pools = Type.Array(Type.String({ description: "a pool of the config" }), {
   uniqueItems: true,
   description: "pools of the config",
 });
+const expiresAt = nullable(moment);
+const usedAt = nullable(moment);
 const ROLE = "reader, operator, admin, observer, agent or signals";
 const role = oneOf(ROLES, ROLE);
 
+const ending = {
+  expires: Type.Optional(
+    Type.String({ maxLength: 40, description: `${aMoment}; else it lasts until it is removed` }),
+  ),
+};
+
 const body = Type.Union(
   [
-    object({ name, role: oneOf(["reader", "operator", "admin", "observer"], ROLE) }),
-    object({ name, role: Type.Literal("agent"), vantage }),
-    object({ name, role: Type.Literal("signals"), pools }),
+    object({ name, role: oneOf(["reader", "operator", "admin", "observer"], ROLE), ...ending }),
+    object({ name, role: Type.Literal("agent"), vantage, ...ending }),
+    object({ name, role: Type.Literal("signals"), pools, ...ending }),
   ],
   {
     description: `name, role (${ROLE}), for an agent, and no other, its vantage, and for signals alone the pools`,
@@ -42,6 +60,8 @@ const listed = object({
   vantage: Type.Optional(vantage),
   pools: Type.Optional(pools),
   createdAt: moment,
+  expiresAt,
+  usedAt,
 });
 
 const list = object({ tokens: Type.Array(listed) }, { description: "All tokens, without their secrets." });
@@ -51,6 +71,7 @@ const made = object(
     role,
     vantage: Type.Optional(vantage),
     pools: Type.Optional(pools),
+    expiresAt,
     token: Type.String({ description: "the secret; it is shown this once, only its hash is kept" }),
   },
   { description: "The new token." },
@@ -78,15 +99,18 @@ export function tokenRoutes(app: Api, desk: Desk): void {
         response: { 201: made, default: errorBody },
       },
     },
-    (request, reply) => {
-      const { name, ...grant } = request.body;
+    async (request, reply) => {
+      const { name, expires, ...grant } = request.body;
+      const expiresMs = expires === undefined ? null : momentOf("expires", expires, desk.nowMs());
+      if (expiresMs !== null && expiresMs <= desk.nowMs())
+        throw failureFor(422, [inRequest(`expires: expected a time after ${formatMoment(desk.nowMs())}`)]);
       const { config } = desk.snapshot();
       if (grant.role === "agent") requireKnown("vantage", [grant.vantage], config.vantages, config.file);
       if (grant.role === "signals") requireKnown("pool", grant.pools, config.pools, config.file);
-      const token = desk.addToken(name, grant, authorOf(request));
+      const token = await desk.addToken({ name, grant, expiresMs }, authorOf(request));
       if (token === null) throw new Failure(409, `there is a token ${name} already; choose another name`);
       reply.code(201).headers({ "cache-control": "no-store", location: `/v1/tokens/${name}` });
-      return { name, ...grant, token };
+      return { name, ...grant, expiresAt: formatOptionalMoment(expiresMs), token };
     },
   );
 
@@ -127,8 +151,15 @@ function requireKnown(
   if (problems.length > 0) throw failureFor(422, problems);
 }
 
-function viewOf({ name, grant, createdMs }: TokenRecord): Static<typeof listed> {
-  const createdAt = formatMoment(createdMs);
-  if (grant.role !== "signals") return { name, ...grant, createdAt };
-  return { name, role: grant.role, pools: [...grant.pools], createdAt };
+function viewOf({ name, grant, createdMs, expiresMs, usedMs }: TokenRecord): Static<typeof listed> {
+  const { role } = grant;
+  return {
+    name,
+    role,
+    ...(role === "agent" ? { vantage: grant.vantage } : {}),
+    ...(role === "signals" ? { pools: [...grant.pools] } : {}),
+    createdAt: formatMoment(createdMs),
+    expiresAt: formatOptionalMoment(expiresMs),
+    usedAt: formatOptionalMoment(usedMs),
+  };
 }

@@ -1,10 +1,15 @@
 /** Who may do what. */
 
+import { join } from "node:path";
 import { pino } from "pino";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { Access, Api } from "../../../src/control/api/api.ts";
+import { Lockout } from "../../../src/control/api/lockout.ts";
 import { buildApi } from "../../../src/control/api/server.ts";
+import { openSqliteStore, STORE_FILE } from "../../../src/control/sqlite-store.ts";
 import { ROLES, type Role } from "../../../src/control/store.ts";
+import { makeSecret } from "../../../src/control/token.ts";
+import { TokenKeeper } from "../../../src/control/token-keeper.ts";
 import { Node } from "../test-node.ts";
 import { documentOf, routesOf } from "./test-api.ts";
 
@@ -119,22 +124,152 @@ test("a token that was removed lets nobody in any more", async () => {
   expect((await ask("reader", "GET", "/v1/status")).status).toBe(401);
 });
 
-test("an address that tries one token after the other is told to slow down, but not its neighbours", async () => {
-  const { ask } = await openApp();
-  const statuses: number[] = [];
-  for (let i = 0; i < 31; i += 1)
-    statuses.push((await ask("stranger", "GET", "/v1/status", "192.0.2.7")).status);
-  expect(new Set(statuses.slice(0, 30))).toEqual(new Set([401]));
-  expect(statuses[30]).toBe(429);
-  expect((await ask("reader", "GET", "/v1/status", "192.0.2.7")).status).toBe(200);
-  expect((await ask("stranger", "GET", "/v1/status", "192.0.2.8")).status).toBe(401);
+describe("a guesser", () => {
+  const guess = ({ ask }: App, from: string) => ask("stranger", "GET", "/v1/status", from);
+
+  test("is locked out after ten tokens, for twice as long each time, and forgiven after an hour", async () => {
+    const app = await openApp();
+    for (let i = 0; i < 10; i += 1) expect((await guess(app, "192.0.2.7")).status).toBe(401);
+    const locks: number[] = [];
+    for (let i = 0; i < 12; i += 1) {
+      const { status, retryAfter } = await guess(app, "192.0.2.7");
+      expect(status).toBe(429);
+      locks.push(Number(retryAfter));
+      app.node.pass(Number(retryAfter) * 1_000);
+      expect((await guess(app, "192.0.2.7")).status).toBe(401);
+    }
+    expect(locks).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
+    app.node.pass(900_000);
+    app.node.pass(3_600_001);
+    for (let i = 0; i < 9; i += 1) await guess(app, "192.0.2.7");
+    expect((await guess(app, "192.0.2.7")).status).toBe(401);
+    expect((await guess(app, "192.0.2.7")).status).toBe(429);
+  });
+
+  test("locks out neither his neighbours nor who has a token", async () => {
+    const app = await openApp();
+    await lockOut(app, "192.0.2.7");
+    expect((await guess(app, "192.0.2.7")).status).toBe(429);
+    expect((await guess(app, "192.0.2.8")).status).toBe(401);
+    expect((await app.ask("reader", "GET", "/v1/status", "192.0.2.7")).status).toBe(200);
+    expect((await app.ask("nobody", "GET", "/v1/status", "192.0.2.7")).status).toBe(401);
+    expect((await app.ask("nobody", "GET", "/healthz", "192.0.2.7")).status).toBe(200);
+  });
+
+  test("is one with all addresses of his IPv6 network", async () => {
+    const app = await openApp();
+    for (let i = 0; i < 10; i += 1) await guess(app, `2001:db8::${i.toString(16)}`);
+    expect((await guess(app, "2001:db8::ffff")).status).toBe(429);
+    expect((await guess(app, "2001:db8:0:1::1")).status).toBe(401);
+  });
+
+  test("who knows the beginning of a token fares no better", async () => {
+    const app = await openApp();
+    const guesses = Array.from(
+      { length: 10 },
+      () => `${app.tokens.admin.slice(0, 26)}${makeSecret().secret.slice(26)}`,
+    );
+    for (const secret of guesses)
+      expect((await app.askWith(secret, "GET", "/v1/status", "192.0.2.7")).status).toBe(401);
+    expect((await app.askWith(guesses[0] ?? "", "GET", "/v1/status", "192.0.2.7")).status).toBe(429);
+  });
+
+  test("is on record once for each lock, and measured", async () => {
+    const app = await openApp();
+    await lockOut(app, "192.0.2.7");
+    for (let i = 0; i < 5; i += 1) await guess(app, "192.0.2.7");
+    const locks = app.node.desk.audit(10, null).filter(({ event }) => event === "address-locked");
+    expect(locks.map(({ author, detail }) => [author, detail])).toEqual([
+      ["meridian", "192.0.2.7 until 2026-01-01T00:00:01.000Z, after 10 tokens that are not known"],
+    ]);
+    expect(app.node.lines(/locked out/)).toHaveLength(1);
+    const { payload } = await app.app.inject("/metrics");
+    expect(payload).toContain("\nmeridian_api_token_failures_total 10\n");
+    expect(payload).toContain("\nmeridian_api_locked_addresses 1\n");
+  });
+
+  test("with very many addresses fills neither the audit list nor the memory", async () => {
+    const app = await openApp();
+    for (let i = 0; i < 70; i += 1) await lockOut(app, `192.0.2.${i}`);
+    const locks = app.node.desk.audit(200, null).filter(({ event }) => event === "address-locked");
+    expect(locks).toHaveLength(60);
+    const lockout = new Lockout();
+    for (let i = 0; i < 10_000; i += 1) for (let tries = 0; tries < 10; tries += 1) lockout.failed(`${i}`, 0);
+    expect(lockout.locked(0)).toBe(10_000);
+    lockout.failed("one more", 0);
+    expect([lockout.locked(0), lockout.remainingMs("0", 0), lockout.remainingMs("1", 0)]).toEqual([
+      9_999, 0, 1_000,
+    ]);
+  });
+
+  async function lockOut(app: App, from: string): Promise<void> {
+    for (let i = 0; i < 10; i += 1) await guess(app, from);
+  }
 });
 
-test("an IPv6 customer is one address, however many he has", async () => {
-  const { ask } = await openApp();
-  for (let i = 0; i < 30; i += 1) await ask("stranger", "GET", "/v1/status", `2001:db8::${i.toString(16)}`);
-  const { status, retryAfter } = await ask("stranger", "GET", "/v1/status", "2001:db8::ffff");
-  expect([status, Number(retryAfter)]).toEqual([429, expect.closeTo(59, -1)]);
+describe("a token", () => {
+  test("lets in until it expires, and says so from then on, however often it is tried", async () => {
+    const { ask, node } = await openApp(3_600_000);
+    node.pass(3_599_999);
+    expect((await ask("reader", "GET", "/v1/status")).status).toBe(200);
+    node.pass(1);
+    for (let i = 0; i < 20; i += 1) {
+      const { status, challenge, body } = await ask("reader", "GET", "/v1/status", "192.0.2.7");
+      expect([status, challenge]).toEqual([401, 'Bearer realm="meridian", error="invalid_token"']);
+      expect(body.detail).toBe("this token has expired at 2026-01-01T01:00:00.000Z");
+    }
+  });
+
+  test("of the same name as one that was removed is another", async () => {
+    const { ask, node, tokens } = await openApp();
+    node.desk.removeToken("reader", "a test");
+    await node.addToken("reader", { role: "admin" });
+    expect((await ask("reader", "GET", "/v1/status")).status).toBe(401);
+    expect(node.token("reader").id).not.toBe(tokens.reader.slice(9, 25));
+  });
+
+  test("says when it was used last, after a restart too", async () => {
+    const { ask, node } = await openApp();
+    const usedAt = () => node.desk.tokens().map(({ name, usedMs }) => [name, usedMs && usedMs - node.nowMs]);
+    node.pass(60_000);
+    await ask("reader", "GET", "/v1/status");
+    expect(usedAt()).toContainEqual(["reader", 0]);
+    expect(usedAt()).toContainEqual(["observer", null]);
+    const { folder, dns, nowMs } = node;
+    await node.close();
+    const next = new Node(folder, dns);
+    next.nowMs = nowMs;
+    await next.open();
+    expect(next.token("reader").usedMs).toBe(nowMs);
+  });
+
+  test("is looked at once, however many requests come with it first, and a source has few under way", async () => {
+    const { node } = await openApp();
+    const slow = new TokenKeeper(
+      openSqliteStore(join(node.folder.file("state"), STORE_FILE)),
+      () => node.nowMs,
+      14,
+    );
+    const order = { name: "slow", grant: { role: "reader" }, expiresMs: null } as const;
+    const secret = (await slow.add(order, "a test")) ?? "";
+    const same = await Promise.all(Array.from({ length: 50 }, () => slow.authenticate(secret, "192.0.2.7")));
+    expect(new Set(same.map(({ kind }) => kind))).toEqual(new Set(["known"]));
+    const guesses = Array.from(
+      { length: 17 },
+      () => `${secret.slice(0, 26)}${makeSecret().secret.slice(26)}`,
+    );
+    const tried = guesses.map((guess) => slow.authenticate(guess, "192.0.2.7"));
+    expect(await tried[16]).toEqual({ kind: "busy" });
+    // Who is known is let in meanwhile, and a neighbour comes to his turn.
+    expect((await slow.authenticate(secret, "192.0.2.7")).kind).toBe("known");
+    expect(
+      (await slow.authenticate(`${secret.slice(0, 68)}${secret.endsWith("A") ? "B" : "A"}`, "192.0.2.8"))
+        .kind,
+    ).toBe("unknown");
+    expect(new Set((await Promise.all(tried.slice(0, 16))).map(({ kind }) => kind))).toEqual(
+      new Set(["unknown"]),
+    );
+  });
 });
 
 test("a token may ask very often, but not without end", async () => {
@@ -151,39 +286,47 @@ test("a token may ask very often, but not without end", async () => {
 
 interface App {
   readonly app: Api;
+  readonly node: Node;
   readonly tokens: Readonly<Record<Exclude<Who, "nobody">, string>>;
   ask(who: Who, method: string, url: string, from?: string): Promise<Asked>;
+  askWith(secret: string | null, method: string, url: string, from: string): Promise<Asked>;
 }
 
 interface Asked {
   readonly status: number;
   readonly challenge: string | undefined;
   readonly retryAfter: string | undefined;
-  readonly body: { readonly code: string };
+  readonly body: { readonly code: string; readonly detail: string };
 }
 
-/** The API without a socket, so that a request can come from any address; each comes from another unless one is said. */
-async function openApp(): Promise<App> {
-  const { desk } = await new Node().open();
-  const app = await buildApi(desk, { apiTls: null }, pino({ level: "silent" }));
+/**
+ * The API without a socket, so that a request can come from any address; each comes from another unless one is said. The
+ * reader's token lasts as long as is said.
+ */
+async function openApp(readerLastsMs: number | null = null): Promise<App> {
+  const node = await new Node().open();
+  const app = await buildApi(node.desk, { apiTls: null }, pino({ level: "silent" }));
   onTestFinished(() => app.close());
   const tokens = {
-    admin: desk.addToken("admin", { role: "admin" }, "a test") ?? "",
-    reader: desk.addToken("reader", { role: "reader" }, "a test") ?? "",
-    operator: desk.addToken("operator", { role: "operator" }, "a test") ?? "",
-    observer: desk.addToken("observer", { role: "observer" }, "a test") ?? "",
-    agent: desk.addToken("agent", { role: "agent", vantage: "dublin" }, "a test") ?? "",
-    signals: desk.addToken("signals", { role: "signals", pools: ["web"] }, "a test") ?? "",
-    stranger: "9QfYy0mCq0P7nUCv0mJt4aYk1cG2t3u4v5w6x7y8z9A",
+    admin: await node.addToken("admin", { role: "admin" }),
+    reader: await node.addToken("reader", { role: "reader" }, readerLastsMs && node.nowMs + readerLastsMs),
+    operator: await node.addToken("operator", { role: "operator" }),
+    observer: await node.addToken("observer", { role: "observer" }),
+    agent: await node.addToken("agent", { role: "agent", vantage: "dublin" }),
+    signals: await node.addToken("signals", { role: "signals", pools: ["web"] }),
+    stranger: makeSecret().secret,
   };
-  let asked = 0;
-  const ask = async (who: Who, method: string, url: string, from?: string): Promise<Asked> => {
-    asked += 1;
+  const askWith = async (
+    secret: string | null,
+    method: string,
+    url: string,
+    remoteAddress: string,
+  ): Promise<Asked> => {
     const { statusCode, headers, body } = await app.inject({
       method: method as "GET",
       url,
-      headers: who === "nobody" ? {} : { authorization: `Bearer ${tokens[who]}` },
-      remoteAddress: from ?? `10.${asked >> 16}.${(asked >> 8) & 255}.${asked & 255}`,
+      headers: secret === null ? {} : { authorization: `Bearer ${secret}` },
+      remoteAddress,
     });
     return {
       status: statusCode,
@@ -192,5 +335,11 @@ async function openApp(): Promise<App> {
       body: body.startsWith("{") ? JSON.parse(body) : null,
     };
   };
-  return { app, tokens, ask };
+  let asked = 0;
+  const ask = (who: Who, method: string, url: string, from?: string): Promise<Asked> => {
+    asked += 1;
+    const address = from ?? `10.${asked >> 16}.${(asked >> 8) & 255}.${asked & 255}`;
+    return askWith(who === "nobody" ? null : tokens[who], method, url, address);
+  };
+  return { app, node, tokens, ask, askWith };
 }

@@ -262,7 +262,7 @@ describe("/v1/audit", () => {
       if (body.next === null) break;
       before = `&before=${body.next}`;
     }
-    expect(seen).toEqual([6, 5, 4, 3, 2, 1]);
+    expect(seen).toEqual([7, 6, 5, 4, 3, 2, 1]);
   });
 
   test("is verified, also against a head from before, which the log has", async () => {
@@ -271,8 +271,8 @@ describe("/v1/audit", () => {
     expect(body).toMatchObject({
       sound: true,
       chains: [
-        { chain: "audit", records: 6, fault: null },
-        { chain: "history", records: 1, fault: null },
+        { chain: "audit", records: 7, fault: null },
+        { chain: "history", records: expect.any(Number), fault: null },
       ],
     });
     const logged = api.node.logged.flatMap(({ msg }) => /^head of the audit: 1 (\w+)$/.exec(msg)?.[1] ?? []);
@@ -310,7 +310,8 @@ describe("/v1/tokens", () => {
       "no-store",
       "/v1/tokens/ops",
     ]);
-    expect(body).toEqual({ name: "ops", role: "reader", token: expect.stringMatching(/^[\w-]{43}$/) });
+    const secret = expect.stringMatching(/^meridian_[0-9a-f]{16}_[\w-]{43}$/);
+    expect(body).toEqual({ name: "ops", role: "reader", expiresAt: null, token: secret });
     const authorization = `Bearer ${body.token}`;
     expect((await fetch(`${api.url}/v1/status`, { headers: { authorization } })).status).toBe(200);
     const list = await api.get("/v1/tokens");
@@ -319,10 +320,23 @@ describe("/v1/tokens", () => {
       name: "ops",
       role: "reader",
       createdAt: "2026-01-01T00:00:00.000Z",
+      expiresAt: null,
+      usedAt: "2026-01-01T00:00:00.000Z",
     });
     expect((await api.delete("/v1/tokens/ops")).status).toBe(204);
     expect((await fetch(`${api.url}/v1/status`, { headers: { authorization } })).status).toBe(401);
     expect(JSON.stringify([api.logged, api.node.logged])).not.toContain(body.token);
+  });
+
+  test("makes a token that ends", async () => {
+    const api = await TestApi.open();
+    const { body } = await api.post("/v1/tokens", { name: "t", role: "operator", expires: "+90d" });
+    expect(body).toMatchObject({ role: "operator", expiresAt: "2026-04-01T00:00:00.000Z" });
+    const past = await api.post("/v1/tokens", { name: "u", role: "reader", expires: "2025-01-01T00:00:00Z" });
+    expect([past.status, past.body.detail]).toEqual([
+      422,
+      "expires: expected a time after 2026-01-01T00:00:00.000Z",
+    ]);
   });
 
   test("makes a token for the agent of a vantage", async () => {

@@ -92,15 +92,13 @@ export class TestApi {
     const log = pino({ level: "debug" }, { write: (line) => void logged.push(JSON.parse(line)) });
     const running = await startApi(desk, { ...desk.snapshot().config.node, ...amend }, log);
     onTestFinished(() => running.close());
-    const add = (name: string, grant: Parameters<Desk["addToken"]>[1]): string =>
-      desk.addToken(name, grant, "a test") ?? "";
     const tokens = {
-      admin: add("anna", { role: "admin" }),
-      reader: add("rita", { role: "reader" }),
-      operator: add("olga", { role: "operator" }),
-      observer: add("otto", { role: "observer" }),
-      agent: add("agent-dublin", { role: "agent", vantage: "dublin" }),
-      signals: add("lb-1", { role: "signals", pools: ["web"] }),
+      admin: await node.addToken("anna", { role: "admin" }),
+      reader: await node.addToken("rita", { role: "reader" }),
+      operator: await node.addToken("olga", { role: "operator" }),
+      observer: await node.addToken("otto", { role: "observer" }),
+      agent: await node.addToken("agent-dublin", { role: "agent", vantage: "dublin" }),
+      signals: await node.addToken("lb-1", { role: "signals", pools: ["web"] }),
     };
     return new TestApi(node, running, tokens, await documentOf(desk), logged);
   }
