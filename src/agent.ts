@@ -2,16 +2,19 @@
 
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
-import type { ProbeSpec } from "./config/config.ts";
+import type { Endpoint, ProbeSpec } from "./config/config.ts";
 import { type Clock, processClock } from "./probe/clock.ts";
 import { Contact } from "./probe/contact.ts";
 import { icmpProblem } from "./probe/icmp.ts";
 import { mergeTargets, type SharedTarget } from "./probe/merge.ts";
+import { watcherHello } from "./probe/orders.ts";
 import { probe } from "./probe/probe.ts";
 import { checkHello, type Target } from "./probe/protocol.ts";
 import { Schedule } from "./probe/schedule.ts";
+import { StandingOrders } from "./probe/standing-orders.ts";
 import { ReportStream } from "./probe/stream.ts";
 import type { Trust } from "./probe/trust.ts";
+import { Watch } from "./probe/watch.ts";
 import { version } from "./version.ts";
 
 export interface AgentOptions {
@@ -22,6 +25,8 @@ export interface AgentOptions {
   readonly token: string;
   /** As declared in the nodes' config; a node refuses a vantage that it does not know. */
   readonly vantage: string;
+  /** The resolver that it watches through in drills; null: there is none. */
+  readonly resolver: Endpoint | null;
   readonly log: Logger;
   /** The process's own if it is not given. */
   readonly clock?: Clock;
@@ -35,12 +40,13 @@ export interface Agent {
 
 /** Runs an agent until it is stopped; throws when an option cannot be used, but never for what the network does. */
 export async function runAgent(options: AgentOptions): Promise<Agent> {
-  const { nodes, trust, token, log, clock = processClock } = options;
+  const { nodes, trust, token, resolver, log, clock = processClock } = options;
   const hello = checkHello({
     kind: "hello",
     vantage: options.vantage,
     session: randomUUID(),
     version,
+    watcher: watcherHello(resolver),
   });
   if (hello.kind === "problem") throw new Error(`Cannot start an agent: ${hello.message}`);
 
@@ -49,13 +55,28 @@ export async function runAgent(options: AgentOptions): Promise<Agent> {
   let toldOfIcmp = false;
   let shared: ReadonlyMap<string, SharedTarget<ReportStream>> = new Map();
 
+  const orders = new StandingOrders<ReportStream>({
+    clock,
+    watch: ({ host, observations }, watch) => {
+      log.info({ drill: watch.drill, services: watch.services.length }, "watching for a drill");
+      observations.begin();
+      return new Watch({
+        clock,
+        watch,
+        resolver,
+        host,
+        onSeen: (route, observation) => observations.add(watch.drill, route, observation),
+      });
+    },
+  });
+
   const schedule = new Schedule({
     clock,
     random: Math.random,
-    probe: (target) => probe(target, stopping.signal),
+    probe: (target) => orders.probe(target, () => probe(target, stopping.signal)),
     onLook: (key, { outcome, endedAtMs, urgent }) => {
       const share = shared.get(key);
-      if (share === undefined) return;
+      if (share === undefined || orders.areSilent) return;
       const report = { vip: share.target.vip, endedAtMs, outcome };
       for (const stream of share.nodes) stream.report(report, urgent);
     },
@@ -94,6 +115,7 @@ export async function runAgent(options: AgentOptions): Promise<Agent> {
         shared = mergeTargets(asked);
         schedule.replace(shared);
       },
+      onOrders: (given) => orders.replace(stream, given),
     });
     return stream;
   });
@@ -103,6 +125,7 @@ export async function runAgent(options: AgentOptions): Promise<Agent> {
   return {
     stop: async () => {
       schedule.stop();
+      orders.stop();
       stopping.abort();
       await Promise.all(streams.map((stream) => stream.stop()));
       log.info("agent stopped");

@@ -75,6 +75,7 @@ program
   .requiredOption("--node <url...>", "API of each node, as in https://dns1.example:8053")
   .requiredOption("--token-file <file>", "file with the token of this vantage")
   .requiredOption("--vantage <name>", "name of this vantage in the nodes' config")
+  .option("--resolver <address[:port]>", "what to watch through in drills; else the system's first resolver")
   .addOption(ca)
   .addOption(pin)
   .addOption(clearText)

@@ -1,15 +1,17 @@
 /** A whole agent between real servers and real nodes. */
 
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { pino } from "pino";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type Agent, runAgent } from "../src/agent.ts";
+import { parseDnsServer } from "../src/config/units.ts";
 import { type Clock, processClock } from "../src/probe/clock.ts";
 import type { Target } from "../src/probe/protocol.ts";
 import { parseTrust } from "../src/probe/trust.ts";
-import { listen } from "./probe/servers.ts";
+import { listen, listening } from "./probe/servers.ts";
 import { httpSpec } from "./probe/specs.ts";
 import { target } from "./probe/targets.ts";
 import { eventually, type TestNode, testNode } from "./probe/test-node.ts";
@@ -25,6 +27,7 @@ async function startAgent(nodes: readonly string[], clock: Clock = processClock)
     trust: parseTrust({}),
     token: "secret",
     vantage: "dublin",
+    resolver: null,
     log,
     clock,
   });
@@ -244,6 +247,7 @@ describe("an agent", () => {
       trust: parseTrust({}),
       token: "t",
       vantage: "v",
+      resolver: null,
       log: pino({ enabled: false }),
     };
     await expect(runAgent({ ...options, vantage: "" })).rejects.toThrow(
@@ -251,5 +255,99 @@ describe("an agent", () => {
     );
     await expect(runAgent({ ...options, nodes: ["dns1"] })).rejects.toThrow('Cannot use node "dns1"');
     await expect(runAgent({ ...options, nodes: ["http://192.0.2.1:8053"] })).rejects.toThrow("in clear text");
+  });
+});
+
+describe("an agent that follows orders", () => {
+  /** A VIP that is well, and a node that has it probed. */
+  async function ordered() {
+    const port = await listening(createServer((_, response) => response.end("ok")));
+    const node = await testNode([
+      target("a", { probe: httpSpec(port), intervalMs: 100, recheckMs: 50, timeoutMs: 100, jitterMs: 0 }),
+    ]);
+    await agentOf(node);
+    await eventually(() => expect(node.taken.length).toBeGreaterThan(3));
+    return { node, port };
+  }
+  const outcomes = (node: TestNode, from: number): readonly string[] =>
+    node.taken.slice(from).map(({ outcome }) => (outcome.kind === "success" ? "success" : outcome.detail));
+
+  test("says in its hello that it does, and with which resolver", async () => {
+    const node = await testNode();
+    const agent = await runAgent({
+      nodes: [node.url],
+      trust: parseTrust({}),
+      token: "secret",
+      vantage: "dublin",
+      resolver: parseDnsServer("192.0.2.53"),
+      log: pino({ enabled: false }),
+    });
+    onTestFinished(() => agent.stop());
+    await eventually(() => expect(node.hellos[0]).toMatchObject({ watcher: { resolver: "192.0.2.53:53" } }));
+  });
+
+  test("tells timeouts of a VIP that is well until the end of the order, and then the truth", async () => {
+    const { node } = await ordered();
+    const before = node.taken.length;
+    node.send({
+      kind: "orders",
+      orders: [{ kind: "pretend", drill: "d1", forMs: 1_000, vips: [target("a").vip] }],
+    });
+    await eventually(() => expect(outcomes(node, before)).toContain("a drill pretends that it is dead"));
+    await node.close();
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await node.open();
+    const after = node.taken.length;
+    await eventually(() => expect(outcomes(node, after).slice(-3)).toEqual(Array(3).fill("success")));
+  });
+
+  test("says nothing until the end of the order, nor afterwards of what it saw meanwhile", async () => {
+    const { node } = await ordered();
+    node.send({ kind: "orders", orders: [{ kind: "silence", drill: "d1", forMs: 1_000 }] });
+    // What waited for company when the order came.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const silentFrom = node.taken.length;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(node.taken.length).toBe(silentFrom);
+    await eventually(() => expect(node.taken.length).toBeGreaterThan(silentFrom + 2));
+    for (const { agoMs } of node.taken.slice(silentFrom)) expect(agoMs).toBeLessThan(500);
+  });
+
+  test("watches, and sends what it saw in the node's time until the node has taken it", async () => {
+    const { node } = await ordered();
+    const dns = createSocket("udp4");
+    onTestFinished(() => void dns.close());
+    await new Promise<void>((resolve) => dns.bind(0, "127.0.0.1", resolve));
+    node.acknowledges = false;
+    const beganAtMs = performance.now();
+    node.send({
+      kind: "orders",
+      orders: [
+        {
+          kind: "watch",
+          drill: "d1",
+          forMs: 60_000,
+          everyMs: 200,
+          services: [{ label: "www.test.example", families: [4] }],
+          nodes: [{ node: "dns1", address: null, port: dns.address().port }],
+          connections: [],
+        },
+      ],
+    });
+    await eventually(() => expect(node.observed.length).toBeGreaterThan(1));
+    const [first] = node.observed;
+    expect(first?.observations[0]).toMatchObject({ drill: "d1", node: "dns1", reply: null });
+    const askedAfterMs = first!.observations[0]!.askedAtMs - node.aheadMs - beganAtMs;
+    expect(askedAfterMs).toBeGreaterThan(-first!.uncertaintyMs);
+    expect(askedAfterMs).toBeLessThan(1_000);
+    expect(first!.uncertaintyMs).toBeLessThan(100);
+    await node.close();
+    node.acknowledges = true;
+    await node.open();
+    await eventually(() => expect(node.observed.filter(({ sequence }) => sequence === 1)).toHaveLength(2));
+    expect(node.observed.filter(({ sequence }) => sequence === 1)[1]?.observations[0]).toMatchObject({
+      drill: "d1",
+      node: "dns1",
+    });
   });
 });

@@ -1,7 +1,10 @@
 /** `meridian agent`: probes from one vantage. */
 
+import { getServers } from "node:dns";
 import { readFileSync } from "node:fs";
 import { type Agent, runAgent } from "../agent.ts";
+import type { Endpoint } from "../config/config.ts";
+import { parseDnsServer } from "../config/units.ts";
 import { parseTrust, type TrustOptions } from "../probe/trust.ts";
 import { messageOf } from "../problem.ts";
 import { newLog } from "../telemetry/log.ts";
@@ -11,6 +14,7 @@ import { untilStopped } from "./stop.ts";
 interface Options extends TrustOptions {
   readonly node: readonly string[];
   readonly vantage: string;
+  readonly resolver?: string;
 }
 
 /** Runs an agent until it is told to stop. */
@@ -28,11 +32,26 @@ async function start(options: Options, token: string): Promise<Agent | null> {
   const { node, vantage } = options;
   try {
     const trust = parseTrust(options);
-    return await runAgent({ nodes: node, trust, token, vantage, log: newLog(`agent ${vantage}`) });
+    const resolver = options.resolver === undefined ? systemResolver() : parseResolver(options.resolver);
+    return await runAgent({ nodes: node, trust, token, vantage, resolver, log: newLog(`agent ${vantage}`) });
   } catch (cause) {
     complain(messageOf(cause));
     return null;
   }
+}
+
+/** The first that the system asks; null: it has none. */
+function systemResolver(): Endpoint | null {
+  const [first] = getServers();
+  return first === undefined ? null : parseDnsServer(first);
+}
+
+function parseResolver(text: string): Endpoint {
+  const resolver = parseDnsServer(text);
+  if (resolver !== null) return resolver;
+  throw new Error(
+    `Cannot use resolver "${text}": expected an address such as 192.0.2.53, or 192.0.2.53:5353`,
+  );
 }
 
 /** The token in a file, without the white space around it; null, and a complaint, when there is none. */

@@ -55,6 +55,12 @@ export function parseEndpoint(text: string): Endpoint | null {
   return Number(port) > portRange.most ? null : { address, port: Number(port) };
 }
 
+/** `192.0.2.53`, for port 53 of it, or an endpoint; null where the text is neither. */
+export function parseDnsServer(text: string): Endpoint | null {
+  const address = parseAddress(text);
+  return address === null ? parseEndpoint(text) : { address, port: 53 };
+}
+
 /** Made once: `toLocaleString` looks its locale up each time, an eighth of what reading 2,000 services took. */
 const COUNTS = new Intl.NumberFormat("en-US");
 

@@ -4,10 +4,10 @@ import { randomInt } from "node:crypto";
 import { getServers } from "node:dns";
 import { connect } from "node:net";
 import type { Endpoint, RolloverConfig } from "../config/config.ts";
-import { parseEndpoint } from "../config/units.ts";
+import { parseDnsServer } from "../config/units.ts";
 import type { ParentView, ServerView } from "../dnssec/parent-ds.ts";
 import { messageOf } from "../problem.ts";
-import { addressOf, parseAddress } from "../wire/address.ts";
+import { addressOf } from "../wire/address.ts";
 import { Rcode, RRClass, RRType } from "../wire/codes.ts";
 import { HeaderBits, udpLengthMin } from "../wire/format.ts";
 import { type Message, type MessageRR, MessageWriter, readMessage } from "../wire/message.ts";
@@ -98,10 +98,7 @@ async function resolve(
 }
 
 function systemResolvers(): readonly Endpoint[] {
-  return getServers().flatMap((text) => {
-    const address = parseAddress(text);
-    return address === null ? (parseEndpoint(text) ?? []) : { address, port: DNS_PORT };
-  });
+  return getServers().flatMap((text) => parseDnsServer(text) ?? []);
 }
 
 function of(rrs: readonly MessageRR[], owner: Name, type: number): readonly MessageRR[] {

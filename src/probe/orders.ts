@@ -16,26 +16,32 @@
  */
 
 import Type from "typebox";
-import type { VipId } from "../config/config.ts";
+import type { Endpoint, VipId } from "../config/config.ts";
 import type { Observation, Route, WatchTask } from "../drill/observation.ts";
+import { formatEndpoint } from "../serve/endpoint.ts";
 import { tcpProbeSpec } from "./spec.ts";
 
 /** How many observations go into one message at most; with the longest names and all addresses they still fit. */
-const OBSERVATIONS_PER_MESSAGE_MAX = 200;
+export const OBSERVATIONS_PER_MESSAGE_MAX = 200;
 
 /** More routes than this are no order that an agent can read: each costs a query in `everyMs`. */
 export const ROUTES_MAX = 256;
 
 /** Addresses of one reply that are told. */
-const ADDRESSES_MAX = 32;
+export const ADDRESSES_MAX = 32;
 
 /** The longest reason why a connection came to nothing. */
-const PROBLEM_LENGTH_MAX = 300;
+export const PROBLEM_LENGTH_MAX = 300;
 
 /** What an agent says of itself in its hello when it understands orders. */
 export interface WatcherHello {
   /** Its own resolver, as `192.0.2.53:53`; null: it has none. */
   readonly resolver: string | null;
+}
+
+/** What an agent with this resolver says; null: it has none. */
+export function watcherHello(resolver: Endpoint | null): WatcherHello {
+  return { resolver: resolver === null ? null : formatEndpoint(resolver) };
 }
 
 /** All that a node orders; replaces what it ordered before. */
@@ -60,7 +66,7 @@ interface Sent {
   readonly forMs: number;
 }
 
-interface SentWatch extends Sent, WatchTask {
+export interface SentWatch extends Sent, WatchTask {
   readonly kind: "watch";
 }
 

@@ -1,14 +1,11 @@
-/** The reports that a node has not yet acknowledged. */
+/** What a node has not yet acknowledged, of reports or of observations. */
 
 import type { VipId } from "../config/config.ts";
 import type { Outcome } from "../health/report.ts";
 import { REPORTS_PER_MESSAGE_MAX, type Reports } from "./protocol.ts";
 
-/** Reports of a longer outage would only tell of the past. */
+/** What is from before a longer outage would only tell of the past. */
 const AGE_MS_MAX = 60_000;
-
-/** About 20 MB; beyond it the oldest go. */
-const REPORTS_MAX = 50_000;
 
 /** A report and when, by the agent's clock, its probe ended. */
 export interface TimedReport {
@@ -17,52 +14,80 @@ export interface TimedReport {
   readonly outcome: Outcome;
 }
 
-interface Batch {
-  readonly sequence: number;
-  readonly reports: readonly TimedReport[];
+/** What an outbox keeps, and how it is sent. */
+export interface OutboxOptions<Item, Message> {
+  /** Beyond these the oldest go. */
+  readonly itemsMax: number;
+  readonly perMessageMax: number;
+  readonly messageOf: (sequence: number, items: readonly Item[], nowMs: number) => Message;
 }
 
+interface Batch<Item> {
+  readonly sequence: number;
+  readonly items: readonly Item[];
+}
+
+/** Reports; so many of them are about 20 MB. */
+export const reportsOutbox: OutboxOptions<TimedReport, Reports> = {
+  itemsMax: 50_000,
+  perMessageMax: REPORTS_PER_MESSAGE_MAX,
+  messageOf: (sequence, items, nowMs) => ({
+    kind: "reports",
+    sequence,
+    reports: items.map(({ vip, endedAtMs, outcome }) => ({
+      vip,
+      agoMs: Math.max(0, Math.round(nowMs - endedAtMs)),
+      outcome,
+    })),
+  }),
+};
+
 /**
- * One session's reports for one node: first loose, then sealed in numbered batches, gone when acknowledged.
+ * What one session has to say to one node: first loose, then sealed in numbered batches, gone when acknowledged.
  *
  * A batch keeps its number however often it is sent, so that a node can tell what it already has.
  */
-export class Outbox {
-  #loose: TimedReport[] = [];
-  #sealed: Batch[] = [];
+export class Outbox<Item extends { readonly endedAtMs: number }, Message> {
+  readonly #options: OutboxOptions<Item, Message>;
+  #loose: Item[] = [];
+  #sealed: Batch<Item>[] = [];
   #sequence = 0;
   #count = 0;
+
+  constructor(options: OutboxOptions<Item, Message>) {
+    this.#options = options;
+  }
 
   get isEmpty(): boolean {
     return this.#count === 0;
   }
 
-  /** Keeps a report; the oldest makes room for it. */
-  add(report: TimedReport): void {
-    this.#loose.push(report);
+  /** Keeps an item; the oldest makes room for it. */
+  add(item: Item): void {
+    this.#loose.push(item);
     this.#count += 1;
-    if (this.#count > REPORTS_MAX) this.#dropOldest();
+    if (this.#count > this.#options.itemsMax) this.#dropOldest();
   }
 
   /** Seals what is loose, and returns it ready to be sent. */
-  seal(nowMs: number): readonly Reports[] {
-    const fresh = this.#loose.filter((report) => isFresh(report, nowMs));
+  seal(nowMs: number): readonly Message[] {
+    const { perMessageMax } = this.#options;
+    const fresh = this.#loose.filter((item) => isFresh(item, nowMs));
     this.#count -= this.#loose.length - fresh.length;
     this.#loose = [];
-    const batches: Batch[] = [];
-    for (let at = 0; at < fresh.length; at += REPORTS_PER_MESSAGE_MAX) {
+    const batches: Batch<Item>[] = [];
+    for (let at = 0; at < fresh.length; at += perMessageMax) {
       this.#sequence += 1;
-      const reports = fresh.slice(at, at + REPORTS_PER_MESSAGE_MAX);
-      batches.push({ sequence: this.#sequence, reports });
+      batches.push({ sequence: this.#sequence, items: fresh.slice(at, at + perMessageMax) });
     }
     this.#sealed.push(...batches);
-    return batches.map((batch) => messageOf(batch, nowMs));
+    return batches.map((batch) => this.#messageOf(batch, nowMs));
   }
 
   /** All sealed batches again, for a new connection. */
-  resend(nowMs: number): readonly Reports[] {
-    this.#keep((batch) => batch.reports.some((report) => isFresh(report, nowMs)));
-    return this.#sealed.map((batch) => messageOf(batch, nowMs));
+  resend(nowMs: number): readonly Message[] {
+    this.#keep((batch) => batch.items.some((item) => isFresh(item, nowMs)));
+    return this.#sealed.map((batch) => this.#messageOf(batch, nowMs));
   }
 
   /** Forgets every batch up to and including this one. */
@@ -70,16 +95,15 @@ export class Outbox {
     this.#keep((batch) => batch.sequence > sequence);
   }
 
-  /** Forgets the failures that ended in this time; a batch keeps its number, and what else it holds. */
-  disown(afterMs: number, untilMs: number): void {
-    const isOwned = ({ endedAtMs, outcome }: TimedReport): boolean =>
-      outcome.kind === "success" || endedAtMs <= afterMs || endedAtMs > untilMs;
-    this.#loose = this.#loose.filter(isOwned);
-    this.#sealed = this.#sealed.map(({ sequence, reports }) => ({
-      sequence,
-      reports: reports.filter(isOwned),
-    }));
-    this.#keep(({ reports }) => reports.length > 0);
+  /** Forgets all items but these; a batch keeps its number, and what else it holds. */
+  keep(isWanted: (item: Item) => boolean): void {
+    this.#loose = this.#loose.filter(isWanted);
+    this.#sealed = this.#sealed.map(({ sequence, items }) => ({ sequence, items: items.filter(isWanted) }));
+    this.#keep(({ items }) => items.length > 0);
+  }
+
+  #messageOf({ sequence, items }: Batch<Item>, nowMs: number): Message {
+    return this.#options.messageOf(sequence, items, nowMs);
   }
 
   #dropOldest(): void {
@@ -91,24 +115,17 @@ export class Outbox {
     }
   }
 
-  #keep(wanted: (batch: Batch) => boolean): void {
+  #keep(wanted: (batch: Batch<Item>) => boolean): void {
     this.#sealed = this.#sealed.filter(wanted);
-    this.#count = this.#sealed.reduce((count, batch) => count + batch.reports.length, this.#loose.length);
+    this.#count = this.#sealed.reduce((count, batch) => count + batch.items.length, this.#loose.length);
   }
 }
 
-function isFresh(report: TimedReport, nowMs: number): boolean {
-  return nowMs - report.endedAtMs <= AGE_MS_MAX;
+/** Whether a report counts that was made while no node may have been to be heard: its failure may be the agent's own. */
+export function isOwned({ endedAtMs, outcome }: TimedReport, afterMs: number, untilMs: number): boolean {
+  return outcome.kind === "success" || endedAtMs <= afterMs || endedAtMs > untilMs;
 }
 
-function messageOf({ sequence, reports }: Batch, nowMs: number): Reports {
-  return {
-    kind: "reports",
-    sequence,
-    reports: reports.map(({ vip, endedAtMs, outcome }) => ({
-      vip,
-      agoMs: Math.max(0, Math.round(nowMs - endedAtMs)),
-      outcome,
-    })),
-  };
+function isFresh({ endedAtMs }: { readonly endedAtMs: number }, nowMs: number): boolean {
+  return nowMs - endedAtMs <= AGE_MS_MAX;
 }

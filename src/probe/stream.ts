@@ -3,8 +3,11 @@
 import type { Logger } from "pino";
 import { WebSocket } from "ws";
 import type { Clock } from "./clock.ts";
-import { Outbox, type TimedReport } from "./outbox.ts";
+import { ObservationSender } from "./observation-sender.ts";
+import type { Order, ReadOrders } from "./orders.ts";
+import { isOwned, Outbox, reportsOutbox, type TimedReport } from "./outbox.ts";
 import {
+  type AgentMessage,
   formatMessage,
   type Hello,
   NODE_MESSAGE_LENGTH_MAX,
@@ -45,6 +48,8 @@ export interface StreamOptions {
   readonly onHeard: () => void;
   /** Called with all that the node wants probed, each time it says so; with nothing when it refuses this agent. */
   readonly onTargets: (targets: readonly Target[]) => void;
+  /** Called with all that the node orders for drills, likewise. */
+  readonly onOrders: (orders: readonly Order[]) => void;
 }
 
 /** Keeps one node informed until it is stopped. */
@@ -52,7 +57,9 @@ export class ReportStream {
   readonly #options: StreamOptions;
   readonly #url: URL;
   readonly #log: Logger;
-  readonly #outbox = new Outbox();
+  readonly #outbox = new Outbox(reportsOutbox);
+  /** Sends what watches see for this node. */
+  readonly observations: ObservationSender;
   /** null: not started. */
   #socket: WebSocket | null = null;
   /** True once this connection has brought targets. */
@@ -73,6 +80,12 @@ export class ReportStream {
     // A path before it, as behind a proxy, is kept.
     this.#url.pathname = this.#url.pathname.replace(/\/$/, "") + STREAM_PATH;
     this.#log = options.log.child({ node: options.node });
+    this.observations = new ObservationSender(options.clock, (message) => this.#send(message));
+  }
+
+  /** The address or name at which the node's API is. */
+  get host(): string {
+    return this.#url.hostname.replace(/^\[|\]$/g, "");
   }
 
   /** Connects, and from then on as often as need be. */
@@ -93,12 +106,13 @@ export class ReportStream {
 
   /** Forgets the failures of a time in which nobody could be heard. */
   disown(afterMs: number, untilMs: number): void {
-    this.#outbox.disown(afterMs, untilMs);
+    this.#outbox.keep((report) => isOwned(report, afterMs, untilMs));
   }
 
   /** Sends what is left and closes. */
   async stop(): Promise<void> {
     this.#sendLoose();
+    this.observations.stop();
     this.#stopped = true;
     this.#cancelReconnect();
     const socket = this.#socket;
@@ -136,6 +150,7 @@ export class ReportStream {
       socket.send(formatMessage(hello));
       for (const batch of this.#outbox.resend(clock.now())) socket.send(formatMessage(batch));
       this.#sendLoose();
+      this.observations.resend();
     });
     socket.on("message", (data) => this.#receive(data.toString()));
     socket.on("error", (error: NodeJS.ErrnoException) => {
@@ -163,9 +178,13 @@ export class ReportStream {
         this.#refuse(message.reason);
         break;
       case "orders":
+        this.#follow(message);
+        break;
       case "clock":
+        this.observations.learn(message);
+        break;
       case "observed":
-        // Never sent to this agent: its hello does not say that it understands them.
+        this.observations.acknowledge(message.sequence);
         break;
       case "problem":
         this.#log.error({ problem: message.message }, "cannot read the node's message");
@@ -188,9 +207,20 @@ export class ReportStream {
     this.#options.onTargets(targets);
   }
 
+  #follow({ orders, unreadable }: ReadOrders): void {
+    if (unreadable.length > 0) {
+      this.#log.error(
+        { left: unreadable.length, first: unreadable[0] },
+        "orders that this agent cannot read are not followed; is it older than the node?",
+      );
+    }
+    this.#options.onOrders(orders);
+  }
+
   #refuse(reason: string): void {
     this.#sayOnce(reason, "node refuses this agent");
     this.#options.onTargets([]);
+    this.#options.onOrders([]);
   }
 
   /** What it is asked to probe stays: whoever answers there now may be on the way to the node, and the token was not sent. */
@@ -221,7 +251,12 @@ export class ReportStream {
     this.#flush?.cancel();
     this.#flush = null;
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
-    for (const batch of this.#outbox.seal(this.#options.clock.now())) this.#socket.send(formatMessage(batch));
+    for (const batch of this.#outbox.seal(this.#options.clock.now())) this.#send(batch);
+  }
+
+  /** What is sent while there is no connection is lost. */
+  #send(message: AgentMessage): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(formatMessage(message));
   }
 }
 

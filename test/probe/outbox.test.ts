@@ -1,7 +1,7 @@
 /** Reports between the probe and the acknowledgement. */
 
 import { describe, expect, test } from "vitest";
-import { Outbox, type TimedReport } from "../../src/probe/outbox.ts";
+import { isOwned, Outbox, reportsOutbox, type TimedReport } from "../../src/probe/outbox.ts";
 import { failure, success, target } from "./targets.ts";
 
 const report = (endedAtMs: number, vip = "a"): TimedReport => ({
@@ -15,7 +15,7 @@ const sequences = (batches: readonly { readonly sequence: number }[]): number[] 
 
 describe("an outbox", () => {
   test("seals what came since the last time, with its age", () => {
-    const outbox = new Outbox();
+    const outbox = new Outbox(reportsOutbox);
     outbox.add(report(1_000));
     outbox.add(report(1_040.4));
     expect(outbox.seal(1_050)).toEqual([
@@ -32,7 +32,7 @@ describe("an outbox", () => {
   });
 
   test("sends a batch again under its number, older by then, until it is acknowledged", () => {
-    const outbox = new Outbox();
+    const outbox = new Outbox(reportsOutbox);
     for (const endedAtMs of [0, 1_000, 2_000]) {
       outbox.add(report(endedAtMs));
       outbox.seal(endedAtMs);
@@ -48,7 +48,7 @@ describe("an outbox", () => {
   });
 
   test("drops reports that are older than a minute, loose or sealed", () => {
-    const outbox = new Outbox();
+    const outbox = new Outbox(reportsOutbox);
     outbox.add(report(0));
     outbox.seal(0);
     outbox.add(report(100));
@@ -59,13 +59,13 @@ describe("an outbox", () => {
   });
 
   test("splits many reports into messages of at most 500", () => {
-    const outbox = new Outbox();
+    const outbox = new Outbox(reportsOutbox);
     for (let i = 0; i < 1_200; i += 1) outbox.add(report(0));
     expect(outbox.seal(0).map((batch) => batch.reports.length)).toEqual([500, 500, 200]);
   });
 
   test("is bounded: the oldest batches, then the oldest loose reports, make room", () => {
-    const outbox = new Outbox();
+    const outbox = new Outbox(reportsOutbox);
     for (let i = 0; i < 2_000; i += 1) outbox.add(report(0, "old"));
     outbox.seal(0);
     for (let i = 0; i < 50_001; i += 1) outbox.add(report(i / 1_000, `${i}`));
@@ -76,14 +76,14 @@ describe("an outbox", () => {
   });
 
   test("forgets the failures of a time, loose or sealed, and nothing else", () => {
-    const outbox = new Outbox();
+    const outbox = new Outbox(reportsOutbox);
     const failed = (endedAtMs: number): TimedReport => ({ ...report(endedAtMs), outcome: failure });
     for (const one of [failed(1_000), failed(1_001), report(1_500), failed(1_600)]) {
       outbox.add(one);
       outbox.seal(1_600);
     }
     for (const one of [failed(2_000), report(2_000), failed(2_001)]) outbox.add(one);
-    outbox.disown(1_000, 2_000);
+    outbox.keep((each) => isOwned(each, 1_000, 2_000));
     const sent = [...outbox.resend(3_000), ...outbox.seal(3_000)];
     expect(sent.map(({ sequence, reports }) => [sequence, ...reports.map(({ agoMs }) => agoMs)])).toEqual([
       [1, 2_000],
@@ -95,7 +95,7 @@ describe("an outbox", () => {
   });
 
   test("numbers rise through all of it", () => {
-    const outbox = new Outbox();
+    const outbox = new Outbox(reportsOutbox);
     outbox.add(report(0));
     expect(sequences(outbox.seal(0))).toEqual([1]);
     outbox.acknowledge(1);

@@ -38,6 +38,7 @@ function streamTo(node: TestNode, clock: Clock = processClock, trust: TrustOptio
       heard += 1;
     },
     onTargets: (targets) => void given.push(targets),
+    onOrders: () => undefined,
   });
   stream.start();
   onTestFinished(() => stream.stop());

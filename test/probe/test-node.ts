@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { onTestFinished, vi } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Outcome } from "../../src/health/report.ts";
+import type { Observations } from "../../src/probe/orders.ts";
 import {
   formatMessage,
   type NodeMessage,
@@ -31,6 +32,10 @@ export class TestNode {
   readonly sequences: number[] = [];
   readonly hellos: { readonly vantage: string; readonly session: string }[] = [];
   readonly authorizations: (string | undefined)[] = [];
+  /** Batches of observations in the order of arrival, with those sent again. */
+  readonly observed: Observations[] = [];
+  /** How far its clock is ahead of the process's. */
+  aheadMs = 1_000_000;
   targets: readonly Target[] = [];
   acknowledges = true;
   refusal: string | null = null;
@@ -116,7 +121,16 @@ export class TestNode {
         }
         return;
       }
-      if (message.kind !== "reports") return;
+      if (message.kind === "clock") {
+        const nowMs = performance.now() + this.aheadMs;
+        this.send({ ...message, receivedAtMs: nowMs, repliedAtMs: nowMs });
+        return;
+      }
+      if (message.kind === "observations") {
+        this.observed.push(message);
+        if (this.acknowledges) this.send({ kind: "observed", sequence: message.sequence });
+        return;
+      }
       this.sequences.push(message.sequence);
       if (message.sequence > (this.#last.get(session) ?? 0)) {
         this.#last.set(session, message.sequence);

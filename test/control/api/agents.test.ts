@@ -28,6 +28,7 @@ describe("/v1/agents/stream", () => {
       trust: parseTrust({}),
       token: api.tokens.agent,
       vantage: "dublin",
+      resolver: null,
       log: pino({ level: "silent" }),
     });
     onTestFinished(() => agent.stop());

@@ -24,6 +24,7 @@ async function agentOf(api: TestApi, trust: TrustOptions): Promise<readonly stri
     trust: parseTrust(trust),
     token: api.tokens.agent,
     vantage: "dublin",
+    resolver: null,
     log: pino({}, { write: (line: string) => void said.push(JSON.parse(line).msg) }),
   });
   onTestFinished(() => agent.stop());
