@@ -41,7 +41,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "serve/system.ts",
   ],
   telemetry: [],
+  alarm: ["config/alarms.ts"],
   control: [
+    "alarm",
     "answer/replay.ts",
     "wire",
     "zone",
