@@ -126,6 +126,21 @@ asking(program.command("release"))
   .requiredOption("--reason <text>", "why; it goes to the audit list")
   .action(async (name, options) => (await import("./command/release.ts")).release(name, options));
 
+const alarm = program.command("alarm").description("show what is wrong, and who is told");
+asking(alarm.command("list"))
+  .description("list what is wrong now")
+  .option("--json", "print data")
+  .action(async (options) => (await import("./command/alarm.ts")).listAlarms(options));
+asking(alarm.command("destinations"))
+  .description("list who is told, and whether they can be reached")
+  .option("--json", "print data")
+  .action(async (options) => (await import("./command/alarm.ts")).listDestinations(options));
+asking(alarm.command("test"))
+  .description("send a test to a destination now")
+  .argument("<destination>", "name of a destination in the config of the node")
+  .option("--json", "print data")
+  .action(async (name, options) => (await import("./command/alarm.ts")).testDestination(name, options));
+
 asking(program.command("history"))
   .description("show what changed of verdicts, orders of regions, overrides and files, when and why")
   .option("--vip <vip>", "only the verdicts on this VIP (pool/member/ipv4)")

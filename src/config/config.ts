@@ -3,6 +3,7 @@
 import type { IpAddress, Prefix } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
 import type { TsigAlgorithm } from "../wire/tsig.ts";
+import type { AlarmConfig } from "./alarms.ts";
 import type { DeclaredDrill } from "./drills.ts";
 import type { Policy } from "./policy.ts";
 import type { Invariant, PolicyTest } from "./rules.ts";
@@ -531,4 +532,5 @@ export interface Config {
   /** By `nameKey` of the apex. */
   readonly transfer: ReadonlyMap<string, TransferZone>;
   readonly safety: SafetyConfig;
+  readonly alarms: AlarmConfig;
 }

@@ -23,6 +23,7 @@ export const keys = {
     "acme",
     "transfer",
     "safety",
+    "alarms",
   ],
 
   node: [
@@ -170,4 +171,20 @@ export const keys = {
   "transfer.*.keys.*": ["from", "notify"],
   safety: ["minRegionsUp", "maxMoved", "noDrillDuringIncident", "windows"],
   "safety.windows": ["open", "blocked", "timeZone"],
+
+  alarms: ["destinations", "routes", "overrideEndsWithin", "certificateEndsWithin"],
+  "alarms.destinations.*": [
+    "type",
+    "url",
+    "secret",
+    "key",
+    "server",
+    "tls",
+    "from",
+    "to",
+    "user",
+    "password",
+    "ca",
+  ],
+  "alarms.routes.*": ["to", "severity", "services", "delay", "group", "recovery"],
 } as const;

@@ -3,6 +3,7 @@
 import type { Checked, Problem } from "../problem.ts";
 import type { Config } from "./config.ts";
 import { keys } from "./keys.ts";
+import { parseAlarms } from "./parse-alarms.ts";
 import { parseChecks } from "./parse-check.ts";
 import { parseDnssec } from "./parse-dnssec.ts";
 import { parseDrills } from "./parse-drill.ts";
@@ -79,6 +80,7 @@ function parseSections(reader: Reader, file: string, folder: string, defaults: C
     acme: parseAcme(top.optional("acme"), file, tsigKeys),
     transfer: parseTransfer(top.optional("transfer"), file, tsigKeys),
     safety: parseSafety(top.optional("safety"), file),
+    alarms: parseAlarms(top.optional("alarms"), { ...rules, folder }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What control offers its API: everything that can be asked or changed on a node. */
 
 import type { WebSocket } from "ws";
+import type { Alarm } from "../alarm/alarm.ts";
 import type { RegionId, Service, VipId } from "../config/config.ts";
 import type { VantageState } from "../health/matrix.ts";
 import type { Verdict } from "../health/verdict.ts";
@@ -11,6 +12,7 @@ import type { Facts } from "../steering/facts.ts";
 import type { Supposition } from "../steering/suppose.ts";
 import type { IpAddress, Prefix } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
+import type { DestinationView, TestOutcome } from "./alarms.ts";
 import type { PoolCapacity } from "./capacity.ts";
 import type { Challenge } from "./challenge.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
@@ -77,6 +79,12 @@ export interface Desk {
   change(request: ChangeRequest): Promise<ChangeOutcome>;
   /** What each region's death would put on the others. */
   capacities(): Promise<readonly PoolCapacity[]>;
+  /** What is wrong now, and how it stands with those who are told. */
+  alarms(): AlarmsView;
+  /** Sends a test to a destination, and waits for its word. */
+  testAlarm(destination: string): Promise<TestOutcome>;
+  /** Told of the certificate that the API uses from now on. */
+  noteCertificate(endMs: number): void;
   /** Takes all of these signals, or none. */
   signal(token: TokenRecord, signals: readonly Signal[]): SignalOutcome;
   /** Whose a bearer token is; `source` is who shows it. */
@@ -93,6 +101,13 @@ export interface Desk {
   lockedOut(address: string, lock: Lock): void;
   /** Takes over the socket of somebody with this token, who must be an agent; nothing must have been read from it. */
   acceptAgent(socket: WebSocket, token: TokenRecord): void;
+}
+
+/** What operators are told. */
+export interface AlarmsView {
+  /** What lasts, the oldest first. */
+  readonly standing: readonly Alarm[];
+  readonly destinations: readonly DestinationView[];
 }
 
 /** An override as the list shows it. */
@@ -164,6 +179,8 @@ export interface Status {
   /** What has become of the NOTIFYs since then. */
   readonly notifies: Readonly<Record<NotifyOutcome, number>>;
   readonly lastReload: LastReload;
+  /** When the certificate of the API ends; null: it has none in use. */
+  readonly apiCertificateEndMs: number | null;
 }
 
 /** How the last attempt to load the files ended. */

@@ -11,12 +11,15 @@ import { formatProblem, type Problem } from "../problem.ts";
 import { observedAs } from "../steering/cell.ts";
 import type { Facts } from "../steering/facts.ts";
 import { type Answer, LastGood } from "../steering/last-good.ts";
+import { AlarmDesk } from "./alarm-desk.ts";
+import type { TestOutcome } from "./alarms.ts";
 import { capacities, type PoolCapacity } from "./capacity.ts";
 import { type Challenge, challengesFor, live } from "./challenge.ts";
 import { type Authorship, type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
 import { Clerk } from "./clerk.ts";
 import { describeFlips, describeTurned } from "./describe-flips.ts";
 import type {
+  AlarmsView,
   ClientRtt,
   ConnectedVantage,
   Desk,
@@ -135,11 +138,13 @@ export class NodeDesk implements Desk {
   readonly #clerk: Clerk;
   readonly #notifier: Notifier;
   readonly #roller: KeyRoller;
+  readonly #alarms: AlarmDesk;
   /** null: the config does not want one. */
   readonly #profile: TrafficProfile | null;
   readonly #watcher: FileWatcher;
   readonly #first: Snapshot;
   #lastReload: LastReload;
+  #apiCertificateEndMs: number | null = null;
   #timer: NodeJS.Timeout | null = null;
   #headsLoggedMs = Number.NEGATIVE_INFINITY;
   /** Settles when the texts of the files in force are in the store. */
@@ -230,6 +235,14 @@ export class NodeDesk implements Desk {
       look: ({ apex }, rollover) => lookAtParent(apex, rollover, nowMs),
       log: options.log,
     });
+    this.#alarms = new AlarmDesk({
+      desk: this,
+      store: this.#store,
+      planner: () => this.#edition().planner,
+      publisher,
+      startedMs: this.#startedMs,
+      log: options.log,
+    });
     const { profile } = first.config.node;
     if (profile === null) this.#store.dropWindows(Number.MAX_SAFE_INTEGER);
     this.#profile = profile === null ? null : new TrafficProfile(this.#store, profile, nowMs());
@@ -255,7 +268,7 @@ export class NodeDesk implements Desk {
     const nowMs = this.#options.nowMs();
     const shift = this.#keeper.tick(nowMs);
     this.#book.shift(shift);
-    this.#book.flush();
+    if (this.#book.flush().length > 0) this.#alarms.touch();
     if (shift.rankings) this.#recorder.ranked(this.#keeper.roundTrips().rankings, nowMs);
     this.#record(nowMs);
     const hasExpired =
@@ -269,6 +282,7 @@ export class NodeDesk implements Desk {
     if (this.#lastReload.kind === "refused" && this.#safety.hasOpenedSince(this.#lastReload.atMs))
       this.#reload("changes may be made again");
     this.#roller.tick();
+    this.#alarms.tick();
     void this.#takeSamples();
     this.#logHeads(nowMs);
     this.#ingest.keepTokens(this.#tokens.prune());
@@ -280,6 +294,7 @@ export class NodeDesk implements Desk {
     this.#watcher.close();
     this.#notifier.close();
     this.#roller.close();
+    this.#alarms.close();
     this.#ingest.close();
     this.#book.flush();
     await this.#door.quiet();
@@ -355,6 +370,7 @@ export class NodeDesk implements Desk {
       transfers: this.#clerk.transfers,
       notifies: this.#notifier.outcomes,
       lastReload: this.#lastReload,
+      apiCertificateEndMs: this.#apiCertificateEndMs,
     };
   }
 
@@ -411,6 +427,18 @@ export class NodeDesk implements Desk {
     const windows = await this.profile(this.nowMs() - CAPACITY_TRAFFIC_MS);
     const { planner, snapshot } = this.#edition();
     return inTurns(capacities(planner, this.facts(), snapshot.config, windows ?? []));
+  }
+
+  alarms(): AlarmsView {
+    return this.#alarms.view();
+  }
+
+  testAlarm(destination: string): Promise<TestOutcome> {
+    return this.#alarms.test(destination);
+  }
+
+  noteCertificate(endMs: number): void {
+    this.#apiCertificateEndMs = endMs;
   }
 
   signal(token: TokenRecord, signals: readonly Signal[]): SignalOutcome {
@@ -499,6 +527,7 @@ export class NodeDesk implements Desk {
 
   /** A disk that is full must not keep anybody from failing over: what could not be stored is logged, and work goes on. */
   #complain(what: string, cause: unknown): void {
+    if (isStoreTrouble(cause)) this.#alarms.noteStore(cause);
     this.#options.log.error({ cause: String(cause) }, what);
   }
 
@@ -511,6 +540,7 @@ export class NodeDesk implements Desk {
     } else if (turned.length > 0 && moved !== null) {
       this.#options.log.warn(`${describeTurned(turned, this.#keeper.judged())}; moved: ${moved}`);
     }
+    this.#alarms.touch();
     this.#arm();
     const votedOn = turned.flatMap(({ vip }) => this.#keeper.judged().get(vip) ?? []);
     this.#recorder.judged([...flipped, ...revised, ...votedOn], this.nowMs());
@@ -551,6 +581,7 @@ export class NodeDesk implements Desk {
   #follow(shift: Shift, audit: readonly NewAuditEntry[]): void {
     this.#book.shift(shift);
     const moved = describeMoved(this.#book.flush(), this.snapshot().config) ?? "nothing";
+    this.#alarms.touch();
     for (const { author, event, detail, reason, version } of audit) {
       const level = event === "change-forced" ? "warn" : "info";
       this.#options.log[level]({ version }, `${author}: ${event}: ${detail} (${reason}); moved: ${moved}`);
@@ -587,6 +618,7 @@ export class NodeDesk implements Desk {
     this.#lastReload = { kind: "loaded", atMs, warnings };
     this.#publishChallenges(this.challenges());
     this.#notifier.use(value);
+    this.#alarms.use(value);
     const { config } = value;
     this.#ingest.use(config, this.#door.version());
     this.#profile?.use(this.#options.publisher.versionServed, config);
@@ -630,6 +662,10 @@ export class NodeDesk implements Desk {
     const dueMs = Math.min(this.#keeper.nextDueMs() ?? Number.POSITIVE_INFINITY, nowMs + TICK_MS);
     this.#timer = setTimeout(() => this.tick(), Math.max(1, dueMs - nowMs));
   }
+}
+
+function isStoreTrouble(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && cause.code === "store-unavailable";
 }
 
 function storedVerdict({ vip, up, sinceMs, recovering, flaps, hold, votes }: Verdict): StoredVerdict {

@@ -51,6 +51,7 @@ export class Publisher {
   #versionServed = 0;
   #rewriteTimer: NodeJS.Timeout | null = null;
   #writing: Promise<void> = Promise.resolve();
+  #trouble: unknown = null;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -70,6 +71,11 @@ export class Publisher {
   /** The version of the book that dns serves; 0: none. */
   get versionServed(): number {
     return this.#versionServed;
+  }
+
+  /** Why the book on disk is behind the one in force; null: it is not, or only by what is about to be written. */
+  get trouble(): unknown {
+    return this.#trouble;
   }
 
   /** Takes a message from dns. */
@@ -122,7 +128,7 @@ export class Publisher {
     });
     if (outcome.kind === "refused") return outcome;
     this.#plans = plansOf(compiled.bytes);
-    this.#inTurn(() => rename(offered, this.#path)).catch(this.#options.onError);
+    this.#keep(() => rename(offered, this.#path));
     return outcome;
   }
 
@@ -184,7 +190,20 @@ export class Publisher {
     if (this.#plans === null) return;
     // A copy, because more patches may come in while it is written, and the checksum must fit what is on disk.
     const plans = { ...this.#plans, words: this.#plans.words.slice() };
-    this.#inTurn(() => rewritePlans(this.#path, plans)).catch(this.#options.onError);
+    this.#keep(() => rewritePlans(this.#path, plans));
+  }
+
+  /** Does what the book on disk needs to be the one in force. */
+  #keep(work: () => Promise<void>): void {
+    this.#inTurn(work).then(
+      () => {
+        this.#trouble = null;
+      },
+      (cause: unknown) => {
+        this.#trouble = cause;
+        this.#options.onError(cause);
+      },
+    );
   }
 
   /** One file operation after the other, so that an old book cannot overtake a new one. */

@@ -139,6 +139,10 @@ export const STEPS: readonly Step[] = [
     }
     database.exec("CREATE UNIQUE INDEX tokens_by_id ON tokens (id)");
   },
+  `CREATE TABLE alarms (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     state TEXT NOT NULL
+   ) STRICT;`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

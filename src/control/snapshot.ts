@@ -14,6 +14,7 @@ import { parsePrefix } from "../wire/address.ts";
 import { type Name, parseName, rootName } from "../wire/name.ts";
 import { parseZoneInSteps } from "../zone/parse.ts";
 import type { Zone } from "../zone/zone.ts";
+import { type Addresses, addressFilesOf, loadAddresses } from "./alarm-addresses.ts";
 import { CONFIG_FILE, loadConfig, parseConfigText } from "./config-file.ts";
 import { crossCheck } from "./cross-check.ts";
 import { FileReader, type FileStamp, Remembered } from "./files.ts";
@@ -39,6 +40,8 @@ export interface Snapshot {
   /** Where the atlas comes from. */
   readonly geo: GeoSource;
   readonly keys: TsigKeys;
+  /** Whom alarms are told. */
+  readonly addresses: Addresses;
 }
 
 /** What one attempt to load came to. */
@@ -161,7 +164,7 @@ export class Loader {
     const wrong = [...zones.flatMap((zone) => zone.problems), ...labels.problems, ...geo.problems];
     if (geo.value === null || wrong.length > 0) return { value: null, problems: wrong };
     const { atlas, source } = geo.value;
-    const nothing = { signing: new Map(), zoneKeys: new Map(), keys: new Map() };
+    const nothing = { signing: new Map(), zoneKeys: new Map(), keys: new Map(), addresses: new Map() };
     const snapshot = {
       config,
       zones: zones.flatMap((zone) => zone.value ?? []),
@@ -180,12 +183,14 @@ export class Loader {
     const signed = yield* signZones(config.value, zones.value, all);
     const labels = loadLabels(config.value, (path) => texts.text(path));
     const keys = loadTsigKeys(config.value, all);
+    const addresses = loadAddresses(config.value, all);
     const geo = this.#geo.load(config.value, labels.value ?? [], networksIn(config.value), databases);
     const problems = [
       ...config.problems,
       ...zones.problems,
       ...labels.problems,
       ...keys.problems,
+      ...addresses.problems,
       ...geo.problems,
       ...checkBounds(config.value),
       ...(zones.problems.length === 0
@@ -199,7 +204,7 @@ export class Loader {
     const { value } = geo;
     return {
       value:
-        value === null || keys.value === null || problems.length > 0
+        value === null || keys.value === null || addresses.value === null || problems.length > 0
           ? null
           : {
               config: config.value,
@@ -209,6 +214,7 @@ export class Loader {
               atlas: value.atlas,
               geo: value.source,
               keys: keys.value,
+              addresses: addresses.value,
             },
       problems,
       stamps: all.stamps,
@@ -230,8 +236,10 @@ function strangersIn(config: Config, running: Config): readonly Problem[] {
   }));
 }
 
-function filesOf({ zones, geo, keys }: Config): readonly string[] {
+function filesOf(config: Config): readonly string[] {
+  const { zones, geo, keys } = config;
   return [
+    ...addressFilesOf(config),
     ...zones,
     ...geo.labels,
     geo.database,

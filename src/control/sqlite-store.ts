@@ -2,6 +2,7 @@
 
 import type { Opinion } from "../health/verdict.ts";
 import type { Answer } from "../steering/last-good.ts";
+import type { SavedAlarms } from "./alarms.ts";
 import type { ChainHead } from "./chain.ts";
 import type { Challenge } from "./challenge.ts";
 import type { HistoryStore } from "./history.ts";
@@ -179,6 +180,17 @@ class SqliteStore implements Store {
         if (!isWanted(key)) this.#file.run("DELETE FROM last_good WHERE key = ?", key);
       }
     });
+  }
+
+  alarms(): SavedAlarms | null {
+    const row = this.#file.one("SELECT state FROM alarms");
+    if (row === null) return null;
+    const saved: SavedAlarms = JSON.parse(text(row, "state"));
+    return saved;
+  }
+
+  saveAlarms(saved: SavedAlarms): void {
+    this.#file.run("INSERT OR REPLACE INTO alarms (id, state) VALUES (1, ?)", JSON.stringify(saved));
   }
 
   tokens(): readonly TokenRecord[] {

@@ -3,6 +3,7 @@
 import type { DrillRecord } from "../drill/drill.ts";
 import type { Opinion } from "../health/verdict.ts";
 import type { Answer } from "../steering/last-good.ts";
+import type { AlarmStore } from "./alarms.ts";
 import type { ChainHead } from "./chain.ts";
 import type { Challenge, ChallengeEdit } from "./challenge.ts";
 import type { HistoryStore } from "./history.ts";
@@ -16,7 +17,7 @@ import type { RepeatStore } from "./repeats.ts";
  * 1. The version only grows, whoever else writes to the same store.
  * 2. What one `commit` or one call writes is there as a whole after a crash, or not at all.
  */
-export interface Store extends ProfileStore {
+export interface Store extends ProfileStore, AlarmStore {
   /** What plans were made from at any time. */
   readonly history: HistoryStore;
   readonly drills: DrillStore;

@@ -1,19 +1,16 @@
 /** Reads the secrets of TSIG keys from files that nobody else can read. */
 
-import { statSync } from "node:fs";
 import type { Config, KeyConfig } from "../config/config.ts";
 import type { Checked, Problem } from "../problem.ts";
 import { macOctets, type TsigKey } from "../wire/tsig.ts";
 import type { FileReader } from "./files.ts";
+import { readSecretFile } from "./secret-file.ts";
 
 /** The keys of a config, by `nameKey`. */
 export type TsigKeys = ReadonlyMap<string, TsigKey>;
 
 /** Shorter ones are guessed sooner than the MAC is forged (RFC 8945 §8 asks for the length of the MAC). */
 const SECRET_OCTETS_MIN = 16;
-
-/** Read and write, for others than the owner. */
-const OTHERS = 0o077;
 
 /** All keys, or every problem with them. A secret never stands in a problem. */
 export function loadTsigKeys(config: Config, reader: FileReader): Checked<TsigKeys> {
@@ -29,26 +26,16 @@ export function loadTsigKeys(config: Config, reader: FileReader): Checked<TsigKe
 
 function loadKey({ name, algorithm, secretFile, label }: KeyConfig, reader: FileReader): TsigKey | Problem {
   const problem = (message: string): Problem => ({ file: secretFile, line: 0, column: 0, message });
-  const text = reader.text(secretFile);
-  if (text === null) {
-    const make = `\`meridian tsig add ${label}\` makes one`;
-    return problem(`cannot be read, expected the secret of key ${label} in base64; ${make}`);
-  }
-  const mode = modeOf(secretFile);
-  if ((mode & OTHERS) !== 0) {
-    return problem(`has mode ${mode.toString(8)}, expected 600: a secret is for its owner alone`);
-  }
-  const base64 = text.trim();
+  const what = `the secret of key ${label} in base64; \`meridian tsig add ${label}\` makes one`;
+  const read = readSecretFile(secretFile, what, reader);
+  if ("message" in read) return problem(read.message);
+  const base64 = read.secret;
   const secret = Buffer.from(base64, "base64");
-  if (secret.toString("base64").replace(/=+$/, "") !== base64.replace(/=+$/, "") || base64 === "")
+  if (secret.toString("base64").replace(/=+$/, "") !== base64.replace(/=+$/, ""))
     return problem(`expected the secret of key ${label} in base64 on one line`);
   if (secret.length < SECRET_OCTETS_MIN) {
     const best = macOctets[algorithm];
     return problem(`has ${secret.length} octets, expected ${best}, at least ${SECRET_OCTETS_MIN}`);
   }
   return { name, algorithm, secret };
-}
-
-function modeOf(file: string): number {
-  return (statSync(file, { throwIfNoEntry: false })?.mode ?? 0) & 0o777;
 }

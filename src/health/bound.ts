@@ -133,7 +133,8 @@ function checkedPools(service: Service, config: Config): readonly (readonly [Poo
   });
 }
 
-function poolsOf(policy: Policy, config: Config): readonly PoolId[] {
+/** The pools that a policy can answer from. */
+export function poolsOf(policy: Policy, config: Config): readonly PoolId[] {
   if (policy.kind === "pool") return [policy.pool];
   if (policy.kind === "member")
     return [config.members.get(policy.member)?.pool].filter((pool) => pool !== undefined);

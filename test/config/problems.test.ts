@@ -28,7 +28,7 @@ describe("the whole file", () => {
         "geo:\nqqq: 1",
         [
           "1:5: geo: expected a map, found nothing",
-          '2:1: unknown key "qqq", expected "node", "geo", "zones", "dnssec", "regions", "vantages", "checks", "pools", "policies", "services", "tests", "invariants", "drills", "keys", "acme", "transfer" or "safety"',
+          '2:1: unknown key "qqq", expected "node", "geo", "zones", "dnssec", "regions", "vantages", "checks", "pools", "policies", "services", "tests", "invariants", "drills", "keys", "acme", "transfer", "safety" or "alarms"',
         ],
       ],
     ],
@@ -785,5 +785,47 @@ describe("safety", () => {
       ],
     ],
     small,
+  );
+});
+
+describe("alarms", () => {
+  checkAll(
+    [
+      [
+        "alarms: { destinations: { hook: { type: hook } } }",
+        ['1:41: alarms.destinations.hook.type: expected webhook, slack, pagerduty or email, found "hook"'],
+      ],
+      [
+        "alarms: { destinations: { hook: { type: webhook, url: hook, key: x } } }",
+        [
+          '1:27: alarms.destinations.hook: expected the key "secret"',
+          '1:55: alarms.destinations.hook.url: expected a URL such as https://hooks.example/meridian, found "hook"',
+          "1:61: alarms.destinations.hook.key: expected only in a destination of type pagerduty",
+        ],
+      ],
+      [
+        'alarms: { destinations: { chat: { type: slack, url: "https://hooks.slack.com/x" } } }',
+        [
+          "1:53: alarms.destinations.chat.url: a secret does not stand in the config, expected the path of a file with it, or env:NAME",
+        ],
+      ],
+      [
+        'alarms:\n  destinations:\n    mail: { type: email, server: smtp, tls: none, from: "a@b.c", to: ["a b@c"], password: p }',
+        [
+          '3:34: alarms.destinations.mail.server: expected a server with its port such as smtp.example:587, found "smtp"',
+          '3:71: alarms.destinations.mail.to[0]: expected a mail address such as ops@example.com, found "a b@c"',
+          '3:81: alarms.destinations.mail.password: expected both keys "user" and "password", or neither',
+          "3:81: alarms.destinations.mail.password: a password is not sent without TLS",
+        ],
+      ],
+      [
+        "alarms: { destinations: { p: { type: pagerduty, key: k } }, routes: { r: { to: [q], severity: bad } } }",
+        [
+          '1:81: alarms.routes.r.to[0]: there is no destination "q", expected "p"',
+          '1:95: alarms.routes.r.severity: expected info, warning or critical, found "bad"',
+        ],
+      ],
+    ],
+    "",
   );
 });

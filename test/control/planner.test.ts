@@ -458,6 +458,7 @@ function snapshotOf(
     signing: new Map(),
     zoneKeys: new Map(),
     keys: new Map(),
+    addresses: new Map(),
     atlas,
     geo: { file: "geo.mmdb", type: "Test", builtAtSeconds: 0 },
   };

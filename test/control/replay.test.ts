@@ -181,6 +181,7 @@ function snapshotOf(policy: Policy, whenDown: Service["whenDown"]): Snapshot {
     signing: new Map(),
     zoneKeys: new Map(),
     keys: new Map(),
+    addresses: new Map(),
     atlas,
     geo: { file: "geo.mmdb", type: "Test", builtAtSeconds: 0 },
   };

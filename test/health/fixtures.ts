@@ -103,6 +103,7 @@ export function configWith(parts: ConfigParts): Config {
     acme: { keepMs: 3_600_000, grants: [] },
     transfer: new Map(),
     safety: { minRegionsUp: null, maxMoved: null, noDrillDuringIncident: null, windows: null },
+    alarms: { destinations: new Map(), routes: [], overrideEndsWithinMs: 0, certificateEndsWithinMs: 0 },
     node: {
       name: "test",
       listen: [listen],

@@ -123,6 +123,7 @@ class World {
       signing: new Map(),
       zoneKeys: new Map(),
       keys: new Map(),
+      addresses: new Map(),
       atlas: atlasOf(networks),
       geo: { file: "test", type: "Test", builtAtSeconds: 0 },
     };

@@ -18,15 +18,8 @@ const COUNTERS_MS_MAX = 1_000;
 
 const text = Type.String({ description: "The metrics in the text format of Prometheus." });
 
-/** What the API knows of itself. */
-interface ApiState {
-  /** When its certificate ends; null: it has none. */
-  readonly certificateEnd: () => Date | null;
-  readonly lockout: Lockout;
-}
-
-export function metricRoutes(app: Api, desk: Desk, api: ApiState): void {
-  const metrics = new Metrics(() => sampleOf(desk, api));
+export function metricRoutes(app: Api, desk: Desk, lockout: Lockout): void {
+  const metrics = new Metrics(() => sampleOf(desk, lockout));
   app.get(
     "/metrics",
     {
@@ -45,10 +38,19 @@ export function metricRoutes(app: Api, desk: Desk, api: ApiState): void {
   );
 }
 
-async function sampleOf(desk: Desk, { certificateEnd, lockout }: ApiState): Promise<Sample> {
+async function sampleOf(desk: Desk, lockout: Lockout): Promise<Sample> {
   const counters = await withinTime(desk.counters());
   const { config, geo } = desk.snapshot();
-  const { version, adoptedVersion, startedMs, reportsTaken, transfers, notifies, lastReload } = desk.status();
+  const {
+    version,
+    adoptedVersion,
+    startedMs,
+    reportsTaken,
+    transfers,
+    notifies,
+    lastReload,
+    apiCertificateEndMs,
+  } = desk.status();
   const active = desk.overrides().filter((override) => isActive(override, desk.nowMs()));
   const kinds = ["weight", "drain", "force"] as const;
   return {
@@ -74,7 +76,7 @@ async function sampleOf(desk: Desk, { certificateEnd, lockout }: ApiState): Prom
     }),
     lastReload: { loaded: lastReload.kind === "loaded", atMs: lastReload.atMs },
     geoBuiltAtSeconds: geo.builtAtSeconds,
-    apiCertificateEndMs: certificateEnd()?.getTime() ?? null,
+    apiCertificateEndMs,
     tokenFailures: lockout.failures,
     addressesLocked: lockout.locked(desk.nowMs()),
   };

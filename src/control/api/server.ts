@@ -10,6 +10,7 @@ import type { NodeConfig, TlsFiles } from "../../config/config.ts";
 import { type CertificateEvent, keepCertificate, logCertificate } from "../../serve/certificate.ts";
 import type { Desk } from "../desk.ts";
 import { acceptWebSockets, agentRoutes } from "./agents.ts";
+import { alarmRoutes } from "./alarms.ts";
 import type { Api } from "./api.ts";
 import { auditRoutes } from "./audit.ts";
 import { guard } from "./auth.ts";
@@ -79,9 +80,8 @@ function urlOf({ server }: Api, { api, apiTls }: NodeConfig): string {
 
 /** The API before it listens. */
 export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log: Logger): Promise<Api> {
-  let certificateEnd: Date | null = null;
   const onCertificate = (event: CertificateEvent): void => {
-    if (event.kind === "used") certificateEnd = event.validTo;
+    if (event.kind === "used") desk.noteCertificate(event.validTo.getTime());
     logCertificate(event, log);
   };
   const app: Api = fastify({
@@ -114,7 +114,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
 
   healthRoutes(app, desk);
   problemRoutes(app);
-  metricRoutes(app, desk, { certificateEnd: () => certificateEnd, lockout });
+  metricRoutes(app, desk, lockout);
   configRoutes(app, desk);
   serviceRoutes(app, desk);
   explainRoutes(app, desk);
@@ -122,6 +122,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   simulateRoutes(app, desk);
   factRoutes(app, desk);
   capacityRoutes(app, desk);
+  alarmRoutes(app, desk);
   rttRoutes(app, desk);
   signalRoutes(app, desk);
   overrideRoutes(app, desk);

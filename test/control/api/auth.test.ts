@@ -53,6 +53,8 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "GET /v1/agents/stream": "agent",
   "POST /v1/signals": "signals",
   "GET /v1/capacity": "reader",
+  "GET /v1/alarms": "reader",
+  "POST /v1/alarms/tests": "operator",
 };
 
 type Who = Role | "nobody" | "stranger";
