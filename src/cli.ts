@@ -193,6 +193,8 @@ token
   )
   .option("--vantage <name>", "with role agent: the only vantage it may speak for")
   .option("--pool <name...>", "with role signals: the only pools it may speak of")
+  .option("--zone <name...>", "with role operator: only names in these zones may move by it")
+  .option("--service <name...>", "with role operator: only these services may move by it")
   .option("--expires <duration>", "how long it lasts, as in 90d (default: until it is removed)")
   .action(async (name, options) => (await import("./command/token.ts")).addToken(name, options));
 token

@@ -1,6 +1,7 @@
 /** `meridian token`: works on the store itself, so that the first token needs no token. */
 
 import { parseDuration } from "../config/units.ts";
+import { grantProblems } from "../control/scope.ts";
 import { describeGrant, type TokenGrant } from "../control/store.ts";
 import { isValid, newToken } from "../control/token-keeper.ts";
 import { complain, print, printTable } from "./console.ts";
@@ -12,6 +13,8 @@ interface NewTokenOptions {
   readonly role: TokenGrant["role"];
   readonly vantage?: string;
   readonly pool?: readonly string[];
+  readonly zone?: readonly string[];
+  readonly service?: readonly string[];
   readonly expires?: string;
 }
 
@@ -20,14 +23,22 @@ export async function addToken(name: string, options: NewTokenOptions): Promise<
   const grant = grantOf(options);
   const lastsMs = options.expires === undefined ? null : parseDuration(options.expires);
   if (grant === null)
-    complain("A token of role agent, and no other, names its --vantage, one of role signals its --pool");
+    complain(
+      "A token of role agent, and no other, names its --vantage, one of role signals its --pool; --zone and --service are for the role operator",
+    );
   else if (options.expires !== undefined && (lastsMs === null || lastsMs === 0))
     complain(`--expires: expected a duration such as 12h or 90d, got "${options.expires}"`);
   else {
+    const config = readConfig(options.config);
+    const problems = config === null ? [] : grantProblems(grant, config);
+    if (config === null || problems.length > 0) {
+      for (const problem of problems) complain(problem);
+      return;
+    }
     const nowMs = Date.now();
     const expiresMs = lastsMs === null ? null : nowMs + lastsMs;
     const { token, hash, secret } = await newToken({ name, grant, expiresMs }, nowMs);
-    withStore(readConfig(options.config), (store) => {
+    withStore(config, (store) => {
       if (store.addToken(token, hash, AUTHOR)) print(secret);
       else
         complain(
@@ -76,13 +87,13 @@ function timeOf(ms: number | null): string | null {
 }
 
 /** null: what the role needs is not given, or something that it has no use for. */
-function grantOf({ role, vantage, pool: pools }: NewTokenOptions): TokenGrant | null {
-  switch (role) {
-    case "agent":
-      return vantage === undefined || pools !== undefined ? null : { role, vantage };
-    case "signals":
-      return pools === undefined || vantage !== undefined ? null : { role, pools };
-    default:
-      return vantage === undefined && pools === undefined ? { role } : null;
-  }
+function grantOf({ role, vantage, pool: pools, zone, service }: NewTokenOptions): TokenGrant | null {
+  const scope = { zones: zone ?? [], services: service ?? [] };
+  const isScoped = scope.zones.length + scope.services.length > 0;
+  const takesAll =
+    (role === "agent") === (vantage !== undefined) && (role === "signals") === (pools !== undefined);
+  if (!takesAll || (isScoped && role !== "operator")) return null;
+  if (role === "agent") return vantage === undefined ? null : { role, vantage };
+  if (role === "signals") return pools === undefined ? null : { role, pools };
+  return role === "operator" && isScoped ? { role, scope } : { role };
 }

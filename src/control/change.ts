@@ -31,7 +31,7 @@ import {
 import type { Ruled } from "./rules.ts";
 import type { Attempt } from "./safety.ts";
 import type { Loaded, Loader, Snapshot } from "./snapshot.ts";
-import type { AuditEvent, NewAuditEntry, Store, StoredChange } from "./store.ts";
+import type { AuditEvent, NewAuditEntry, Scope, Store, StoredChange } from "./store.ts";
 import type { UpdateOutcome } from "./update.ts";
 
 /** What somebody wants to be different. */
@@ -57,6 +57,8 @@ export interface ChangeRequest {
   readonly ifVersion: number | null;
   /** Whether it is made although it breaks rules; the audit says which. */
   readonly force?: boolean;
+  /** What its author may change; absent: everything. */
+  readonly scope?: Scope;
   /** Whether it is a drill's, which some rules ask more of. */
   readonly isDrill?: boolean;
 }
@@ -69,6 +71,8 @@ export type ChangeOutcome =
   /** In answers from now on. */
   | { readonly kind: "published"; readonly version: number }
   | { readonly kind: "refused"; readonly problems: readonly Problem[] }
+  /** It goes beyond its author's scope. */
+  | { readonly kind: "forbidden"; readonly why: string }
   /** `ifVersion` is not the version any more. */
   | { readonly kind: "conflict"; readonly current: number };
 
@@ -86,6 +90,8 @@ export interface DoorOptions {
   readonly snapshot: () => Snapshot;
   /** The highest version seen anywhere. */
   readonly versionSeen: () => number;
+  /** Why an edit goes beyond a scope; null: it does not. */
+  readonly beyondScope: (scope: Scope, edit: Edit) => string | null;
   /** The rules that a change would break, and what of the config's invariants. */
   readonly brokenBy: (attempt: Attempt) => Promise<readonly Problem[]>;
   /** Puts other overrides in force before it returns. `audit` says what is new, for the log. */
@@ -120,6 +126,8 @@ export class Door {
       if (request.ifVersion !== null && request.ifVersion !== current) return { kind: "conflict", current };
       const problems = requestProblems(request);
       if (problems.length > 0) return { kind: "refused", problems };
+      const why = request.scope && this.#options.beyondScope(request.scope, request.edit);
+      if (typeof why === "string") return { kind: "forbidden", why };
       switch (request.edit.kind) {
         case "set-override":
           return await this.#setOverride(request, request.edit.action, request.edit.untilMs);

@@ -48,6 +48,7 @@ import { Recorder } from "./recorder.ts";
 import { type RehearsalOutcome, type RehearsalRequest, rehearse } from "./rehearse.ts";
 import { Repeats } from "./repeats.ts";
 import { type Attempt, Safety } from "./safety.ts";
+import { beyondScope } from "./scope.ts";
 import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -199,6 +200,7 @@ export class NodeDesk implements Desk {
       nowMs,
       snapshot: () => this.snapshot(),
       versionSeen: () => publisher.versionSeen,
+      beyondScope: (scope, edit) => beyondScope(scope, edit, this.#edition(), this.#store.overrides()),
       brokenBy: (attempt) => this.#brokenBy(attempt),
       override: (overrides, audit) => this.#override(overrides, audit),
       isHeldDown: (vip) => (this.#keeper.judged().get(vip)?.hold ?? null) !== null,

@@ -143,6 +143,7 @@ export const STEPS: readonly Step[] = [
      id INTEGER PRIMARY KEY CHECK (id = 1),
      state TEXT NOT NULL
    ) STRICT;`,
+  `ALTER TABLE tokens ADD COLUMN scope TEXT CHECK (scope IS NULL OR role = 'operator');`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

@@ -208,14 +208,15 @@ class SqliteStore implements Store {
     const pools = grant.role === "signals" ? grant.pools.join(" ") : null;
     return this.#file.transaction(() => {
       const added = this.#file.run(
-        `INSERT INTO tokens (id, name, hash, role, vantage, pools, created_ms, expires_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING`,
+        `INSERT INTO tokens (id, name, hash, role, vantage, pools, scope, created_ms, expires_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING`,
         id,
         name,
         hash,
         grant.role,
         vantage,
         pools,
+        grant.role === "operator" && grant.scope !== undefined ? JSON.stringify(grant.scope) : null,
         createdMs,
         expiresMs,
       );
@@ -404,6 +405,8 @@ function readGrant(row: Row): TokenGrant {
       return { role, vantage: text(row, "vantage") };
     case "signals":
       return { role, pools: text(row, "pools").split(" ") };
+    case "operator":
+      return row["scope"] === null ? { role } : { role, scope: JSON.parse(text(row, "scope")) };
     default:
       return { role };
   }

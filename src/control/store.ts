@@ -147,11 +147,21 @@ export type TokenGrant =
    * reader: reads. operator: besides, makes what ends again: overrides, releases, challenges. admin: besides, config and
    * tokens. observer: tells round-trip times of clients, and does nothing else.
    */
-  | { readonly role: "reader" | "operator" | "admin" | "observer" }
+  | { readonly role: "reader" | "admin" | "observer" }
+  /** Without a scope it is for everything. */
+  | { readonly role: "operator"; readonly scope?: Scope }
   /** An agent may only open a report stream, as this vantage. */
   | { readonly role: "agent"; readonly vantage: string }
   /** May send signals on members of these pools, and do nothing else. */
   | { readonly role: "signals"; readonly pools: readonly string[] };
+
+/** Names that somebody may move: those in these zones, and these services; at least one is said. See `scope.ts`. */
+export interface Scope {
+  /** Names such as `gslb.example`, each with all that lies below it. */
+  readonly zones: readonly string[];
+  /** Services by their labels, each with the names that are steered as it. */
+  readonly services: readonly string[];
+}
 
 /** Whom a token is for. */
 export type Role = TokenGrant["role"];
@@ -166,9 +176,20 @@ export function describeGrant(grant: TokenGrant): string {
       return `${grant.role} ${grant.vantage}`;
     case "signals":
       return `${grant.role} ${grant.pools.join(" ")}`;
+    case "operator":
+      return grant.scope === undefined ? grant.role : `${grant.role} ${describeScope(grant.scope)}`;
     default:
       return grant.role;
   }
+}
+
+/** For people: `for zones a, b and services c`. */
+function describeScope({ zones, services }: Scope): string {
+  const parts = [
+    ...(zones.length > 0 ? [`zones ${zones.join(", ")}`] : []),
+    ...(services.length > 0 ? [`services ${services.join(", ")}`] : []),
+  ];
+  return `for ${parts.join(" and ")}`;
 }
 
 /** A token without its secret, which nobody keeps. */

@@ -3,7 +3,7 @@
 import rateLimit from "@fastify/rate-limit";
 import type { FastifyRequest } from "fastify";
 import type { Desk } from "../desk.ts";
-import type { Role, TokenRecord } from "../store.ts";
+import { describeGrant, type Role, type Scope, type TokenRecord } from "../store.ts";
 import type { Access, Api } from "./api.ts";
 import { Failure } from "./errors.ts";
 import type { Lockout } from "./lockout.ts";
@@ -94,6 +94,19 @@ const UNKNOWN = { kind: "unknown" } as const;
 export function authorOf({ token }: Pick<FastifyRequest, "token">): string {
   if (token === null) throw new Error("this route is public: it has no author");
   return token.name;
+}
+
+/** What the token of a guarded request may change. */
+export function scopeOf({ token }: Pick<FastifyRequest, "token">): { readonly scope?: Scope } {
+  return token?.grant.role === "operator" && token.grant.scope !== undefined
+    ? { scope: token.grant.scope }
+    : {};
+}
+
+/** For what goes beyond the scope of a token. */
+export function beyondToken({ token }: Pick<FastifyRequest, "token">, why: string): Failure {
+  const grant = token === null ? "" : describeGrant(token.grant);
+  return new Failure(403, `token ${token?.name} is for the role ${grant}: ${why}`);
 }
 
 /** The token of an Authorization header (RFC 6750 §2.1); null: it has none. */

@@ -40,7 +40,11 @@ export const PROBLEMS = {
     title: "No valid token",
     meaning: "No token, or one that is not known here.",
   },
-  forbidden: { status: 403, title: "The token may not do this", meaning: "The token's role is not enough." },
+  forbidden: {
+    status: 403,
+    title: "The token may not do this",
+    meaning: "The token's role is not enough, or its scope.",
+  },
   "not-found": {
     status: 404,
     title: "There is no such thing",

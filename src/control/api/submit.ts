@@ -8,7 +8,7 @@ import Type from "typebox";
 import type { Problem } from "../../problem.ts";
 import type { Edit } from "../change.ts";
 import type { Desk } from "../desk.ts";
-import { authorOf } from "./auth.ts";
+import { authorOf, beyondToken, scopeOf } from "./auth.ts";
 import { badRequest, Failure, failureFor } from "./errors.ts";
 import { type KeyHeader, keyProperties } from "./idempotency.ts";
 import { oneOf } from "./schemas.ts";
@@ -60,7 +60,8 @@ export async function submit(
   force = false,
 ): Promise<number> {
   const ifVersion = versionOf(request.headers["if-match"]);
-  const outcome = await desk.change({ author: authorOf(request), reason, edit, ifVersion, force });
+  const limits = scopeOf(request);
+  const outcome = await desk.change({ author: authorOf(request), reason, edit, ifVersion, force, ...limits });
   switch (outcome.kind) {
     case "published":
       return outcome.version;
@@ -70,6 +71,8 @@ export async function submit(
         `version ${ifVersion} is not the version any more, ${outcome.current} is; look again and repeat`,
         { headers: { etag: etagOf(outcome.current) } },
       );
+    case "forbidden":
+      throw beyondToken(request, outcome.why);
     case "refused":
       throw failureFor(endsNothing(edit, outcome.problems) ? 404 : 422, outcome.problems);
   }

@@ -3,8 +3,8 @@
 import Type, { type Static } from "typebox";
 import { didYouMean } from "../../suggest.ts";
 import type { Desk } from "../desk.ts";
-import { lookup } from "../lookup.ts";
-import { ROLES, type TokenRecord } from "../store.ts";
+import { grantProblems } from "../scope.ts";
+import { ROLES, type Scope, type TokenGrant, type TokenRecord } from "../store.ts";
 import type { Api } from "./api.ts";
 import { authorOf } from "./auth.ts";
 import { Failure, failureFor, inRequest } from "./errors.ts";
@@ -34,6 +34,19 @@ const pools = Type.Array(Type.String({ description: "a pool of the config" }), {
 });
 const expiresAt = nullable(moment);
 const usedAt = nullable(moment);
+const zones = Type.Array(Type.String({ maxLength: 255, description: "a domain name" }), {
+  minItems: 1,
+  maxItems: 1_000,
+  uniqueItems: true,
+  description: "names, each with all that lies below it",
+});
+const services = Type.Array(Type.String({ maxLength: 255, description: "a service of the config" }), {
+  minItems: 1,
+  maxItems: 1_000,
+  uniqueItems: true,
+  description: "services of the config",
+});
+const scope = { zones: Type.Optional(zones), services: Type.Optional(services) };
 const ROLE = "reader, operator, admin, observer, agent or signals";
 const role = oneOf(ROLES, ROLE);
 
@@ -45,12 +58,13 @@ const ending = {
 
 const body = Type.Union(
   [
-    object({ name, role: oneOf(["reader", "operator", "admin", "observer"], ROLE), ...ending }),
+    object({ name, role: oneOf(["reader", "admin", "observer"], ROLE), ...ending }),
+    object({ name, role: Type.Literal("operator"), ...scope, ...ending }),
     object({ name, role: Type.Literal("agent"), vantage, ...ending }),
     object({ name, role: Type.Literal("signals"), pools, ...ending }),
   ],
   {
-    description: `name, role (${ROLE}), for an agent, and no other, its vantage, and for signals alone the pools`,
+    description: `name, role (${ROLE}), for an agent, and no other, its vantage, for signals alone the pools, for an operator the zones and services`,
   },
 );
 
@@ -59,6 +73,7 @@ const listed = object({
   role,
   vantage: Type.Optional(vantage),
   pools: Type.Optional(pools),
+  ...scope,
   createdAt: moment,
   expiresAt,
   usedAt,
@@ -71,6 +86,7 @@ const made = object(
     role,
     vantage: Type.Optional(vantage),
     pools: Type.Optional(pools),
+    ...scope,
     expiresAt,
     token: Type.String({ description: "the secret; it is shown this once, only its hash is kept" }),
   },
@@ -100,17 +116,17 @@ export function tokenRoutes(app: Api, desk: Desk): void {
       },
     },
     async (request, reply) => {
-      const { name, expires, ...grant } = request.body;
+      const { name, expires, ...asked } = request.body;
+      const grant = grantOf(request.body);
       const expiresMs = expires === undefined ? null : momentOf("expires", expires, desk.nowMs());
       if (expiresMs !== null && expiresMs <= desk.nowMs())
         throw failureFor(422, [inRequest(`expires: expected a time after ${formatMoment(desk.nowMs())}`)]);
-      const { config } = desk.snapshot();
-      if (grant.role === "agent") requireKnown("vantage", [grant.vantage], config.vantages, config.file);
-      if (grant.role === "signals") requireKnown("pool", grant.pools, config.pools, config.file);
+      const problems = grantProblems(grant, desk.snapshot().config);
+      if (problems.length > 0) throw failureFor(422, problems.map(inRequest));
       const token = await desk.addToken({ name, grant, expiresMs }, authorOf(request));
       if (token === null) throw new Failure(409, `there is a token ${name} already; choose another name`);
       reply.code(201).headers({ "cache-control": "no-store", location: `/v1/tokens/${name}` });
-      return { name, ...grant, expiresAt: formatOptionalMoment(expiresMs), token };
+      return { name, ...asked, expiresAt: formatOptionalMoment(expiresMs), token };
     },
   );
 
@@ -138,17 +154,22 @@ export function tokenRoutes(app: Api, desk: Desk): void {
   );
 }
 
-/** A token for what is not in the config would let nobody in. */
-function requireKnown(
-  what: "vantage" | "pool",
-  names: readonly string[],
-  known: ReadonlyMap<string, unknown>,
-  file: string,
-): void {
-  const problems = names
-    .filter((name) => lookup(known, name) === null)
-    .map((name) => inRequest(`${what}: no ${what} "${name}" in ${file}${didYouMean(name, known.keys())}`));
-  if (problems.length > 0) throw failureFor(422, problems);
+function grantOf(asked: Static<typeof body>): TokenGrant {
+  const { role } = asked;
+  switch (role) {
+    case "agent":
+      return { role, vantage: asked.vantage };
+    case "signals":
+      return { role, pools: asked.pools };
+    case "operator": {
+      const { zones = [], services = [] } = asked;
+      return zones.length + services.length === 0 ? { role } : { role, scope: { zones, services } };
+    }
+    case "reader":
+    case "admin":
+    case "observer":
+      return { role };
+  }
 }
 
 function viewOf({ name, grant, createdMs, expiresMs, usedMs }: TokenRecord): Static<typeof listed> {
@@ -158,8 +179,16 @@ function viewOf({ name, grant, createdMs, expiresMs, usedMs }: TokenRecord): Sta
     role,
     ...(role === "agent" ? { vantage: grant.vantage } : {}),
     ...(role === "signals" ? { pools: [...grant.pools] } : {}),
+    ...(role === "operator" && grant.scope !== undefined ? scopeView(grant.scope) : {}),
     createdAt: formatMoment(createdMs),
     expiresAt: formatOptionalMoment(expiresMs),
     usedAt: formatOptionalMoment(usedMs),
+  };
+}
+
+function scopeView({ zones, services }: Scope): { zones?: string[]; services?: string[] } {
+  return {
+    ...(zones.length > 0 ? { zones: [...zones] } : {}),
+    ...(services.length > 0 ? { services: [...services] } : {}),
   };
 }
