@@ -2,7 +2,9 @@
 
 import type { WebSocket } from "ws";
 import type { Alarm } from "../alarm/alarm.ts";
+import type { ClassPlans } from "../book/compile.ts";
 import type { RegionId, Service, VipId } from "../config/config.ts";
+import type { Location } from "../geo/location.ts";
 import type { VantageState } from "../health/matrix.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
@@ -61,6 +63,8 @@ export interface Desk {
   /** The sets of files that came into force. */
   readonly snapshots: Snapshots;
   status(): Status;
+  /** The classes of clients that a service of the config tells apart, by number. */
+  classes(service: Service): readonly ClassView[];
   /** Why clients at an address get the answers they get at this moment, or would get if. */
   explain(question: ExplainQuestion): ExplainOutcome;
   /** Takes round-trip times that clients had, for the `latency` policies. */
@@ -108,6 +112,13 @@ export interface AlarmsView {
   /** What lasts, the oldest first. */
   readonly standing: readonly Alarm[];
   readonly destinations: readonly DestinationView[];
+}
+
+/** A class of clients of one service. */
+export interface ClassView {
+  /** A location that stands for all of it. */
+  readonly clients: Location;
+  readonly plans: ClassPlans;
 }
 
 /** An override as the list shows it. */

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import type { ForwardedRequest } from "../book/messages.ts";
+import type { Service } from "../config/config.ts";
 import { trackedVips } from "../health/tracked.ts";
 import type { Verdict } from "../health/verdict.ts";
 import { formatProblem, type Problem } from "../problem.ts";
@@ -20,6 +21,7 @@ import { Clerk } from "./clerk.ts";
 import { describeFlips, describeTurned } from "./describe-flips.ts";
 import type {
   AlarmsView,
+  ClassView,
   ClientRtt,
   ConnectedVantage,
   Desk,
@@ -374,6 +376,10 @@ export class NodeDesk implements Desk {
       lastReload: this.#lastReload,
       apiCertificateEndMs: this.#apiCertificateEndMs,
     };
+  }
+
+  classes(service: Service): readonly ClassView[] {
+    return this.#edition().planner.classesOf(service);
   }
 
   explain(question: ExplainQuestion): ExplainOutcome {

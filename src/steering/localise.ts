@@ -145,7 +145,8 @@ export function matchPlace(match: GeoMatch, location: Location): number {
   }
 }
 
-function matchText(match: GeoMatch): string {
+/** For people: `country GB`. */
+export function matchText(match: GeoMatch): string {
   switch (match.by) {
     case "prefix":
       return `prefix ${match.prefix}`;

@@ -7,6 +7,7 @@ import { didYouMean } from "../../suggest.ts";
 import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { Failure } from "./errors.ts";
+import { keyHeader } from "./idempotency.ts";
 import { type PageQuery, pageOf, pageQueryWith } from "./page.ts";
 import { errorBody, formatMoment, moment, nullable, object, oneOf } from "./schemas.ts";
 
@@ -90,6 +91,7 @@ export function alarmRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Send a test to a destination now",
         tags: ["alarms"],
+        headers: keyHeader,
         body: object({
           destination: Type.String({ minLength: 1, description: "the name of a destination" }),
         }),

@@ -6,7 +6,7 @@ import type { Desk } from "../desk.ts";
 import type { AuditEntry } from "../store.ts";
 import { formatStoreReport } from "../verify-store.ts";
 import type { Api } from "./api.ts";
-import { limitOf, limitText } from "./page.ts";
+import { limitOf, limitText, sequenceText } from "./page.ts";
 import { errorBody, formatMoment, moment, nullable, object, oneOf, version } from "./schemas.ts";
 
 const entry = object({
@@ -22,16 +22,14 @@ const entry = object({
 const page = object(
   {
     entries: Type.Array(entry),
-    next: nullable(Type.Integer({ description: "the `before` of the next page; null: this is the last" })),
+    next: nullable(Type.String({ description: "the `after` of the next page; null: this is the last" })),
   },
   { description: "Changes, the newest first." },
 );
 
 const query = object({
   limit: Type.Optional(limitText),
-  before: Type.Optional(
-    Type.Integer({ minimum: 1, description: "a sequence number; only older entries are given" }),
-  ),
+  after: Type.Optional(sequenceText),
 });
 
 const head = Type.String({
@@ -75,12 +73,13 @@ export function auditRoutes(app: Api, desk: Desk): void {
         response: { 200: page, default: errorBody },
       },
     },
-    ({ query: { limit, before } }) => {
+    ({ query: { limit, after } }) => {
       const count = limitOf(limit);
-      const found = desk.audit(count + 1, before ?? null);
+      const found = desk.audit(count + 1, after === undefined ? null : Number(after));
       const entries = found.slice(0, count);
-      const next = found.length > count ? (entries.at(-1)?.sequence ?? null) : null;
-      return { entries: entries.map(viewOf), next };
+      const last = entries.at(-1);
+      const isLast = last === undefined || found.length === entries.length;
+      return { entries: entries.map(viewOf), next: isLast ? null : String(last.sequence) };
     },
   );
 

@@ -5,25 +5,39 @@ import type { Config, Vip } from "../../config/config.ts";
 import { vipsOf } from "../../health/tracked.ts";
 import { dissentersOf, type Verdict, type Vote } from "../../health/verdict.ts";
 import type { Facts } from "../../steering/facts.ts";
-import type { ConnectedVantage, Desk } from "../desk.ts";
+import type { Desk } from "../desk.ts";
 import { memberOfVip } from "../lookup.ts";
 import type { Past } from "../past.ts";
 import type { Api } from "./api.ts";
-import { type PageQuery, pageOf, pageQueryWith } from "./page.ts";
+import { itemOf, itemUrl, type PageQuery, pageOf, pageQuery, pageQueryWith } from "./page.ts";
 import { aPastMomentOrNow, pastOr404 } from "./past.ts";
-import { errorBody, formatMoment, formatOptionalMoment, moment, nullable, object, oneOf } from "./schemas.ts";
+import {
+  errorBody,
+  formatMoment,
+  formatOptionalMoment,
+  idParameter,
+  moment,
+  nullable,
+  object,
+  oneOf,
+  url,
+} from "./schemas.ts";
 
 const coordinates = object({ latitude: Type.Number(), longitude: Type.Number() });
 const family = oneOf(["ipv4", "ipv6"], "ipv4 or ipv6");
 
-const regionSchema = object({
-  region: Type.String(),
-  coordinates,
-  members: Type.Array(Type.String(), { description: "the members that stand there" }),
-  vips: Type.Integer({ description: "how many VIPs they have" }),
-  vipsUp: Type.Integer({ description: "how many of these are up" }),
-  drained: Type.Array(Type.String(), { description: "the members that are drained" }),
-});
+const regionSchema = object(
+  {
+    region: Type.String(),
+    url,
+    coordinates,
+    members: Type.Array(Type.String(), { description: "the members that stand there" }),
+    vips: Type.Integer({ description: "how many VIPs they have" }),
+    vipsUp: Type.Integer({ description: "how many of these are up" }),
+    drained: Type.Array(Type.String(), { description: "the members that are drained" }),
+  },
+  { description: "A region." },
+);
 
 const phase = nullable(Type.Number());
 const timings = object(
@@ -40,59 +54,89 @@ const vote = object({
   reportedAt: nullable(moment),
 });
 
-const verdictSchema = object({
-  vip: Type.String(),
-  pool: Type.String(),
-  member: Type.String(),
-  region: Type.String(),
-  family,
-  address: Type.String(),
-  up: Type.Boolean(),
-  basis: oneOf(["judged", "held", "assumed", "unchecked", "forced"], "how it came about"),
-  reason: Type.String(),
-  since: moment,
-  recovering: Type.Boolean({ description: "it comes back after having been down" }),
-  flaps: Type.Integer({ description: "how many flaps counted when it last went down" }),
-  hold: nullable(
-    object(
-      { healthySince: moment, until: nullable(moment) },
-      {
-        description: "it is healthy and held down: since when, and until when, or null: until it is released",
-      },
+const verdictSchema = object(
+  {
+    vip: Type.String(),
+    url,
+    pool: Type.String(),
+    member: Type.String(),
+    region: Type.String(),
+    family,
+    address: Type.String(),
+    up: Type.Boolean(),
+    basis: oneOf(["judged", "held", "assumed", "unchecked", "forced"], "how it came about"),
+    reason: Type.String(),
+    since: moment,
+    recovering: Type.Boolean({ description: "it comes back after having been down" }),
+    flaps: Type.Integer({ description: "how many flaps counted when it last went down" }),
+    hold: nullable(
+      object(
+        { healthySince: moment, until: nullable(moment) },
+        {
+          description:
+            "it is healthy and held down: since when, and until when, or null: until it is released",
+        },
+      ),
     ),
-  ),
-  take: Type.Number({
-    description: "the share, 0 to 1, that it takes of what it would be given: slow start and load",
-  }),
-  load: nullable(
-    Type.Number({ description: "how busy its member says it is; 1: as busy as can be; null: nobody says" }),
-  ),
-  dissenting: Type.Array(Type.String(), {
-    description:
-      "the vantages whose vote counts and who see it otherwise: down while it is up, up while it is down",
-  }),
-  votes: Type.Array(vote),
-});
+    take: Type.Number({
+      description: "the share, 0 to 1, that it takes of what it would be given: slow start and load",
+    }),
+    load: nullable(
+      Type.Number({ description: "how busy its member says it is; 1: as busy as can be; null: nobody says" }),
+    ),
+    dissenting: Type.Array(Type.String(), {
+      description:
+        "the vantages whose vote counts and who see it otherwise: down while it is up, up while it is down",
+    }),
+    votes: Type.Array(vote),
+  },
+  { description: "A verdict." },
+);
 
-const vantageSchema = object({
-  vantage: Type.String(),
-  coordinates,
-  streams: Type.Integer({ description: "report streams that are open" }),
-  fresh: Type.Boolean({ description: "it has reported of late" }),
-  isolated: Type.Boolean({ description: "it alone sees most VIPs down, so it has no vote" }),
-  reportedAt: nullable(moment),
-});
+const vantageSchema = object(
+  {
+    vantage: Type.String(),
+    url,
+    coordinates,
+    streams: Type.Integer({ description: "report streams that are open" }),
+    fresh: Type.Boolean({ description: "it has reported of late" }),
+    isolated: Type.Boolean({ description: "it alone sees most VIPs down, so it has no vote" }),
+    reportedAt: nullable(moment),
+  },
+  { description: "A vantage." },
+);
 
-const verdictQuery = pageQueryWith<PageQuery & { readonly at?: string }>({
+interface VerdictQuery extends PageQuery {
+  readonly pool?: string;
+  readonly region?: string;
+  readonly up?: "true" | "false";
+  readonly at?: string;
+}
+
+const verdictQuery = pageQueryWith<VerdictQuery>({
+  pool: Type.Optional(Type.String({ description: "a pool; only its VIPs are given" })),
+  region: Type.Optional(Type.String({ description: "a region; only VIPs there are given" })),
+  up: Type.Optional(oneOf(["true", "false"], "true or false; only VIPs that are up, or down, are given")),
   at: Type.Optional(Type.String({ maxLength: 64, description: aPastMomentOrNow })),
 });
 
-const regionList = object({ regions: Type.Array(regionSchema) }, { description: "All regions." });
+const next = nullable(Type.String({ description: "the `after` of the next page" }));
+const regionList = object({ regions: Type.Array(regionSchema), next }, { description: "Regions." });
 const verdictList = object(
-  { verdicts: Type.Array(verdictSchema), next: nullable(Type.String()) },
+  { verdicts: Type.Array(verdictSchema), next },
   { description: "A verdict for each VIP, in the order of the config." },
 );
-const vantageList = object({ vantages: Type.Array(vantageSchema) }, { description: "All vantages." });
+const vantageList = object({ vantages: Type.Array(vantageSchema), next }, { description: "Vantages." });
+
+const loadSchema = object({
+  member: Type.String(),
+  pool: Type.String(),
+  region: Type.String(),
+  load: nullable(Type.Number({ description: "1: as busy as can be; null: nobody says" })),
+  capacity: nullable(Type.Number()),
+  shedAbove: nullable(Type.Number({ description: "the load above which it gives answers away" })),
+});
+const loadList = object({ loads: Type.Array(loadSchema), next }, { description: "How busy members are." });
 
 export function factRoutes(app: Api, desk: Desk): void {
   app.get(
@@ -102,10 +146,28 @@ export function factRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Where VIPs stand",
         tags: ["facts"],
+        querystring: pageQuery,
         response: { 200: regionList, default: errorBody },
       },
     },
-    () => ({ regions: regionsOf(desk) }),
+    ({ query }) => {
+      const { entries, next } = pageOf(regionsOf(desk), ({ region }) => region, query);
+      return { regions: [...entries], next };
+    },
+  );
+
+  app.get(
+    "/v1/regions/:id",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "A region",
+        tags: ["facts"],
+        params: idParameter("a region"),
+        response: { 200: regionSchema, default: errorBody },
+      },
+    },
+    ({ params: { id } }) => itemOf("region", regionsOf(desk), ({ region }) => region, id),
   );
 
   app.get(
@@ -121,9 +183,57 @@ export function factRoutes(app: Api, desk: Desk): void {
     },
     async ({ query }) => {
       const { config, facts, verdicts } = await worldOf(desk, query.at);
-      const { entries, next } = pageOf(verdicts, ({ vip }) => vip, query);
+      const wanted = verdicts.filter((verdict) => isWanted(verdict, config, query));
+      const { entries, next } = pageOf(wanted, ({ vip }) => vip, query);
       return {
         verdicts: entries.flatMap((entry) => verdictOf(entry, facts, config)),
+        next,
+      };
+    },
+  );
+
+  app.get(
+    "/v1/verdicts/:id",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "Whether a VIP is up, and who says so",
+        tags: ["facts"],
+        params: idParameter("a VIP"),
+        response: { 200: verdictSchema, default: errorBody },
+      },
+    },
+    ({ params: { id } }) => {
+      const { config } = desk.snapshot();
+      const verdicts = desk.verdicts().flatMap((verdict) => verdictOf(verdict, desk.facts(), config));
+      return itemOf("VIP", verdicts, ({ vip }) => vip, id);
+    },
+  );
+
+  app.get(
+    "/v1/loads",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "How busy members are",
+        tags: ["facts"],
+        querystring: pageQuery,
+        response: { 200: loadList, default: errorBody },
+      },
+    },
+    ({ query }) => {
+      const { loads } = desk.facts();
+      const members = [...desk.snapshot().config.members.values()];
+      const { entries, next } = pageOf(members, ({ id }) => id, query);
+      return {
+        loads: entries.map(({ id, pool, region, capacity, shedAbove }) => ({
+          member: id,
+          pool,
+          region,
+          load: loads.get(id) ?? null,
+          capacity,
+          shedAbove,
+        })),
         next,
       };
     },
@@ -136,10 +246,28 @@ export function factRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Who looks at the VIPs",
         tags: ["facts"],
+        querystring: pageQuery,
         response: { 200: vantageList, default: errorBody },
       },
     },
-    () => ({ vantages: desk.vantages().flatMap((state) => vantageOf(state, desk.snapshot().config)) }),
+    ({ query }) => {
+      const { entries, next } = pageOf(vantagesOf(desk), ({ vantage }) => vantage, query);
+      return { vantages: [...entries], next };
+    },
+  );
+
+  app.get(
+    "/v1/vantages/:id",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "A vantage",
+        tags: ["facts"],
+        params: idParameter("a vantage"),
+        response: { 200: vantageSchema, default: errorBody },
+      },
+    },
+    ({ params: { id } }) => itemOf("vantage", vantagesOf(desk), ({ vantage }) => vantage, id),
   );
 }
 
@@ -160,6 +288,7 @@ function regionsOf(desk: Desk): Static<typeof regionSchema>[] {
     const vips = members.flatMap(vipsOf);
     return {
       region: id,
+      url: itemUrl("regions", id),
       coordinates,
       members: members.map((member) => member.id),
       vips: vips.length,
@@ -167,6 +296,14 @@ function regionsOf(desk: Desk): Static<typeof regionSchema>[] {
       drained: members.map((member) => member.id).filter((member) => drained.has(member)),
     };
   });
+}
+
+function isWanted({ vip, up }: Verdict, config: Config, query: VerdictQuery): boolean {
+  if (query.up !== undefined && up !== (query.up === "true")) return false;
+  if (query.pool === undefined && query.region === undefined) return true;
+  const member = memberOfVip(config, vip);
+  const { pool = member?.pool, region = member?.region } = query;
+  return member?.pool === pool && member?.region === region;
 }
 
 /** None where the VIP has gone from the config. */
@@ -182,6 +319,7 @@ function verdictOf(
   return [
     {
       vip: vip.id,
+      url: itemUrl("verdicts", vip.id),
       pool: member.pool,
       member: member.id,
       region: member.region,
@@ -220,10 +358,15 @@ function familyOf({ address }: Vip): "ipv4" | "ipv6" {
   return address.family === 4 ? "ipv4" : "ipv6";
 }
 
-function vantageOf(state: ConnectedVantage, config: Config): Static<typeof vantageSchema>[] {
-  const { vantage, streams, fresh, isolated, reportedAtMs } = state;
-  const declared = config.vantages.get(vantage);
-  if (declared === undefined) return [];
-  const reportedAt = formatOptionalMoment(reportedAtMs);
-  return [{ vantage, coordinates: declared.coordinates, streams, fresh, isolated, reportedAt }];
+function vantagesOf(desk: Desk): readonly Static<typeof vantageSchema>[] {
+  const { vantages } = desk.snapshot().config;
+  return desk.vantages().flatMap(({ vantage, streams, fresh, isolated, reportedAtMs }) => {
+    const declared = vantages.get(vantage);
+    if (declared === undefined) return [];
+    const reportedAt = formatOptionalMoment(reportedAtMs);
+    const { coordinates } = declared;
+    return [
+      { vantage, url: itemUrl("vantages", vantage), coordinates, streams, fresh, isolated, reportedAt },
+    ];
+  });
 }

@@ -4,7 +4,7 @@ import Type from "typebox";
 import type { Desk } from "../desk.ts";
 import { describeEntry, type HistoryEntry } from "../history.ts";
 import type { Api } from "./api.ts";
-import { limitOf, limitText } from "./page.ts";
+import { limitOf, limitText, sequenceText } from "./page.ts";
 import {
   aPastMoment,
   errorBody,
@@ -49,9 +49,7 @@ const query = object({
   since: pastMoment,
   until: pastMoment,
   limit: Type.Optional(limitText),
-  after: Type.Optional(
-    Type.String({ pattern: "^[0-9]{1,15}$", description: "the `next` of the page before" }),
-  ),
+  after: Type.Optional(sequenceText),
 });
 
 export function historyRoutes(app: Api, desk: Desk): void {

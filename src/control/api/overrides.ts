@@ -5,16 +5,19 @@ import type { Desk, ListedOverride } from "../desk.ts";
 import { type Action, isActive, overrideId, type Target, type VipTarget } from "../override.ts";
 import type { Api } from "./api.ts";
 import { Failure } from "./errors.ts";
+import { itemOf, itemUrl, type PageQuery, pageOf, pageQueryWith } from "./page.ts";
 import {
   aMoment,
   errorBody,
   formatMoment,
   formatOptionalMoment,
+  idParameter,
   moment,
   momentOf,
   nullable,
   object,
   oneOf,
+  url,
   version,
 } from "./schemas.ts";
 import { changeHeaders, etagOf, forceText, reasonOr, reasonText, submit } from "./submit.ts";
@@ -51,11 +54,13 @@ const body = Type.Union([
   object({ kind: Type.Literal("force"), target: vipTarget, verdict: state, ...common }),
 ]);
 
+const kind = oneOf(["weight", "drain", "force"], "weight, drain or force");
+
 const listed = object(
   {
     id: Type.String({ description: "the same for every override of this kind and target" }),
-    url: Type.String({ description: "where it can be ended" }),
-    kind: oneOf(["weight", "drain", "force"], "weight, drain or force"),
+    url,
+    kind,
     target: object({
       by: oneOf(["member", "region", "choice", "vip"], "member, region, choice or vip"),
       name: Type.String(),
@@ -73,9 +78,21 @@ const listed = object(
 );
 
 const list = object(
-  { version, overrides: Type.Array(listed) },
-  { description: "All overrides that nobody has ended." },
+  { version, overrides: Type.Array(listed), next: nullable(Type.String()) },
+  { description: "Overrides that nobody has ended, by id." },
 );
+
+interface OverrideQuery extends PageQuery {
+  readonly kind?: Action["kind"];
+  readonly target?: string;
+  readonly author?: string;
+}
+
+const listQuery = pageQueryWith<OverrideQuery>({
+  kind: Type.Optional(kind),
+  target: Type.Optional(name("eu-west, exactly as it is in the override")),
+  author: Type.Optional(Type.String({ description: "the name of a token; only overrides by it are given" })),
+});
 const made = object({ version, override: listed }, { description: "The override, in force." });
 const ended = object({ version }, { description: "The override is ended." });
 const released = object({ version }, { description: "What was held down is up." });
@@ -85,14 +102,37 @@ export function overrideRoutes(app: Api, desk: Desk): void {
     "/v1/overrides",
     {
       config: { access: "reader" },
-      schema: { summary: "All overrides", tags: ["overrides"], response: { 200: list, default: errorBody } },
+      schema: {
+        summary: "The overrides that nobody has ended",
+        tags: ["overrides"],
+        querystring: listQuery,
+        response: { 200: list, default: errorBody },
+      },
     },
-    (_request, reply) => {
+    ({ query }) => {
       const { version } = desk.status();
-      const overrides = desk.overrides().map((override) => viewOf(override, desk.nowMs()));
-      reply.header("etag", etagOf(version));
-      return { version, overrides };
+      const wanted = desk.overrides().filter((override) => isWanted(override, query));
+      const { entries, next } = pageOf(wanted, ({ id }) => id, query);
+      return { version, overrides: entries.map((override) => viewOf(override, desk.nowMs())), next };
     },
+  );
+
+  app.get(
+    "/v1/overrides/:id",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "An override",
+        tags: ["overrides"],
+        params: idParameter("the id of an override"),
+        response: { 200: listed, default: errorBody },
+      },
+    },
+    ({ params }) =>
+      viewOf(
+        itemOf("override", desk.overrides(), ({ id }) => id, params.id),
+        desk.nowMs(),
+      ),
   );
 
   app.post(
@@ -130,7 +170,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
         summary: "End an override",
         tags: ["overrides"],
         headers: changeHeaders,
-        params: object({ id: Type.String({ description: "the id of an override, percent-encoded" }) }),
+        params: idParameter("the id of an override"),
         querystring: object({
           reason: Type.Optional(reasonText),
           force: forceText,
@@ -204,11 +244,19 @@ function memberOrRegion(target: Static<typeof drainTarget>): Target<"member" | "
   return "member" in target ? { by: "member", id: target.member } : { by: "region", id: target.region };
 }
 
+function isWanted({ action, author }: ListedOverride, query: OverrideQuery): boolean {
+  return (
+    (query.kind ?? action.kind) === action.kind &&
+    (query.target ?? action.target.id) === action.target.id &&
+    (query.author ?? author) === author
+  );
+}
+
 function viewOf(override: ListedOverride, nowMs: number): Static<typeof listed> {
   const { id, action, author, reason, createdMs, untilMs, stale } = override;
   return {
     id,
-    url: `/v1/overrides/${encodeURIComponent(id)}`,
+    url: itemUrl("overrides", id),
     kind: action.kind,
     target: { by: action.target.by, name: action.target.id },
     ...(action.kind === "weight" ? { weight: action.weight } : {}),

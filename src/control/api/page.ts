@@ -1,6 +1,7 @@
-/** Long lists, a page at a time. */
+/** Long lists, a page at a time, and one of what they list. */
 
 import Type from "typebox";
+import { didYouMean } from "../../suggest.ts";
 import { Failure } from "./errors.ts";
 
 /** How many entries come at once when nobody says. */
@@ -14,6 +15,12 @@ export const limitText: Type.TInteger = Type.Integer({
   maximum: LIMIT_MAX,
   default: LIMIT_DEFAULT,
   description: `a number of entries from 1 to ${LIMIT_MAX}`,
+});
+
+/** What `after` is in lists that go by sequence, the newest first. */
+export const sequenceText: Type.TString = Type.String({
+  pattern: "^[0-9]{1,15}$",
+  description: "the `next` of the page before",
 });
 
 /** What a list is asked with. */
@@ -62,4 +69,16 @@ export function pageOf<T>(
 /** A limit, or what it is when nobody says. */
 export function limitOf(limit: number | undefined): number {
   return limit ?? LIMIT_DEFAULT;
+}
+
+/** Where one thing of a list is. */
+export function itemUrl(list: string, id: string): string {
+  return `/v1/${list}/${encodeURIComponent(id)}`;
+}
+
+/** The one of this name; 404 when there is none. */
+export function itemOf<T>(what: string, all: readonly T[], nameOf: (one: T) => string, id: string): T {
+  const found = all.find((one) => nameOf(one) === id);
+  if (found !== undefined) return found;
+  throw new Failure(404, `there is no ${what} "${id}"${didYouMean(id, all.map(nameOf))}`);
 }

@@ -32,6 +32,14 @@ export const moment: Type.TString = Type.String({
   description: "a time such as 2026-01-01T00:00:00.000Z",
 });
 
+/** Where one thing of a list is. */
+export const url: Type.TString = Type.String({ format: "uri-reference", description: "where it is" });
+
+/** The path of one thing of a list. */
+export function idParameter(what: string): Type.TObject<{ id: Type.TString }> {
+  return object({ id: Type.String({ description: `${what}, percent-encoded` }) });
+}
+
 /** The version that a change made. */
 export const version: Type.TInteger = Type.Integer({ minimum: 0, description: "a version" });
 

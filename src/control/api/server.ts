@@ -16,7 +16,10 @@ import { auditRoutes } from "./audit.ts";
 import { guard } from "./auth.ts";
 import { capacityRoutes } from "./capacity.ts";
 import { challengeRoutes } from "./challenges.ts";
+import { changeRoutes } from "./changes.ts";
+import { answerUnchanged } from "./conditional.ts";
 import { configRoutes } from "./config.ts";
+import { declaredRoutes } from "./declared.ts";
 import { answerError, answerErrors, answerNonsense } from "./errors.ts";
 import { explainRoutes } from "./explain.ts";
 import { factRoutes } from "./facts.ts";
@@ -26,6 +29,7 @@ import { answerRepeats } from "./idempotency.ts";
 import { keyRoutes } from "./keys.ts";
 import { Lockout } from "./lockout.ts";
 import { metricRoutes } from "./metrics.ts";
+import { nodeRoutes } from "./nodes.ts";
 import { describeRoutes } from "./openapi.ts";
 import { overrideRoutes } from "./overrides.ts";
 import { problemRoutes } from "./problems.ts";
@@ -37,6 +41,7 @@ import { simulateRoutes } from "./simulate.ts";
 import { snapshotRoutes } from "./snapshots.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { validatorCompiler } from "./validate.ts";
+import { zoneRoutes } from "./zones.ts";
 
 /** The longest body of a request. */
 const BODY_OCTETS_MAX = 64 * 1024;
@@ -110,12 +115,16 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   const lockout = new Lockout();
   await guard(app, desk, lockout);
   answerRepeats(app, desk, log);
+  answerUnchanged(app, () => desk.status().version);
   await describeRoutes(app);
 
   healthRoutes(app, desk);
   problemRoutes(app);
   metricRoutes(app, desk, lockout);
   configRoutes(app, desk);
+  declaredRoutes(app, desk);
+  zoneRoutes(app, desk);
+  nodeRoutes(app, desk);
   serviceRoutes(app, desk);
   explainRoutes(app, desk);
   profileRoutes(app, desk);
@@ -129,6 +138,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   challengeRoutes(app, desk);
   keyRoutes(app, desk);
   auditRoutes(app, desk);
+  changeRoutes(app, desk);
   historyRoutes(app, desk);
   snapshotRoutes(app, desk);
   tokenRoutes(app, desk);

@@ -2,17 +2,18 @@
 
 import Type, { type Static } from "typebox";
 import type { Service } from "../../config/config.ts";
+import type { Policy } from "../../config/policy.ts";
 import { NOWHERE } from "../../geo/location.ts";
 import { failoverBound } from "../../health/bound.ts";
-import { explain } from "../../steering/explain.ts";
+import { explain, formatLocation } from "../../steering/explain.ts";
 import { didYouMean } from "../../suggest.ts";
 import type { Desk } from "../desk.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { Api } from "./api.ts";
 import { Failure } from "./errors.ts";
-import { pageOf, pageQuery } from "./page.ts";
+import { itemUrl, type PageQuery, pageOf, pageQuery, pageQueryWith } from "./page.ts";
 import { planSchema, planView, ttlWhySchema, ttlWhyView } from "./plan-view.ts";
-import { errorBody, nullable, object, oneOf } from "./schemas.ts";
+import { errorBody, nullable, object, oneOf, url } from "./schemas.ts";
 
 const boundSchema = object({
   totalMs: Type.Number({
@@ -29,6 +30,7 @@ const boundSchema = object({
 
 const fields = {
   name: Type.String({ description: "the qname, without its final dot" }),
+  url,
   policy: object({
     kind: oneOf(
       ["pool", "member", "geo", "nearest", "latency", "weighted", "failover", "sticky", "spread"],
@@ -43,6 +45,31 @@ const fields = {
 };
 
 const ttlSchema = object({ seconds: Type.Number(), why: ttlWhySchema });
+
+const serviceQuery = pageQueryWith<PageQuery & { readonly policy?: string }>({
+  policy: Type.Optional(
+    Type.String({ description: "the name of a policy; only services whose topmost policy it is are given" }),
+  ),
+});
+
+const plansSchema = object(
+  {
+    plans: Type.Array(
+      object({
+        class: Type.Integer({
+          minimum: 0,
+          description: "its number; it is another one after the next change",
+        }),
+        clients: Type.String({ description: "a location that stands for all of them" }),
+        ipv4: planSchema,
+        ipv6: planSchema,
+        ttlSeconds: object({ ipv4: Type.Number(), ipv6: Type.Number() }),
+      }),
+    ),
+    next: nullable(Type.String()),
+  },
+  { description: "What each class of clients is answered." },
+);
 
 const listSchema = object(
   { services: Type.Array(object(fields)), next: nullable(Type.String()) },
@@ -75,13 +102,18 @@ export function serviceRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "What is steered",
         tags: ["services"],
-        querystring: pageQuery,
+        querystring: serviceQuery,
         response: { 200: listSchema, default: errorBody },
       },
     },
     ({ query }) => {
       const snapshot = desk.snapshot();
-      const { entries, next } = pageOf(snapshot.config.services, ({ label }) => label, query);
+      const { services } = snapshot.config;
+      const wanted =
+        query.policy === undefined
+          ? services
+          : services.filter(({ policy }) => nameOf(policy) === query.policy);
+      const { entries, next } = pageOf(wanted, ({ label }) => label, query);
       return { services: entries.map((service) => summaryOf(service, snapshot)), next };
     },
   );
@@ -99,6 +131,35 @@ export function serviceRoutes(app: Api, desk: Desk): void {
     },
     ({ params: { name } }) => viewOf(find(name, desk.snapshot()), desk),
   );
+
+  app.get(
+    "/v1/services/:name/plans",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "What each class of clients of a service is answered",
+        tags: ["services"],
+        params: object({ name: Type.String({ description: "the name of a service" }) }),
+        querystring: pageQuery,
+        response: { 200: plansSchema, default: errorBody },
+      },
+    },
+    ({ params: { name }, query }) => {
+      const { config } = desk.snapshot();
+      const classes = desk.classes(find(name, desk.snapshot())).entries().toArray();
+      const { entries, next } = pageOf(classes, ([number]) => String(number), query);
+      return {
+        plans: entries.map(([number, { clients, plans }]) => ({
+          class: number,
+          clients: formatLocation(clients),
+          ipv4: planView(plans.ipv4, config),
+          ipv6: planView(plans.ipv6, config),
+          ttlSeconds: { ipv4: plans.ttlSeconds4, ipv6: plans.ttlSeconds6 },
+        })),
+        next,
+      };
+    },
+  );
 }
 
 /** Names are compared as DNS does: without regard to case, with or without the final dot. */
@@ -110,11 +171,17 @@ function find(name: string, { config }: Snapshot): Service {
   throw new Failure(404, `there is no service "${name}"${didYouMean(wanted, labels)}`);
 }
 
+/** null: it is written in place, or no policy that can have a name. */
+function nameOf(policy: Policy): string | null {
+  return "name" in policy ? policy.name : null;
+}
+
 function summaryOf(service: Service, { config }: Snapshot): Static<typeof listSchema>["services"][number] {
   const { label, policy, ttlSeconds, ttlSecondsMin, failoverWithinMs } = service;
   return {
     name: label,
-    policy: { kind: policy.kind, name: "name" in policy ? policy.name : null },
+    url: itemUrl("services", label),
+    policy: { kind: policy.kind, name: nameOf(policy) },
     ttlSeconds,
     ttlSecondsMin,
     failoverWithinMs,

@@ -8,7 +8,6 @@ import type { Api } from "./api.ts";
 import { Failure } from "./errors.ts";
 import { limitOf, limitText } from "./page.ts";
 import { errorBody, formatOptionalMoment, moment, nullable, object, oneOf, version } from "./schemas.ts";
-import { etagOf } from "./submit.ts";
 
 const path = Type.String({ description: "a path, relative to the folder of the config" });
 const hash = nullable(Type.String({ description: "SHA-256; null: it could not be kept" }));
@@ -126,9 +125,8 @@ export function snapshotRoutes(app: Api, desk: Desk): void {
         response: { 200: wholeSnapshot, default: errorBody },
       },
     },
-    async ({ params }, reply) => {
+    async ({ params }) => {
       const { snapshot, texts } = orMissing(await desk.snapshots.texts(params.version));
-      reply.header("etag", etagOf(params.version));
       const said = [...texts.values()];
       const files = snapshot.files.map((file, i) => ({ ...file, text: said[i] ?? "" }));
       return { ...viewOf(snapshot), files };

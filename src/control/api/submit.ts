@@ -1,6 +1,6 @@
 /**
- * Takes a request to the one door, under the version that its author looked at: an ETag says which version was read, an
- * If-Match which one a change may follow (RFC 9110 §13.1.1).
+ * Takes a request to the one door, under the version that its author looked at: the ETag of what was read begins with it, and
+ * If-Match says that a change may follow that one alone (RFC 9110 §13.1.1).
  */
 
 import type { FastifyRequest } from "fastify";
@@ -46,7 +46,7 @@ export function reasonOr(usual: string, reason: string | undefined, force: strin
   return reason ?? usual;
 }
 
-/** The ETag of a version. */
+/** The ETag of a change. */
 export function etagOf(version: number): string {
   return `"${version}"`;
 }
@@ -87,7 +87,7 @@ function endsNothing({ kind }: Edit, problems: readonly Problem[]): boolean {
 /** The version that an If-Match header names; null: any (no header, or `*`). */
 function versionOf(header: string | undefined): number | null {
   if (header === undefined || header.trim() === "*") return null;
-  const digits = /^\s*"?(\d{1,15})"?\s*$/.exec(header)?.[1];
+  const digits = /^\s*"?(\d{1,15})(-[0-9a-f]*)?"?\s*$/.exec(header)?.[1];
   if (digits !== undefined) return Number(digits);
   throw new Failure(400, `If-Match: expected the ETag of an earlier response, such as "12", got ${header}`);
 }

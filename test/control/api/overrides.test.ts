@@ -234,9 +234,13 @@ describe("GET and DELETE /v1/overrides", () => {
       weight: 80,
       reason: "new",
     });
-    expect((await api.get("/v1/overrides")).body).toEqual({ version: 2, overrides: [body.override] });
+    expect((await api.get("/v1/overrides")).body).toEqual({
+      version: 2,
+      overrides: [body.override],
+      next: null,
+    });
     expect((await api.delete(`${body.override.url}?reason=it%20was%20bad`)).body).toEqual({ version: 3 });
-    expect((await api.get("/v1/overrides")).body).toEqual({ version: 3, overrides: [] });
+    expect((await api.get("/v1/overrides")).body).toEqual({ version: 3, overrides: [], next: null });
     expect((await api.get("/v1/audit?limit=1")).body.entries[0]).toMatchObject({
       author: "anna",
       reason: "it was bad",

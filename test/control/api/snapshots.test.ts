@@ -55,8 +55,7 @@ describe("/v1/snapshots", () => {
 
   test("gives what the files said then", async () => {
     const api = await withThree();
-    const { headers, body } = await api.get("/v1/snapshots/2", "admin");
-    expect(headers.get("etag")).toBe('"2"');
+    const { body } = await api.get("/v1/snapshots/2", "admin");
     expect(body.files.map(({ path, text }: Record<string, string>) => [path, text])).toEqual([
       ["meridian.yaml", CONFIG],
       ["test.example.zone", `${ZONE}new A 192.0.2.7\n`],

@@ -1,0 +1,124 @@
+/** The changes that were made, version by version: the audit list without what makes no version. */
+
+import Type, { type Static } from "typebox";
+import type { Desk } from "../desk.ts";
+import type { AuditEntry } from "../store.ts";
+import type { Api } from "./api.ts";
+import { Failure } from "./errors.ts";
+import { itemUrl, limitOf, limitText, sequenceText } from "./page.ts";
+import { errorBody, formatMoment, moment, nullable, object, url, version } from "./schemas.ts";
+
+const change = object(
+  {
+    version,
+    url,
+    at: moment,
+    author: Type.String(),
+    reason: Type.String(),
+    events: Type.Array(
+      object({
+        sequence: Type.Integer({ description: "its place in the audit list" }),
+        event: Type.String({ description: "override-set, files-loaded and so on" }),
+        detail: Type.String({ description: "what exactly, in a clause" }),
+      }),
+    ),
+  },
+  { description: "A change." },
+);
+
+const list = object(
+  { changes: Type.Array(change), next: nullable(Type.String()) },
+  { description: "Changes, the newest first." },
+);
+
+export function changeRoutes(app: Api, desk: Desk): void {
+  app.get(
+    "/v1/changes",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "The changes that were made",
+        tags: ["audit"],
+        querystring: object({ limit: Type.Optional(limitText), after: Type.Optional(sequenceText) }),
+        response: { 200: list, default: errorBody },
+      },
+    },
+    ({ query: { limit, after } }) => {
+      const count = limitOf(limit);
+      const before = after === undefined ? null : Number(after);
+      const found = changesBelow(desk, before)
+        .take(count + 1)
+        .toArray();
+      const changes = found.slice(0, count);
+      const last = changes.at(-1)?.events.at(-1);
+      return { changes, next: last === undefined || found.length <= count ? null : String(last.sequence) };
+    },
+  );
+
+  app.get(
+    "/v1/changes/:version",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "The change that made a version",
+        tags: ["audit"],
+        params: object({
+          version: Type.String({ pattern: "^[0-9]{1,15}$", description: "a version" }),
+        }),
+        response: { 200: change, default: errorBody },
+      },
+    },
+    ({ params }) => {
+      const wanted = Number(params.version);
+      const found = changesBelow(desk, null).find((one) => one.version <= wanted);
+      if (found?.version === wanted) return found;
+      throw new Failure(404, `no change made version ${wanted}; the last made ${desk.status().version}`);
+    },
+  );
+}
+
+/** So many entries of the audit list are read at once. */
+const ENTRIES_READ = 500;
+
+/** These say in which version they happened, and make none. */
+const MAKES_NO_VERSION: ReadonlySet<string> = new Set(["token-added", "token-removed", "keys-rolled"]);
+
+/** The newest first, of those whose entries have a `sequence` below `before` (null: all). */
+function* changesBelow(desk: Desk, before: number | null): Generator<Static<typeof change>> {
+  let entries: AuditEntry[] = [];
+  for (const entry of entriesBelow(desk, before)) {
+    if (MAKES_NO_VERSION.has(entry.event)) continue;
+    const [newest] = entries;
+    if (newest !== undefined && newest.version !== entry.version) {
+      yield changeOf(newest, entries);
+      entries = [];
+    }
+    entries.push(entry);
+  }
+  const [newest] = entries;
+  if (newest !== undefined) yield changeOf(newest, entries);
+}
+
+function* entriesBelow(desk: Desk, before: number | null): Generator<AuditEntry> {
+  for (let next = before; ; ) {
+    const entries = desk.audit(ENTRIES_READ, next);
+    yield* entries;
+    if (entries.length < ENTRIES_READ) return;
+    next = entries.at(-1)?.sequence ?? 0;
+  }
+}
+
+/** Its events stand in their order in the audit list, the newest first. */
+function changeOf(
+  { version, atMs, author, reason }: AuditEntry,
+  entries: readonly AuditEntry[],
+): Static<typeof change> {
+  return {
+    version,
+    url: itemUrl("changes", String(version)),
+    at: formatMoment(atMs),
+    author,
+    reason,
+    events: entries.map(({ sequence, event, detail }) => ({ sequence, event, detail })),
+  };
+}
