@@ -141,6 +141,45 @@ asking(alarm.command("test"))
   .option("--json", "print data")
   .action(async (name, options) => (await import("./command/alarm.ts")).testDestination(name, options));
 
+const drill = program.command("drill").description("rehearse failures, and measure what clients see of them");
+/** What describes a drill that is not in the config. */
+function describing(command: Command): Command {
+  return asking(command)
+    .argument("[name]", "a drill of the config; else the options describe one")
+    .option("--mode <mode>", "drain, dead, cut or weight")
+    .option(
+      "--target <target>",
+      "region:NAME, member:POOL/MEMBER, vip:POOL/MEMBER/ipv4 or vantages:NAME,NAME",
+    )
+    .option("--duration <duration>", "how long it lasts, as in 2m")
+    .option("--weight <number>", "with mode weight")
+    .option("--by <vantage...>", "with mode dead: who reports it; else all")
+    .option("--service <name...>", "services that are watched; else all with the target")
+    .option("--to <selection...>", "who alone should answer in its place")
+    .option("--within <duration>", "how soon the last client should have its new answer")
+    .option("--json", "print data");
+}
+describing(drill.command("run"))
+  .description("begin a drill, and print what happens until all is as before")
+  .requiredOption("--reason <text>", "why; it goes to the audit list")
+  .option("--no-wait", "do not wait for its end")
+  .action(async (name, options) => (await import("./command/drill.ts")).runDrill(name ?? null, options));
+describing(drill.command("rehearse"))
+  .description("say what a drill would do; nothing changes")
+  .action(async (name, options) => (await import("./command/drill.ts")).rehearseDrill(name ?? null, options));
+asking(drill.command("list"))
+  .option("--json", "print data")
+  .action(async (options) => (await import("./command/drill.ts")).listDrills(options));
+asking(drill.command("show"))
+  .argument("<id>", "a drill that was begun")
+  .option("--json", "print data")
+  .action(async (id, options) => (await import("./command/drill.ts")).showDrill(id, options));
+asking(drill.command("abort"))
+  .description("end a drill before its time, and put everything back")
+  .argument("<id>", "a drill that was begun")
+  .requiredOption("--reason <text>", "why; it goes to the audit list")
+  .action(async (id, options) => (await import("./command/drill.ts")).abortDrill(id, options));
+
 asking(program.command("history"))
   .description("show what changed of verdicts, orders of regions, overrides and files, when and why")
   .option("--vip <vip>", "only the verdicts on this VIP (pool/member/ipv4)")

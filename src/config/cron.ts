@@ -45,10 +45,15 @@ export interface LocalTime {
 }
 
 /** Whether the schedule names this minute. */
-export function isDue(cron: Cron, { month, day, weekday, hour, minute }: LocalTime): boolean {
+export function isDue(cron: Cron, local: LocalTime): boolean {
+  return isDueHour(cron, local) && cron.minutes.has(local.minute);
+}
+
+/** Whether it names some minute of this hour. */
+export function isDueHour(cron: Cron, { month, day, weekday, hour }: LocalTime): boolean {
   const [byDay, byWeekday] = [cron.days.has(day), cron.weekdays.has(weekday)];
   const today = cron.eitherDay ? byDay || byWeekday : byDay && byWeekday;
-  return today && cron.months.has(month) && cron.hours.has(hour) && cron.minutes.has(minute);
+  return today && cron.months.has(month) && cron.hours.has(hour);
 }
 
 /** What clocks in a zone of the IANA database show; null where there is no such zone. */

@@ -38,10 +38,10 @@ export interface DrillExpectation {
 export interface DrillGuards {
   /** So many regions have an answer that is up in each service of the drill. */
   readonly regionsUp: number;
-  /** The share of the watchers' connections that fail, 0 to 1, over five seconds; null: it is not looked at. */
-  readonly errorsAtMost: number | null;
-  /** The part of the capacity of what is left that is in use, 0 to 1; null: it is not looked at. */
-  readonly loadAtMost: number | null;
+  /** The share of the watchers' connections that fail, 0 to 1, over five seconds. */
+  readonly errorsAtMost: number;
+  /** The part of the capacity of what is left that is in use, 0 to 1, where loads are known. */
+  readonly loadAtMost: number;
   /** Nothing that the drill does not speak of goes down. */
   readonly quietElsewhere: boolean;
 }

@@ -57,7 +57,7 @@ export function* capacities(
   const carried = new Map(members.map((member) => [member.id, carriedBy(member, facts)]));
   const losses = new Map<RegionId, Loss>();
   for (const region of new Set(members.map((member) => member.region)))
-    losses.set(region, yield* lossOf(region, planner, facts, config, carried, traffic));
+    losses.set(region, yield* lossOf(membersIn(region, config), planner, facts, config, carried, traffic));
   return pools.map(({ id, members }) => {
     const byRegion = [...Map.groupBy(members, (member) => member.region)];
     const regions = byRegion.map(([region, own]): RegionLoss => {
@@ -76,6 +76,34 @@ export function* capacities(
     });
     return { pool: id, regions };
   });
+}
+
+function membersIn(region: RegionId, config: Config): readonly Member[] {
+  return [...config.members.values()].filter((member) => member.region === region);
+}
+
+/** What part of the capacity of each pool would be in use if these members died; pools whose loads are not known are left out. */
+export function* loadsWithout(
+  dead: readonly Member[],
+  planner: Planner,
+  facts: Facts,
+  config: Config,
+  windows: Iterable<ProfileWindow>,
+): Steps<ReadonlyMap<PoolId, number>> {
+  const traffic = yield* Traffic.of(windows, planner, config);
+  const pools = [...config.pools.values()].filter(({ members }) => members.every(hasCapacity));
+  const carried = new Map(
+    pools.flatMap(({ members }) => members.map((one) => [one.id, carriedBy(one, facts)])),
+  );
+  const { left } = yield* lossOf(dead, planner, facts, config, carried, traffic);
+  const loads = new Map<PoolId, number>();
+  for (const { id, members } of pools) {
+    const alive = members.filter((member) => !dead.includes(member));
+    const capacity = alive.reduce((sum, member) => sum + (member.capacity ?? 0), 0);
+    const work = sumOf(alive.map((member) => left.get(member.id) ?? null));
+    if (work !== null && capacity > 0) loads.set(id, work / capacity);
+  }
+  return loads;
 }
 
 function hasCapacity({ capacity }: Member): boolean {
@@ -117,14 +145,13 @@ interface Loss {
 }
 
 function* lossOf(
-  region: RegionId,
+  dead: readonly Member[],
   planner: Planner,
   facts: Facts,
   config: Config,
   carried: ReadonlyMap<MemberId, number | null>,
   traffic: Traffic,
 ): Steps<Loss> {
-  const dead = [...config.members.values()].filter((member) => member.region === region);
   const memberOf = new Map<VipId, MemberId>();
   for (const member of config.members.values())
     for (const { id } of vipsOf(member)) memberOf.set(id, member.id);

@@ -18,6 +18,7 @@ import type { DestinationView, TestOutcome } from "./alarms.ts";
 import type { PoolCapacity } from "./capacity.ts";
 import type { Challenge } from "./challenge.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
+import type { Drills } from "./drills.ts";
 import type { RoundTrips } from "./fact-keeper.ts";
 import type { HistoryEntry, HistoryQuery } from "./history.ts";
 import type { SignedZoneView } from "./key-roller.ts";
@@ -37,6 +38,7 @@ import type { StoreReport } from "./verify-store.ts";
 
 /** One node's desk. Methods answer from memory unless they return a promise. */
 export interface Desk {
+  readonly drills: Drills;
   /** The clock that everything here goes by. */
   nowMs(): number;
   /** Config, zones and geo data in force; never half of a change. */

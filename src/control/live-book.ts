@@ -29,6 +29,8 @@ export interface LiveBookOptions {
   readonly nowMs: () => number;
   /** Told by which plans of the past, with their keys, is answered from now on, after dns has been told. */
   readonly onLastGood: (plans: ReadonlyMap<string, Answer>) => void;
+  /** Told of plans that have become others, after dns and whoever wants to know the verdicts have been told. */
+  readonly onReplanned: (replanned: readonly Replanned[]) => void;
   /** Told of verdicts and votes that have changed, and of what that moved, after dns has been told. */
   readonly onVerdicts: (shift: Shift, replanned: readonly Replanned[]) => void;
 }
@@ -65,7 +67,7 @@ export class LiveBook {
     const shift = this.#pending;
     this.#pending = NO_SHIFT;
     if (isNothing(shift)) return [];
-    const { keeper, publisher, nowMs, onVerdicts } = this.#options;
+    const { keeper, publisher, nowMs, onReplanned, onVerdicts } = this.#options;
     let replanned: readonly Replanned[] = [];
     if (this.#edition !== null) {
       const { planner, directory } = this.#edition;
@@ -77,6 +79,7 @@ export class LiveBook {
     if (this.#late !== null) this.#late = joinShifts(this.#late, shift);
     const { flipped, revised, turned } = shift;
     if (flipped.length + revised.length + turned.length > 0) onVerdicts(shift, replanned);
+    if (replanned.length > 0) onReplanned(replanned);
     return replanned;
   }
 

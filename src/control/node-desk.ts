@@ -31,6 +31,7 @@ import type {
   ListedOverride,
   Status,
 } from "./desk.ts";
+import { Drills } from "./drills.ts";
 import { explainName } from "./explain.ts";
 import { FactKeeper, type RoundTrips, type Shift } from "./fact-keeper.ts";
 import type { HistoryEntry, HistoryQuery } from "./history.ts";
@@ -133,6 +134,7 @@ export class NodeDesk implements Desk {
   readonly #door: Door;
   readonly #ingest: Ingest;
   readonly #watchers: Watchers;
+  readonly drills: Drills;
   readonly #signals: SignalGate;
   readonly #tokens: TokenKeeper;
   readonly #recorder: Recorder;
@@ -188,6 +190,7 @@ export class NodeDesk implements Desk {
       publisher,
       nowMs,
       onLastGood: (plans) => this.#keepLastGood(plans),
+      onReplanned: (replanned) => this.drills.replanned(replanned),
       onVerdicts: (shift, replanned) => this.#onVerdicts(shift, replanned),
     });
     this.#safety = new Safety({
@@ -222,6 +225,20 @@ export class NodeDesk implements Desk {
       nowMs,
       send: () => this.#ingest.sendOrders(),
       agents: () => this.#ingest.agents,
+    });
+    this.drills = new Drills({
+      store: this.#store.drills,
+      watchers: this.#watchers,
+      nowMs,
+      edition: () => this.#book.edition,
+      facts: () => this.facts(),
+      judged: () => this.#keeper.judged(),
+      overrides: () => this.#store.overrides(),
+      change: (request) => this.#door.change(request),
+      brokenBy: (attempt) => this.#brokenBy(attempt),
+      traffic: () => this.profile(nowMs() - CAPACITY_TRAFFIC_MS),
+      audit: (entry) => this.#store.exclusively(() => ({ ...entry, version: this.#door.version() })),
+      log: options.log,
     });
     this.#signals = new SignalGate((signals) => this.#book.shift(this.#keeper.signal(signals, nowMs())));
     this.#clerk = new Clerk({
@@ -263,7 +280,10 @@ export class NodeDesk implements Desk {
   /** Publishes the first book, and lets time move from then on. */
   async begin(loaded: Loaded): Promise<ChangeOutcome> {
     const outcome = await this.#door.begin(loaded);
-    if (outcome.kind === "published") this.tick();
+    if (outcome.kind === "published") {
+      this.tick();
+      await this.drills.resume();
+    }
     return outcome;
   }
 
@@ -287,6 +307,7 @@ export class NodeDesk implements Desk {
       this.#reload("changes may be made again");
     this.#roller.tick();
     this.#alarms.tick();
+    this.drills.tick();
     void this.#takeSamples();
     this.#logHeads(nowMs);
     this.#ingest.keepTokens(this.#tokens.prune());
@@ -296,6 +317,7 @@ export class NodeDesk implements Desk {
 
   async close(): Promise<void> {
     this.#watcher.close();
+    this.drills.close();
     this.#notifier.close();
     this.#roller.close();
     this.#alarms.close();
@@ -552,6 +574,7 @@ export class NodeDesk implements Desk {
     this.#arm();
     const votedOn = turned.flatMap(({ vip }) => this.#keeper.judged().get(vip) ?? []);
     this.#recorder.judged([...flipped, ...revised, ...votedOn], this.nowMs());
+    this.drills.flipped(flipped);
     const memorable = [...flipped, ...revised.filter(({ up }) => !up)];
     if (memorable.length === 0) return;
     try {

@@ -4,24 +4,34 @@ import type { VantageId, VipId } from "../config/config.ts";
 import type { DrillSpec } from "../config/drills.ts";
 
 /**
- *     begin            end of its duration, a guard, or by hand        as before, or the time for that is over
- *       |-- running -------------------------|-- restoring ------------------|-- over
+ *     ordered       begins          end of its duration, a guard, or by hand       as before, or the time for that is over
+ *       |-- watching --|-- running --------------|-- restoring -------------------------|-- over
  */
-type DrillPhase = "running" | "restoring" | "over";
+export type DrillPhase = "watching" | "running" | "restoring" | "over";
 
 /** Why a drill's failure ended. */
-type DrillEnding =
+export type DrillEnding =
   /** Its duration was over. */
   | { readonly kind: "on-time" }
   | { readonly kind: "guard"; readonly guard: GuardName; readonly reason: string }
   | { readonly kind: "by-hand"; readonly author: string; readonly reason: string }
-  /** Control died meanwhile; orders and overrides have ended by themselves. */
+  /** It was not begun: something had changed since it was ordered. */
+  | { readonly kind: "refused"; readonly reason: string }
+  /** Control died meanwhile; orders and overrides end by themselves all the same. */
   | { readonly kind: "control-died" };
 
-type GuardName = "regionsUp" | "errorsAtMost" | "loadAtMost" | "quietElsewhere" | "lastAnswer";
+/** `lastAnswer`: something must be up to answer with. `override`: nobody ended the drill's. `sameConfig`: no other came into force. */
+export type GuardName =
+  | "regionsUp"
+  | "errorsAtMost"
+  | "loadAtMost"
+  | "quietElsewhere"
+  | "lastAnswer"
+  | "override"
+  | "sameConfig";
 
 /** Something that the node saw or did, at a time of its own clock. */
-type Moment =
+export type Moment =
   /** The override is in answers, or the orders are with the agents. */
   | { readonly kind: "begun"; readonly atMs: number }
   /** A vantage's vote on a VIP turned; a vote that lapsed is `null`. */
@@ -42,7 +52,7 @@ type Moment =
   | { readonly kind: "restored"; readonly atMs: number };
 
 /** A service that is watched, with what it promises. */
-interface DrilledService {
+export interface DrilledService {
   readonly label: string;
   /** The failover bound; null: its policy reaches nothing that is checked, or the drill needs no check. */
   readonly boundMs: number | null;
@@ -57,12 +67,15 @@ export interface DrillRecord {
   readonly spec: DrillSpec;
   readonly author: string;
   readonly reason: string;
+  /** When agents began to watch. */
   readonly startedMs: number;
   /** From this moment all orders and overrides of the drill have ended, whoever is alive. */
   readonly untilMs: number;
   readonly services: readonly DrilledService[];
   /** The VIPs that it takes away. */
   readonly vips: readonly VipId[];
+  /** Those of them that were down before it. */
+  readonly downBefore: readonly VipId[];
   /** The addresses of all VIPs that the services may be answered with. */
   readonly addresses: Readonly<Record<VipId, string>>;
   readonly phase: DrillPhase;

@@ -32,14 +32,14 @@ interface WatchedService {
 }
 
 /** A node that agents ask. */
-interface WatchedNode {
+export interface WatchedNode {
   readonly node: string;
   /** null: where the agent reaches this node's API, because it listens on every address. */
   readonly address: string | null;
   readonly port: number;
 }
 
-interface WatchedConnection {
+export interface WatchedConnection {
   readonly address: string;
   readonly probe: TcpProbeSpec;
 }

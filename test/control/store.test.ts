@@ -351,6 +351,7 @@ function drill(id: string, startedMs: number): DrillRecord {
     untilMs: startedMs + 60_000,
     services: [{ label: "www.example", boundMs: 12_000, objectiveMs: null, ttlSeconds: 5 }],
     vips: ["web/eu-west/ipv4" as VipId],
+    downBefore: [],
     addresses: { ["web/eu-west/ipv4" as VipId]: "192.0.2.1" },
     phase: "running",
     ending: null,

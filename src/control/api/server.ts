@@ -20,6 +20,7 @@ import { changeRoutes } from "./changes.ts";
 import { answerUnchanged } from "./conditional.ts";
 import { configRoutes } from "./config.ts";
 import { declaredRoutes } from "./declared.ts";
+import { drillRoutes } from "./drills.ts";
 import { answerError, answerErrors, answerNonsense } from "./errors.ts";
 import { explainRoutes } from "./explain.ts";
 import { factRoutes } from "./facts.ts";
@@ -135,6 +136,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   rttRoutes(app, desk);
   signalRoutes(app, desk);
   overrideRoutes(app, desk);
+  drillRoutes(app, desk);
   challengeRoutes(app, desk);
   keyRoutes(app, desk);
   auditRoutes(app, desk);

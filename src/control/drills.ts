@@ -1,0 +1,452 @@
+/** Runs drills, one at a time: orders what fails, looks after guards, puts everything back, and keeps what was seen. */
+
+import type { Logger } from "pino";
+import type { Config, VipId } from "../config/config.ts";
+import type { DeclaredDrill, DrillSpec } from "../config/drills.ts";
+import { formatDuration } from "../config/units.ts";
+import type { DrillEnding, DrillPhase, DrillRecord, Moment } from "../drill/drill.ts";
+import type { DrillOrder } from "../drill/observation.ts";
+import { sideOf, type Verdict } from "../health/verdict.ts";
+import type { Problem } from "../problem.ts";
+import type { Facts } from "../steering/facts.ts";
+import type { ChangeOutcome, ChangeRequest } from "./change.ts";
+import { describeDrill, describeEnding, describeMoment } from "./describe-drill.ts";
+import { ERRORS_OVER_MS, type Violation, violationOf } from "./drill-guards.ts";
+import { failures, restoresWithin, watchOrder } from "./drill-orders.ts";
+import { isHealthy, objection, type RehearsedDrill, rehearseDrill } from "./drill-rehearsal.ts";
+import { addressesOf, gone, overrideIdOf, ruledAs, type Scene, sceneOf } from "./drill-scene.ts";
+import { DrillSchedules, nextOf } from "./drill-schedule.ts";
+import { inTurns } from "./in-turns.ts";
+import type { Edition } from "./live-book.ts";
+import { isActive, type Override, overrideId } from "./override.ts";
+import type { Replanned } from "./planner.ts";
+import type { ProfileWindow } from "./profile.ts";
+import type { Attempt } from "./safety.ts";
+import type { DrillStore, NewAuditEntry } from "./store.ts";
+import type { Watchers } from "./watchers.ts";
+
+/** Agents see for so long how it was before. */
+const WATCH_BEFORE_MS = 2_000;
+
+/** So often a drill under way is looked at: a guard may wait for a quarter of a second. */
+const LOOK_MS = 200;
+
+/** A drill in which more happens than this goes on without noting it. */
+const MOMENTS_MAX = 2_000;
+
+/** Whose name puts back what a drill has done. */
+const MERIDIAN = "meridian";
+
+export interface DrillsOptions {
+  readonly store: DrillStore;
+  readonly watchers: Watchers;
+  readonly nowMs: () => number;
+  readonly edition: () => Edition | null;
+  readonly facts: () => Facts;
+  /** The verdicts by reports alone. */
+  readonly judged: () => ReadonlyMap<VipId, Verdict>;
+  readonly overrides: () => readonly Override[];
+  readonly change: (request: ChangeRequest) => Promise<ChangeOutcome>;
+  /** The rules that this would break, now or when it ends. */
+  readonly brokenBy: (attempt: Attempt) => Promise<readonly Problem[]>;
+  /** The traffic that says how many clients would be moved; null: none is kept. */
+  readonly traffic: () => Promise<Iterable<ProfileWindow> | null>;
+  readonly audit: (entry: Omit<NewAuditEntry, "version">) => void;
+  readonly log: Logger;
+}
+
+/** Who wants a drill, and why. */
+export interface DrillRequest {
+  readonly spec: DrillSpec;
+  readonly author: string;
+  readonly reason: string;
+}
+
+export type DrillOutcome =
+  | { readonly kind: "begun"; readonly record: DrillRecord }
+  | { readonly kind: "refused"; readonly problems: readonly Problem[] };
+
+/** The drill under way. */
+interface Running {
+  record: DrillRecord;
+  /** In which the scene is. */
+  config: Config;
+  scene: Scene;
+  /** By VIP and vantage, what its vote last said. */
+  readonly sides: Map<string, "up" | "down" | null>;
+  /** What is noticed between two looks. */
+  violation: Violation | null;
+  /** The step that is on its way, for which the next one waits; null: none is. */
+  step: Promise<void> | null;
+}
+
+/** All drills of a node. */
+export class Drills {
+  readonly #options: DrillsOptions;
+  readonly #schedules = new DrillSchedules();
+  #running: Running | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: DrillsOptions) {
+    this.#options = options;
+  }
+
+  /** The newest first. */
+  list(): readonly DrillRecord[] {
+    const running = this.#running?.record;
+    return this.#options.store.list().map((record) => (record.id === running?.id ? running : record));
+  }
+
+  find(id: string): DrillRecord | null {
+    return this.list().find((record) => record.id === id) ?? null;
+  }
+
+  /** Finds a drill under which control died: its orders end by themselves, and what is left of it is put back now. */
+  async resume(): Promise<void> {
+    const config = this.#config();
+    const [record] = this.#options.store.list().filter(({ phase }) => phase !== "over");
+    if (record === undefined || config === null) return;
+    const running = this.#run(record, config);
+    if (record.ending === null) await this.#end(running, { kind: "control-died" });
+    else await this.#endOverride(running, record.ending);
+  }
+
+  /** Tries a drill on a copy; nothing changes. */
+  async rehearse(spec: DrillSpec): Promise<RehearsedDrill> {
+    const { edition, facts, nowMs, overrides, brokenBy, traffic } = this.#options;
+    const inForce = edition();
+    if (inForce === null) throw new Error("a drill was asked for before the first book");
+    const windows = (await traffic()) ?? [];
+    const rehearsed = await inTurns(rehearseDrill(spec, inForce, facts(), overrides(), windows));
+    const inPlace = overrideInPlaceOf(spec, nowMs());
+    const broken = await brokenBy({
+      kind: "overrides",
+      overrides: [...overrides(), ...inPlace],
+      restores: false,
+      isDrill: true,
+    });
+    return { ...rehearsed, problems: [...rehearsed.problems, ...broken] };
+  }
+
+  /** Begins a drill, unless its rehearsal finds a reason not to. */
+  async begin({ spec, author, reason }: DrillRequest): Promise<DrillOutcome> {
+    const { problems, services, vips } = await this.rehearse(spec);
+    if (problems.length > 0) return { kind: "refused", problems };
+    const { facts, nowMs, store, watchers } = this.#options;
+    const config = this.#config();
+    if (config === null || this.#running !== null)
+      return { kind: "refused", problems: [objection(`drill ${this.#running?.record.id} is under way`)] };
+    const scene = sceneOf(spec, config);
+    const startedMs = nowMs();
+    const record: DrillRecord = {
+      id: `${spec.name}-${new Date(startedMs).toISOString().replaceAll(/[-:]|\.\d+/g, "")}`,
+      spec,
+      author,
+      reason,
+      startedMs,
+      untilMs: startedMs + WATCH_BEFORE_MS + spec.durationMs,
+      services,
+      vips,
+      downBefore: vips.filter((vip) => facts().verdicts.get(vip)?.up === false),
+      addresses: addressesOf(scene.services, config),
+      phase: "watching",
+      ending: null,
+      moments: [],
+    };
+    // On disk before anything is ordered: whoever comes after this process knows what to put back.
+    store.save(record);
+    watchers.order(record.id, [this.#watch(this.#run(record, config))]);
+    this.#tell(record, "drill-begun", `${describeDrill(spec)} for ${formatDuration(spec.durationMs)}`);
+    return { kind: "begun", record };
+  }
+
+  /** Ends a drill by hand; false: it is not under way. */
+  async abort(id: string, author: string, reason: string): Promise<boolean> {
+    const running = this.#running;
+    if (running?.record.id !== id) return false;
+    await running.step;
+    if (!isFailing(running.record.phase)) return false;
+    await this.#end(running, { kind: "by-hand", author, reason });
+    return true;
+  }
+
+  /** Begins what is due by its schedule, and goes on with what is under way. */
+  tick(): void {
+    const drills = this.#config()?.drills.values() ?? [];
+    for (const spec of this.#schedules.due(drills, this.#options.nowMs())) void this.#beginBySchedule(spec);
+    this.#look();
+  }
+
+  /** When a drill begins by itself; null: never, or not within a year. */
+  nextMs({ schedule }: DeclaredDrill): number | null {
+    return schedule && nextOf(schedule, this.#options.nowMs());
+  }
+
+  /** Told of verdicts that have flipped, after dns has been told of what follows. */
+  flipped(flipped: readonly Verdict[]): void {
+    const running = this.#running;
+    if (running === null) return;
+    this.#noteVotes(running);
+    for (const { vip, up, reason } of flipped) {
+      if (running.scene.vips.has(vip)) {
+        this.#note(running, { kind: "flipped", atMs: this.#options.nowMs(), vip, up });
+      } else if (!up && running.record.spec.guards.quietElsewhere) {
+        running.violation ??= { guard: "quietElsewhere", reason: `${vip} went down: ${reason}` };
+      }
+    }
+  }
+
+  /** Told of plans that have become others, after dns has been told. */
+  replanned(replanned: readonly Replanned[]): void {
+    const running = this.#running;
+    const config = this.#config();
+    if (running === null || config === null) return;
+    this.#noteVotes(running);
+    const watched = new Set(running.record.services.map(({ label }) => label));
+    const labels = new Set<string>();
+    for (const { cohort, before, after } of replanned) {
+      for (const number of cohort.services) {
+        const label = config.services[number]?.label;
+        if (label !== undefined && watched.has(label)) labels.add(label);
+      }
+      for (const family of ["ipv4", "ipv6"] as const)
+        if (isHealthy(before[family]) && !isHealthy(after[family]))
+          running.violation ??= {
+            guard: "lastAnswer",
+            reason: `${cohort.service.label} has nothing up to answer with`,
+          };
+    }
+    if (labels.size > 0)
+      this.#note(running, { kind: "patched", atMs: this.#options.nowMs(), services: [...labels] });
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+  }
+
+  async #beginBySchedule(spec: DeclaredDrill): Promise<void> {
+    const { audit, log, nowMs } = this.#options;
+    const by = { author: MERIDIAN, reason: "its schedule" };
+    const outcome = await this.begin({ spec, ...by });
+    if (outcome.kind === "begun") return;
+    const detail = `${spec.name}: ${outcome.problems.map(({ message }) => message).join("; ")}`;
+    log.error(`drill not begun: ${detail}`);
+    this.#onRecord(() => audit({ atMs: nowMs(), ...by, event: "drill-refused", detail }));
+  }
+
+  #run(record: DrillRecord, config: Config): Running {
+    this.#timer ??= setInterval(() => this.#look(), LOOK_MS);
+    const scene = sceneOf(record.spec, config);
+    this.#running = { record, config, scene, sides: new Map(), violation: null, step: null };
+    return this.#running;
+  }
+
+  #config(): Config | null {
+    return this.#options.edition()?.snapshot.config ?? null;
+  }
+
+  /** What is due: the beginning, the end, a guard, or that all is as before. */
+  #look(): void {
+    const running = this.#running;
+    if (running === null || running.step !== null) return;
+    this.#follow(running);
+    this.#noteVotes(running);
+    running.step = this.#step(running, this.#options.nowMs())
+      .catch((cause) => this.#options.log.error({ cause: String(cause) }, `drill ${running.record.id}`))
+      .finally(() => {
+        running.step = null;
+      });
+  }
+
+  /** A drill is of one config: under another it measures nothing, and ends. */
+  #follow(running: Running): void {
+    const config = this.#config();
+    if (config === null || config === running.config) return;
+    running.config = config;
+    running.scene = sceneOf(running.record.spec, config);
+    running.violation ??= { guard: "sameConfig", reason: "another config came into force" };
+  }
+
+  async #step(running: Running, nowMs: number): Promise<void> {
+    const { record } = running;
+    const violation = isFailing(record.phase) ? this.#violation(running, nowMs) : null;
+    if (violation !== null) return await this.#end(running, { kind: "guard", ...violation });
+    switch (record.phase) {
+      case "watching":
+        if (nowMs >= record.startedMs + WATCH_BEFORE_MS) await this.#fail(running);
+        break;
+      case "running":
+        if (nowMs >= record.untilMs) await this.#end(running, { kind: "on-time" });
+        break;
+      case "restoring":
+        await this.#restore(running, nowMs);
+        break;
+      case "over":
+        break;
+    }
+  }
+
+  /** Has the failure begin. */
+  async #fail(running: Running): Promise<void> {
+    const { nowMs, watchers, change } = this.#options;
+    const { record, scene } = running;
+    const untilMs = nowMs() + record.spec.durationMs;
+    running.record = { ...record, untilMs };
+    this.#pass(running, "running");
+    this.#note(running, { kind: "begun", atMs: nowMs() });
+    watchers.order(record.id, [this.#watch(running), ...failures(running.record, scene)]);
+    if (scene.override === null) return;
+    const edit = { kind: "set-override", action: scene.override, untilMs } as const;
+    const by = { author: record.author, reason: `${reasonPrefix(record)}${record.reason}` };
+    const outcome = await change({ ...by, edit, ifVersion: null, isDrill: true });
+    if (outcome.kind !== "published")
+      await this.#end(running, { kind: "refused", reason: reasonOf(outcome) });
+  }
+
+  /** What speaks against going on. */
+  #violation(running: Running, nowMs: number): Violation | null {
+    const { record, config, scene, violation } = running;
+    if (violation !== null) return violation;
+    const { facts, overrides, watchers } = this.#options;
+    const id = overrideIdOf(scene);
+    const isOrdered = id !== null && record.phase === "running" && nowMs < record.untilMs;
+    if (isOrdered && !overrides().some((override) => override.id === id))
+      return { guard: "override", reason: `override ${id} was ended` };
+    const { guards } = record.spec;
+    const vips = gone(record.spec, scene);
+    const connections = watchers.connectionsSince(record.id, nowMs - ERRORS_OVER_MS);
+    return violationOf({ guards, config, facts: facts(), services: scene.services, vips, connections });
+  }
+
+  /** Ends the failure, whatever it was, and says so everywhere. */
+  async #end(running: Running, ending: DrillEnding): Promise<void> {
+    if (running.record.ending !== null) return;
+    const { nowMs, watchers } = this.#options;
+    running.record = { ...running.record, ending };
+    watchers.order(running.record.id, [this.#watch(running)]);
+    this.#pass(running, "restoring");
+    await this.#endOverride(running, ending);
+    this.#note(running, { kind: "ended", atMs: nowMs(), ending });
+    const event = ending.kind === "on-time" ? "drill-ended" : "drill-aborted";
+    this.#tell(running.record, event, describeEnding(ending));
+  }
+
+  /** Takes the drill's override back where it still counts; another of that id is somebody else's. */
+  async #endOverride({ record, scene }: Running, ending: DrillEnding): Promise<void> {
+    const { overrides, change, nowMs, log } = this.#options;
+    const own = overrides().find(
+      (override) => override.id === overrideIdOf(scene) && override.reason.startsWith(reasonPrefix(record)),
+    );
+    if (own === undefined || !isActive(own, nowMs())) return;
+    const edit = { kind: "end-override", id: own.id } as const;
+    const reason = `drill ${record.id} has ended: ${describeEnding(ending)}`;
+    const outcome = await change({ author: MERIDIAN, reason, edit, ifVersion: null, force: true });
+    if (outcome.kind !== "published") log.error(`drill ${record.id}: ${reasonOf(outcome)}`);
+  }
+
+  /** Brings up what is held down for the drill's sake, and sees whether all is as before. */
+  async #restore(running: Running, nowMs: number): Promise<void> {
+    const { facts, judged, change, watchers, store } = this.#options;
+    const { record, config, scene } = running;
+    const held = [...scene.vips].filter((vip) => (judged().get(vip)?.hold ?? null) !== null);
+    for (const vip of held) {
+      const edit = { kind: "release", target: { by: "vip", id: vip } } as const;
+      const reason = `drill ${record.id} has ended: it was healthy all the time`;
+      await change({ author: MERIDIAN, reason, edit, ifVersion: null, force: true });
+    }
+    const { verdicts } = facts();
+    const isAsBefore = (vip: VipId): boolean => {
+      const verdict = verdicts.get(vip);
+      return verdict === undefined || record.downBefore.includes(vip) || (verdict.up && !verdict.recovering);
+    };
+    const isRestored = record.moments.some(({ kind }) => kind === "restored");
+    if (!isRestored && [...scene.vips].every(isAsBefore))
+      this.#note(running, { kind: "restored", atMs: nowMs });
+    const endedMs = record.moments.find(({ kind }) => kind === "ended")?.atMs ?? nowMs;
+    const restoredMs = running.record.moments.find(({ kind }) => kind === "restored")?.atMs;
+    const cachesMs = Math.max(0, ...record.services.map(({ ttlSeconds }) => ttlSeconds * 1_000)) + LOOK_MS;
+    const dueMs =
+      restoredMs === undefined ? endedMs + restoresWithin(record.spec, scene, config) : restoredMs + cachesMs;
+    if (nowMs < dueMs) return;
+    this.#pass(running, "over");
+    const report = JSON.stringify({ watchers: watchers.seen(record.id) });
+    this.#onRecord(() => store.saveReport(record.id, report));
+    watchers.forget(record.id);
+    this.#running = null;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    const missing = restoredMs === undefined ? ", but not all is as before" : "";
+    this.#options.log.info(`drill ${record.id} is over${missing}`);
+  }
+
+  /** Votes that have turned; each was reported at the time it is noted with. */
+  #noteVotes(running: Running): void {
+    const judged = this.#options.judged();
+    for (const vip of running.scene.probed)
+      for (const vote of judged.get(vip)?.votes ?? []) {
+        const key = `${vip} ${vote.vantage}`;
+        const side = sideOf(vote);
+        const before = running.sides.get(key);
+        running.sides.set(key, side);
+        if (before === undefined || before === side) continue;
+        const atMs = side === null ? this.#options.nowMs() : (vote.reportedAtMs ?? this.#options.nowMs());
+        this.#note(running, { kind: "voted", atMs, vip, vantage: vote.vantage, side });
+      }
+  }
+
+  #watch({ record, config, scene }: Running): DrillOrder {
+    const untilMs = record.untilMs + restoresWithin(record.spec, scene, config);
+    return watchOrder(scene.services, config, untilMs);
+  }
+
+  #note(running: Running, moment: Moment): void {
+    const { record } = running;
+    if (record.moments.length >= MOMENTS_MAX) return;
+    running.record = { ...record, moments: [...record.moments, moment] };
+    this.#options.log.info(`drill ${record.id}: ${describeMoment(moment)}`);
+  }
+
+  #pass(running: Running, phase: DrillPhase): void {
+    running.record = { ...running.record, phase };
+    this.#onRecord(() => this.#options.store.save(running.record));
+  }
+
+  #tell(record: DrillRecord, event: "drill-begun" | "drill-ended" | "drill-aborted", detail: string): void {
+    const { audit, nowMs, log } = this.#options;
+    const { id, author, reason } = record;
+    log.info(`drill ${id}: ${event}: ${detail}`);
+    this.#onRecord(() => audit({ atMs: nowMs(), author, reason, event, detail: `${id}: ${detail}` }));
+  }
+
+  /** A store that fails must not keep a drill from its end. */
+  #onRecord(write: () => void): void {
+    try {
+      write();
+    } catch (cause) {
+      this.#options.log.error({ cause: String(cause) }, "a drill is not on record");
+    }
+  }
+}
+
+/** What rules are asked about in place of a drill, which may be made by agents; none: nothing is taken away. */
+function overrideInPlaceOf({ name, action, durationMs }: DrillSpec, createdMs: number): readonly Override[] {
+  const ruled = ruledAs(action);
+  if (ruled === null) return [];
+  const by = { author: MERIDIAN, reason: name, createdMs, untilMs: createdMs + durationMs };
+  return [{ id: overrideId(ruled), action: ruled, ...by }];
+}
+
+/** What the reason of a drill's override begins with. */
+function reasonPrefix({ id }: DrillRecord): string {
+  return `drill ${id}: `;
+}
+
+/** What fails may still be ended. */
+function isFailing(phase: DrillPhase): boolean {
+  return phase === "watching" || phase === "running";
+}
+
+function reasonOf(outcome: Exclude<ChangeOutcome, { kind: "published" }>): string {
+  if (outcome.kind === "conflict") return `somebody else made version ${outcome.current}`;
+  return outcome.problems.map(({ message }) => message).join("; ");
+}

@@ -1,0 +1,126 @@
+/** The routes of drills, over a real socket. */
+
+import { beforeEach, describe, expect, test } from "vitest";
+import { CONFIG, Folder, Node, until } from "../test-node.ts";
+import { TestApi } from "./test-api.ts";
+
+const drained = { mode: "drain", target: { region: "eu-west" }, duration: "20s" };
+
+let api: TestApi;
+
+beforeEach(async () => {
+  const declared = `${CONFIG}
+drills:
+  eu-west-drained: { mode: drain, target: { region: eu-west }, duration: 20s, schedule: { cron: "0 4 * * *" } }
+`;
+  api = await TestApi.open(new Node(new Folder({ "meridian.yaml": declared })));
+});
+
+describe("POST /v1/drills", () => {
+  test("begins a drill of the config, which can be looked at and ended", async () => {
+    const begun = await api.post("/v1/drills", { name: "eu-west-drained", reason: "each Tuesday" });
+    expect(begun.status).toBe(201);
+    expect(begun.body).toMatchObject({
+      name: "eu-west-drained",
+      summary: "drain region eu-west",
+      author: "anna",
+      reason: "each Tuesday",
+      phase: "watching",
+      ending: null,
+    });
+    expect(begun.headers.get("location")).toBe(begun.body.url);
+    expect((await api.get(begun.body.url)).body).toEqual(begun.body);
+    expect((await api.get("/v1/drills")).body.drills).toEqual([begun.body]);
+    const again = await api.post("/v1/drills", { name: "eu-west-drained", reason: "twice" });
+    expect([again.status, again.body.problems[0].message]).toEqual([
+      422,
+      `drill ${begun.body.id} is under way`,
+    ]);
+    const aborted = await api.post(`${begun.body.url}/abort`, { reason: "enough" });
+    expect(aborted.body).toMatchObject({
+      phase: "restoring",
+      ending: { kind: "by-hand", text: "by anna: enough" },
+    });
+    expect((await api.post(`${begun.body.url}/abort`, { reason: "again" })).status).toBe(409);
+  });
+
+  test("begins one that is described, and says all that is wrong with another", async () => {
+    const wrong = { ...drained, target: { region: "eu-wst" }, duration: "1ms", guards: { errorsAtMost: 2 } };
+    const { status, body } = await api.post("/v1/drills", { drill: wrong, reason: "a test" });
+    expect(status).toBe(400);
+    const unsound = { ...drained, target: { region: "eu-wst" }, duration: "1ms" };
+    const refused = await api.post("/v1/drills", { drill: unsound, reason: "a test" });
+    expect([
+      refused.status,
+      refused.body.problems.map(({ message }: { message: string }) => message),
+    ]).toEqual([
+      422,
+      [
+        expect.stringContaining('target.region: there is no region "eu-wst", did you mean "eu-west"'),
+        expect.stringContaining("duration: expected a duration"),
+      ],
+    ]);
+    expect(body.code).toBe("bad-request");
+    const begun = await api.post("/v1/drills", { drill: drained, reason: "a test" });
+    expect([begun.status, begun.body.name, begun.body.mode]).toEqual([201, "adhoc", "drain"]);
+    api.node.pass(2_000);
+    await until(() => api.node.desk.overrides().length === 1);
+  });
+
+  test.each([
+    ["POST", "/v1/drills", { name: "nightly", reason: "a test" }],
+    ["GET", "/v1/drills/nightly", undefined],
+    ["POST", "/v1/drills/nightly/abort", { reason: "a test" }],
+    ["POST", "/v1/drills/rehearsals", { name: "nightly" }],
+  ])("%s %s: what is not there is not found", async (method, path, body) => {
+    expect((await api.call(method, path, { body })).status).toBe(404);
+  });
+
+  test("is for operators, and the rest of it for readers", async () => {
+    const asked = { body: { name: "eu-west-drained", reason: "a test" } };
+    expect((await api.call("POST", "/v1/drills", { role: "reader", ...asked })).status).toBe(403);
+    expect((await api.call("POST", "/v1/drills", { role: "operator", ...asked })).status).toBe(201);
+  });
+});
+
+test("GET /v1/drills/declared says when each begins by itself", async () => {
+  expect((await api.get("/v1/drills/declared")).body.drills).toEqual([
+    {
+      name: "eu-west-drained",
+      summary: "drain region eu-west",
+      durationMs: 20_000,
+      nextAt: "2026-01-01T04:00:00.000Z",
+    },
+  ]);
+});
+
+test("POST /v1/drills/rehearsals says who would move where, and why a drill would not begin", async () => {
+  const { status, body } = await api.call("POST", "/v1/drills/rehearsals", {
+    role: "operator",
+    body: { drill: { ...drained, guards: { regionsUp: 2 } } },
+  });
+  expect(status).toBe(200);
+  expect(body).toMatchObject({
+    refused: true,
+    problems: [{ message: expect.stringContaining("guard regionsUp: www.test.example has 1 regions up") }],
+    vips: ["web/eu-west/ipv4", "web/eu-west/ipv6"],
+    vantages: [],
+    loads: [],
+  });
+  expect(body.services[0]).toEqual({
+    service: "www.test.example",
+    ttlSeconds: 5,
+    boundMs: 10_900,
+    objectiveMs: null,
+  });
+  expect(body.moves).toContainEqual({
+    service: "mix.test.example",
+    family: "ipv4",
+    regions: [
+      { region: "us-east", before: 0.5, after: 1 },
+      { region: "eu-west", before: 0.5, after: 0 },
+    ],
+  });
+  expect(api.node.desk.overrides()).toEqual([]);
+  expect(api.node.desk.drills.list()).toEqual([]);
+});

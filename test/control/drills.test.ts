@@ -1,0 +1,258 @@
+/** Drills on a node with a clock that the test moves: what begins, ends, aborts and is put back. */
+
+import { beforeEach, describe, expect, test } from "vitest";
+import { parseDrill } from "../../src/config/parse-drill.ts";
+import type { DrillOutcome } from "../../src/control/drills.ts";
+import type { DrillRecord } from "../../src/drill/drill.ts";
+import type { TestAgent } from "./test-agent.ts";
+import { CONFIG, Folder, GB, Node, until } from "./test-node.ts";
+
+const EU = "10.0.0.2";
+const US = "10.0.0.1";
+const EU_VIP = "web/eu-west/ipv4";
+const US_VIP = "web/us-east/ipv4";
+
+const drain = { mode: "drain", target: { region: "eu-west" }, duration: "20s" };
+const dead = { mode: "dead", target: { region: "eu-west" }, duration: "20s" };
+
+let node: Node;
+let agents: Readonly<Record<"dublin" | "virginia" | "tokyo", TestAgent>>;
+
+beforeEach(async () => {
+  node = await new Node(new Folder({ "meridian.yaml": CONFIG })).open();
+  agents = await node.agents("dublin", "virginia", "tokyo");
+  for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "ok", [US_VIP]: "ok" });
+});
+
+/** All vantages report the same, a second after they did so before. */
+async function report(outcomes: Readonly<Record<string, "ok" | "timeout">>): Promise<void> {
+  node.pass(1_000);
+  for (const agent of Object.values(agents)) await agent.report(outcomes);
+}
+
+async function begin(drill: object): Promise<DrillOutcome> {
+  const { config } = node.desk.snapshot();
+  const { value, problems } = parseDrill("test", JSON.stringify(drill), config);
+  if (value === null) throw new Error(problems.map(({ message }) => message).join("; "));
+  return await node.desk.drills.begin({ spec: value, author: "olga", reason: "a test" });
+}
+
+/** Begins a drill that may begin. */
+async function beginGood(drill: object): Promise<DrillRecord> {
+  const outcome = await begin(drill);
+  if (outcome.kind === "refused") throw new Error(outcome.problems.map(({ message }) => message).join("; "));
+  return outcome.record;
+}
+
+function now(id: string): DrillRecord {
+  const record = node.desk.drills.find(id);
+  if (record === null) throw new Error(`no drill ${id}`);
+  return record;
+}
+
+/** Lets the failure begin. */
+async function fails({ id }: DrillRecord): Promise<void> {
+  node.pass(2_000);
+  const byAgents = now(id).spec.action.kind === "dead";
+  await until(() => now(id).phase === "running" && (byAgents || node.desk.overrides().length > 0));
+}
+
+async function ends({ id }: DrillRecord): Promise<void> {
+  await until(() => now(id).moments.some(({ kind }) => kind === "ended"));
+}
+
+async function over(id: string, of: Node = node): Promise<DrillRecord> {
+  const record = (): DrillRecord | null => of.desk.drills.find(id);
+  for (let i = 0; i < 90 && record()?.phase !== "over"; i += 1) {
+    of.pass(1_000);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const found = record();
+  if (found?.phase !== "over") throw new Error(`drill ${id} is not over: ${JSON.stringify(found?.moments)}`);
+  return found;
+}
+
+function answer(): readonly string[] {
+  return node.dns.addresses("www.test.example", GB);
+}
+
+async function problemsOf(drill: object): Promise<readonly string[]> {
+  const outcome = await begin(drill);
+  return outcome.kind === "refused" ? outcome.problems.map(({ message }) => message) : [];
+}
+
+describe("a drill of mode drain", () => {
+  test("takes its target out of answers, and puts it back at its end", async () => {
+    const drill = await beginGood(drain);
+    expect(answer()).toEqual([EU]);
+    await fails(drill);
+    expect(answer()).toEqual([US]);
+    expect(node.desk.overrides()).toMatchObject([
+      { id: "drain:region:eu-west", author: "olga", untilMs: now(drill.id).untilMs },
+    ]);
+    node.pass(20_000);
+    expect(answer()).toEqual([EU]);
+    await ends(drill);
+    const { ending, moments } = await over(drill.id);
+    expect(ending).toEqual({ kind: "on-time" });
+    expect(moments.map(({ kind }) => kind)).toEqual(["begun", "patched", "patched", "ended", "restored"]);
+    expect(node.desk.overrides()).toEqual([]);
+  });
+
+  test("is ended by hand", async () => {
+    const drill = await beginGood(drain);
+    await fails(drill);
+    expect(await node.desk.drills.abort(drill.id, "anna", "enough")).toBe(true);
+    expect(answer()).toEqual([EU]);
+    expect(now(drill.id).ending).toEqual({ kind: "by-hand", author: "anna", reason: "enough" });
+    expect(await node.desk.drills.abort(drill.id, "anna", "again")).toBe(false);
+    expect(node.desk.audit(3, null).map(({ event }) => event)).toEqual([
+      "drill-aborted",
+      "override-ended",
+      "override-set",
+    ]);
+  });
+
+  test("ends when somebody ends its override", async () => {
+    const drill = await beginGood(drain);
+    await fails(drill);
+    await node.change({ kind: "end-override", id: "drain:region:eu-west" });
+    await ends(drill);
+    expect(now(drill.id).ending).toMatchObject({ kind: "guard", guard: "override" });
+  });
+
+  test("is put back by the next control when this one dies", async () => {
+    const drill = await beginGood(drain);
+    await fails(drill);
+    await node.close();
+    const next = await new Node(node.folder, node.dns).open();
+    next.nowMs = node.nowMs;
+    await until(() => next.desk.overrides().length === 0);
+    expect(answer()).toEqual([EU]);
+    expect(next.desk.drills.find(drill.id)?.ending).toEqual({ kind: "control-died" });
+    await over(drill.id, next);
+  });
+});
+
+describe("a drill of mode weight", () => {
+  test("shifts answers for its time", async () => {
+    const drill = await beginGood({ ...drain, mode: "weight", weight: 0 });
+    await fails(drill);
+    expect(node.desk.overrides()).toMatchObject([{ id: "weight:region:eu-west", action: { weight: 0 } }]);
+    node.pass(20_000);
+    await ends(drill);
+    expect(node.desk.facts().memberWeights.size).toBe(0);
+  });
+});
+
+describe("a drill of mode dead", () => {
+  test("orders vantages to report it, notes what follows, and sees that it comes back", async () => {
+    const drill = await beginGood({ ...dead, by: ["dublin", "tokyo"] });
+    await fails(drill);
+    expect(node.desk.overrides()).toEqual([]);
+    for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "timeout", [US_VIP]: "ok" });
+    await until(() => answer()[0] === US);
+    node.pass(18_000);
+    await ends(drill);
+    for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "ok", [US_VIP]: "ok" });
+    await until(() => now(drill.id).moments.some(({ kind }) => kind === "restored"));
+    expect(answer()).toEqual([EU]);
+    const kinds = now(drill.id).moments.map(({ kind }) => kind);
+    expect(kinds.slice(0, 2)).toEqual(["begun", "voted"]);
+    expect(kinds.filter((kind) => kind === "flipped")).toHaveLength(4);
+    expect(kinds.filter((kind) => kind === "patched").length).toBeGreaterThanOrEqual(2);
+    expect(kinds.indexOf("flipped")).toBeLessThan(kinds.indexOf("ended"));
+  });
+});
+
+describe("a drill may not begin", () => {
+  test("while another one is under way", async () => {
+    const { id } = await beginGood(drain);
+    expect(await problemsOf({ ...drain, target: { region: "us-east" } })).toEqual([
+      `drill ${id} is under way`,
+    ]);
+  });
+
+  test("when it would take the last healthy answer away", async () => {
+    for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "ok", [US_VIP]: "timeout" });
+    const problems = await problemsOf({ ...dead, guards: { quietElsewhere: false } });
+    expect(problems).toContain("www.test.example would have nothing up to answer with");
+    expect(problems).toContainEqual(
+      expect.stringContaining("guard regionsUp: www.test.example has 0 regions up"),
+    );
+  });
+
+  test("in an incident, or when too few regions would be left", async () => {
+    for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "ok", [US_VIP]: "timeout" });
+    expect(await problemsOf(dead)).toContainEqual(
+      expect.stringContaining("guard quietElsewhere: web/us-east/ipv4 is down already"),
+    );
+    for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "ok", [US_VIP]: "ok" });
+    expect(await problemsOf({ ...drain, guards: { regionsUp: 2 } })).toEqual([
+      "guard regionsUp: www.test.example has 1 regions up beside what the drill takes away (us-east), expected at least 2",
+    ]);
+  });
+
+  test("when it is over before it could be seen, or its target is overridden already", async () => {
+    expect(await problemsOf({ ...dead, duration: "5s" })).toEqual([
+      "duration: 5s is over before the last client of www.test.example moves, expected at least 10900ms",
+      "duration: 5s is over before the last client of mix.test.example moves, expected at least 10900ms",
+      "duration: 5s is over before the last client of near.test.example moves, expected at least 10900ms",
+    ]);
+    await node.change({
+      kind: "set-override",
+      action: { kind: "drain", target: { by: "region", id: "eu-west" } },
+      untilMs: null,
+    });
+    expect(await problemsOf(drain)).toContain("override drain:region:eu-west is in force already");
+  });
+});
+
+describe("a guard", () => {
+  test("ends the drill when something else goes down", async () => {
+    const drill = await beginGood({ ...drain, duration: "60s" });
+    await fails(drill);
+    for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "ok", [US_VIP]: "timeout" });
+    await ends(drill);
+    expect(now(drill.id).ending).toMatchObject({ kind: "guard", guard: "quietElsewhere" });
+    expect(answer()).toEqual([EU]);
+  });
+
+  test("ends the drill when nothing up is left to answer with, whatever else is allowed", async () => {
+    const guards = { quietElsewhere: false };
+    const drill = await beginGood({ ...dead, duration: "60s", guards });
+    await fails(drill);
+    for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "timeout", [US_VIP]: "timeout" });
+    await ends(drill);
+    expect(now(drill.id).ending).toMatchObject({ kind: "guard" });
+  });
+
+  test("ends the drill when another config comes into force", async () => {
+    const drill = await beginGood(drain);
+    await fails(drill);
+    node.folder.write("meridian.yaml", CONFIG.replace("ttl: 5s", "ttl: 6s"));
+    await node.change({ kind: "reload" });
+    await ends(drill);
+    expect(now(drill.id).ending).toMatchObject({ kind: "guard", guard: "sameConfig" });
+    expect(answer()).toEqual([EU]);
+  });
+});
+
+describe("a schedule", () => {
+  const scheduled = `${CONFIG}
+drills:
+  nightly: { mode: drain, target: { region: eu-west }, duration: 20s, schedule: { cron: "5 0 * * *", blocked: ["2026-01-02"] } }
+`;
+
+  test("begins the drill at its minute, once, but not on a blocked day", async () => {
+    const planned = await new Node(new Folder({ "meridian.yaml": scheduled })).open();
+    const drill = [...planned.desk.snapshot().config.drills.values()][0]!;
+    expect(planned.desk.drills.nextMs(drill)).toBe(Date.parse("2026-01-01T00:05:00Z"));
+    planned.pass(5 * 60_000 + 100);
+    await until(() => planned.desk.drills.list().length === 1);
+    expect(planned.desk.drills.list()[0]).toMatchObject({ author: "meridian", reason: "its schedule" });
+    planned.pass(1_000);
+    expect(planned.desk.drills.list()).toHaveLength(1);
+    expect(planned.desk.drills.nextMs(drill)).toBe(Date.parse("2026-01-03T00:05:00Z"));
+  });
+});
