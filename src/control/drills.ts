@@ -448,5 +448,6 @@ function isFailing(phase: DrillPhase): boolean {
 
 function reasonOf(outcome: Exclude<ChangeOutcome, { kind: "published" }>): string {
   if (outcome.kind === "conflict") return `somebody else made version ${outcome.current}`;
+  if (outcome.kind === "forbidden") return outcome.why;
   return outcome.problems.map(({ message }) => message).join("; ");
 }
