@@ -18,6 +18,7 @@ import type { Planner } from "./planner.ts";
 import type { Publisher } from "./publish.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Store } from "./store.ts";
+import { ifAvailable } from "./store-file.ts";
 
 /** After a start agents need so long, at most, to connect and to say what they see. */
 const SETTLE_MS = 60_000;
@@ -60,7 +61,6 @@ export class AlarmDesk {
   #countersMs = Number.NEGATIVE_INFINITY;
   #certificates: readonly UsedCertificate[] = [];
   #signaturesLate = false;
-  #storeTrouble: string | null = null;
 
   constructor(options: AlarmDeskOptions) {
     this.#options = options;
@@ -68,11 +68,10 @@ export class AlarmDesk {
     this.#alarms = new Alarms({
       store,
       snapshot: () => desk.snapshot(),
-      auditSequence: () => store.auditHead()?.sequence ?? 0,
-      auditAfter: (sequence) => auditAfter(store, sequence),
+      auditSequence: () => ifAvailable(() => store.auditHead()?.sequence ?? 0, 0),
+      auditAfter: (sequence) => ifAvailable(() => auditAfter(store, sequence), []),
       nowMs: () => desk.nowMs(),
       log,
-      onStore: (trouble) => this.noteStore(trouble),
     });
   }
 
@@ -87,11 +86,6 @@ export class AlarmDesk {
     this.#isStale = true;
   }
 
-  /** Something was not written to the store; null: it was. */
-  noteStore(trouble: unknown): void {
-    this.#storeTrouble = trouble === null ? null : messageOf(trouble);
-  }
-
   tick(): void {
     const { desk } = this.#options;
     const nowMs = desk.nowMs();
@@ -102,9 +96,8 @@ export class AlarmDesk {
     const isKnown = this.#hasCounters && vantages.every(({ fresh }) => fresh);
     this.#isSettled ||= this.#hasLooked && (isKnown || nowMs - this.#options.startedMs > SETTLE_MS);
     if (!this.#isSettled) return;
-    if (this.#storeTrouble !== null) this.#alarms.save(true);
     const { config } = desk.snapshot();
-    const { lastReload, apiCertificateEndMs } = desk.status();
+    const { lastReload, apiCertificateEndMs, store } = desk.status();
     const api = apiCertificateEndMs === null ? [] : [{ of: "the API", endMs: apiCertificateEndMs }];
     const { trouble } = this.#options.publisher;
     const sinceMs = this.#sinceMs();
@@ -119,7 +112,7 @@ export class AlarmDesk {
           certificates: [...this.#certificates, ...api],
           signaturesLate: this.#signaturesLate,
           bookTrouble: trouble === null ? null : messageOf(trouble),
-          storeTrouble: this.#storeTrouble,
+          storeTrouble: store.problem?.message ?? null,
         },
         sinceMs,
       ),

@@ -49,7 +49,7 @@ export interface NodeState {
   readonly signaturesLate: boolean;
   /** Why the book on disk is not the one in force; null: it is. */
   readonly bookTrouble: string | null;
-  /** Why the store did not take what was to be written last; null: it did. */
+  /** What is wrong with the store, and what to do; null: nothing. */
   readonly storeTrouble: string | null;
 }
 
@@ -106,8 +106,7 @@ export function nodeConditions(state: NodeState, sinceMs: (key: string) => numbe
   if (state.signaturesLate) add("signatures-late", "DNSSEC", "signatures have not been made anew in time");
   if (state.bookTrouble !== null)
     add("book-behind", "book", `the book on disk is behind the one in force: ${state.bookTrouble}`);
-  if (state.storeTrouble !== null)
-    add("store-failing", "store", `the store cannot be written: ${state.storeTrouble}`);
+  if (state.storeTrouble !== null) add("store-failing", "store", state.storeTrouble);
   return conditions;
 }
 

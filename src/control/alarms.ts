@@ -12,6 +12,7 @@ import { messageOf } from "../problem.ts";
 import { type Condition, momentOf } from "./alarm-watch.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { AuditEntry } from "./store.ts";
+import { ifAvailable, StoreUnavailable } from "./store-file.ts";
 
 /** What is remembered of alarms over restarts. */
 export interface SavedAlarms {
@@ -36,8 +37,6 @@ export interface AlarmsOptions {
   readonly auditSequence: () => number;
   readonly nowMs: () => number;
   readonly log: Logger;
-  /** Told when what is remembered over restarts cannot be written, and with null when it can. */
-  readonly onStore: (trouble: unknown) => void;
 }
 
 /** How it stands with a destination. */
@@ -70,10 +69,12 @@ export class Alarms {
   #auditSaved: number;
   #routes: readonly Route[] = [];
   #isClosed = false;
+  /** Whether something has not been written that should be. */
+  #isLate = false;
 
   constructor(options: AlarmsOptions) {
     this.#options = options;
-    const saved = options.store.alarms();
+    const saved = ifAvailable(() => options.store.alarms(), null);
     // What was before the first start of all is past.
     this.#auditSequence = saved?.auditSequence ?? options.auditSequence();
     this.#auditSaved = saved?.auditSequence ?? -1;
@@ -147,21 +148,22 @@ export class Alarms {
     return Array.from(this.#couriers.values(), (courier) => courier.view());
   }
 
-  /** Writes what must outlive a restart, where that has changed; `anyway`: to see whether it can be written. */
-  save(anyway = false): void {
+  /** Writes what must outlive a restart, where that has changed; what cannot be written now, as soon as it can be. */
+  save(): void {
     if (this.#isClosed) return;
     const hasChanged = Array.from(this.#couriers.values(), ({ outbox }) => outbox.hasChanged()).includes(
       true,
     );
-    if (!hasChanged && !anyway && this.#auditSequence === this.#auditSaved) return;
+    if (!hasChanged && !this.#isLate && this.#auditSequence === this.#auditSaved) return;
     const entries = Array.from(this.#couriers, ([name, { outbox }]) => [name, outbox.entries()] as const);
     const saved = { auditSequence: this.#auditSequence, entries: Object.fromEntries(entries) };
     try {
       this.#options.store.saveAlarms(saved);
       this.#auditSaved = this.#auditSequence;
-      this.#options.onStore(null);
-    } catch (cause) {
-      this.#options.onStore(cause);
+      this.#isLate = false;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      this.#isLate = true;
     }
   }
 

@@ -166,6 +166,21 @@ export class Chain {
     return report(this.#issued() < next ? null : { kind: "missing", sequence: next });
   }
 
+  /** The records from the first on, up to one that is not as it was written, or cannot be read; not for one that was cut off. */
+  *sound(): Generator<Row, void> {
+    let last: ChainHead | null = null;
+    for (const row of readable(this.#database, `SELECT * FROM ${this.#name} ORDER BY sequence`)) {
+      if (this.#faultOf(row, last) !== null) return;
+      last = { sequence: Number(row["sequence"]), hash: String(row["hash"]) };
+      yield row;
+    }
+  }
+
+  /** Adds a record of another chain of this name as it is, within a transaction of the caller. */
+  put(row: Row): void {
+    this.#insert.run(...[...COLUMNS[this.#name], "previous", "hash"].map((column) => row[column] ?? null));
+  }
+
   /** Where the chain was cut off, if it was: behind this record, which is not its first. */
   #cutAt(row: Row): ChainHead | null {
     const sequence = Number(row["sequence"]) - 1;
@@ -206,6 +221,17 @@ export class Chain {
 
   #recordOf(row: Row): readonly unknown[] {
     return COLUMNS[this.#name].map((column) => row[column]);
+  }
+}
+
+/** The rows up to the first that cannot be read. */
+export function* readable(database: DatabaseSync, sql: string): Generator<Row, void> {
+  try {
+    const statement = database.prepare(sql);
+    statement.setReadBigInts(true);
+    yield* statement.iterate();
+  } catch {
+    // The rest is lost.
   }
 }
 

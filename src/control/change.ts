@@ -31,7 +31,8 @@ import {
 import type { Ruled } from "./rules.ts";
 import type { Attempt } from "./safety.ts";
 import type { Loaded, Loader, Snapshot } from "./snapshot.ts";
-import type { AuditEvent, NewAuditEntry, Scope, Store, StoredChange } from "./store.ts";
+import type { AuditEvent, CommitOutcome, NewAuditEntry, Scope, Store, StoredChange } from "./store.ts";
+import { StoreUnavailable } from "./store-file.ts";
 import type { UpdateOutcome } from "./update.ts";
 
 /** What somebody wants to be different. */
@@ -61,6 +62,8 @@ export interface ChangeRequest {
   readonly scope?: Scope;
   /** Whether it is a drill's, which some rules ask more of. */
   readonly isDrill?: boolean;
+  /** Whether an override is made, or ended, also while the store cannot be written; it is put on record afterwards. */
+  readonly breakGlass?: boolean;
 }
 
 /** Who makes a change, and why. */
@@ -213,7 +216,7 @@ export class Door {
     const until = untilMs === null ? "" : ` until ${new Date(untilMs).toISOString()}`;
     const event = others.length === store.overrides().length ? "override-set" : "override-replaced";
     const audit = this.#entries(event, `${describeAction(action)}${until}`, request, broken);
-    return this.#write({ set: [override], ended: [], audit });
+    return this.#write({ set: [override], ended: [], audit }, request);
   }
 
   async #endOverride(request: ChangeRequest, id: string): Promise<ChangeOutcome> {
@@ -232,7 +235,7 @@ export class Door {
     });
     if (broken.length > 0 && request.force !== true) return { kind: "refused", problems: broken };
     const audit = this.#entries("override-ended", describeAction(action), request, broken);
-    return this.#write({ set: [], ended: [id], audit });
+    return this.#write({ set: [], ended: [id], audit }, request);
   }
 
   async #release(request: ChangeRequest, target: VipTarget): Promise<ChangeOutcome> {
@@ -308,7 +311,7 @@ export class Door {
     judge: Judge = async () => [],
     forced: readonly Problem[] = [],
   ): Promise<ChangeOutcome> {
-    const { replace, onLoaded, store } = this.#options;
+    const { replace, onLoaded } = this.#options;
     const { value } = loaded;
     const version = this.version() + 1;
     const problems = value === null ? loaded.problems : await replace(value, version, judge);
@@ -318,14 +321,29 @@ export class Door {
     const detail = `${zones.length} zones, ${config.services.length} services, ${config.members.size} members`;
     const entries = this.#entries("files-loaded", detail, request, forced);
     const audit = entries.map((entry) => ({ ...entry, version }));
-    const stored = store.commit({ version, set: [], ended: [], audit });
+    const stored = this.#commit({ version, set: [], ended: [], audit }, true);
     return stored.kind === "conflict" ? stored : { kind: "published", version };
   }
 
-  #write(change: Omit<StoredChange, "version">): ChangeOutcome {
+  /** What is in force whether the store can be written or not is put on record later, if it must be. */
+  #commit(change: StoredChange, isInForce: boolean): CommitOutcome {
+    const { store, nowMs } = this.#options;
+    try {
+      return store.commit(change);
+    } catch (error) {
+      if (!isInForce || !(error instanceof StoreUnavailable)) throw error;
+      store.commitLater(change, nowMs());
+      return { kind: "stored" };
+    }
+  }
+
+  #write(
+    change: Omit<StoredChange, "version">,
+    { breakGlass = false }: Pick<ChangeRequest, "breakGlass"> = {},
+  ): ChangeOutcome {
     const { challenge, nowMs, store, override } = this.#options;
     const version = this.version() + 1;
-    const stored = store.commit({ ...change, version });
+    const stored = this.#commit({ ...change, version }, breakGlass);
     if (stored.kind === "conflict") return stored;
     if (change.challenges === undefined) override(store.overrides(), change.audit);
     else challenge(live(store.challenges(), nowMs()), change.audit);

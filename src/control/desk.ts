@@ -32,6 +32,7 @@ import type { Signal, SignalOutcome } from "./signals.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { AuditEntry, TokenRecord } from "./store.ts";
+import type { StoreProblem } from "./store-file.ts";
 import type { Authentication, Lock, TokenOrder } from "./token-keeper.ts";
 import type { TransferOutcome } from "./transfers.ts";
 import type { StoreReport } from "./verify-store.ts";
@@ -194,6 +195,15 @@ export interface Status {
   readonly lastReload: LastReload;
   /** When the certificate of the API ends; null: it has none in use. */
   readonly apiCertificateEndMs: number | null;
+  readonly store: StoreStatus;
+}
+
+/** Whether the store does what it should. */
+export interface StoreStatus {
+  /** null: it does. */
+  readonly problem: StoreProblem | null;
+  /** Changes by break-glass that are in force and that it does not have yet. */
+  readonly unrecorded: number;
 }
 
 /** How the last attempt to load the files ended. */

@@ -53,6 +53,11 @@ export class KeptTexts {
     return Object.fromEntries(Array.from(this.#inForce, ([path, { hash }]) => [path, hash]));
   }
 
+  /** None is kept any more, so that those that are used next are all read again. */
+  forget(): void {
+    this.#inForce = new Map();
+  }
+
   /** Keeps what is not kept yet. */
   async keep(nowMs: number): Promise<void> {
     for (const [hash, octets] of this.#fresh) {

@@ -34,6 +34,7 @@ import type {
 import { Drills } from "./drills.ts";
 import { explainName } from "./explain.ts";
 import { FactKeeper, type RoundTrips, type Shift } from "./fact-keeper.ts";
+import { FactSaver } from "./fact-saver.ts";
 import type { HistoryEntry, HistoryQuery } from "./history.ts";
 import { inTurns } from "./in-turns.ts";
 import { Ingest } from "./ingest.ts";
@@ -55,12 +56,17 @@ import { beyondScope } from "./scope.ts";
 import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
 import { Snapshots } from "./snapshots.ts";
-import { openSqliteStore, STORE_FILE } from "./sqlite-store.ts";
-import type { AuditEntry, NewAuditEntry, Store, StoredVerdict, TokenRecord } from "./store.ts";
+import { STORE_FILE } from "./sqlite-store.ts";
+import type { AuditEntry, NewAuditEntry, Store, TokenRecord } from "./store.ts";
+import { ifAvailable, StoreUnavailable } from "./store-file.ts";
+import { type Restored, StoreKeeper } from "./store-keeper.ts";
 import { type Authentication, type Lock, TokenKeeper, type TokenOrder } from "./token-keeper.ts";
 import { type StoreReport, verifyStore } from "./verify-store.ts";
 import { FileWatcher } from "./watch.ts";
 import { Watchers } from "./watchers.ts";
+
+/** So long after files that are sound could not be put in force that is tried again. */
+const BEGIN_AGAIN_MS = 10_000;
 
 /** Time moves at least this often. */
 const TICK_MS = 1_000;
@@ -91,6 +97,7 @@ export async function openDesk(options: NodeDeskOptions): Promise<NodeDesk> {
   const { configFolder, log, publisher } = options;
   const loader = new Loader(configFolder);
   await publisher.greeted;
+  let said: readonly Problem[] = [];
   for (;;) {
     const loaded = await inTurns(loader.loadInSteps());
     let { problems } = loaded;
@@ -101,24 +108,28 @@ export async function openDesk(options: NodeDeskOptions): Promise<NodeDesk> {
       await desk.close();
       if (outcome.kind === "refused") problems = outcome.problems;
     }
-    log.error(
-      { problems: problems.map(formatProblem) },
-      "the files cannot be used; waiting until they change",
-    );
-    await changeOf(loaded);
+    if (!isDeepStrictEqual(problems, said))
+      log.error(
+        { problems: problems.map(formatProblem) },
+        "the files cannot be used; waiting until they change",
+      );
+    said = problems;
+    // What is sound may have met with a disk that is full.
+    await changeOf(loaded, loaded.value === null ? null : BEGIN_AGAIN_MS);
   }
 }
 
-/** Settles when a file that was asked for has changed. */
-function changeOf({ stamps }: Loaded): Promise<void> {
+/** Settles when a file that was asked for has changed, or after so long; null: no sooner. */
+function changeOf({ stamps }: Loaded, atLatestMs: number | null): Promise<void> {
   return new Promise((resolve) => {
-    const watcher = new FileWatcher({
-      onChange: () => {
-        watcher.close();
-        resolve();
-      },
-    });
+    const settle = (): void => {
+      clearTimeout(timer);
+      watcher.close();
+      resolve();
+    };
+    const watcher = new FileWatcher({ onChange: settle });
     watcher.watch(stamps);
+    const timer = atLatestMs === null ? undefined : setTimeout(settle, atLatestMs);
   });
 }
 
@@ -127,8 +138,11 @@ export class NodeDesk implements Desk {
   readonly #options: NodeDeskOptions;
   readonly #startedMs: number;
   readonly repeats: Repeats;
+  readonly #storeKeeper: StoreKeeper;
   readonly #store: Store;
   readonly #keeper: FactKeeper;
+  readonly #saver: FactSaver;
+  #overridesInForce: readonly Override[];
   readonly #book: LiveBook;
   readonly #safety: Safety;
   readonly #door: Door;
@@ -152,6 +166,10 @@ export class NodeDesk implements Desk {
   #apiCertificateEndMs: number | null = null;
   #timer: NodeJS.Timeout | null = null;
   #headsLoggedMs = Number.NEGATIVE_INFINITY;
+  /** By what could not be stored, since when the store had failed. */
+  readonly #complainedOf = new Map<string, number>();
+  /** The files in force, and whose change they were; null: none yet. */
+  #inForce: readonly [loaded: Loaded, atMs: number, by: Authorship] | null = null;
   /** Settles when the texts of the files in force are in the store. */
   #textsKept: Promise<void> = Promise.resolve();
 
@@ -161,13 +179,25 @@ export class NodeDesk implements Desk {
     this.#startedMs = nowMs();
     this.#lastReload = { kind: "loaded", atMs: this.#startedMs, warnings: [] };
     this.#first = first;
-    this.#store = openSqliteStore(join(stateFolder, STORE_FILE));
+    this.#storeKeeper = new StoreKeeper({
+      folder: stateFolder,
+      nowMs,
+      log: options.log,
+      onRestored: (restored) => this.#onRestored(restored),
+    });
+    this.#store = this.#storeKeeper.store;
     this.repeats = new Repeats(this.#store.repeats);
     this.#tokens = new TokenKeeper(this.#store, nowMs, options.tokenCost);
-    this.#keeper = new FactKeeper(first.config, this.#store.overrides(), this.#store.verdicts(), nowMs());
+    this.#overridesInForce = this.#store.overrides();
+    const verdicts = ifAvailable(() => this.#store.verdicts(), []);
+    this.#keeper = new FactKeeper(first.config, this.#overridesInForce, verdicts, nowMs());
+    this.#saver = new FactSaver({
+      store: this.#store,
+      onError: (what, cause) => this.#complain(what, cause),
+    });
     this.#recorder = new Recorder(this.#store.history, first.config.node.history);
-    this.#recorder.overridden(this.#store.overrides(), nowMs());
-    const lastGood = this.#store.lastGood();
+    this.#recorder.overridden(this.#overridesInForce, nowMs());
+    const lastGood = ifAvailable(() => this.#store.lastGood(), new Map<string, Answer>());
     this.#keeper.lastGood = LastGood.restored(lastGood);
     this.#recorder.answeredByLastGood(lastGood, nowMs());
     this.#archive = new Archive({
@@ -265,7 +295,7 @@ export class NodeDesk implements Desk {
       log: options.log,
     });
     const { profile } = first.config.node;
-    if (profile === null) this.#store.dropWindows(Number.MAX_SAFE_INTEGER);
+    if (profile === null) ifAvailable(() => this.#store.dropWindows(Number.MAX_SAFE_INTEGER), undefined);
     this.#profile = profile === null ? null : new TrafficProfile(this.#store, profile, nowMs());
     this.#watcher = new FileWatcher({
       onChange: (files) => this.#reload(`changed: ${files.join(", ")}`),
@@ -295,10 +325,14 @@ export class NodeDesk implements Desk {
     if (this.#book.flush().length > 0) this.#alarms.touch();
     if (shift.rankings) this.#recorder.ranked(this.#keeper.roundTrips().rankings, nowMs);
     this.#record(nowMs);
+    void this.#storeKeeper.tend();
+    // Another process may have written, or another file have come in the place of this one.
+    const overrides = this.#store.overrides();
+    if (overrides !== this.#overridesInForce) this.#override(overrides, []);
     const hasExpired =
-      this.#store.overrides().some((override) => !isActive(override, nowMs)) ||
+      overrides.some((override) => !isActive(override, nowMs)) ||
       this.#store.challenges().some(({ untilMs }) => untilMs <= nowMs);
-    if (hasExpired) {
+    if (hasExpired && this.#storeKeeper.problem === null) {
       this.#door
         .expire()
         .catch((cause) => this.#complain("what has come to its end is not on record", cause));
@@ -310,7 +344,8 @@ export class NodeDesk implements Desk {
     this.drills.tick();
     void this.#takeSamples();
     this.#logHeads(nowMs);
-    this.#ingest.keepTokens(this.#tokens.prune());
+    const tokens = ifAvailable(() => this.#tokens.prune(), null);
+    if (tokens !== null) this.#ingest.keepTokens(tokens);
     this.#keepTokenUses();
     this.#arm();
   }
@@ -330,7 +365,7 @@ export class NodeDesk implements Desk {
     this.#keepTokenUses(true);
     this.#record(this.nowMs(), Number.POSITIVE_INFINITY);
     await this.#textsKept;
-    this.#store.close();
+    await this.#storeKeeper.close();
   }
 
   nowMs(): number {
@@ -358,7 +393,7 @@ export class NodeDesk implements Desk {
 
   overrides(): readonly ListedOverride[] {
     const { config } = this.snapshot();
-    return this.#store.overrides().map((override) => ({ ...override, stale: isStale(config, override) }));
+    return this.#overridesInForce.map((override) => ({ ...override, stale: isStale(config, override) }));
   }
 
   challenges(): readonly Challenge[] {
@@ -397,6 +432,7 @@ export class NodeDesk implements Desk {
       notifies: this.#notifier.outcomes,
       lastReload: this.#lastReload,
       apiCertificateEndMs: this.#apiCertificateEndMs,
+      store: { problem: this.#storeKeeper.problem, unrecorded: this.#storeKeeper.unrecorded },
     };
   }
 
@@ -531,8 +567,10 @@ export class NodeDesk implements Desk {
 
   #logHeads(nowMs: number): void {
     if (nowMs < this.#headsLoggedMs + HEADS_MS) return;
+    const store = this.#store;
+    const heads = ifAvailable(() => ({ audit: store.auditHead(), history: store.history.head() }), null);
+    if (heads === null) return;
     this.#headsLoggedMs = nowMs;
-    const heads = { audit: this.#store.auditHead(), history: this.#store.history.head() };
     for (const [chain, head] of Object.entries(heads))
       if (head !== null) this.#options.log.info(`head of the ${chain}: ${head.sequence} ${head.hash}`);
   }
@@ -555,9 +593,26 @@ export class NodeDesk implements Desk {
       .catch((cause) => this.#complain("the files were not loaded to the end", cause));
   }
 
-  /** A disk that is full must not keep anybody from failing over: what could not be stored is logged, and work goes on. */
+  /** The store holds what it held before it failed; or something else, and then it is told anew what is so. */
+  #onRestored({ isNew }: Restored): void {
+    if (isNew) {
+      const judged = [...this.#keeper.judged().values()];
+      this.#saver.judged(judged.filter(({ up, recovering }) => !up || recovering));
+      this.#recorder.beginAgain();
+      if (this.#inForce !== null) this.#recordFiles(...this.#inForce);
+    }
+    this.#saver.save();
+  }
+
+  /**
+   * A store that fails must not keep anybody from failing over: what could not be stored is logged, once for as long as that lasts, and
+   * work goes on.
+   */
   #complain(what: string, cause: unknown): void {
-    if (isStoreTrouble(cause)) this.#alarms.noteStore(cause);
+    if (cause instanceof StoreUnavailable) {
+      if (this.#complainedOf.get(what) === cause.problem.sinceMs) return;
+      this.#complainedOf.set(what, cause.problem.sinceMs);
+    }
     this.#options.log.error({ cause: String(cause) }, what);
   }
 
@@ -576,25 +631,17 @@ export class NodeDesk implements Desk {
     this.#recorder.judged([...flipped, ...revised, ...votedOn], this.nowMs());
     this.drills.flipped(flipped);
     const memorable = [...flipped, ...revised.filter(({ up }) => !up)];
-    if (memorable.length === 0) return;
-    try {
-      this.#store.saveVerdicts(memorable.map(storedVerdict));
-    } catch (cause) {
-      this.#complain("verdicts are not stored; after a restart they would be as they were before", cause);
-    }
+    if (memorable.length > 0) this.#saver.judged(memorable);
   }
 
   #keepLastGood(plans: ReadonlyMap<string, Answer>): void {
     this.#recorder.answeredByLastGood(plans, this.nowMs());
-    try {
-      this.#store.saveLastGood(plans);
-    } catch (cause) {
-      this.#complain("what is answered while all is down is not stored; a restart would forget it", cause);
-    }
+    this.#saver.answeredByLastGood(plans);
   }
 
   #override(overrides: readonly Override[], audit: readonly NewAuditEntry[]): void {
     const atMs = this.nowMs();
+    this.#overridesInForce = overrides;
     this.#recorder.overridden(overrides, atMs);
     this.#follow(this.#keeper.override(overrides, atMs), audit);
   }
@@ -653,10 +700,13 @@ export class NodeDesk implements Desk {
     const { config } = value;
     this.#ingest.use(config, this.#door.version());
     this.#profile?.use(this.#options.publisher.versionServed, config);
+    this.#inForce = [loaded, atMs, by];
     this.#recordFiles(loaded, atMs, by);
-    this.#store.keepVerdicts(new Set(trackedVips(config).map(({ vip }) => vip)));
     const isKnown = (key: string): boolean => this.#keeper.lastGood.knows(key);
-    this.#store.keepLastGood(isKnown);
+    ifAvailable(() => {
+      this.#store.keepVerdicts(new Set(trackedVips(config).map(({ vip }) => vip)));
+      this.#store.keepLastGood(isKnown);
+    }, undefined);
     this.#recorder.forgetLastGood(isKnown, atMs);
     log.info(
       { version: this.#door.version(), zones: value.zones.length, services: config.services.length },
@@ -693,20 +743,4 @@ export class NodeDesk implements Desk {
     const dueMs = Math.min(this.#keeper.nextDueMs() ?? Number.POSITIVE_INFINITY, nowMs + TICK_MS);
     this.#timer = setTimeout(() => this.tick(), Math.max(1, dueMs - nowMs));
   }
-}
-
-function isStoreTrouble(cause: unknown): boolean {
-  return cause instanceof Error && "code" in cause && cause.code === "store-unavailable";
-}
-
-function storedVerdict({ vip, up, sinceMs, recovering, flaps, hold, votes }: Verdict): StoredVerdict {
-  return {
-    vip,
-    up,
-    sinceMs,
-    recovering,
-    flaps,
-    healthySinceMs: hold?.healthySinceMs ?? null,
-    opinions: new Map(votes.map(({ vantage, opinion }) => [vantage, opinion])),
-  };
 }

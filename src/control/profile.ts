@@ -5,6 +5,7 @@ import type { Config, ProfileConfig } from "../config/config.ts";
 import { NO_REGION, SAMPLE_WORDS, type Samples, SampleWord } from "../telemetry/samples.ts";
 import { word } from "../wire/bytes.ts";
 import { mix } from "../wire/mix.ts";
+import { ifAvailable } from "./store-file.ts";
 
 /** One query, with all that its answer depended on, and no more of the client than a prefix. */
 export interface SampledQuery extends Replayed {
@@ -66,7 +67,7 @@ export class TrafficProfile {
     this.#store = store;
     this.#options = options;
     this.#startSeconds = startOf(nowMs / 1000);
-    for (const window of store.windows(this.#startSeconds)) {
+    for (const window of ifAvailable(() => [...store.windows(this.#startSeconds)], [])) {
       if (window.startSeconds !== this.#startSeconds) continue;
       this.#samples = [...window.samples];
       this.#queries = window.queries;

@@ -119,6 +119,13 @@ export class Recorder {
     await this.#texts.keep(atMs);
   }
 
+  /** The store holds nothing of this one any more: all that is so is told anew, with the texts of the files that are loaded next. */
+  beginAgain(): void {
+    this.#entries = Number.POSITIVE_INFINITY;
+    this.#retryMs = Number.NEGATIVE_INFINITY;
+    this.#texts.forget();
+  }
+
   /** Writes what there is, or of much at least so much. Throws when the store cannot; then all that is so is told anew, some time later. */
   flush(nowMs: number, most: number = BATCH): void {
     if (nowMs < this.#retryMs) return;

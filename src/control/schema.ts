@@ -144,10 +144,14 @@ export const STEPS: readonly Step[] = [
      state TEXT NOT NULL
    ) STRICT;`,
   `ALTER TABLE tokens ADD COLUMN scope TEXT CHECK (scope IS NULL OR role = 'operator');`,
+  // Up to which change of the journal all are here.
+  `ALTER TABLE counter ADD COLUMN journal INTEGER NOT NULL DEFAULT 0;`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */
 export function migrate(database: DatabaseSync, path: string): void {
+  // A disk that is full does not keep anybody from reading.
+  if (schemaOf(database) === STEPS.length) return;
   database.exec("BEGIN IMMEDIATE");
   const found = schemaOf(database);
   if (found > STEPS.length) {

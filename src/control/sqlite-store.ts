@@ -6,6 +6,7 @@ import type { SavedAlarms } from "./alarms.ts";
 import type { ChainHead } from "./chain.ts";
 import type { Challenge } from "./challenge.ts";
 import type { HistoryStore } from "./history.ts";
+import type { Journal, UnrecordedChange } from "./journal.ts";
 import type { Action, Override } from "./override.ts";
 import { type ProfileWindow, packSamples, unpackSamples } from "./profile.ts";
 import type { RepeatStore } from "./repeats.ts";
@@ -25,7 +26,7 @@ import type {
   TokenRecord,
 } from "./store.ts";
 import { describeGrant, ROLES } from "./store.ts";
-import { type Row, StoreFile } from "./store-file.ts";
+import { type Row, StoreFile, StoreUnavailable } from "./store-file.ts";
 
 /** The name of the store in the state folder. */
 export const STORE_FILE = "meridian.db";
@@ -34,39 +35,45 @@ export const STORE_FILE = "meridian.db";
 export function openSqliteStore(path: string): Store {
   const file = new StoreFile(path, Date.now);
   file.open();
-  return new SqliteStore(file);
+  return new SqliteStore(file, null);
 }
 
-class SqliteStore implements Store {
+/** The store in a file; with a journal, of which a node has one, also what the file cannot take now. */
+export class SqliteStore implements Store {
   readonly #file: StoreFile;
+  readonly #journal: Journal | null;
   readonly history: HistoryStore;
   readonly drills: DrillStore;
   readonly repeats: RepeatStore;
+  readonly #version: Kept<number>;
+  readonly #overrides: Kept<readonly Override[]>;
+  readonly #challenges: Kept<readonly Challenge[]>;
 
-  constructor(file: StoreFile) {
+  constructor(file: StoreFile, journal: Journal | null) {
     this.#file = file;
+    this.#journal = journal;
     this.history = new SqliteHistory(file);
     this.drills = new SqliteDrills(file);
     this.repeats = new SqliteRepeats(file);
+    this.#version = new Kept(file, () => this.#storedVersion());
+    this.#overrides = new Kept(file, () => inOrder(file.all("SELECT * FROM overrides").map(readOverride)));
+    this.#challenges = new Kept(file, () =>
+      file.all("SELECT * FROM challenges ORDER BY owner, value").map(readChallenge),
+    );
   }
 
   version(): number {
-    const row = this.#file.one("SELECT version FROM counter");
-    return row === null ? 0 : integer(row, "version");
+    return Math.max(this.#file.isOpen ? this.#version.now() : 0, this.#journal?.version ?? 0);
   }
 
   overrides(): readonly Override[] {
-    return this.#file.all("SELECT * FROM overrides ORDER BY id").map(readOverride);
+    const { unrecorded = [], overrides = null } = this.#journal ?? {};
+    const isAhead = unrecorded.length > 0 || !this.#file.isOpen;
+    return isAhead ? (overrides ?? NONE) : this.#overrides.now();
   }
 
   challenges(): readonly Challenge[] {
-    return this.#file.all("SELECT * FROM challenges ORDER BY owner, value").map((row) => ({
-      owner: text(row, "owner"),
-      value: text(row, "value"),
-      author: text(row, "author"),
-      createdMs: integer(row, "created_ms"),
-      untilMs: integer(row, "until_ms"),
-    }));
+    return this.#file.isOpen ? this.#challenges.now() : [];
   }
 
   audit(limit: number, before: number | null): readonly AuditEntry[] {
@@ -84,18 +91,68 @@ class SqliteStore implements Store {
   }
 
   commit(change: StoredChange): CommitOutcome {
-    return this.#file.transaction(() => {
-      const current = this.version();
+    this.reconcile();
+    const { set, ended, challenges } = change;
+    const overrides = this.#overrides.now();
+    const outcome = this.#file.transaction((): CommitOutcome => {
+      const current = this.#storedVersion();
       if (change.version <= current) return { kind: "conflict", current };
       this.#file.run("UPDATE counter SET version = ?", change.version);
-      for (const id of change.ended) this.#file.run("DELETE FROM overrides WHERE id = ?", id);
-      for (const override of change.set) this.#putOverride(override);
-      for (const { owner, value } of change.challenges?.ended ?? [])
+      for (const id of ended) this.#file.run("DELETE FROM overrides WHERE id = ?", id);
+      for (const override of set) this.#putOverride(override);
+      for (const { owner, value } of challenges?.ended ?? [])
         this.#file.run("DELETE FROM challenges WHERE owner = ? AND value = ?", owner, value);
-      for (const challenge of change.challenges?.set ?? []) this.#putChallenge(challenge);
+      for (const challenge of challenges?.set ?? []) this.#putChallenge(challenge);
       for (const entry of change.audit) this.#append(entry);
       return { kind: "stored" };
     });
+    if (outcome.kind === "conflict") return outcome;
+    this.#version.put(change.version);
+    this.#overrides.put(edited(overrides, change));
+    if (challenges !== undefined) this.#challenges.forget();
+    return outcome;
+  }
+
+  commitLater(change: StoredChange, nowMs: number): boolean {
+    return this.#journal?.add(change, edited(this.overrides(), change), nowMs) ?? false;
+  }
+
+  /** Writes what could not be written when it was ordered. */
+  reconcile(): void {
+    const unrecorded = this.#journal?.unrecorded ?? [];
+    const last = unrecorded.at(-1);
+    if (last === undefined) return;
+    this.#file.transaction(() => {
+      const row = this.#file.one("SELECT journal FROM counter");
+      const known = row === null ? 0 : integer(row, "journal");
+      for (const change of unrecorded) if (change.sequence > known) this.#record(change);
+      this.#file.run("UPDATE counter SET journal = max(journal, ?)", last.sequence);
+    });
+    this.#forget();
+    this.#journal?.settle(this.#version.now(), this.#overrides.now());
+  }
+
+  /** Puts this in the place of what is there (null: leaves it), and says why. */
+  putBack(
+    overrides: readonly Override[] | null,
+    challenges: readonly Challenge[] | null,
+    why: NewAuditEntry,
+  ): void {
+    this.#file.transaction(() => {
+      this.#file.run("UPDATE counter SET version = max(version, ?)", why.version);
+      if (overrides !== null) this.#file.run("DELETE FROM overrides");
+      for (const override of overrides ?? []) this.#putOverride(override);
+      if (challenges !== null) this.#file.run("DELETE FROM challenges");
+      for (const challenge of challenges ?? []) this.#putChallenge(challenge);
+      this.#append(why);
+    });
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#version.forget();
+    this.#overrides.forget();
+    this.#challenges.forget();
   }
 
   verdicts(): readonly StoredVerdict[] {
@@ -311,9 +368,93 @@ class SqliteStore implements Store {
     this.#file.chain("audit").append([[version, atMs, author, reason, event, detail]]);
   }
 
+  #storedVersion(): number {
+    const row = this.#file.one("SELECT version FROM counter");
+    return row === null ? 0 : integer(row, "version");
+  }
+
+  /** Of two orders on the same target the newer one wins, whichever comes into the store first. */
+  #record({ version, set, ended, audit }: UnrecordedChange): void {
+    const atMs = audit[0]?.atMs ?? 0;
+    const superseded = new Set(
+      [...set.map(({ id }) => id), ...ended].filter((id) => {
+        return this.#file.one("SELECT id FROM overrides WHERE id = ? AND created_ms > ?", id, atMs) !== null;
+      }),
+    );
+    for (const override of set) if (!superseded.has(override.id)) this.#putOverride(override);
+    for (const id of ended) if (!superseded.has(id)) this.#file.run("DELETE FROM overrides WHERE id = ?", id);
+    this.#file.run("UPDATE counter SET version = max(version, ?)", version);
+    const note = superseded.size === 0 ? "" : "; a newer order was in the store";
+    for (const entry of audit)
+      this.#append({ ...entry, detail: `${entry.detail} (made without the store${note})` });
+  }
+
   #tokenEntry(event: AuditEvent, detail: string, author: string, atMs: number): NewAuditEntry {
     return { version: this.version(), atMs, author, reason: "", event, detail };
   }
+}
+
+/** The same each time, so that nothing has changed. */
+const NONE: readonly Override[] = [];
+
+/** What was read last. It is read again once somebody else has written; as long as it cannot be, it stays. */
+class Kept<T> {
+  readonly #file: StoreFile;
+  readonly #read: () => T;
+  #value: { readonly of: T } | null = null;
+  #foreignWrites = 0;
+
+  constructor(file: StoreFile, read: () => T) {
+    this.#file = file;
+    this.#read = read;
+  }
+
+  now(): T {
+    const before = this.#value;
+    try {
+      const { foreignWrites } = this.#file;
+      if (before !== null && foreignWrites === this.#foreignWrites) return before.of;
+      this.#value = { of: this.#read() };
+      this.#foreignWrites = foreignWrites;
+      return this.#value.of;
+    } catch (error) {
+      if (before === null || !(error instanceof StoreUnavailable)) throw error;
+      return before.of;
+    }
+  }
+
+  /** Takes what is so now, without reading it. */
+  put(value: T): void {
+    this.#value = { of: value };
+  }
+
+  forget(): void {
+    this.#value = null;
+  }
+}
+
+/** The overrides after a change. */
+function edited(
+  overrides: readonly Override[],
+  { set, ended }: Pick<StoredChange, "set" | "ended">,
+): readonly Override[] {
+  if (set.length + ended.length === 0) return overrides;
+  const gone = new Set([...ended, ...set.map(({ id }) => id)]);
+  return inOrder([...overrides.filter(({ id }) => !gone.has(id)), ...set]);
+}
+
+function inOrder(overrides: Override[]): readonly Override[] {
+  return overrides.sort((a, b) => (a.id < b.id ? -1 : Number(a.id > b.id)));
+}
+
+function readChallenge(row: Row): Challenge {
+  return {
+    owner: text(row, "owner"),
+    value: text(row, "value"),
+    author: text(row, "author"),
+    createdMs: integer(row, "created_ms"),
+    untilMs: integer(row, "until_ms"),
+  };
 }
 
 function readOverride(row: Row): Override {
@@ -384,6 +525,7 @@ const AUDIT_EVENTS = [
   "drill-aborted",
   "drill-refused",
   "keys-rolled",
+  "store-restored",
   "token-added",
   "token-removed",
   "address-locked",

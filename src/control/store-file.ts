@@ -1,6 +1,6 @@
 /** The SQLite file of a store: opened, watched while it is open, and what its errors mean to who needs it. */
 
-import { statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { messageOf } from "../problem.ts";
 import { Chain, type ChainName } from "./chain.ts";
@@ -9,23 +9,22 @@ import { migrate } from "./schema.ts";
 /** Another process may hold the lock for so long. */
 const BUSY_MS = 5_000;
 
-/** What befalls a store while a node runs. */
-type StoreFault =
-  /** There is no room to write. */
-  | "full"
-  /** Another process has held the lock for too long. */
-  | "busy"
-  /** It cannot be opened, read or written, as by permissions or a broken disk. */
-  | "unusable"
-  /** What it holds cannot be read. */
-  | "corrupt"
-  /** The file, or its log of writes, was deleted. */
-  | "gone"
-  /** Another file is where it was. */
-  | "replaced";
+/**
+ * What befalls a store while a node runs:
+ *
+ * - full: there is no room to write.
+ * - busy: another process has held the lock for too long.
+ * - unusable: it cannot be opened, read or written, as by permissions or a broken disk.
+ * - corrupt: what it holds cannot be read.
+ * - gone: the file, or its log of writes, was deleted.
+ * - replaced: another file is where it was.
+ */
+export const STORE_FAULTS = ["full", "busy", "unusable", "corrupt", "gone", "replaced"] as const;
+
+export type StoreFault = (typeof STORE_FAULTS)[number];
 
 /** What is wrong with the store. */
-interface StoreProblem {
+export interface StoreProblem {
   readonly fault: StoreFault;
   readonly sinceMs: number;
   /** For people: what is wrong, and what is to be done. */
@@ -33,13 +32,23 @@ interface StoreProblem {
 }
 
 /** What is not done because the store cannot do it now. Nothing of it has happened. */
-class StoreUnavailable extends Error {
+export class StoreUnavailable extends Error {
   readonly code = "store-unavailable";
   readonly problem: StoreProblem;
 
   constructor(problem: StoreProblem, cause: unknown) {
     super(problem.message, { cause });
     this.problem = problem;
+  }
+}
+
+/** What is read of a store, or something else while it cannot be. */
+export function ifAvailable<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return otherwise;
+    throw error;
   }
 }
 
@@ -50,7 +59,7 @@ export type Row = Readonly<Record<string, SQLOutputValue>>;
  *
  * Write-ahead logging lets the command line add a token while control runs; a commit is on disk when it returns.
  */
-function openDatabase(path: string): DatabaseSync {
+export function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: BUSY_MS });
   try {
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
@@ -94,7 +103,8 @@ export class StoreFile {
 
   /** Throws `StoreUnavailable` where it could not be opened. */
   get database(): DatabaseSync {
-    if (this.#database === null) throw this.fail("unusable", null);
+    if (this.#database === null)
+      throw this.#problem === null ? this.fail("unusable", null) : new StoreUnavailable(this.#problem, null);
     return this.#database;
   }
 
@@ -171,8 +181,9 @@ export class StoreFile {
     if (known === "gone" || known === "replaced" || known === "corrupt") return known;
     if (!this.isOpen) return null;
     const { file, log, octets } = filesAt(this.path);
-    if (file === null || (log === null && this.#files.log !== null)) return "gone";
-    if (file !== this.#files.file || log !== this.#files.log) return "replaced";
+    if (file === null) return "gone";
+    if (file !== this.#files.file) return "replaced";
+    if (this.#files.log !== null && log !== this.#files.log) return "gone";
     if (octets < this.#files.octets) return "corrupt";
     this.#files = { file, log, octets };
     return null;
@@ -183,6 +194,16 @@ export class StoreFile {
     const sinceMs = this.#problem?.fault === fault ? this.#problem.sinceMs : this.#nowMs();
     this.#problem = { fault, sinceMs, message: describe(fault, this.path, cause) };
     return new StoreUnavailable(this.#problem, cause);
+  }
+
+  /**
+   * Closes a file that has gone from its place. SQLite leaves its log of writes where it is then, and would take it for that of whatever
+   * is opened there next.
+   */
+  abandon(): void {
+    const isOurs = filesAt(this.path).log === this.#files.log;
+    this.close();
+    if (isOurs) for (const part of ["-wal", "-shm"]) rmSync(`${this.path}${part}`, { force: true });
   }
 
   close(): void {
@@ -223,7 +244,7 @@ function filesAt(path: string): FilesSeen {
 }
 
 /** What an error says of the file; null: it is not about that. The codes are SQLite's, without what they add in detail. */
-function faultOf(error: unknown): StoreFault | null {
+export function faultOf(error: unknown): StoreFault | null {
   const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
   switch (code) {
     case 13: // FULL

@@ -35,6 +35,11 @@ export interface Store extends ProfileStore, AlarmStore {
   auditHead(): ChainHead | null;
   /** Writes one change. A version that is not above the stored one is a conflict, and nothing is written. */
   commit(change: StoredChange): CommitOutcome;
+  /**
+   * Takes a change into account that cannot be written now, and writes it once it can be: overrides are as it says from now on. False: it
+   * is kept in memory only.
+   */
+  commitLater(change: StoredChange, nowMs: number): boolean;
   /** The last verdicts, so that a restart does not forget who is down. */
   verdicts(): readonly StoredVerdict[];
   /** Replaces the verdicts of these VIPs. */
@@ -109,6 +114,7 @@ export type AuditEvent =
   | "drill-aborted"
   | "drill-refused"
   | "keys-rolled"
+  | "store-restored"
   | "token-added"
   | "token-removed"
   | "address-locked";

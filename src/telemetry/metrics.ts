@@ -26,6 +26,8 @@ export interface Sample {
   readonly overrides: Readonly<Record<string, number>>;
   readonly services: number;
   readonly rollovers: readonly MeasuredRollover[];
+  /** Whether the store can be written, and how many changes by break-glass it does not have yet. */
+  readonly store: { readonly isWritable: boolean; readonly unrecorded: number };
   readonly lastReload: { readonly loaded: boolean; readonly atMs: number };
   readonly geoBuiltAtSeconds: number;
   /** null: the API has no certificate in use. */
@@ -298,6 +300,20 @@ const NODE: readonly Family[] = [
     labels: ["zone"],
     read: ({ rollovers }) => rollovers.map(({ zone, servedMs }) => [{ zone }, (servedMs ?? 0) / 1_000]),
   },
+  ofNode(
+    "store_writable",
+    "1: the store can be written. 0: it fails, and changes are refused.",
+    ({ store }) => {
+      return Number(store.isWritable);
+    },
+  ),
+  ofNode(
+    "store_unrecorded_changes",
+    "Changes by break-glass that the store does not have yet.",
+    ({ store }) => {
+      return store.unrecorded;
+    },
+  ),
   ofNode(
     "last_reload_success",
     "1: the files were in order when they were last loaded.",

@@ -79,7 +79,7 @@ describe("a node that starts while control cannot", () => {
   test.each([
     ["the config is broken", "meridian.yaml", /the config cannot be used/],
     ["a zone is broken", "zones/gslb.example.zone", /the files cannot be used/],
-    ["the store is broken", "var/meridian.db", /control ended/],
+    ["the store is broken", "var/meridian.db", /was damaged and is kept as/],
   ])("answers from its last book within a second: %s", async (_what, file, complaint) => {
     const path = join(site.folder, file);
     renameSync(path, `${path}.kept`);

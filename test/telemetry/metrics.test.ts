@@ -49,6 +49,7 @@ const SAMPLE: Sample = {
   overrides: { drain: 1 },
   services: 3,
   rollovers: [{ zone: "gslb.example", step: "submit", servedMs: 1_000 }],
+  store: { isWritable: true, unrecorded: 0 },
   lastReload: { loaded: false, atMs: 2_500 },
   geoBuiltAtSeconds: 9,
   apiCertificateEndMs: 11_000,

@@ -1,9 +1,10 @@
 /** The node itself: how it is doing, and reading its files again. */
 
 import Type, { type Static } from "typebox";
-import type { Desk, LastReload } from "../desk.ts";
+import type { Desk, LastReload, StoreStatus } from "../desk.ts";
+import { STORE_FAULTS } from "../store-file.ts";
 import type { Api } from "./api.ts";
-import { errorBody, formatMoment, moment, object, oneOf, problem, version } from "./schemas.ts";
+import { errorBody, formatMoment, moment, nullable, object, oneOf, problem, version } from "./schemas.ts";
 import { changeHeaders, etagOf, forceText, reasonOr, reasonText, submit } from "./submit.ts";
 
 const lastReload = object({
@@ -13,6 +14,17 @@ const lastReload = object({
     description: "why the files were refused; what was read before stays in force",
   }),
   warnings: Type.Array(problem, { description: "what could not be used, so that something older is" }),
+});
+
+const store = object({
+  problem: nullable(
+    object({
+      fault: oneOf(STORE_FAULTS, STORE_FAULTS.join(", ")),
+      since: moment,
+      message: Type.String({ description: "what is wrong, and what is to be done" }),
+    }),
+  ),
+  unrecorded: Type.Integer({ description: "changes by break-glass in force that it does not have yet" }),
 });
 
 const status = object(
@@ -33,6 +45,7 @@ const status = object(
       builtAt: moment,
     }),
     lastReload,
+    store,
   },
   { description: "How the node is doing." },
 );
@@ -92,7 +105,14 @@ function statusOf(desk: Desk): Static<typeof status> {
     services: config.services.length,
     geo: { file: geo.file, type: geo.type, builtAt: formatMoment(1_000 * geo.builtAtSeconds) },
     lastReload: reloadOf(lastReload),
+    store: storeOf(desk.status().store),
   };
+}
+
+function storeOf({ problem, unrecorded }: StoreStatus): Static<typeof store> {
+  if (problem === null) return { problem, unrecorded };
+  const { fault, sinceMs, message } = problem;
+  return { problem: { fault, since: formatMoment(sinceMs), message }, unrecorded };
 }
 
 function reloadOf(reload: LastReload): Static<typeof lastReload> {

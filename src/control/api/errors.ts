@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Problem } from "../../problem.ts";
+import { StoreUnavailable } from "../store-file.ts";
 import type { Api } from "./api.ts";
 
 /** The media type of problem details. */
@@ -104,6 +105,12 @@ export const PROBLEMS = {
     title: "A mistake of ours",
     meaning: "The node's log says more, under the `instance` of the problem.",
   },
+  "store-unavailable": {
+    status: 503,
+    title: "The store cannot do it now",
+    meaning:
+      "The disk is full, or the store's file is damaged, gone or locked; `detail` says which, and what to do. Nothing has changed. [Answers and failover go on](operations.md#when-the-store-fails).",
+  },
 } as const;
 
 /** For programs: which kind of problem it is. */
@@ -174,7 +181,8 @@ export function answerError(
   log: Logger,
 ): FastifyReply {
   const failure = failureOf(error);
-  if (failure.statusCode < 500) return send(reply, failure);
+  // The log has been told of the store already.
+  if (failure.statusCode < 500 || failure.code === "store-unavailable") return send(reply, failure);
   const instance = `urn:uuid:${randomUUID()}`;
   log.error({ err: error, instance, method: request.method, path: request.url }, "API");
   return send(reply, failure, instance);
@@ -200,6 +208,8 @@ function send(reply: FastifyReply, failure: Failure, instance?: string): Fastify
 
 function failureOf(error: unknown): Failure {
   if (error instanceof Failure) return error;
+  if (error instanceof StoreUnavailable)
+    return new Failure("store-unavailable", error.message, { headers: { "retry-after": "1" } });
   const status = error instanceof Error && "statusCode" in error ? Number(error.statusCode) : 500;
   const isRefusal = status >= 400 && status < 500 && error instanceof Error;
   return isRefusal

@@ -2,7 +2,7 @@
 
 import Type from "typebox";
 import { formatProblem } from "../../problem.ts";
-import type { Desk } from "../desk.ts";
+import type { Desk, LastReload } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { errorBody, formatMoment, object } from "./schemas.ts";
 
@@ -59,7 +59,12 @@ function reasonsOf(desk: Desk): readonly string[] {
 
 /** A failed reload is no reason to send queries elsewhere: what was read before stays in force. */
 function warningsOf(desk: Desk): readonly string[] {
-  const { lastReload } = desk.status();
+  const { lastReload, store } = desk.status();
+  const ofStore = store.problem === null ? [] : [store.problem.message];
+  return [...ofStore, ...reloadWarnings(lastReload)];
+}
+
+function reloadWarnings(lastReload: LastReload): readonly string[] {
   switch (lastReload.kind) {
     case "loaded":
       return lastReload.warnings.map(formatProblem);

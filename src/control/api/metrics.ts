@@ -50,6 +50,7 @@ async function sampleOf(desk: Desk, lockout: Lockout): Promise<Sample> {
     notifies,
     lastReload,
     apiCertificateEndMs,
+    store,
   } = desk.status();
   const active = desk.overrides().filter((override) => isActive(override, desk.nowMs()));
   const kinds = ["weight", "drain", "force"] as const;
@@ -74,6 +75,7 @@ async function sampleOf(desk: Desk, lockout: Lockout): Promise<Sample> {
       if (state === null) return [];
       return [{ zone: zone.label, step: state.step, servedMs: state.servedMs }];
     }),
+    store: { isWritable: store.problem === null, unrecorded: store.unrecorded },
     lastReload: { loaded: lastReload.kind === "loaded", atMs: lastReload.atMs },
     geoBuiltAtSeconds: geo.builtAtSeconds,
     apiCertificateEndMs,

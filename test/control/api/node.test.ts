@@ -57,6 +57,7 @@ describe("/v1/status and /v1/reload", () => {
       services: 3,
       geo: { file: expect.stringMatching(/geo\.mmdb$/), type: "Test", builtAt: expect.any(String) },
       lastReload: { outcome: "loaded", at: "2026-01-01T00:00:00.000Z", problems: [], warnings: [] },
+      store: { problem: null, unrecorded: 0 },
     });
   });
 
