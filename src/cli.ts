@@ -304,6 +304,19 @@ program
   )
   .action(async (name, options) => (await import("./command/tsig.ts")).addKey(name, options));
 
+const importing = program
+  .command("import")
+  .description("translate another server's configuration, and report what does not go over as it was");
+const out = new Option(
+  "--out <dir>",
+  "folder to make, with meridian.yaml, zones and import-report.txt",
+).makeOptionMandatory();
+importing
+  .command("gdnsd")
+  .argument("<dir>", "gdnsd's configuration folder")
+  .addOption(out)
+  .action(async (folder, options) => (await import("./command/import.ts")).importFromGdnsd(folder, options));
+
 program
   .command("demo")
   .description("run a node, three agents and three regions on this machine")

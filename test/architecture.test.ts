@@ -19,6 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   steering: ["config", "geo", "health", "wire"],
   dnssec: ["wire"],
   drill: ["config", "health", "wire"],
+  import: ["config", "wire"],
   book: ["wire", "zone", "geo", "config", "steering", "dnssec"],
   answer: [
     "wire",
@@ -69,6 +70,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "demo",
     "dnssec",
     "health",
+    "import",
     // Operators trust a node as agents do.
     "probe/trust.ts",
     "telemetry",
@@ -93,6 +95,7 @@ const computing = [
   "steering",
   "dnssec",
   "drill",
+  "import",
   "book",
   "answer",
 ];

@@ -1,0 +1,57 @@
+/** `meridian import`: a folder for a node, made of another server's configuration, with a report of what it does not say as it was. */
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, isAbsolute, join } from "node:path";
+import { checkFolder } from "../control/snapshot.ts";
+import { formatNote, type Translation } from "../import/draft.ts";
+import { importGdnsd } from "../import/gdnsd.ts";
+import type { SourceFiles } from "../import/vscf.ts";
+import type { Checked } from "../problem.ts";
+import { complain, complainOf, plural, print } from "./console.ts";
+
+const REPORT = "import-report.txt";
+
+export interface ImportOptions {
+  readonly out: string;
+}
+
+/** Translates gdnsd's configuration folder. */
+export function importFromGdnsd(folder: string, options: ImportOptions): void {
+  write(() => importGdnsd(filesIn(folder)), options);
+}
+
+/** Writes a translation, and checks it as a node would that starts with it. */
+function write(translate: () => Checked<Translation>, { out }: ImportOptions): void {
+  if (existsSync(out) && readdirSync(out).length > 0) {
+    complain(`${out} is there and not empty; nothing has been written`);
+    return;
+  }
+  const { value, problems } = translate();
+  if (value === null) {
+    complainOf(problems);
+    return;
+  }
+  for (const [path, text] of value.files) {
+    mkdirSync(dirname(join(out, path)), { recursive: true });
+    writeFileSync(join(out, path), text);
+  }
+  const lines = value.notes.map(formatNote);
+  writeFileSync(join(out, REPORT), lines.map((line) => `${line}\n`).join(""));
+  for (const line of lines) print(line);
+  print(`${out}: ${plural(value.files.size, "file")}, ${plural(lines.length, "note")} in ${REPORT}`);
+  const checked = checkFolder(out);
+  if (checked.value === null) complainOf(checked.problems);
+}
+
+/** The files of a folder; absolute paths are taken as they are. */
+function filesIn(folder: string): SourceFiles {
+  const at = (path: string): string => (isAbsolute(path) ? path : join(folder, path));
+  return {
+    read: (path) => (isFile(at(path)) ? readFileSync(at(path), "utf8") : null),
+    list: (path) => (existsSync(at(path)) && !isFile(at(path)) ? readdirSync(at(path)).sort() : []),
+  };
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
