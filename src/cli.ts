@@ -316,6 +316,21 @@ importing
   .argument("<dir>", "gdnsd's configuration folder")
   .addOption(out)
   .action(async (folder, options) => (await import("./command/import.ts")).importFromGdnsd(folder, options));
+importing
+  .command("octodns")
+  .argument("<file>", "a zone of octoDNS's YAML provider")
+  .requiredOption("--zone <name>", "name of the zone")
+  .addOption(out)
+  .action(async (file, options) => (await import("./command/import.ts")).importFromOctodns(file, options));
+importing
+  .command("route53")
+  .argument("<file>", "a traffic policy document of Amazon Route 53")
+  .requiredOption("--name <name>", "the name that the policy record has")
+  .requiredOption("--zone <name>", "name of the zone that it is in")
+  .option("--ttl <seconds>", "the TTL that it has", Number, 60)
+  .option("--health-checks <file>", "what `aws route53 list-health-checks` prints")
+  .addOption(out)
+  .action(async (file, options) => (await import("./command/import.ts")).importFromRoute53(file, options));
 
 program
   .command("demo")

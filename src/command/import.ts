@@ -5,6 +5,8 @@ import { dirname, isAbsolute, join } from "node:path";
 import { checkFolder } from "../control/snapshot.ts";
 import { formatNote, type Translation } from "../import/draft.ts";
 import { importGdnsd } from "../import/gdnsd.ts";
+import { importOctodns } from "../import/octodns.ts";
+import { importRoute53, type SourceText } from "../import/route53.ts";
 import type { SourceFiles } from "../import/vscf.ts";
 import type { Checked } from "../problem.ts";
 import { complain, complainOf, plural, print } from "./console.ts";
@@ -17,11 +19,44 @@ export interface ImportOptions {
 
 /** Translates gdnsd's configuration folder. */
 export function importFromGdnsd(folder: string, options: ImportOptions): void {
-  write(() => importGdnsd(filesIn(folder)), options);
+  write(folder, () => importGdnsd(filesIn(folder)), options);
+}
+
+export interface OctodnsOptions extends ImportOptions {
+  readonly zone: string;
+}
+
+/** Translates a zone of octoDNS's YAML provider. */
+export function importFromOctodns(file: string, options: OctodnsOptions): void {
+  write(file, () => importOctodns(file, sourceAt(file).text, options.zone), options);
+}
+
+export interface Route53Options extends ImportOptions {
+  readonly name: string;
+  readonly zone: string;
+  readonly ttl: number;
+  readonly healthChecks?: string;
+}
+
+/** Translates a traffic policy document of Route 53. */
+export function importFromRoute53(file: string, options: Route53Options): void {
+  const { name, zone, ttl, healthChecks } = options;
+  const record = { name, zone, ttlSeconds: ttl };
+  const read = (): Checked<Translation> =>
+    importRoute53(sourceAt(file), healthChecks === undefined ? null : sourceAt(healthChecks), record);
+  write(file, read, options);
+}
+
+function sourceAt(file: string): SourceText {
+  return { file, text: readFileSync(file, "utf8") };
 }
 
 /** Writes a translation, and checks it as a node would that starts with it. */
-function write(translate: () => Checked<Translation>, { out }: ImportOptions): void {
+function write(from: string, translate: () => Checked<Translation>, { out }: ImportOptions): void {
+  if (!existsSync(from)) {
+    complain(`there is no ${from}`);
+    return;
+  }
   if (existsSync(out) && readdirSync(out).length > 0) {
     complain(`${out} is there and not empty; nothing has been written`);
     return;

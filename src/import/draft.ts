@@ -179,6 +179,12 @@ export class Draft {
   }
 }
 
+/** These one after the other; what has no translation is left out. */
+export function inOrder(policies: readonly (DraftPolicy | null)[]): DraftPolicy | null {
+  const all = policies.filter((policy) => policy !== null);
+  return all.length < 2 ? (all[0] ?? null) : { failover: all };
+}
+
 /** A section as YAML: what is short stands in one line. */
 function textOf(section: Readonly<Record<string, unknown>>): string {
   const document = new Document(section, { aliasDuplicateObjects: false });

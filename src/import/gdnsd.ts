@@ -7,7 +7,15 @@
 
 import type { Checked, Problem } from "../problem.ts";
 import { parseAddress } from "../wire/address.ts";
-import { asName, Draft, type DraftMember, type DraftPolicy, MAIN_REGION, type Translation } from "./draft.ts";
+import {
+  asName,
+  Draft,
+  type DraftMember,
+  type DraftPolicy,
+  inOrder,
+  MAIN_REGION,
+  type Translation,
+} from "./draft.ts";
 import { type Dynamic, type GdnsdZone, readGdnsdZone } from "./gdnsd-zone.ts";
 import {
   entriesOf,
@@ -242,7 +250,7 @@ class GdnsdImport {
     if (policies.size === 0) return null;
     if (plugin === "metafo") {
       const order = skipFirst(textsOf(valueAt(item, "datacenters")), item);
-      const policy = inOrder(order, policies);
+      const policy = inOrder(order.map((name) => policies.get(name) ?? null));
       return typeof policy === "string" || policy === null ? policy : this.#draft.policy(resource, policy);
     }
     const map = textOf(valueAt(item, "map")) ?? "";
@@ -392,7 +400,7 @@ class GdnsdImport {
       );
     if (isTrue(valueAt(resource, "skip_first")))
       this.#draft.note("changed", resource, "skip_first: the nearest datacenter is not left out");
-    const all = inOrder(order, policies);
+    const all = inOrder(order.map((name) => policies.get(name) ?? null));
     return all === null ? null : { nearest: { of: all } };
   }
 
@@ -637,7 +645,7 @@ class PolicyLists {
     const key = order.join(" ");
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    const inline: DraftPolicy | null = inOrder(order, this.#policies);
+    const inline: DraftPolicy | null = inOrder(order.map((name) => this.#policies.get(name) ?? null));
     const policy: DraftPolicy | null =
       inline === null || typeof inline === "string"
         ? inline
@@ -658,12 +666,6 @@ const KNOWN_OPTIONS = new Set([
   "run_dir",
   "state_dir",
 ]);
-
-/** The policies of datacenters one after the other; those that have none are left out. */
-function inOrder(order: readonly string[], policies: ReadonlyMap<string, DraftPolicy>): DraftPolicy | null {
-  const all = order.map((name) => policies.get(name)).filter((policy) => policy !== undefined);
-  return all.length < 2 ? (all[0] ?? null) : { failover: all };
-}
 
 function skipFirst(order: readonly string[], resource: Item): readonly string[] {
   return isTrue(valueAt(resource, "skip_first")) && order.length > 1 ? order.slice(1) : order;
