@@ -1,7 +1,7 @@
 /** Says in a clause what a drill does, how it ended, and what happened in it. */
 
 import type { DrillSpec } from "../config/drills.ts";
-import type { DrillEnding, Moment } from "../drill/drill.ts";
+import type { DrillEnding, Moment } from "./drill.ts";
 
 /** `dead region eu-west`, `cut dublin, tokyo`. */
 export function describeDrill({ action }: DrillSpec): string {

@@ -1,0 +1,68 @@
+/** A report as one HTML page that needs nothing else: no script, no font, no image, no network. */
+
+import { escapeMarkup } from "./markup.ts";
+import type { DrillReport } from "./report.ts";
+import { sectionsOf, type Table, titleOf } from "./report-sections.ts";
+import { timeline } from "./timeline.ts";
+
+/** Colours are the system's, so that the page is dark where the reader's system is. */
+const STYLE = `
+:root { color-scheme: light dark; --before: #b3261e; --after: #1b6e3c; --line: #8a8a8a; }
+@media (prefers-color-scheme: dark) { :root { --before: #ff8a80; --after: #6fd08c; } }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+.figure { text-align: right; white-space: nowrap; }
+.before { fill: var(--before); }
+.after { fill: var(--after); }
+.none { fill: none; stroke: var(--line); }
+.moment { stroke: currentColor; stroke-dasharray: 3 3; }
+svg text { fill: currentColor; font: 12px system-ui, sans-serif; }
+@media print { body { max-width: none; } }
+`;
+
+export function htmlReport(report: DrillReport): string {
+  const title = escapeMarkup(titleOf(report));
+  const [verdict = "", ...rest] = sectionsOf(report).map(
+    ({ title: heading, sentences, table }) =>
+      `<section>\n<h2>${escapeMarkup(heading)}</h2>\n${paragraphs(sentences)}${table === null ? "" : formatTable(table, heading)}</section>`,
+  );
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+<h1>${title}</h1>
+${verdict}
+<section>
+<h2>Timeline</h2>
+<div class="scroll" role="region" aria-label="Timeline" tabindex="0">
+${timeline(report)}
+</div>
+</section>
+${rest.join("\n")}
+</main>
+</body>
+</html>
+`;
+}
+
+function paragraphs(sentences: readonly string[]): string {
+  return sentences.map((sentence) => `<p>${escapeMarkup(sentence)}</p>\n`).join("");
+}
+
+function formatTable({ columns, rows }: Table, heading: string): string {
+  const kind = (i: number): string => (columns[i]?.isFigure === true ? ' class="figure"' : "");
+  const head = columns.map(({ title }, i) => `<th scope="col"${kind(i)}>${escapeMarkup(title)}</th>`);
+  const body = rows.map(
+    (cells) => `<tr>${cells.map((cell, i) => `<td${kind(i)}>${escapeMarkup(cell)}</td>`).join("")}</tr>`,
+  );
+  const region = `<div class="scroll" role="region" aria-label="${escapeMarkup(heading)}" tabindex="0">`;
+  return `${region}\n<table>\n<thead><tr>${head.join("")}</tr></thead>\n<tbody>\n${body.join("\n")}\n</tbody>\n</table>\n</div>\n`;
+}
