@@ -11,6 +11,7 @@ import { formatProblem } from "../problem.ts";
 import { type LocalPolicy, membersOf } from "../steering/local.ts";
 import type { Plan } from "../steering/plan.ts";
 import type { Steps } from "../steps.ts";
+import type { Cohort } from "./cohort.ts";
 import type { ConnectedVantage, LastReload } from "./desk.ts";
 import { memberOfVip } from "./lookup.ts";
 import { describeAction, isActive, type Override } from "./override.ts";
@@ -155,19 +156,15 @@ export function* serviceConditions(
   sinceMs: (key: string) => number,
 ): Steps<readonly Condition[]> {
   const conditions: Condition[] = [];
-  for (const [{ locals, service, services: numbers }, plans] of planner.plans()) {
-    // Clients that the policy has nothing for get that in the best of times.
-    const served = plans.some(isDown)
-      ? plans.filter((_, classNumber) => hasMembers(locals[classNumber]))
-      : [];
-    const down = served.filter(isDown).length;
+  for (const [cohort, plans] of planner.plans()) {
+    const { service, services: numbers } = cohort;
+    const { down, of } = downIn(cohort, plans);
     yield;
     if (down === 0) continue;
     const services = numbers.flatMap((number) => config.services[number] ?? []);
     const others = services.length - 1;
     const more = others > 0 ? ` (+${formatQuantity(others, "service")})` : "";
-    const extent =
-      down === served.length ? "for all clients" : `for clients of ${down} of ${served.length} classes`;
+    const extent = down === of ? "for all clients" : `for clients of ${down} of ${of} classes`;
     const summary = `${service.label}${more} has nothing up ${extent}; answered as whenDown says: ${service.whenDown.kind}`;
     const since = sinceMs(keyOf({ kind: "service-down", subject: service.label }));
     conditions.push({
@@ -176,6 +173,19 @@ export function* serviceConditions(
     });
   }
   return conditions;
+}
+
+/**
+ * Of how many classes clients get what `whenDown` says, and of how many that could be said. Those that the policy has
+ * nothing for get that in the best of times, and are none; where nobody gets it, none is counted.
+ */
+export function downIn(
+  { locals }: Pick<Cohort, "locals">,
+  plans: readonly ClassPlans[],
+): { readonly down: number; readonly of: number } {
+  if (!plans.some(isDown)) return { down: 0, of: 0 };
+  const served = plans.filter((_, classNumber) => hasMembers(locals[classNumber]));
+  return { down: served.filter(isDown).length, of: served.length };
 }
 
 function hasMembers(local: LocalPolicy | undefined): boolean {

@@ -12,6 +12,7 @@ import type { Counterfactual } from "../steering/counterfactual.ts";
 import type { Explanation } from "../steering/explain.ts";
 import type { Facts } from "../steering/facts.ts";
 import type { Supposition } from "../steering/suppose.ts";
+import type { MeasuredService } from "../telemetry/measured.ts";
 import type { IpAddress, Prefix } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
 import type { DestinationView, TestOutcome } from "./alarms.ts";
@@ -88,6 +89,8 @@ export interface Desk {
   capacities(): Promise<readonly PoolCapacity[]>;
   /** What is wrong now, and how it stands with those who are told. */
   alarms(): AlarmsView;
+  /** How the first of the services stand, for metrics. */
+  measureServices(): Promise<readonly MeasuredService[]>;
   /** Sends a test to a destination, and waits for its word. */
   testAlarm(destination: string): Promise<TestOutcome>;
   /** Told of the certificate that the API uses from now on. */

@@ -12,6 +12,7 @@ import { formatProblem, type Problem } from "../problem.ts";
 import { observedAs } from "../steering/cell.ts";
 import type { Facts } from "../steering/facts.ts";
 import { type Answer, LastGood } from "../steering/last-good.ts";
+import type { MeasuredService } from "../telemetry/measured.ts";
 import { AlarmDesk } from "./alarm-desk.ts";
 import type { TestOutcome } from "./alarms.ts";
 import { capacities, type PoolCapacity } from "./capacity.ts";
@@ -40,6 +41,7 @@ import { inTurns } from "./in-turns.ts";
 import { Ingest } from "./ingest.ts";
 import { KeyRoller, type SignedZoneView } from "./key-roller.ts";
 import { type Edition, LiveBook } from "./live-book.ts";
+import { measureServices } from "./measure-services.ts";
 import { describeMoved } from "./moved.ts";
 import { Notifier } from "./notifier.ts";
 import { isActive, isStale, type Override } from "./override.ts";
@@ -497,6 +499,11 @@ export class NodeDesk implements Desk {
 
   alarms(): AlarmsView {
     return this.#alarms.view();
+  }
+
+  measureServices(): Promise<readonly MeasuredService[]> {
+    const { planner, snapshot } = this.#edition();
+    return inTurns(measureServices(planner, snapshot.config));
   }
 
   testAlarm(destination: string): Promise<TestOutcome> {

@@ -1,225 +1,9 @@
 /** What Prometheus reads: names, units and help texts of everything that is measured. */
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import { Counter as Cell, PICKS_AT, REGIONS_MAX } from "./counters.ts";
-
-/** Everything that is measured, at one moment. */
-export interface Sample {
-  /** Sums over all dns threads, as `sumCounters` gives them; null: dns did not say in time. */
-  readonly counters: readonly number[] | null;
-  /** Names of the regions, by their number. */
-  readonly regions: readonly string[];
-  readonly version: number;
-  readonly adoptedVersion: number;
-  readonly startedMs: number;
-  readonly reportsTaken: number;
-  /** By how they ended: requests for zones, and NOTIFYs to secondaries. */
-  readonly transfers: Readonly<Record<string, number>>;
-  readonly notifies: Readonly<Record<string, number>>;
-  /** Of the zones that may be transferred, by their names. */
-  readonly serials: Readonly<Record<string, number>>;
-  readonly vips: readonly MeasuredVip[];
-  /** Of the members whose load is known. */
-  readonly loads: readonly MeasuredLoad[];
-  readonly vantages: readonly MeasuredVantage[];
-  /** Overrides that count now, by kind. */
-  readonly overrides: Readonly<Record<string, number>>;
-  readonly services: number;
-  readonly rollovers: readonly MeasuredRollover[];
-  /** Whether the store can be written, and how many changes by break-glass it does not have yet. */
-  readonly store: { readonly isWritable: boolean; readonly unrecorded: number };
-  readonly lastReload: { readonly loaded: boolean; readonly atMs: number };
-  readonly geoBuiltAtSeconds: number;
-  /** null: the API has no certificate in use. */
-  readonly apiCertificateEndMs: number | null;
-  /** Requests with tokens that are not known here, but for those of addresses that were locked out. */
-  readonly tokenFailures: number;
-  /** Addresses that are locked out of the API. */
-  readonly addressesLocked: number;
-}
-
-export interface MeasuredVip {
-  readonly pool: string;
-  readonly member: string;
-  readonly region: string;
-  readonly family: "ipv4" | "ipv6";
-  readonly up: boolean;
-  /** Too few vantages are fresh, so the verdict stays as it was. */
-  readonly held: boolean;
-  /** It is healthy, and stays down until its hold is over. */
-  readonly heldDown: boolean;
-  /** How many counted when it last went down. */
-  readonly flaps: number;
-  /** How many vantages with a vote see it otherwise than the verdict. */
-  readonly dissenting: number;
-  /** The share, 0 to 1, that it takes of what it would be given. */
-  readonly take: number;
-}
-
-export interface MeasuredLoad {
-  readonly pool: string;
-  readonly member: string;
-  readonly region: string;
-  /** 1: as busy as it can be. */
-  readonly load: number;
-}
-
-interface MeasuredVantage {
-  readonly vantage: string;
-  readonly fresh: boolean;
-  readonly isolated: boolean;
-  readonly streams: number;
-  /** null: it has never reported. */
-  readonly reportedAtMs: number | null;
-}
-
-/** A zone whose keys are rolled. */
-interface MeasuredRollover {
-  readonly zone: string;
-  readonly step: string;
-  /** null: dns does not serve the step yet. */
-  readonly servedMs: number | null;
-}
-
-/** One value with its labels. */
-type Reading = readonly [labels: Readonly<Record<string, string>>, value: number];
-
-/** One metric with all its labels. */
-interface Family {
-  readonly type: "counter" | "gauge";
-  readonly name: string;
-  readonly help: string;
-  readonly labels: readonly string[];
-  /** null: keep the values of the scrape before. */
-  readonly read: (sample: Sample) => readonly Reading[] | null;
-}
-
-/** Which counters add up to the responses with an RCODE (RFC 1035 §4.1.1, RFC 6891 §9). */
-const RCODES: Readonly<Record<string, readonly number[]>> = {
-  NOERROR: [Cell.answered, Cell.noData, Cell.referrals],
-  FORMERR: [Cell.formErr],
-  SERVFAIL: [Cell.servFail],
-  NXDOMAIN: [Cell.nxDomain],
-  NOTIMP: [Cell.notImp],
-  REFUSED: [Cell.refused],
-  NOTAUTH: [Cell.notAuth],
-  BADVERS: [Cell.badVers],
-  BADCOOKIE: [Cell.badCookie],
-};
-
-const DNS: readonly Family[] = [
-  counts("queries_total", "Packets and messages that came in.", "transport", {
-    udp: [Cell.queriesUdp],
-    tcp: [Cell.queriesTcp],
-    tls: [Cell.queriesTls],
-    https: [Cell.queriesHttps],
-  }),
-  counts("responses_total", "Responses by RCODE.", "rcode", RCODES),
-  count("nodata_responses_total", "Responses without an answer for a name that exists.", Cell.noData),
-  count("referrals_total", "Responses that name the servers of a delegated zone.", Cell.referrals),
-  count("truncated_responses_total", "Responses with TC set, because they were too long.", Cell.truncated),
-  count("client_subnet_queries_total", "Queries with a client subnet (RFC 7871).", Cell.withSubnet),
-  counts("cookie_queries_total", "Queries with DNS Cookies (RFC 7873), by what these prove.", "proof", {
-    client_only: [Cell.cookieClientOnly],
-    invalid: [Cell.cookieInvalid],
-    valid: [Cell.cookieValid],
-  }),
-  counts(
-    "rate_limited_responses_total",
-    "Responses that the rate limit dropped or truncated, or in a dry run would have.",
-    "outcome",
-    {
-      dropped: [Cell.limitDropped],
-      truncated: [Cell.limitTruncated],
-      would_drop: [Cell.wouldDrop],
-      would_truncate: [Cell.wouldTruncate],
-    },
-  ),
-  count("steered_answers_total", "Queries for steered names.", Cell.steered),
-  {
-    type: "counter",
-    name: "meridian_dns_picks_total",
-    help: "Steered answers by the region of their VIP, of several the first.",
-    labels: ["region"],
-    read: ({ counters, regions }) =>
-      counters &&
-      regions.slice(0, REGIONS_MAX).map((region, number) => [{ region }, counters[PICKS_AT + number] ?? 0]),
-  },
-  count(
-    "forwarded_requests_total",
-    "Requests that were left to control: UPDATE, transfers, signed queries, and those that ask why.",
-    Cell.forwarded,
-  ),
-  counts("signatures_total", "Signatures that were made ahead, or because a query needed them.", "made", {
-    ahead: [Cell.signedAhead],
-    on_demand: [Cell.signedOnDemand],
-  }),
-  count(
-    "refused_signatures_total",
-    "Signatures that queries did not get, because too many had been made in that second.",
-    Cell.signingRefused,
-  ),
-  gauge("prepared_signatures", "Signatures made ahead that are ready.", Cell.signaturesReady),
-  gauge(
-    "unprepared_signatures",
-    "Signatures that there is no room for to make them ahead.",
-    Cell.signaturesLeft,
-  ),
-  gauge(
-    "signature_expiration_timestamp_seconds",
-    "When the first of the signatures made ahead expires; 0: there are none.",
-    Cell.signaturesHoldUntil,
-  ),
-  gauge(
-    "signatures_late",
-    "1: some signature has less than an eighth of its validity left, and has not been made anew.",
-    Cell.signaturesLate,
-  ),
-  count("dropped_packets_total", "Packets that got no response, because they are no queries.", Cell.dropped),
-  count("crashes_total", "Answers that threw; the clients got SERVFAIL.", Cell.crashes),
-  counts("workers_lost_total", "UDP workers that another one replaced.", "reason", {
-    died: [Cell.workersDied],
-    hung: [Cell.workersHung],
-  }),
-  counts("socket_errors_total", "System calls that failed.", "operation", {
-    receive: [Cell.receiveErrors],
-    send: [Cell.sendErrors],
-  }),
-  gauge("open_connections", "Connections that are open now, whatever their transport.", Cell.connectionsOpen),
-  counts("connections_total", "Connections, those with TLS once their handshake is done.", "transport", {
-    tcp: [Cell.connectionsTcp],
-    tls: [Cell.connectionsTls],
-    https: [Cell.connectionsHttps],
-  }),
-  counts(
-    "refused_connections_total",
-    "Connections that were one too many of their client or closed for another, or came after too many that came to nothing.",
-    "reason",
-    { limit: [Cell.connectionsRefused], wasted: [Cell.connectionsBarred] },
-  ),
-  {
-    type: "gauge",
-    name: "meridian_dns_certificate_end_timestamp_seconds",
-    help: "When the certificate that is in use ends; none where there is none.",
-    labels: ["transport"],
-    read: ({ counters }) =>
-      counters &&
-      Object.entries({ tls: Cell.tlsCertificateEnd, https: Cell.httpsCertificateEnd }).flatMap(
-        ([transport, cell]): Reading[] =>
-          (counters[cell] ?? 0) === 0 ? [] : [[{ transport }, counters[cell] ?? 0]],
-      ),
-  },
-  count("tls_handshake_failures_total", "TLS handshakes that came to nothing.", Cell.tlsFailures),
-  counts("https_responses_total", "Responses over HTTPS by their HTTP status.", "status", {
-    "200": [Cell.https200],
-    "400": [Cell.https400],
-    "404": [Cell.https404],
-    "405": [Cell.https405],
-    "413": [Cell.https413],
-    "414": [Cell.https414],
-    "415": [Cell.https415],
-  }),
-];
+import { DNS_METRICS } from "./dns-metrics.ts";
+import type { Family, Reading } from "./family.ts";
+import type { MeasuredService, MeasuredVantage, MeasuredVip, Sample } from "./measured.ts";
 
 const VIPS: readonly Family[] = [
   ofVips("up", "1: the verdict on this VIP is up. 0: it is down.", ({ up }) => Number(up)),
@@ -231,6 +15,20 @@ const VIPS: readonly Family[] = [
     "How many vantages with a vote see it otherwise than the verdict.",
     ({ dissenting }) => dissenting,
   ),
+  {
+    type: "gauge",
+    name: "meridian_vip_votes",
+    help: "How many vantages with a vote see this VIP up or down.",
+    labels: ["pool", "member", "region", "family", "side"],
+    read: ({ vips }) =>
+      vips.flatMap(({ pool, member, region, family, votesUp, votesDown }): readonly Reading[] => {
+        const labels = { pool, member, region, family };
+        return [
+          [{ ...labels, side: "up" }, votesUp],
+          [{ ...labels, side: "down" }, votesDown],
+        ];
+      }),
+  },
   ofVips("take_ratio", "The share it takes of what it is offered: slow start and load.", ({ take }) => take),
 ];
 
@@ -253,6 +51,77 @@ const VANTAGES: readonly Family[] = [
   ofVantages("last_report_timestamp_seconds", "When it last reported; 0: never.", ({ reportedAtMs }) => {
     return (reportedAtMs ?? 0) / 1_000;
   }),
+];
+
+const SERVICES: readonly Family[] = [
+  ofServices(
+    "up",
+    "1: something is up for all clients of this service. 0: some get what whenDown says. Only the first 100 services have such metrics.",
+    ({ isUp }) => Number(isUp),
+  ),
+  ofServices(
+    "failover_bound_seconds",
+    "The longest that a failover of this service takes; none where nothing is checked.",
+    ({ boundMs }) => boundMs && boundMs / 1_000,
+  ),
+  ofServices(
+    "failover_objective_seconds",
+    "What is promised of it; none where nothing is.",
+    ({ objectiveMs }) => objectiveMs && objectiveMs / 1_000,
+  ),
+  {
+    type: "gauge",
+    name: "meridian_service_planned_ratio",
+    help: "The share of answers that plans give to each region, with all classes of clients counted alike.",
+    labels: ["service", "region"],
+    read: ({ measuredServices }) =>
+      measuredServices.flatMap(({ service, planned }) =>
+        Array.from(planned, ([region, share]): Reading => [{ service, region }, share]),
+      ),
+  },
+];
+
+const ALARMS: readonly Family[] = [
+  {
+    type: "gauge",
+    name: "meridian_alarms",
+    help: "Alarms that stand, by their kind.",
+    labels: ["kind"],
+    read: ({ alarms }) => Object.entries(alarms).map(([kind, standing]) => [{ kind }, standing]),
+  },
+  {
+    type: "counter",
+    name: "meridian_notifications_total",
+    help: "Messages to those who are told of alarms, by whether they were taken.",
+    labels: ["destination", "outcome"],
+    read: ({ destinations }) =>
+      destinations.flatMap(({ name: destination, sent, failed }): readonly Reading[] => [
+        [{ destination, outcome: "taken" }, sent],
+        [{ destination, outcome: "failed" }, failed],
+      ]),
+  },
+  {
+    type: "gauge",
+    name: "meridian_notifications_waiting",
+    help: "Alarms that this destination is still to be told of.",
+    labels: ["destination"],
+    read: ({ destinations }) =>
+      destinations.map(({ name: destination, waiting }) => [{ destination }, waiting]),
+  },
+  {
+    type: "counter",
+    name: "meridian_notifications_lost_total",
+    help: "Moments that this destination will never hear of, because too much had to wait.",
+    labels: ["destination"],
+    read: ({ destinations }) => destinations.map(({ name: destination, lost }) => [{ destination }, lost]),
+  },
+  {
+    type: "counter",
+    name: "meridian_api_requests_total",
+    help: "Requests to the API.",
+    labels: ["method", "route", "status"],
+    read: ({ requests }) => requests.map(({ count, ...labels }) => [labels, count]),
+  },
 ];
 
 const NODE: readonly Family[] = [
@@ -362,11 +231,13 @@ export class Metrics {
   /** `sample` is asked at each scrape. */
   constructor(sample: () => Promise<Sample>) {
     this.#sample = sample;
-    this.#families = [...DNS, ...VIPS, ...MEMBERS, ...VANTAGES, ...NODE].map((family) => {
-      const { name, help, labels, type } = family;
-      const options = { name, help, labelNames: [...labels], registers: [this.#registry] };
-      return { family, metric: type === "counter" ? new Counter(options) : new Gauge(options) };
-    });
+    this.#families = [...DNS_METRICS, ...VIPS, ...MEMBERS, ...VANTAGES, ...SERVICES, ...ALARMS, ...NODE].map(
+      (family) => {
+        const { name, help, labels, type } = family;
+        const options = { name, help, labelNames: [...labels], registers: [this.#registry] };
+        return { family, metric: type === "counter" ? new Counter(options) : new Gauge(options) };
+      },
+    );
     collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -387,46 +258,6 @@ export class Metrics {
   }
 }
 
-/** A counter of dns. */
-function count(name: string, help: string, cell: number): Family {
-  return ofCell("counter", name, help, cell);
-}
-
-/** What dns says of itself as it is now. */
-function gauge(name: string, help: string, cell: number): Family {
-  return ofCell("gauge", name, help, cell);
-}
-
-function ofCell(type: Family["type"], name: string, help: string, cell: number): Family {
-  return {
-    type,
-    name: `meridian_dns_${name}`,
-    help,
-    labels: [],
-    read: ({ counters }) => counters && [[{}, counters[cell] ?? 0]],
-  };
-}
-
-/** Counters of dns that differ in one label; each adds up cells. */
-function counts(
-  name: string,
-  help: string,
-  label: string,
-  cells: Readonly<Record<string, readonly number[]>>,
-): Family {
-  return {
-    type: "counter",
-    name: `meridian_dns_${name}`,
-    help,
-    labels: [label],
-    read: ({ counters }) =>
-      counters &&
-      Object.entries(cells).map(([value, summands]) => {
-        return [{ [label]: value }, summands.reduce((sum, cell) => sum + (counters[cell] ?? 0), 0)];
-      }),
-  };
-}
-
 function ofVips(name: string, help: string, measure: (vip: MeasuredVip) => number): Family {
   return {
     type: "gauge",
@@ -437,6 +268,25 @@ function ofVips(name: string, help: string, measure: (vip: MeasuredVip) => numbe
       vips.map((vip) => {
         const { pool, member, region, family } = vip;
         return [{ pool, member, region, family }, measure(vip)];
+      }),
+  };
+}
+
+/** `measure` says null where there is nothing to say. */
+function ofServices(
+  name: string,
+  help: string,
+  measure: (service: MeasuredService) => number | null,
+): Family {
+  return {
+    type: "gauge",
+    name: `meridian_service_${name}`,
+    help,
+    labels: ["service"],
+    read: ({ measuredServices }) =>
+      measuredServices.flatMap((measured): readonly Reading[] => {
+        const value = measure(measured);
+        return value === null ? [] : [[{ service: measured.service }, value]];
       }),
   };
 }

@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Counter, PICKS_AT, ROW_CELLS } from "../../src/telemetry/counters.ts";
-import { Metrics, type Sample } from "../../src/telemetry/metrics.ts";
+import type { Sample } from "../../src/telemetry/measured.ts";
+import { Metrics } from "../../src/telemetry/metrics.ts";
 
 const SAMPLE: Sample = {
   counters: Array.from({ length: ROW_CELLS }, (_, cell) => cell + 1),
@@ -29,6 +30,8 @@ const SAMPLE: Sample = {
       heldDown: false,
       flaps: 2,
       dissenting: 1,
+      votesUp: 2,
+      votesDown: 1,
       take: 0.5,
     },
     {
@@ -41,6 +44,8 @@ const SAMPLE: Sample = {
       heldDown: true,
       flaps: 0,
       dissenting: 0,
+      votesUp: 0,
+      votesDown: 3,
       take: 1,
     },
   ],
@@ -53,6 +58,22 @@ const SAMPLE: Sample = {
   lastReload: { loaded: false, atMs: 2_500 },
   geoBuiltAtSeconds: 9,
   apiCertificateEndMs: 11_000,
+  measuredServices: [
+    {
+      service: "www.example",
+      isUp: false,
+      boundMs: 12_500,
+      objectiveMs: 20_000,
+      planned: new Map([
+        ["eu-west", 0.25],
+        ["us-east", 0.75],
+      ]),
+    },
+    { service: "static.example", isUp: true, boundMs: null, objectiveMs: null, planned: new Map() },
+  ],
+  alarms: { "vip-down": 2, "store-failing": 0 },
+  destinations: [{ name: "pager", sent: 4, failed: 3, waiting: 2, lost: 1 }],
+  requests: [{ method: "GET", route: "/v1/status", status: "200", count: 6 }],
 };
 
 interface Family {
@@ -79,8 +100,8 @@ describe("metric names", () => {
     expect(problemsIn(family)).toEqual([`${family.name}: ${problem}`]);
   });
 
-  test("stand in docs/api.md with their labels and help texts, in this order", async () => {
-    const reference = readFileSync(join(import.meta.dirname, "../../docs/api.md"), "utf8");
+  test("stand in docs/metrics.md with their labels and help texts, in this order", async () => {
+    const reference = readFileSync(join(import.meta.dirname, "../../docs/metrics.md"), "utf8");
     const rows = Array.from(reference.matchAll(/^\| `(meridian_\w+)` \| (.*) \|$/gm), ([row]) => row);
     const text = await textOf(SAMPLE);
     const families = familiesIn(text).filter(({ name }) => name.startsWith("meridian_"));
@@ -122,6 +143,20 @@ describe("metric values", () => {
       'meridian_member_load_ratio{pool="web",member="web/a",region="eu-west"} 0.4',
       'meridian_vantage_streams{vantage="dublin"} 2',
       'meridian_vantage_last_report_timestamp_seconds{vantage="dublin"} 1.5',
+      'meridian_vip_votes{pool="web",member="web/a",region="eu-west",family="ipv4",side="up"} 2',
+      'meridian_vip_votes{pool="web",member="web/b",region="us-east",family="ipv6",side="down"} 3',
+      'meridian_service_up{service="www.example"} 0',
+      'meridian_service_up{service="static.example"} 1',
+      'meridian_service_failover_bound_seconds{service="www.example"} 12.5',
+      'meridian_service_failover_objective_seconds{service="www.example"} 20',
+      'meridian_service_planned_ratio{service="www.example",region="us-east"} 0.75',
+      'meridian_alarms{kind="vip-down"} 2',
+      'meridian_alarms{kind="store-failing"} 0',
+      'meridian_notifications_total{destination="pager",outcome="taken"} 4',
+      'meridian_notifications_total{destination="pager",outcome="failed"} 3',
+      'meridian_notifications_waiting{destination="pager"} 2',
+      'meridian_notifications_lost_total{destination="pager"} 1',
+      'meridian_api_requests_total{method="GET",route="/v1/status",status="200"} 6',
       'meridian_overrides{kind="drain"} 1',
       "meridian_version 7",
       "meridian_adopted_version 5",
@@ -148,7 +183,7 @@ describe("metric values", () => {
     let sample = SAMPLE;
     const metrics = new Metrics(async () => sample);
     await metrics.text();
-    sample = { ...SAMPLE, regions: ["eu-west"], vips: [], vantages: [] };
+    sample = { ...SAMPLE, regions: ["eu-west"], vips: [], vantages: [], measuredServices: [] };
     const text = await metrics.text();
     expect(text).not.toContain("us-east");
     expect(text).not.toContain("dublin");

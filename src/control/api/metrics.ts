@@ -1,9 +1,11 @@
 /** The metrics of this node, for Prometheus; without a token, because they hold no secret and scrapers seldom have one. */
 
 import Type from "typebox";
+import { ALARM_KINDS } from "../../alarm/alarm.ts";
 import { vipsOf } from "../../health/tracked.ts";
-import { dissentersOf } from "../../health/verdict.ts";
-import { type MeasuredLoad, type MeasuredVip, Metrics, type Sample } from "../../telemetry/metrics.ts";
+import { dissentersOf, sideOf, type Verdict } from "../../health/verdict.ts";
+import type { MeasuredLoad, MeasuredVip, Sample } from "../../telemetry/measured.ts";
+import { Metrics } from "../../telemetry/metrics.ts";
 import { formatName, nameKey } from "../../wire/name.ts";
 import { serialOf } from "../axfr.ts";
 import type { Desk } from "../desk.ts";
@@ -11,6 +13,7 @@ import { isActive } from "../override.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { Api } from "./api.ts";
 import type { Lockout } from "./lockout.ts";
+import type { RequestCounts } from "./request-counts.ts";
 import { errorBody } from "./schemas.ts";
 
 /** A dns that has not told its counters by then is left out of this scrape. */
@@ -18,8 +21,14 @@ const COUNTERS_MS_MAX = 1_000;
 
 const text = Type.String({ description: "The metrics in the text format of Prometheus." });
 
-export function metricRoutes(app: Api, desk: Desk, lockout: Lockout): void {
-  const metrics = new Metrics(() => sampleOf(desk, lockout));
+/** What the API knows of itself. */
+interface ApiState {
+  readonly lockout: Lockout;
+  readonly requests: RequestCounts;
+}
+
+export function metricRoutes(app: Api, desk: Desk, api: ApiState): void {
+  const metrics = new Metrics(() => sampleOf(desk, api));
   app.get(
     "/metrics",
     {
@@ -38,7 +47,7 @@ export function metricRoutes(app: Api, desk: Desk, lockout: Lockout): void {
   );
 }
 
-async function sampleOf(desk: Desk, lockout: Lockout): Promise<Sample> {
+async function sampleOf(desk: Desk, { lockout, requests }: ApiState): Promise<Sample> {
   const counters = await withinTime(desk.counters());
   const { config, geo } = desk.snapshot();
   const {
@@ -53,6 +62,7 @@ async function sampleOf(desk: Desk, lockout: Lockout): Promise<Sample> {
     store,
   } = desk.status();
   const active = desk.overrides().filter((override) => isActive(override, desk.nowMs()));
+  const { standing, destinations } = desk.alarms();
   const kinds = ["weight", "drain", "force"] as const;
   return {
     counters,
@@ -81,6 +91,12 @@ async function sampleOf(desk: Desk, lockout: Lockout): Promise<Sample> {
     apiCertificateEndMs,
     tokenFailures: lockout.failures,
     addressesLocked: lockout.locked(desk.nowMs()),
+    measuredServices: await desk.measureServices(),
+    alarms: Object.fromEntries(
+      ALARM_KINDS.map((kind) => [kind, standing.filter((alarm) => alarm.kind === kind).length]),
+    ),
+    destinations,
+    requests: requests.all(),
   };
 }
 
@@ -103,11 +119,17 @@ function vipsIn(desk: Desk): readonly MeasuredVip[] {
         held: verdict?.basis === "held",
         heldDown: (verdict?.hold ?? null) !== null,
         flaps: verdict?.flaps ?? 0,
+        votesUp: votesOf(verdict, "up"),
+        votesDown: votesOf(verdict, "down"),
         dissenting: verdict === undefined ? 0 : dissentersOf(verdict).length,
         take: takes.get(id) ?? 1,
       };
     }),
   );
+}
+
+function votesOf(verdict: Verdict | undefined, side: "up" | "down"): number {
+  return verdict?.votes.filter((vote) => sideOf(vote) === side).length ?? 0;
 }
 
 function loadsIn(desk: Desk): readonly MeasuredLoad[] {

@@ -35,6 +35,7 @@ import { describeRoutes } from "./openapi.ts";
 import { overrideRoutes } from "./overrides.ts";
 import { problemRoutes } from "./problems.ts";
 import { profileRoutes } from "./profile.ts";
+import { RequestCounts } from "./request-counts.ts";
 import { rttRoutes } from "./rtt.ts";
 import { serviceRoutes } from "./services.ts";
 import { signalRoutes } from "./signals.ts";
@@ -105,6 +106,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   app.setSerializerCompiler(() => JSON.stringify);
   answerErrors(app, log);
   logChanges(app, log);
+  const requests = new RequestCounts(app);
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -121,7 +123,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
 
   healthRoutes(app, desk);
   problemRoutes(app);
-  metricRoutes(app, desk, lockout);
+  metricRoutes(app, desk, { lockout, requests });
   configRoutes(app, desk);
   declaredRoutes(app, desk);
   zoneRoutes(app, desk);

@@ -1,6 +1,7 @@
 /** The metrics of a node at work. */
 
 import { expect, test } from "vitest";
+import { failoverBound } from "../../../src/health/bound.ts";
 import { GB, US } from "../test-node.ts";
 import { TestApi } from "./test-api.ts";
 
@@ -24,6 +25,9 @@ test("/metrics tells Prometheus what dns has answered and what control knows, wi
     expect.stringMatching(/^text\/plain; version=0\.0\.4/),
   ]);
   const lines = String(body).split("\n");
+  const { config } = api.node.desk.snapshot();
+  const boundMs = failoverBound(config.services[0]!, config)?.totalMs ?? 0;
+  expect(boundMs).toBeGreaterThan(5_000);
   for (const line of [
     'meridian_dns_queries_total{transport="tcp"} 4',
     'meridian_dns_responses_total{rcode="NOERROR"} 3',
@@ -41,9 +45,30 @@ test("/metrics tells Prometheus what dns has answered and what control knows, wi
     "meridian_version 2",
     "meridian_adopted_version 1",
     "meridian_last_reload_success 1",
+    'meridian_vip_votes{pool="web",member="web/eu-west",region="eu-west",family="ipv4",side="up"} 1',
+    'meridian_service_up{service="www.test.example"} 1',
+    `meridian_service_failover_bound_seconds{service="www.test.example"} ${boundMs / 1_000}`,
+    // One of its two classes has eu-west first, which is all that is up; us-east is forced down.
+    'meridian_service_planned_ratio{service="www.test.example",region="eu-west"} 1',
+    'meridian_service_planned_ratio{service="www.test.example",region="us-east"} 0',
+    'meridian_alarms{kind="store-failing"} 0',
+    'meridian_api_requests_total{method="POST",route="/v1/overrides",status="201"} 1',
   ]) {
     expect(lines).toContain(line);
   }
+});
+
+test("/metrics counts requests by route, and what strangers make up as one", async () => {
+  const api = await TestApi.open();
+  await api.get("/v1/services/no.example");
+  await api.get("/v1/services/none.example");
+  for (const path of ["/a", "/b?c", "/v1/x"]) await fetch(`${api.url}${path}`, { method: "DELETE" });
+  const { body } = await api.get("/metrics", null);
+  const counted = String(body).match(/^meridian_api_requests_total.*$/gm);
+  expect(counted?.toSorted()).toEqual([
+    'meridian_api_requests_total{method="GET",route="/v1/services/:name",status="404"} 2',
+    'meridian_api_requests_total{method="any",route="none",status="404"} 3',
+  ]);
 });
 
 test("/metrics without a word from dns keeps what it said last, and goes on", async () => {
