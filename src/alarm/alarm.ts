@@ -21,6 +21,12 @@ export type AlarmKind =
   | "override-expired"
   /** Somebody made a change against rules. */
   | "change-forced"
+  | "drill-begun"
+  | "drill-ended"
+  /** A drill ended before its time: by hand, or because a guard stopped it. */
+  | "drill-aborted"
+  /** A drill was to begin by itself, and did not. */
+  | "drill-refused"
   | "certificate-ending"
   | "certificate-ended"
   /** Signatures have not been made anew in time. */
@@ -42,6 +48,10 @@ const SEVERITY: Readonly<Record<AlarmKind, Severity>> = {
   "override-ending": "info",
   "override-expired": "info",
   "change-forced": "warning",
+  "drill-begun": "info",
+  "drill-ended": "info",
+  "drill-aborted": "warning",
+  "drill-refused": "warning",
   "certificate-ending": "warning",
   "certificate-ended": "critical",
   "signatures-late": "critical",

@@ -68,7 +68,7 @@ export class AlarmDesk {
     this.#alarms = new Alarms({
       store,
       snapshot: () => desk.snapshot(),
-      auditSequence: () => ifAvailable(() => store.auditHead()?.sequence ?? 0, 0),
+      auditSequence: () => ifAvailable(() => store.auditHead()?.sequence ?? 0, null),
       auditAfter: (sequence) => ifAvailable(() => auditAfter(store, sequence), []),
       nowMs: () => desk.nowMs(),
       log,
@@ -189,7 +189,6 @@ export class AlarmDesk {
 
 /** The oldest first; of very many that came at once only the newest. */
 function auditAfter(store: Store, sequence: number): ReturnType<Store["audit"]> {
-  if ((store.auditHead()?.sequence ?? 0) <= sequence) return [];
   return store
     .audit(AUDIT_PART, null)
     .filter((entry) => entry.sequence > sequence)

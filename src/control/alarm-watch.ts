@@ -207,6 +207,11 @@ export function momentOf({ sequence, event, atMs, author, detail, reason }: Audi
       return of(event, `${author} has forced ${detail} (${reason})`);
     case "override-expired":
       return of(event, `${detail} has come to its end`);
+    case "drill-begun":
+    case "drill-ended":
+    case "drill-aborted":
+    case "drill-refused":
+      return of(event, `${event.replace("-", " ")}: ${detail} (${author}: ${reason})`);
     default:
       return null;
   }

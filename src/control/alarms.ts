@@ -34,7 +34,8 @@ export interface AlarmsOptions {
   readonly snapshot: () => Snapshot;
   /** Those of the audit list after one, the oldest first. */
   readonly auditAfter: (sequence: number) => readonly AuditEntry[];
-  readonly auditSequence: () => number;
+  /** Of its newest entry; null: it cannot be read now. */
+  readonly auditSequence: () => number | null;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -64,9 +65,11 @@ export type TestOutcome =
 export class Alarms {
   readonly #options: AlarmsOptions;
   readonly #couriers = new Map<string, Courier>();
-  #saved: SavedAlarms;
-  #auditSequence: number;
-  #auditSaved: number;
+  /** What an earlier process has told, until the first config says whom. */
+  #restored: SavedAlarms["entries"];
+  /** null: nobody knows yet what is past. */
+  #auditSequence: number | null;
+  #auditSaved: number | null;
   #routes: readonly Route[] = [];
   #isClosed = false;
   /** Whether something has not been written that should be. */
@@ -77,8 +80,8 @@ export class Alarms {
     const saved = ifAvailable(() => options.store.alarms(), null);
     // What was before the first start of all is past.
     this.#auditSequence = saved?.auditSequence ?? options.auditSequence();
-    this.#auditSaved = saved?.auditSequence ?? -1;
-    this.#saved = saved ?? { auditSequence: this.#auditSequence, entries: {} };
+    this.#auditSaved = saved?.auditSequence ?? null;
+    this.#restored = saved?.entries ?? {};
   }
 
   /** Follows another config: destinations that stay keep what they know. */
@@ -86,12 +89,10 @@ export class Alarms {
     for (const [name, address] of addresses) {
       const courier = this.#couriers.get(name);
       if (courier === undefined)
-        this.#couriers.set(
-          name,
-          new Courier(name, address, new Outbox(this.#saved.entries[name]), this.#options),
-        );
+        this.#couriers.set(name, new Courier(name, address, new Outbox(this.#restored[name]), this.#options));
       else courier.use(address);
     }
+    this.#restored = {};
     for (const name of this.#couriers.keys()) if (!addresses.has(name)) this.#couriers.delete(name);
     this.#routes = config.alarms.routes.map((route) => ({
       route,
@@ -150,7 +151,7 @@ export class Alarms {
 
   /** Writes what must outlive a restart, where that has changed; what cannot be written now, as soon as it can be. */
   save(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#auditSequence === null) return;
     const hasChanged = Array.from(this.#couriers.values(), ({ outbox }) => outbox.hasChanged()).includes(
       true,
     );
@@ -175,8 +176,12 @@ export class Alarms {
   }
 
   #moments(): readonly Condition[] {
-    const entries = this.#options.auditAfter(this.#auditSequence);
-    this.#auditSequence = entries.at(-1)?.sequence ?? this.#auditSequence;
+    const head = this.#options.auditSequence();
+    if (head === null) return [];
+    // A store that was made anew counts from the beginning.
+    const seen = Math.min(this.#auditSequence ?? head, head);
+    const entries = head === seen ? [] : this.#options.auditAfter(seen);
+    this.#auditSequence = head;
     return entries.flatMap((entry) => momentOf(entry) ?? []);
   }
 

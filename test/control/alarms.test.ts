@@ -189,6 +189,36 @@ describe("a node", () => {
     ]);
   });
 
+  test("tells of a change that was forced, once, and of none from before its first start", async () => {
+    const fleet = await Fleet.open();
+    const { node, receiver } = fleet;
+    const drain = (force: boolean) =>
+      node.desk.change({
+        author: "anna",
+        reason: "an experiment",
+        edit: {
+          kind: "set-override",
+          action: { kind: "drain", target: { by: "region", id: "us-east" } },
+          untilMs: null,
+        },
+        ifVersion: null,
+        force,
+      });
+    node.folder.write(
+      "meridian.yaml",
+      `${config(receiver)}\ninvariants: { east: { services: mix.test.example, failures: 0, atMost: { eu-west: 60% } } }\n`,
+    );
+    expect(await node.change({ kind: "reload" })).toMatchObject({ kind: "published" });
+    expect(await drain(false)).toMatchObject({ kind: "refused" });
+    expect(await drain(true)).toMatchObject({ kind: "published" });
+    expect(await fleet.told(1)).toEqual([expect.stringMatching(/^happened change-forced audit entry \d+$/)]);
+    expect(receiver.bodies[0].data.alarms[0].summary).toMatch(
+      /^anna has forced drain region us-east, against .*east/,
+    );
+    await fleet.settle();
+    expect(told(receiver)).toHaveLength(1);
+  });
+
   test("tells only what its routes want: by severity, service and delay", async () => {
     const critical = await Fleet.open("severity: critical, group: 0s");
     await critical.see("timeout", "timeout");
