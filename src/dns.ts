@@ -16,6 +16,7 @@ import { logCertificate } from "./serve/certificate.ts";
 import { ChallengeHost } from "./serve/challenge-host.ts";
 import { inlineHotPath, keepCollectionsShort } from "./serve/compiler.ts";
 import { CookieKeeper } from "./serve/cookie-keeper.ts";
+import { DuePlansHost } from "./serve/due-plans.ts";
 import { formatEndpoint } from "./serve/endpoint.ts";
 import { Forwarder } from "./serve/forwarder.ts";
 import { inheritedCount, inspectInherited, PREDECESSOR } from "./serve/inherited.ts";
@@ -121,6 +122,14 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     onError: (message, cause) => log.error({ cause: String(cause) }, message),
   });
   await challenges.load();
+  const due = new DuePlansHost({
+    path: join(node.stateFolder, "due"),
+    host,
+    nowMs: Date.now,
+    onDue: () => log.warn("an override has ended while control was away; answers are without it"),
+    onError: (message, cause) => log.error({ cause: String(cause) }, message),
+  });
+  await due.load();
   predecessor?.follow((change) => {
     if (change.kind === "patch") host.patch(change.version, change.packed);
     else void challenges.answer(change.challenges);
@@ -181,6 +190,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   const serving = new Serving({
     host,
     challenges,
+    due,
     counters,
     samples,
     sockets,
@@ -212,6 +222,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     stop: async () => {
       cookies.stop();
       challenges.stop();
+      due.stop();
       stopLimitLog();
       signingLog.stop();
       await serving.stop();

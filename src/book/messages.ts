@@ -10,6 +10,8 @@ export type ToDns =
   | { readonly kind: "adopt"; readonly version: number; readonly path: string }
   /** New plans for the book of that version, packed; dropped when dns serves another. */
   | { readonly kind: "patch"; readonly version: number; readonly packed: Uint32Array }
+  /** What is due next; null: nothing is. */
+  | { readonly kind: "due"; readonly due: DuePlans | null }
   | { readonly kind: "counters"; readonly request: number }
   /** Asks for the samples of traffic that have come in since the last time. */
   | { readonly kind: "samples"; readonly request: number }
@@ -26,6 +28,13 @@ export type ToDns =
     }
   /** What TXT says to a query that asks why, as RDATA; null: the name is not steered. */
   | { readonly kind: "explanation"; readonly request: number; readonly rdata: Uint8Array | null };
+
+/** Plans for the book of that version, packed, that come into force at a time without another word. */
+export interface DuePlans {
+  readonly version: number;
+  readonly atMs: number;
+  readonly packed: Uint32Array;
+}
 
 /** From dns to control. */
 export type ToControl = ToPublisher | FromClient;

@@ -13,6 +13,7 @@ import { observedAs } from "../steering/cell.ts";
 import type { Facts } from "../steering/facts.ts";
 import { type Answer, LastGood } from "../steering/last-good.ts";
 import type { MeasuredService } from "../telemetry/measured.ts";
+import { Afterwards } from "./afterwards.ts";
 import { AlarmDesk } from "./alarm-desk.ts";
 import type { TestOutcome } from "./alarms.ts";
 import { capacities, type PoolCapacity } from "./capacity.ts";
@@ -151,6 +152,7 @@ export class NodeDesk implements Desk {
   readonly #ingest: Ingest;
   readonly #watchers: Watchers;
   readonly drills: Drills;
+  readonly #afterwards: Afterwards;
   readonly #signals: SignalGate;
   readonly #tokens: TokenKeeper;
   readonly #recorder: Recorder;
@@ -222,7 +224,10 @@ export class NodeDesk implements Desk {
       publisher,
       nowMs,
       onLastGood: (plans) => this.#keepLastGood(plans),
-      onReplanned: (replanned) => this.drills.replanned(replanned),
+      onReplanned: (replanned) => {
+        this.drills.replanned(replanned);
+        this.#afterwards.note();
+      },
       onVerdicts: (shift, replanned) => this.#onVerdicts(shift, replanned),
     });
     this.#safety = new Safety({
@@ -257,6 +262,13 @@ export class NodeDesk implements Desk {
       nowMs,
       send: () => this.#ingest.sendOrders(),
       agents: () => this.#ingest.agents,
+    });
+    this.#afterwards = new Afterwards({
+      keeper: this.#keeper,
+      publisher,
+      nowMs,
+      edition: () => this.#book.edition,
+      onError: (cause) => this.#complain("dns does not know what follows when an override ends", cause),
     });
     this.drills = new Drills({
       store: this.#store.drills,
@@ -344,6 +356,7 @@ export class NodeDesk implements Desk {
     this.#roller.tick();
     this.#alarms.tick();
     this.drills.tick();
+    this.#afterwards.look();
     void this.#takeSamples();
     this.#logHeads(nowMs);
     const tokens = ifAvailable(() => this.#tokens.prune(), null);
@@ -651,6 +664,8 @@ export class NodeDesk implements Desk {
     this.#overridesInForce = overrides;
     this.#recorder.overridden(overrides, atMs);
     this.#follow(this.#keeper.override(overrides, atMs), audit);
+    this.#afterwards.note();
+    this.#afterwards.look();
   }
 
   /** Writes what has changed, once it is in answers; of much no more at once than `most`. */
@@ -702,6 +717,7 @@ export class NodeDesk implements Desk {
     }
     this.#lastReload = { kind: "loaded", atMs, warnings };
     this.#publishChallenges(this.challenges());
+    this.#afterwards.note();
     this.#notifier.use(value);
     this.#alarms.use(value);
     const { config } = value;

@@ -6,7 +6,7 @@ import { type BookPlans, plansChecksum, plansOf, versionOf } from "../book/book.
 import type { Challenges } from "../book/challenges.ts";
 import type { BookContent, CompiledBook } from "../book/compile.ts";
 import { HEADER_WORDS, Header } from "../book/layout.ts";
-import type { ToDns, ToPublisher } from "../book/messages.ts";
+import type { DuePlans, ToDns, ToPublisher } from "../book/messages.ts";
 import { applyPatches } from "../book/patch.ts";
 import type { Samples } from "../telemetry/samples.ts";
 
@@ -139,6 +139,13 @@ export class Publisher {
     this.#options.send({ kind: "patch", version, packed });
     applyPatches(words, packed, at);
     this.#rewriteTimer ??= setTimeout(() => this.#rewrite(), this.#options.rewriteMs ?? REWRITE_MS);
+  }
+
+  /** Has dns put these plans for the adopted book in force at their time, if control is away then; null: there are none. */
+  due(due: Omit<DuePlans, "version"> | null): void {
+    if (this.#plans === null) return;
+    const { version } = this.#plans;
+    this.#options.send({ kind: "due", due: due && { ...due, version } });
   }
 
   /** Has dns answer these challenges; null: there are none. Nothing waits for it. */

@@ -9,6 +9,7 @@ import { drainSamples, NO_SAMPLES } from "../telemetry/samples.ts";
 import type { BookHost } from "./book-host.ts";
 import type { ChallengeHost } from "./challenge-host.ts";
 import { ControlProcess } from "./control-process.ts";
+import type { DuePlansHost } from "./due-plans.ts";
 import type { Forwarder } from "./forwarder.ts";
 import type { ServiceManager } from "./notify.ts";
 import type { SigningHost } from "./signing-host.ts";
@@ -22,6 +23,7 @@ import { Upgrade } from "./upgrade.ts";
 export interface ServingParts {
   readonly host: BookHost;
   readonly challenges: ChallengeHost;
+  readonly due: DuePlansHost;
   readonly counters: SharedArrayBuffer;
   /** null: traffic is not sampled. */
   readonly samples: SharedArrayBuffer | null;
@@ -65,7 +67,10 @@ export class Serving {
         this.#control.send({ kind: "hello", version: host.version });
       },
       message: (message) => this.#obey(message),
-      ended: () => parts.forwarder.close(),
+      ended: () => {
+        parts.forwarder.close();
+        parts.due.control(false);
+      },
     });
     this.#upgrade = new Upgrade({
       sockets: () => sockets?.handOver() ?? [],
@@ -148,6 +153,7 @@ export class Serving {
       case "ready":
         this.#control.promote();
         this.#parts.forwarder.open();
+        this.#parts.due.control(true);
         return;
       case "adopt":
         this.#adopting = this.#adopt(message.version, message.path);
@@ -157,6 +163,9 @@ export class Serving {
         this.#upgrade.pass(message);
         if (!host.patch(message.version, message.packed))
           log.warn({ version: message.version, served: host.version }, "dropped plans for another book");
+        return;
+      case "due":
+        this.#parts.due.take(message.due);
         return;
       case "counters":
         this.#control.send({ kind: "counters", request: message.request, values: sumCounters(counters) });

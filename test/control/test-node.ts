@@ -156,6 +156,8 @@ export class Dns {
         setImmediate(() => this.tell({ kind: "samples", request, ...drainSamples(this.#samples) }));
         break;
       }
+      case "due": // For the time when control is away.
+        break;
       case "challenges":
         this.adoptChallenges(message.challenges);
         break;
