@@ -169,8 +169,9 @@ export const keys = {
   "acme.keys.*": ["names", "below", "from"],
   "transfer.*": ["keys", "steered"],
   "transfer.*.keys.*": ["from", "notify"],
-  safety: ["minRegionsUp", "maxMoved", "noDrillDuringIncident", "windows"],
+  safety: ["minRegionsUp", "maxMoved", "noDrillDuringIncident", "windows", "approval"],
   "safety.windows": ["open", "blocked", "timeZone"],
+  "safety.approval": ["services", "within"],
 
   alarms: ["destinations", "routes", "overrideEndsWithin", "certificateEndsWithin"],
   "alarms.destinations.*": [

@@ -1,28 +1,47 @@
 /** The section `safety`: what changes may not do. */
 
-import type { Place } from "./config.ts";
 import { keys } from "./keys.ts";
+import { parseServicePatterns } from "./parse-invariant.ts";
+import { placeOf, type RuleContext } from "./parse-test.ts";
 import type { Reader } from "./read.ts";
 import type { Dates, OpenHours, SafetyConfig, Windows } from "./safety.ts";
 
 const regionsRange = { least: 1, most: 1000 };
 
+const withinRange = { least: 60_000, most: 30 * 86_400_000 };
+const defaultWithinMs = 86_400_000;
+
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const MINUTES_OF_DAY = 24 * 60;
 
 /** The section `safety`; null where it is not given. */
-export function parseSafety(reader: Reader | null, file: string): SafetyConfig {
+export function parseSafety(reader: Reader | null, context: RuleContext): SafetyConfig {
+  const { file } = context;
   const safety = reader?.fields(keys.safety);
   const optional = (key: (typeof keys.safety)[number]): Reader | null => safety?.optional(key) ?? null;
   const regions = optional("minRegionsUp");
   const moved = optional("maxMoved");
   const drills = optional("noDrillDuringIncident");
   const windows = optional("windows");
+  const approval = optional("approval");
   return {
     minRegionsUp: regions && { place: placeOf(regions, file), regions: regions.wholeNumber(regionsRange) },
     maxMoved: moved && { place: placeOf(moved, file), share: moved.fraction() },
     noDrillDuringIncident: drills?.boolean() === true ? { place: placeOf(drills, file) } : null,
     windows: windows && { place: placeOf(windows, file), ...parseWindows(windows) },
+    approval: approval && { place: placeOf(approval, file), ...parseApproval(approval, context) },
+  };
+}
+
+function parseApproval(
+  reader: Reader,
+  context: RuleContext,
+): Pick<NonNullable<SafetyConfig["approval"]>, "services" | "withinMs"> {
+  const approval = reader.fields(keys["safety.approval"]);
+  const services = parseServicePatterns(approval.optional("services"), context);
+  return {
+    services: new Set(services.map(({ label }) => label)),
+    withinMs: approval.optional("within")?.duration(withinRange) ?? defaultWithinMs,
   };
 }
 
@@ -99,8 +118,4 @@ function parseTimeZone(reader: Reader): string {
     reader.expected("an IANA time zone such as Europe/Dublin");
     return "UTC";
   }
-}
-
-function placeOf({ place: { line, column } }: Reader, file: string): Place {
-  return { file, line, column };
 }

@@ -79,7 +79,7 @@ function parseSections(reader: Reader, file: string, folder: string, defaults: C
     keys: tsigKeys,
     acme: parseAcme(top.optional("acme"), file, tsigKeys),
     transfer: parseTransfer(top.optional("transfer"), file, tsigKeys),
-    safety: parseSafety(top.optional("safety"), file),
+    safety: parseSafety(top.optional("safety"), rules),
     alarms: parseAlarms(top.optional("alarms"), { ...rules, folder }),
   };
 }

@@ -8,6 +8,7 @@ export interface SafetyConfig {
   readonly maxMoved: (Rule & { readonly share: number }) | null;
   readonly noDrillDuringIncident: Rule | null;
   readonly windows: (Rule & Windows) | null;
+  readonly approval: (Rule & Approval) | null;
 }
 
 /** Where a rule is declared. */
@@ -23,6 +24,14 @@ export interface Windows {
   readonly blocked: readonly Dates[];
   /** An IANA time zone that all of it is in. */
   readonly timeZone: string;
+}
+
+/** Which changes take a second person. */
+interface Approval {
+  /** Labels of services: what touches one of them waits for approval. */
+  readonly services: ReadonlySet<string>;
+  /** How long it waits. */
+  readonly withinMs: number;
 }
 
 /** Hours of some days of the week. */

@@ -1,5 +1,6 @@
 /** The one door: every change that somebody makes, by API, command line or file, goes through here. */
 
+import { createHash } from "node:crypto";
 import type { VipId } from "../config/config.ts";
 import type { Problem } from "../problem.ts";
 import { didYouMean } from "../suggest.ts";
@@ -28,8 +29,10 @@ import {
   type VipTarget,
   vipsUnder,
 } from "./override.ts";
+import { describeEdit, describeRelease, type Proposal, proposalId, type SteeringEdit } from "./proposal.ts";
+import type { LoadedFiles } from "./recorder.ts";
 import type { Ruled } from "./rules.ts";
-import type { Attempt } from "./safety.ts";
+import type { Approval, Attempt, Review } from "./safety.ts";
 import type { Loaded, Loader, Snapshot } from "./snapshot.ts";
 import type { AuditEvent, CommitOutcome, NewAuditEntry, Scope, Store, StoredChange } from "./store.ts";
 import { StoreUnavailable } from "./store-file.ts";
@@ -37,16 +40,17 @@ import type { UpdateOutcome } from "./update.ts";
 
 /** What somebody wants to be different. */
 export type Edit =
-  /** Replaces the override of the same kind and target. `untilMs` is in the future; null: no end. */
-  | { readonly kind: "set-override"; readonly action: Action; readonly untilMs: number | null }
-  | { readonly kind: "end-override"; readonly id: string }
-  /** Brings up what is healthy and held down. */
-  | { readonly kind: "release"; readonly target: VipTarget }
+  | OwnEdit
+  /** Makes what somebody else has proposed. */
+  | { readonly kind: "approve"; readonly id: string }
+  | { readonly kind: "withdraw"; readonly id: string };
+
+/** An edit that says by itself what is to be different. */
+export type OwnEdit =
+  | SteeringEdit
   /** Answers this value at an `_acme-challenge` name; one that is there gets this end. */
   | { readonly kind: "set-challenge"; readonly owner: Name; readonly value: string; readonly untilMs: number }
-  | { readonly kind: "end-challenge"; readonly owner: Name; readonly value: string }
-  /** Reads config, zones and geo data again. */
-  | { readonly kind: "reload" };
+  | { readonly kind: "end-challenge"; readonly owner: Name; readonly value: string };
 
 /** An edit with who makes it and why. */
 export interface ChangeRequest {
@@ -76,6 +80,8 @@ export type ChangeOutcome =
   | { readonly kind: "refused"; readonly problems: readonly Problem[] }
   /** It goes beyond its author's scope. */
   | { readonly kind: "forbidden"; readonly why: string }
+  /** Waits for a second person. */
+  | { readonly kind: "proposed"; readonly version: number; readonly id: string }
   /** `ifVersion` is not the version any more. */
   | { readonly kind: "conflict"; readonly current: number };
 
@@ -94,9 +100,9 @@ export interface DoorOptions {
   /** The highest version seen anywhere. */
   readonly versionSeen: () => number;
   /** Why an edit goes beyond a scope; null: it does not. */
-  readonly beyondScope: (scope: Scope, edit: Edit) => string | null;
-  /** The rules that a change would break, and what of the config's invariants. */
-  readonly brokenBy: (attempt: Attempt) => Promise<readonly Problem[]>;
+  readonly beyondScope: (scope: Scope, edit: OwnEdit) => string | null;
+  /** What stands against a change: invariants and safety rules. */
+  readonly review: (attempt: Attempt) => Promise<Review>;
   /** Puts other overrides in force before it returns. `audit` says what is new, for the log. */
   readonly override: (overrides: readonly Override[], audit: readonly NewAuditEntry[]) => void;
   readonly isHeldDown: (vip: VipId) => boolean;
@@ -105,13 +111,37 @@ export interface DoorOptions {
   /** Has other challenges answered before it returns. `audit` says what is new, for the log. */
   readonly challenge: (challenges: readonly Challenge[], audit: readonly NewAuditEntry[]) => void;
   /** Puts the book of another snapshot in force, if `judge` finds nothing in its plans, or says why it cannot be. */
-  readonly replace: (snapshot: Snapshot, version: number, judge: Judge) => Promise<readonly Problem[]>;
+  readonly replace: (
+    snapshot: Snapshot,
+    version: number,
+    judge: (ruled: Ruled) => Promise<readonly Problem[]>,
+  ) => Promise<readonly Problem[]>;
   /** Told what an attempt to load the files came to, and whose it was; no problems: they are in force. */
   readonly onLoaded: (loaded: Loaded, problems: readonly Problem[], by: Authorship) => void;
 }
 
-/** Says what is against a snapshot once its plans are made. */
-export type Judge = (ruled: Ruled) => Promise<readonly Problem[]>;
+/** Says whether a snapshot may be put in force, once its plans are made. */
+type Judge = (ruled: Ruled) => Promise<Judgement>;
+
+/** Whether files may be put in force that nobody has ordered to be: those that control starts with. */
+const nobodyMinds: Judge = async () => ({ kind: "free", broken: [] });
+
+/** A request, with the approval that it has. */
+type Ordered = ChangeRequest & {
+  readonly approved?: { readonly proposal: Proposal; readonly by: Authorship };
+};
+
+/** Whether a change may be made. */
+type Judgement =
+  /** It may, by force if rules are broken. */
+  | { readonly kind: "free"; readonly broken: readonly Problem[] }
+  | { readonly kind: "refused"; readonly problems: readonly Problem[] }
+  | { readonly kind: "needs-approval"; readonly approval: Approval };
+
+/** What approval may look at many times: steering, and nothing but. */
+interface Steering extends Ordered {
+  readonly edit: SteeringEdit;
+}
 
 /** Takes changes one after the other. */
 export class Door {
@@ -129,22 +159,35 @@ export class Door {
       if (request.ifVersion !== null && request.ifVersion !== current) return { kind: "conflict", current };
       const problems = requestProblems(request);
       if (problems.length > 0) return { kind: "refused", problems };
-      const why = request.scope && this.#options.beyondScope(request.scope, request.edit);
+      const { edit } = request;
+      const why = request.scope && this.#beyond(request.scope, edit);
       if (typeof why === "string") return { kind: "forbidden", why };
-      switch (request.edit.kind) {
-        case "set-override":
-          return await this.#setOverride(request, request.edit.action, request.edit.untilMs);
-        case "end-override":
-          return await this.#endOverride(request, request.edit.id);
-        case "release":
-          return await this.#release(request, request.edit.target);
+      switch (edit.kind) {
         case "set-challenge":
         case "end-challenge":
-          return this.#editChallenges(request, this.#challengeEdit(request, request.edit));
-        case "reload":
-          return await this.#reload(request);
+          return this.#editChallenges(request, this.#challengeEdit(request, edit));
+        case "approve":
+          return await this.#approve(request, edit.id);
+        case "withdraw":
+          return this.#withdraw(request, edit.id);
+        default:
+          return await this.#steer({ ...request, edit });
       }
     });
+  }
+
+  async #steer(request: Steering): Promise<ChangeOutcome> {
+    const { edit } = request;
+    switch (edit.kind) {
+      case "set-override":
+        return await this.#setOverride(request, edit.action, edit.untilMs);
+      case "end-override":
+        return await this.#endOverride(request, edit.id);
+      case "release":
+        return await this.#release(request, edit.target);
+      case "reload":
+        return await this.#reload(request);
+    }
   }
 
   /** Loads the files with this text in place of the config's, to try it; nothing is put in force. */
@@ -181,6 +224,11 @@ export class Door {
         const audit = [this.#entry("challenges-expired", describeChallenges(old), by)];
         this.#write({ set: [], ended: [], challenges: { set: [], ended: old }, audit });
       }
+      const late = store.proposals().filter(({ untilMs }) => untilMs <= nowMs());
+      if (late.length > 0) {
+        const audit = late.map(({ edit }) => this.#entry("proposal-expired", describeEdit(edit), by));
+        this.#write({ set: [], ended: [], settled: late.map(({ id }) => id), audit });
+      }
       const expired = store.overrides().filter((override) => !isActive(override, nowMs()));
       if (expired.length === 0) return;
       const audit = expired.map(({ action }) => this.#entry("override-expired", describeAction(action), by));
@@ -198,7 +246,65 @@ export class Door {
     return Math.max(this.#options.store.version(), this.#options.versionSeen());
   }
 
-  async #setOverride(request: ChangeRequest, action: Action, untilMs: number | null): Promise<ChangeOutcome> {
+  /**
+   * Makes a proposal, if it is still as it was looked at. Where anything has changed since, it is proposed anew, with what it would
+   * do now.
+   */
+  async #approve(by: ChangeRequest, id: string): Promise<ChangeOutcome> {
+    const proposal = this.#proposal(id);
+    if (typeof proposal === "string") return refused(proposal);
+    const { edit, author, reason, version } = proposal;
+    if (author === by.author) return refused(`${author} has proposed it: expected a second person`);
+    const isCurrent = version === this.version();
+    const ordered = { author, reason, edit, ifVersion: null };
+    const outcome = await this.#steer(isCurrent ? { ...ordered, approved: { proposal, by } } : ordered);
+    return outcome.kind === "proposed" ? { kind: "conflict", current: this.version() } : outcome;
+  }
+
+  #withdraw(request: ChangeRequest, id: string): ChangeOutcome {
+    const proposal = this.#proposal(id);
+    if (typeof proposal === "string") return refused(proposal);
+    const audit = [this.#entry("proposal-withdrawn", describeEdit(proposal.edit), request)];
+    return this.#write({ set: [], ended: [], settled: [id], audit });
+  }
+
+  /** What is not there any more is refused for that. */
+  #beyond(scope: Scope, edit: Edit): string | null {
+    if (edit.kind !== "approve" && edit.kind !== "withdraw") return this.#options.beyondScope(scope, edit);
+    const proposal = this.#proposal(edit.id);
+    return typeof proposal === "string" ? null : this.#options.beyondScope(scope, proposal.edit);
+  }
+
+  /** A string says that there is none. */
+  #proposal(id: string): Proposal | string {
+    const { store, nowMs } = this.#options;
+    const waiting = store.proposals().filter(({ untilMs }) => untilMs > nowMs());
+    const ids = waiting.map((proposal) => proposal.id);
+    return waiting.find((proposal) => proposal.id === id) ?? `no proposal "${id}"${didYouMean(id, ids)}`;
+  }
+
+  #propose({ edit, author, reason }: Steering, { effects, untilMs }: Approval, digest = ""): ChangeOutcome {
+    const id = proposalId(edit);
+    const version = this.version() + 1;
+    const createdMs = this.#options.nowMs();
+    const audit = [this.#entry("change-proposed", describeEdit(edit), { author, reason })];
+    const proposed = { id, edit, author, reason, createdMs, untilMs, version, effects, digest };
+    const outcome = this.#write({ set: [], ended: [], proposed, audit });
+    return outcome.kind === "published" ? { kind: "proposed", version, id } : outcome;
+  }
+
+  async #judge(request: Ordered, attempt: Attempt): Promise<Judgement> {
+    const { problems, approval } = await this.#options.review(attempt);
+    const needed = request.approved === undefined ? approval : null;
+    const broken = needed === null ? problems : [...problems, needed.problem];
+    if (broken.length === 0 || request.force === true) return { kind: "free", broken };
+    // A drill that waited would find another situation than the one that it was rehearsed in.
+    if (needed === null || problems.length > 0 || request.isDrill === true)
+      return { kind: "refused", problems: broken };
+    return { kind: "needs-approval", approval: needed };
+  }
+
+  async #setOverride(request: Steering, action: Action, untilMs: number | null): Promise<ChangeOutcome> {
     const { snapshot, nowMs, store } = this.#options;
     const problem = actionProblem(snapshot().config, action) ?? endProblem(untilMs, nowMs());
     if (problem !== null) return refused(problem);
@@ -206,20 +312,20 @@ export class Door {
     const id = overrideId(action);
     const override = { id, action, author, reason, createdMs: nowMs(), untilMs };
     const others = store.overrides().filter((other) => other.id !== id);
-    const broken = await this.#options.brokenBy({
+    const judged = await this.#judge(request, {
       kind: "overrides",
       overrides: [...others, override],
       restores: action.kind === "force" && action.verdict === "up",
       isDrill: request.isDrill === true,
     });
-    if (broken.length > 0 && request.force !== true) return { kind: "refused", problems: broken };
-    const until = untilMs === null ? "" : ` until ${new Date(untilMs).toISOString()}`;
+    if (judged.kind === "refused") return judged;
+    if (judged.kind === "needs-approval") return this.#propose(request, judged.approval);
     const event = others.length === store.overrides().length ? "override-set" : "override-replaced";
-    const audit = this.#entries(event, `${describeAction(action)}${until}`, request, broken);
-    return this.#write({ set: [override], ended: [], audit }, request);
+    const audit = this.#entries(event, describeEdit(request.edit), request, judged.broken);
+    return this.#write({ set: [override], ended: [], settled: [proposalId(request.edit)], audit }, request);
   }
 
-  async #endOverride(request: ChangeRequest, id: string): Promise<ChangeOutcome> {
+  async #endOverride(request: Steering, id: string): Promise<ChangeOutcome> {
     const overrides = this.#options.store.overrides();
     const override = overrides.find((candidate) => candidate.id === id);
     if (override === undefined) {
@@ -227,30 +333,32 @@ export class Door {
       return refused(`no override "${id}"${didYouMean(id, ids)}`);
     }
     const { action } = override;
-    const broken = await this.#options.brokenBy({
+    const judged = await this.#judge(request, {
       kind: "overrides",
       overrides: overrides.filter((other) => other !== override),
       restores: action.kind === "drain" || (action.kind === "force" && action.verdict === "down"),
       isDrill: request.isDrill === true,
     });
-    if (broken.length > 0 && request.force !== true) return { kind: "refused", problems: broken };
-    const audit = this.#entries("override-ended", describeAction(action), request, broken);
-    return this.#write({ set: [], ended: [id], audit }, request);
+    if (judged.kind === "refused") return judged;
+    if (judged.kind === "needs-approval") return this.#propose(request, judged.approval);
+    const audit = this.#entries("override-ended", describeAction(action), request, judged.broken);
+    return this.#write({ set: [], ended: [id], settled: [proposalId(request.edit)], audit }, request);
   }
 
-  async #release(request: ChangeRequest, target: VipTarget): Promise<ChangeOutcome> {
+  async #release(request: Steering, target: VipTarget): Promise<ChangeOutcome> {
     const { snapshot, isHeldDown, release, store } = this.#options;
     const { config } = snapshot();
     const problem = targetProblem(config, target);
     if (problem !== null) return refused(problem);
     const vips = vipsUnder(config, target).filter(isHeldDown);
     if (vips.length === 0) return refused(`${target.by} ${target.id}: nothing of it is held down`);
-    const broken = await this.#options.brokenBy({ kind: "release", vips });
-    if (broken.length > 0 && request.force !== true) return { kind: "refused", problems: broken };
-    const detail = `release ${target.by} ${target.id}: ${vips.join(", ")}`;
-    const audit = this.#entries("hold-released", detail, request, broken);
+    const judged = await this.#judge(request, { kind: "release", vips });
+    if (judged.kind === "refused") return judged;
+    if (judged.kind === "needs-approval") return this.#propose(request, judged.approval);
+    const detail = `${describeRelease(target)}: ${vips.join(", ")}`;
+    const audit = this.#entries("hold-released", detail, request, judged.broken);
     const version = this.version() + 1;
-    const stored = store.commit({ version, set: [], ended: [], audit });
+    const stored = store.commit({ version, set: [], ended: [], settled: [proposalId(request.edit)], audit });
     if (stored.kind === "conflict") return stored;
     release(vips, audit);
     return { kind: "published", version };
@@ -289,16 +397,19 @@ export class Door {
   }
 
   /** What is against the files keeps them out of force, unless they are forced: then the audit has it. */
-  async #reload(request: ChangeRequest): Promise<ChangeOutcome> {
-    const { loader, brokenBy } = this.#options;
-    const forced: Problem[] = [];
-    const judge: Judge = async (ruled) => {
-      const broken = await brokenBy({ kind: "files", ruled });
-      if (request.force !== true) return broken;
-      forced.push(...broken);
-      return [];
-    };
-    return this.#publish(await inTurns(loader.loadInSteps()), request, judge, forced);
+  async #reload(request: Steering): Promise<ChangeOutcome> {
+    const loaded = await inTurns(this.#options.loader.loadInSteps());
+    const digest = digestOf(loaded.files);
+    const { approved, ...others } = request;
+    const ordered = approved?.proposal.digest === digest ? request : others;
+    const needed: Approval[] = [];
+    const outcome = await this.#publish(loaded, ordered, async (ruled) => {
+      const judged = await this.#judge(ordered, { kind: "files", ruled });
+      if (judged.kind === "needs-approval") needed.push(judged.approval);
+      return judged;
+    });
+    const [approval] = needed;
+    return approval === undefined ? outcome : this.#propose(others, approval, digest);
   }
 
   /**
@@ -307,21 +418,29 @@ export class Door {
    */
   async #publish(
     loaded: Loaded,
-    request: Authorship,
-    judge: Judge = async () => [],
-    forced: readonly Problem[] = [],
+    request: Ordered | Authorship,
+    judge: Judge = nobodyMinds,
   ): Promise<ChangeOutcome> {
     const { replace, onLoaded } = this.#options;
     const { value } = loaded;
     const version = this.version() + 1;
-    const problems = value === null ? loaded.problems : await replace(value, version, judge);
+    let broken: readonly Problem[] = [];
+    const judged = async (ruled: Ruled): Promise<readonly Problem[]> => {
+      const judgement = await judge(ruled);
+      if (judgement.kind === "refused") return judgement.problems;
+      if (judgement.kind === "needs-approval") return [judgement.approval.problem];
+      broken = judgement.broken;
+      return [];
+    };
+    const problems = value === null ? loaded.problems : await replace(value, version, judged);
     onLoaded(loaded, problems, request);
     if (problems.length > 0 || value === null) return { kind: "refused", problems };
     const { zones, config } = value;
     const detail = `${zones.length} zones, ${config.services.length} services, ${config.members.size} members`;
-    const entries = this.#entries("files-loaded", detail, request, forced);
+    const entries = this.#entries("files-loaded", detail, request, broken);
     const audit = entries.map((entry) => ({ ...entry, version }));
-    const stored = this.#commit({ version, set: [], ended: [], audit }, true);
+    const settled = [proposalId({ kind: "reload" })];
+    const stored = this.#commit({ version, set: [], ended: [], settled, audit }, true);
     return stored.kind === "conflict" ? stored : { kind: "published", version };
   }
 
@@ -350,17 +469,19 @@ export class Door {
     return { kind: "published", version };
   }
 
-  /** What was done, and, where it was forced, against what. */
+  /** What was done, by whom it was approved, and, where it was forced, against what. */
   #entries(
     event: AuditEvent,
     detail: string,
-    request: Authorship,
+    request: Ordered | Authorship,
     broken: readonly Problem[],
   ): readonly NewAuditEntry[] {
-    const done = this.#entry(event, detail, request);
-    if (broken.length === 0) return [done];
+    const done = [this.#entry(event, detail, request)];
+    if ("approved" in request && request.approved !== undefined)
+      done.push(this.#entry("change-approved", detail, request.approved.by));
+    if (broken.length === 0) return done;
     const against = broken.map(({ message }) => message).join("; ");
-    return [done, this.#entry("change-forced", `${detail}, against ${against}`, request)];
+    return [...done, this.#entry("change-forced", `${detail}, against ${against}`, request)];
   }
 
   #entry(event: AuditEvent, detail: string, { author, reason }: Authorship): NewAuditEntry {
@@ -398,6 +519,12 @@ function describeChallenges(challenges: readonly Pick<Challenge, "owner" | "valu
 function endProblem(untilMs: number | null, nowMs: number): string | null {
   if (untilMs === null || (untilMs > nowMs && untilMs <= TIME_MAX_MS)) return null;
   return `until: expected a time after ${new Date(nowMs).toISOString()}`;
+}
+
+/** Equal for files that are the same. */
+function digestOf({ texts, databases }: LoadedFiles): string {
+  const stamps = [...texts, ...databases].sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash("sha256").update(JSON.stringify(stamps)).digest("hex");
 }
 
 function refused(message: string): ChangeOutcome {

@@ -27,6 +27,7 @@ import type { NotifyOutcome } from "./notifier.ts";
 import type { Override } from "./override.ts";
 import type { PastOutcome } from "./past.ts";
 import type { ProfileWindow } from "./profile.ts";
+import type { Proposal } from "./proposal.ts";
 import type { RehearsalOutcome, RehearsalRequest } from "./rehearse.ts";
 import type { Repeats } from "./repeats.ts";
 import type { Signal, SignalOutcome } from "./signals.ts";
@@ -54,6 +55,8 @@ export interface Desk {
   overrides(): readonly ListedOverride[];
   /** Those that are answered now, by owner name. */
   challenges(): readonly Challenge[];
+  /** What waits for a second person, the oldest first. */
+  proposals(): readonly Proposal[];
   /** In the order of the config. */
   signedZones(): readonly SignedZoneView[];
   /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */

@@ -21,7 +21,7 @@ import type { Edition } from "./live-book.ts";
 import { isActive, type Override, overrideId } from "./override.ts";
 import type { Replanned } from "./planner.ts";
 import type { ProfileWindow } from "./profile.ts";
-import type { Attempt } from "./safety.ts";
+import type { Attempt, Review } from "./safety.ts";
 import type { DrillStore, NewAuditEntry } from "./store.ts";
 import type { Watchers } from "./watchers.ts";
 
@@ -48,7 +48,7 @@ export interface DrillsOptions {
   readonly overrides: () => readonly Override[];
   readonly change: (request: ChangeRequest) => Promise<ChangeOutcome>;
   /** The rules that this would break, now or when it ends. */
-  readonly brokenBy: (attempt: Attempt) => Promise<readonly Problem[]>;
+  readonly review: (attempt: Attempt) => Promise<Review>;
   /** The traffic that says how many clients would be moved; null: none is kept. */
   readonly traffic: () => Promise<Iterable<ProfileWindow> | null>;
   readonly audit: (entry: Omit<NewAuditEntry, "version">) => void;
@@ -113,19 +113,20 @@ export class Drills {
 
   /** Tries a drill on a copy; nothing changes. */
   async rehearse(spec: DrillSpec): Promise<RehearsedDrill> {
-    const { edition, facts, nowMs, overrides, brokenBy, traffic } = this.#options;
+    const { edition, facts, nowMs, overrides, review, traffic } = this.#options;
     const inForce = edition();
     if (inForce === null) throw new Error("a drill was asked for before the first book");
     const windows = (await traffic()) ?? [];
     const rehearsed = await inTurns(rehearseDrill(spec, inForce, facts(), overrides(), windows));
     const inPlace = overrideInPlaceOf(spec, nowMs());
-    const broken = await brokenBy({
+    const { problems, approval } = await review({
       kind: "overrides",
       overrides: [...overrides(), ...inPlace],
       restores: false,
       isDrill: true,
     });
-    return { ...rehearsed, problems: [...rehearsed.problems, ...broken] };
+    const needed = approval === null ? [] : [approval.problem];
+    return { ...rehearsed, problems: [...rehearsed.problems, ...problems, ...needed] };
   }
 
   /** Begins a drill, unless its rehearsal finds a reason not to. */
@@ -449,5 +450,6 @@ function isFailing(phase: DrillPhase): boolean {
 function reasonOf(outcome: Exclude<ChangeOutcome, { kind: "published" }>): string {
   if (outcome.kind === "conflict") return `somebody else made version ${outcome.current}`;
   if (outcome.kind === "forbidden") return outcome.why;
+  if (outcome.kind === "proposed") return "it waits for a second person";
   return outcome.problems.map(({ message }) => message).join("; ");
 }

@@ -5,7 +5,6 @@ import type { Problem } from "../problem.ts";
 import { type Answer, LastGood } from "../steering/last-good.ts";
 import type { Plan } from "../steering/plan.ts";
 import { release } from "../wire/sink.ts";
-import type { Judge } from "./change.ts";
 import type { Cohort } from "./cohort.ts";
 import { type FactKeeper, isNothing, joinShifts, NO_SHIFT, type Shift } from "./fact-keeper.ts";
 import { foresee } from "./foresight.ts";
@@ -87,7 +86,11 @@ export class LiveBook {
    * Puts the book of another snapshot in place of this one, one call after the other, if `judge` finds nothing in its
    * plans. With any problem, nothing has changed. Meanwhile this one follows the facts; what they have shifted is put into the other once dns has it.
    */
-  async replace(snapshot: Snapshot, version: number, judge: Judge): Promise<readonly Problem[]> {
+  async replace(
+    snapshot: Snapshot,
+    version: number,
+    judge: (ruled: Ruled) => Promise<readonly Problem[]>,
+  ): Promise<readonly Problem[]> {
     const { keeper, publisher, nowMs } = this.#options;
     const { config } = snapshot;
     const { value: planner, problems } = await inTurns(

@@ -50,11 +50,12 @@ import { lookAtParent } from "./parent.ts";
 import { Archive, type PastOutcome } from "./past.ts";
 import type { Replanned } from "./planner.ts";
 import { type ProfileWindow, TrafficProfile } from "./profile.ts";
+import type { Proposal } from "./proposal.ts";
 import type { Publisher } from "./publish.ts";
 import { Recorder } from "./recorder.ts";
 import { type RehearsalOutcome, type RehearsalRequest, rehearse } from "./rehearse.ts";
 import { Repeats } from "./repeats.ts";
-import { type Attempt, Safety } from "./safety.ts";
+import { type Attempt, type Review, Safety } from "./safety.ts";
 import { beyondScope } from "./scope.ts";
 import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
@@ -243,7 +244,7 @@ export class NodeDesk implements Desk {
       snapshot: () => this.snapshot(),
       versionSeen: () => publisher.versionSeen,
       beyondScope: (scope, edit) => beyondScope(scope, edit, this.#edition(), this.#store.overrides()),
-      brokenBy: (attempt) => this.#brokenBy(attempt),
+      review: (attempt) => this.#review(attempt),
       override: (overrides, audit) => this.#override(overrides, audit),
       isHeldDown: (vip) => (this.#keeper.judged().get(vip)?.hold ?? null) !== null,
       release: (vips, audit) => this.#follow(this.#keeper.release(vips, nowMs()), audit),
@@ -279,7 +280,7 @@ export class NodeDesk implements Desk {
       judged: () => this.#keeper.judged(),
       overrides: () => this.#store.overrides(),
       change: (request) => this.#door.change(request),
-      brokenBy: (attempt) => this.#brokenBy(attempt),
+      review: (attempt) => this.#review(attempt),
       traffic: () => this.profile(nowMs() - CAPACITY_TRAFFIC_MS),
       audit: (entry) => this.#store.exclusively(() => ({ ...entry, version: this.#door.version() })),
       log: options.log,
@@ -345,7 +346,8 @@ export class NodeDesk implements Desk {
     if (overrides !== this.#overridesInForce) this.#override(overrides, []);
     const hasExpired =
       overrides.some((override) => !isActive(override, nowMs)) ||
-      this.#store.challenges().some(({ untilMs }) => untilMs <= nowMs);
+      this.#store.challenges().some(({ untilMs }) => untilMs <= nowMs) ||
+      this.#store.proposals().some(({ untilMs }) => untilMs <= nowMs);
     if (hasExpired && this.#storeKeeper.problem === null) {
       this.#door
         .expire()
@@ -413,6 +415,11 @@ export class NodeDesk implements Desk {
 
   challenges(): readonly Challenge[] {
     return live(this.#store.challenges(), this.nowMs());
+  }
+
+  proposals(): readonly Proposal[] {
+    const nowMs = this.nowMs();
+    return this.#store.proposals().filter(({ untilMs }) => untilMs > nowMs);
   }
 
   signedZones(): readonly SignedZoneView[] {
@@ -596,9 +603,10 @@ export class NodeDesk implements Desk {
   }
 
   /** Invariants of files are looked at before their plans are made. */
-  async #brokenBy(attempt: Attempt): Promise<readonly Problem[]> {
+  async #review(attempt: Attempt): Promise<Review> {
     const invariants = attempt.kind === "overrides" ? await this.#book.brokenBy(attempt.overrides) : [];
-    return [...invariants, ...(await this.#safety.problems(attempt))];
+    const { problems, approval } = await this.#safety.review(attempt);
+    return { problems: [...invariants, ...problems], approval };
   }
 
   #edition(): Edition {

@@ -10,7 +10,7 @@ import { suppose } from "../steering/suppose.ts";
 import { formatPercent } from "../steering/words.ts";
 import { forEachInSteps, type Steps } from "../steps.ts";
 import { type Crowd, crowdOf } from "./crowd.ts";
-import { type FactKeeper, NO_SHIFT } from "./fact-keeper.ts";
+import { type FactKeeper, NO_SHIFT, type Shift } from "./fact-keeper.ts";
 import { inTurns } from "./in-turns.ts";
 import type { Edition } from "./live-book.ts";
 import { describeMove, type Moved, MovedClients } from "./moved-clients.ts";
@@ -18,6 +18,7 @@ import type { Override } from "./override.ts";
 import { type Passage, passagesByFacts, passagesByFiles } from "./passage.ts";
 import type { ProfileWindow } from "./profile.ts";
 import type { Ruled } from "./rules.ts";
+import { listedAmong, listedIn } from "./safety-approval.ts";
 import { RegionsRule } from "./safety-regions.ts";
 import { closedBecause } from "./safety-windows.ts";
 
@@ -34,6 +35,25 @@ export type Attempt =
   | { readonly kind: "release"; readonly vips: readonly VipId[] }
   /** The planner has made its plans. */
   | { readonly kind: "files"; readonly ruled: Ruled };
+
+/** What stands against an attempt. */
+export interface Review {
+  /** Each rule that it breaks, with the numbers. */
+  readonly problems: readonly Problem[];
+  /** What a second person must see; null: none is needed. */
+  readonly approval: Approval | null;
+}
+
+export interface Approval {
+  /** What is said to who would go without. */
+  readonly problem: Problem;
+  /** What the attempt would do, for people. */
+  readonly effects: readonly string[];
+  readonly untilMs: number;
+}
+
+/** Nothing stands against it. */
+const FREE: Review = { problems: [], approval: null };
 
 /** Traffic of so long ago says who would be moved. */
 const TRAFFIC_MS = 3_600_000;
@@ -58,16 +78,24 @@ export class Safety {
     this.#options = options;
   }
 
-  /** Each rule that an attempt breaks, with the numbers. What no rule asks about is not worked out. */
-  async problems(attempt: Attempt): Promise<readonly Problem[]> {
+  /** Tries all rules on an attempt. What no rule asks about is not worked out. */
+  async review(attempt: Attempt): Promise<Review> {
     const edition = this.#options.inForce();
-    if (edition === null) return [];
+    if (edition === null) return FREE;
     const { safety } = edition.snapshot.config;
-    return [
-      ...windowProblems(attempt, safety, this.#options.nowMs()),
+    const { maxMoved, minRegionsUp } = safety;
+    const nowMs = this.#options.nowMs();
+    const listed = this.#listed(attempt, edition);
+    const regions = minRegionsUp && new RegionsRule(minRegionsUp);
+    const moved = maxMoved !== null || listed.length > 0 ? await this.#move(attempt, edition, regions) : null;
+    if (moved === null && regions !== null) await this.#pass(attempt, edition, [regions]);
+    const problems = [
+      ...windowProblems(attempt, safety, nowMs),
       ...(await this.#drillProblems(attempt, safety)),
-      ...(await this.#moveProblems(attempt, edition)),
+      ...(regions?.problems() ?? []),
+      ...(maxMoved && moved ? movedProblems(moved, maxMoved) : []),
     ];
+    return { problems, approval: approvalOf(listed, moved, safety, nowMs) };
   }
 
   /** What is wrong by itself at this moment, each in a clause. */
@@ -97,54 +125,64 @@ export class Safety {
     return [{ ...noDrillDuringIncident.place, message, details: incidents.slice(0, LISTED_MAX) }];
   }
 
-  /** The rules about clients. */
-  async #moveProblems(attempt: Attempt, edition: Edition): Promise<readonly Problem[]> {
+  /** The services in question that somebody else must look at. */
+  #listed(attempt: Attempt, edition: Edition): readonly string[] {
+    const { approval } = edition.snapshot.config.safety;
+    if (approval === null) return [];
+    const { services } = approval;
+    if (attempt.kind === "files") return listedAmong(services, edition.snapshot, attempt.ruled.snapshot);
+    return listedIn(services, edition, this.#outlook(attempt).shift);
+  }
+
+  /** Counts whom an attempt moves. */
+  async #move(attempt: Attempt, edition: Edition, regions: RegionsRule | null): Promise<Moved> {
     const { config, atlas } = edition.snapshot;
-    const { maxMoved, minRegionsUp } = config.safety;
-    if (maxMoved === null && minRegionsUp === null) return [];
-    const windows =
-      maxMoved === null ? null : await this.#options.traffic(this.#options.nowMs() - TRAFFIC_MS);
-    const crowd = await inTurns(crowdOf(windows ?? [], config, atlas));
-    const regions = minRegionsUp && new RegionsRule(minRegionsUp);
-    const moved = maxMoved && new MovedClients(crowd);
+    const windows = await this.#options.traffic(this.#options.nowMs() - TRAFFIC_MS);
+    const moved = new MovedClients(await inTurns(crowdOf(windows ?? [], config, atlas)));
+    await this.#pass(attempt, edition, regions === null ? [moved] : [regions, moved]);
+    return moved.sum();
+  }
+
+  /** Shows each passage of an attempt to those who count them. */
+  async #pass(
+    attempt: Attempt,
+    edition: Edition,
+    counts: readonly { add(passage: Passage): void }[],
+  ): Promise<void> {
     const passages = this.#passages(attempt, edition);
     await inTurns(
       (function* (): Steps<void> {
         for (const passage of passages) {
-          if (passage !== null) regions?.add(passage);
-          if (passage !== null) moved?.add(passage);
+          if (passage !== null) for (const count of counts) count.add(passage);
           yield;
         }
       })(),
     );
-    return [
-      ...(regions?.problems() ?? []),
-      ...(maxMoved && moved ? movedProblems(moved.sum(), maxMoved) : []),
-    ];
   }
 
   #passages(attempt: Attempt, edition: Edition): Iterable<Passage | null> {
     const { keeper, nowMs } = this.#options;
     const facts = keeper.facts(nowMs());
-    switch (attempt.kind) {
-      case "overrides": {
-        const { shift, facts: after } = keeper.supposing(attempt.overrides, nowMs());
-        return passagesByFacts(edition, shift, facts, after);
-      }
-      case "release": {
-        const ups = attempt.vips.map((vip) => ({ kind: "verdict", vip, up: true }) as const);
-        return passagesByFacts(
-          edition,
-          { ...NO_SHIFT, vips: new Set(attempt.vips) },
-          facts,
-          suppose(facts, ups),
-        );
-      }
-      case "files": {
-        const { ruled } = attempt;
-        return passagesByFiles(edition, ruled, facts, keeper.factsFor(ruled.snapshot.config, nowMs()));
-      }
+    if (attempt.kind === "files") {
+      const { ruled } = attempt;
+      return passagesByFiles(edition, ruled, facts, keeper.factsFor(ruled.snapshot.config, nowMs()));
     }
+    const { shift, facts: after } = this.#outlook(attempt);
+    return passagesByFacts(edition, shift, facts, after);
+  }
+
+  /** What an attempt would make of the facts. */
+  #outlook(attempt: Exclude<Attempt, { kind: "files" }>): {
+    readonly facts: Facts;
+    readonly shift: Pick<Shift, "vips" | "choices">;
+  } {
+    const { keeper, nowMs } = this.#options;
+    if (attempt.kind === "overrides") return keeper.supposing(attempt.overrides, nowMs());
+    const ups = attempt.vips.map((vip) => ({ kind: "verdict", vip, up: true }) as const);
+    return {
+      facts: suppose(keeper.facts(nowMs()), ups),
+      shift: { vips: new Set(attempt.vips), choices: NO_SHIFT.choices },
+    };
   }
 }
 
@@ -185,6 +223,24 @@ function movedProblems(
   if (moved.share <= share) return [];
   const message = `safety.maxMoved: ${formatPercent(moved.share)} of clients would be moved, expected at most ${formatPercent(share)}, ${basisText(moved.basis)}`;
   return [{ ...place, message, details: describeMove(moved) }];
+}
+
+function approvalOf(
+  listed: readonly string[],
+  moved: Moved | null,
+  { approval }: SafetyConfig,
+  nowMs: number,
+): Approval | null {
+  const [first, ...others] = listed;
+  if (approval === null || first === undefined || moved === null) return null;
+  const more = others.length === 0 ? "" : ` (+${formatQuantity(others.length, "service")})`;
+  const message = `safety.approval: ${first}${more} takes a second person`;
+  const whole = `${formatPercent(moved.share)} of clients would be moved, ${basisText(moved.basis)}`;
+  return {
+    problem: { ...approval.place, message },
+    effects: [`${first}${more}`, whole, ...describeMove(moved)],
+    untilMs: nowMs + approval.withinMs,
+  };
 }
 
 function basisText(basis: Crowd["basis"]): string {

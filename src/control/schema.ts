@@ -146,6 +146,11 @@ export const STEPS: readonly Step[] = [
   `ALTER TABLE tokens ADD COLUMN scope TEXT CHECK (scope IS NULL OR role = 'operator');`,
   // Up to which change of the journal all are here.
   `ALTER TABLE counter ADD COLUMN journal INTEGER NOT NULL DEFAULT 0;`,
+  `CREATE TABLE proposals (
+     id TEXT PRIMARY KEY,
+     created_ms INTEGER NOT NULL,
+     content TEXT NOT NULL
+   ) STRICT;`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

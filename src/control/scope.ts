@@ -5,7 +5,7 @@ import { vipsOf } from "../health/tracked.ts";
 import { didYouMean } from "../suggest.ts";
 import { formatName, isWithin, type Name, parseName, rootName, sameName } from "../wire/name.ts";
 import { subjectOf } from "./challenge.ts";
-import type { Edit } from "./change.ts";
+import type { OwnEdit } from "./change.ts";
 import { membersOf, type Override, type Target, targetProblem, vipsUnder } from "./override.ts";
 import type { Ruled } from "./rules.ts";
 import type { Scope, TokenGrant } from "./store.ts";
@@ -58,7 +58,7 @@ function unknown(
  */
 export function beyondScope(
   scope: Scope,
-  edit: Edit,
+  edit: OwnEdit,
   ruled: Ruled,
   overrides: readonly Override[],
 ): string | null {

@@ -9,6 +9,7 @@ import type { HistoryStore } from "./history.ts";
 import type { Journal, UnrecordedChange } from "./journal.ts";
 import type { Action, Override } from "./override.ts";
 import { type ProfileWindow, packSamples, unpackSamples } from "./profile.ts";
+import type { Proposal } from "./proposal.ts";
 import type { RepeatStore } from "./repeats.ts";
 import { SqliteDrills } from "./sqlite-drills.ts";
 import { SqliteHistory } from "./sqlite-history.ts";
@@ -48,6 +49,7 @@ export class SqliteStore implements Store {
   readonly #version: Kept<number>;
   readonly #overrides: Kept<readonly Override[]>;
   readonly #challenges: Kept<readonly Challenge[]>;
+  readonly #proposals: Kept<readonly Proposal[]>;
 
   constructor(file: StoreFile, journal: Journal | null) {
     this.#file = file;
@@ -59,6 +61,11 @@ export class SqliteStore implements Store {
     this.#overrides = new Kept(file, () => inOrder(file.all("SELECT * FROM overrides").map(readOverride)));
     this.#challenges = new Kept(file, () =>
       file.all("SELECT * FROM challenges ORDER BY owner, value").map(readChallenge),
+    );
+    this.#proposals = new Kept(file, () =>
+      file
+        .all("SELECT content FROM proposals ORDER BY created_ms, id")
+        .map((row) => JSON.parse(text(row, "content"))),
     );
   }
 
@@ -74,6 +81,10 @@ export class SqliteStore implements Store {
 
   challenges(): readonly Challenge[] {
     return this.#file.isOpen ? this.#challenges.now() : [];
+  }
+
+  proposals(): readonly Proposal[] {
+    return this.#file.isOpen ? this.#proposals.now() : [];
   }
 
   audit(limit: number, before: number | null): readonly AuditEntry[] {
@@ -103,6 +114,8 @@ export class SqliteStore implements Store {
       for (const { owner, value } of challenges?.ended ?? [])
         this.#file.run("DELETE FROM challenges WHERE owner = ? AND value = ?", owner, value);
       for (const challenge of challenges?.set ?? []) this.#putChallenge(challenge);
+      for (const id of change.settled ?? []) this.#file.run("DELETE FROM proposals WHERE id = ?", id);
+      if (change.proposed !== undefined) this.#putProposal(change.proposed);
       for (const entry of change.audit) this.#append(entry);
       return { kind: "stored" };
     });
@@ -110,6 +123,7 @@ export class SqliteStore implements Store {
     this.#version.put(change.version);
     this.#overrides.put(edited(overrides, change));
     if (challenges !== undefined) this.#challenges.forget();
+    this.#proposals.forget();
     return outcome;
   }
 
@@ -153,6 +167,7 @@ export class SqliteStore implements Store {
     this.#version.forget();
     this.#overrides.forget();
     this.#challenges.forget();
+    this.#proposals.forget();
   }
 
   verdicts(): readonly StoredVerdict[] {
@@ -364,6 +379,15 @@ export class SqliteStore implements Store {
     );
   }
 
+  #putProposal(proposal: Proposal): void {
+    this.#file.run(
+      "REPLACE INTO proposals (id, created_ms, content) VALUES (?, ?, ?)",
+      proposal.id,
+      proposal.createdMs,
+      JSON.stringify(proposal),
+    );
+  }
+
   #append({ version, atMs, author, reason, event, detail }: NewAuditEntry): void {
     this.#file.chain("audit").append([[version, atMs, author, reason, event, detail]]);
   }
@@ -516,6 +540,10 @@ const AUDIT_EVENTS = [
   "override-expired",
   "hold-released",
   "change-forced",
+  "change-proposed",
+  "change-approved",
+  "proposal-withdrawn",
+  "proposal-expired",
   "challenges-set",
   "challenges-ended",
   "challenges-expired",

@@ -9,6 +9,7 @@ import type { Challenge, ChallengeEdit } from "./challenge.ts";
 import type { HistoryStore } from "./history.ts";
 import type { Override } from "./override.ts";
 import type { ProfileStore } from "./profile.ts";
+import type { Proposal } from "./proposal.ts";
 import type { RepeatStore } from "./repeats.ts";
 
 /**
@@ -29,6 +30,8 @@ export interface Store extends ProfileStore, AlarmStore {
   overrides(): readonly Override[];
   /** All challenges that were not ended, by owner and value. */
   challenges(): readonly Challenge[];
+  /** What waits for a second person, the oldest first. */
+  proposals(): readonly Proposal[];
   /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
   audit(limit: number, before: number | null): readonly AuditEntry[];
   /** The last record of the audit list, which is a hash chain; null: there is none. */
@@ -88,6 +91,10 @@ export interface StoredChange {
   readonly ended: readonly string[];
   /** Challenges that are new or replace the one of the same owner and value, and those that end. */
   readonly challenges?: ChallengeEdit;
+  /** A proposal that is new or replaces the one of the same id. */
+  readonly proposed?: Proposal;
+  /** Ids of proposals that wait no more, whether they are there or not. */
+  readonly settled?: readonly string[];
   readonly audit: readonly NewAuditEntry[];
 }
 
@@ -105,6 +112,10 @@ export type AuditEvent =
   | "hold-released"
   /** Beside the event of a change that was made against rules: which, and what they found. */
   | "change-forced"
+  | "change-proposed"
+  | "change-approved"
+  | "proposal-withdrawn"
+  | "proposal-expired"
   | "challenges-set"
   | "challenges-ended"
   | "challenges-expired"

@@ -102,7 +102,13 @@ export function configWith(parts: ConfigParts): Config {
     keys: new Map(),
     acme: { keepMs: 3_600_000, grants: [] },
     transfer: new Map(),
-    safety: { minRegionsUp: null, maxMoved: null, noDrillDuringIncident: null, windows: null },
+    safety: {
+      minRegionsUp: null,
+      maxMoved: null,
+      noDrillDuringIncident: null,
+      windows: null,
+      approval: null,
+    },
     alarms: { destinations: new Map(), routes: [], overrideEndsWithinMs: 0, certificateEndsWithinMs: 0 },
     node: {
       name: "test",

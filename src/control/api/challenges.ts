@@ -71,7 +71,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
       const keepMs = desk.snapshot().config.acme.keepMs;
       const untilMs = until === undefined ? desk.nowMs() + keepMs : momentOf("until", until, desk.nowMs());
       const edit = { kind: "set-challenge", owner, value, untilMs } as const;
-      const version = await submit(desk, request, edit, reason ?? "ACME");
+      const { version } = await submit(desk, request, edit, reason ?? "ACME");
       const challenge = desk
         .challenges()
         .find((other) => other.owner === ownerOf(owner) && other.value === value);
@@ -100,7 +100,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
         owner: ownerIn(request.params.name),
         value: request.params.value,
       } as const;
-      const version = await submit(desk, request, edit, request.query.reason ?? "ended by hand");
+      const { version } = await submit(desk, request, edit, request.query.reason ?? "ended by hand");
       reply.header("etag", etagOf(version));
       return { version };
     },

@@ -4,6 +4,7 @@ import Type, { type Static } from "typebox";
 import type { Desk, LastReload, StoreStatus } from "../desk.ts";
 import { STORE_FAULTS } from "../store-file.ts";
 import type { Api } from "./api.ts";
+import { answerProposed, proposed } from "./proposals.ts";
 import { errorBody, formatMoment, moment, nullable, object, oneOf, problem, version } from "./schemas.ts";
 import { changeHeaders, etagOf, forceText, reasonOr, reasonText, submit } from "./submit.ts";
 
@@ -78,13 +79,15 @@ export function configRoutes(app: Api, desk: Desk): void {
         tags: ["node"],
         headers: changeHeaders,
         querystring: object({ reason: Type.Optional(reasonText), force: forceText }),
-        response: { 200: reloaded, default: errorBody },
+        response: { 200: reloaded, 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
       const { reason, force } = request.query;
       const why = reasonOr("reload by API", reason, force);
-      const version = await submit(desk, request, { kind: "reload" }, why, force === "true");
+      const outcome = await submit(desk, request, { kind: "reload" }, why, force === "true");
+      if (outcome.kind === "proposed") return answerProposed(desk, reply, outcome);
+      const { version } = outcome;
       const warnings = reloadOf(desk.status().lastReload).warnings;
       reply.header("etag", etagOf(version));
       return { version, warnings };

@@ -6,6 +6,7 @@ import { type Action, isActive, overrideId, type Target, type VipTarget } from "
 import type { Api } from "./api.ts";
 import { Failure } from "./errors.ts";
 import { itemOf, itemUrl, type PageQuery, pageOf, pageQueryWith } from "./page.ts";
+import { answerProposed, proposed } from "./proposals.ts";
 import {
   aMoment,
   errorBody,
@@ -144,7 +145,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
         tags: ["overrides"],
         headers: changeHeaders,
         body,
-        response: { 201: made, default: errorBody },
+        response: { 201: made, 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
@@ -152,7 +153,9 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       const { until } = request.body;
       const untilMs = until === undefined ? null : momentOf("until", until, desk.nowMs());
       const edit = { kind: "set-override", action, untilMs } as const;
-      const version = await submit(desk, request, edit, request.body.reason, request.body.force);
+      const outcome = await submit(desk, request, edit, request.body.reason, request.body.force);
+      if (outcome.kind === "proposed") return answerProposed(desk, reply, outcome);
+      const { version } = outcome;
       const override = desk.overrides().find(({ id }) => id === overrideId(action));
       if (override === undefined)
         throw new Failure(409, "the override is in force no more: it has ended already");
@@ -175,20 +178,17 @@ export function overrideRoutes(app: Api, desk: Desk): void {
           reason: Type.Optional(reasonText),
           force: forceText,
         }),
-        response: { 200: ended, default: errorBody },
+        response: { 200: ended, 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
       const { id } = request.params;
       const { reason, force } = request.query;
       const edit = { kind: "end-override", id } as const;
-      const version = await submit(
-        desk,
-        request,
-        edit,
-        reasonOr("ended by hand", reason, force),
-        force === "true",
-      );
+      const why = reasonOr("ended by hand", reason, force);
+      const outcome = await submit(desk, request, edit, why, force === "true");
+      if (outcome.kind === "proposed") return answerProposed(desk, reply, outcome);
+      const { version } = outcome;
       reply.header("etag", etagOf(version));
       return { version };
     },
@@ -203,13 +203,15 @@ export function overrideRoutes(app: Api, desk: Desk): void {
         tags: ["overrides"],
         headers: changeHeaders,
         body: object({ target: vipTarget, reason: reasonText, force: Type.Optional(force) }),
-        response: { 200: released, default: errorBody },
+        response: { 200: released, 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
       const { target, reason, force } = request.body;
       const edit = { kind: "release", target: vipTargetOf(target) } as const;
-      const version = await submit(desk, request, edit, reason, force);
+      const outcome = await submit(desk, request, edit, reason, force);
+      if (outcome.kind === "proposed") return answerProposed(desk, reply, outcome);
+      const { version } = outcome;
       reply.header("etag", etagOf(version));
       return { version };
     },

@@ -35,6 +35,7 @@ import { describeRoutes } from "./openapi.ts";
 import { overrideRoutes } from "./overrides.ts";
 import { problemRoutes } from "./problems.ts";
 import { profileRoutes } from "./profile.ts";
+import { proposalRoutes } from "./proposals.ts";
 import { RequestCounts } from "./request-counts.ts";
 import { rttRoutes } from "./rtt.ts";
 import { serviceRoutes } from "./services.ts";
@@ -139,6 +140,7 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
   signalRoutes(app, desk);
   overrideRoutes(app, desk);
   drillRoutes(app, desk);
+  proposalRoutes(app, desk);
   challengeRoutes(app, desk);
   keyRoutes(app, desk);
   auditRoutes(app, desk);

@@ -6,7 +6,7 @@
 import type { FastifyRequest } from "fastify";
 import Type from "typebox";
 import type { Problem } from "../../problem.ts";
-import type { Edit } from "../change.ts";
+import type { ChangeOutcome, Edit } from "../change.ts";
 import type { Desk } from "../desk.ts";
 import { authorOf, beyondToken, scopeOf } from "./auth.ts";
 import { badRequest, Failure, failureFor } from "./errors.ts";
@@ -51,26 +51,32 @@ export function etagOf(version: number): string {
   return `"${version}"`;
 }
 
-/** Makes a change in the name of the token, and returns the version that it made; fails when it is not made. */
+/** What became of a change: it is in force, or waits for a second person. */
+export type Submitted = Extract<ChangeOutcome, { kind: "published" | "proposed" }>;
+
+/** Makes a change in the name of the token, or proposes it; fails when it is neither. */
 export async function submit(
   desk: Desk,
   request: Pick<FastifyRequest, "headers" | "token">,
   edit: Edit,
   reason: string,
   force = false,
-): Promise<number> {
+): Promise<Submitted> {
   const ifVersion = versionOf(request.headers["if-match"]);
   const limits = scopeOf(request);
   const outcome = await desk.change({ author: authorOf(request), reason, edit, ifVersion, force, ...limits });
   switch (outcome.kind) {
     case "published":
-      return outcome.version;
-    case "conflict":
+    case "proposed":
+      return outcome;
+    case "conflict": {
+      const was = ifVersion === null ? "what was looked at" : `version ${ifVersion}`;
       throw new Failure(
         412,
-        `version ${ifVersion} is not the version any more, ${outcome.current} is; look again and repeat`,
+        `${was} is not the version any more, ${outcome.current} is; look again and repeat`,
         { headers: { etag: etagOf(outcome.current) } },
       );
+    }
     case "forbidden":
       throw beyondToken(request, outcome.why);
     case "refused":
@@ -80,7 +86,7 @@ export async function submit(
 
 /** What is to end and is not there is a URL that is not there. What breaks a rule is there: its problem is in a file. */
 function endsNothing({ kind }: Edit, problems: readonly Problem[]): boolean {
-  const ends = kind === "end-override" || kind === "end-challenge";
+  const ends = ["end-override", "end-challenge", "withdraw"].includes(kind);
   return ends && problems.every(({ file }) => file === "request");
 }
 

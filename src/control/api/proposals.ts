@@ -1,0 +1,154 @@
+/** Changes that wait for a second person. */
+
+import type { FastifyReply } from "fastify";
+import Type from "typebox";
+import type { Desk } from "../desk.ts";
+import { describeEdit, type Proposal } from "../proposal.ts";
+import type { Api } from "./api.ts";
+import { Failure } from "./errors.ts";
+import { errorBody, formatMoment, moment, object, version } from "./schemas.ts";
+import { changeHeaders, etagOf, reasonText, type Submitted, submit } from "./submit.ts";
+
+/** A proposal as it is shown. */
+interface ProposalView {
+  readonly id: string;
+  readonly url: string;
+  readonly change: string;
+  readonly author: string;
+  readonly reason: string;
+  readonly version: number;
+  readonly effects: readonly string[];
+  readonly createdAt: string;
+  readonly until: string;
+}
+
+const view = Type.Unsafe<ProposalView>(
+  object({
+    id: Type.String({ description: "the same for every proposal of this change" }),
+    url: Type.String({ description: "where it can be approved or withdrawn" }),
+    change: Type.String({ description: "what would be done" }),
+    author: Type.String({ description: "the name of the token that it was proposed with" }),
+    reason: Type.String(),
+    version: Type.Integer({ description: "the version that its effects were worked out at" }),
+    effects: Type.Array(Type.String(), { description: "what it would do, for people" }),
+    createdAt: moment,
+    until: moment,
+  }),
+);
+
+const list = object(
+  { version, proposals: Type.Array(view) },
+  { description: "What waits for a second person, the oldest first." },
+);
+
+/** A change that waits for a second person. */
+export interface ProposedBody {
+  readonly version: number;
+  readonly proposal: ProposalView;
+}
+
+/** The response of a route whose change waits for a second person. */
+export const proposed: Type.TUnsafe<ProposedBody> = Type.Unsafe<ProposedBody>(
+  object(
+    { version, proposal: view },
+    { description: "The change waits for a second person; nothing is changed yet." },
+  ),
+);
+
+const approved = object({ version }, { description: "The change is in force." });
+const withdrawn = object({ version }, { description: "Nobody can approve it any more." });
+
+const params = object({ id: Type.String({ description: "the id of a proposal, percent-encoded" }) });
+
+export function proposalRoutes(app: Api, desk: Desk): void {
+  app.get(
+    "/v1/proposals",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "Changes that wait for a second person",
+        tags: ["proposals"],
+        response: { 200: list, default: errorBody },
+      },
+    },
+    (_request, reply) => {
+      const { version } = desk.status();
+      reply.header("etag", etagOf(version));
+      return { version, proposals: desk.proposals().map(viewOf) };
+    },
+  );
+
+  app.post(
+    "/v1/proposals/:id/approval",
+    {
+      config: { access: "operator" },
+      schema: {
+        summary: "Approve a change that somebody else has proposed",
+        tags: ["proposals"],
+        headers: changeHeaders,
+        params,
+        body: object({ reason: reasonText }),
+        response: { 200: approved, default: errorBody },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const proposal = desk.proposals().find((one) => one.id === id);
+      if (proposal === undefined) throw new Failure(404, `no proposal ${JSON.stringify(id)}`);
+      if (proposal.edit.kind === "reload" && request.token?.grant.role !== "admin")
+        throw new Failure(403, "files are approved by the role admin alone");
+      const { version } = await submit(desk, request, { kind: "approve", id }, request.body.reason);
+      reply.header("etag", etagOf(version));
+      return { version };
+    },
+  );
+
+  app.delete(
+    "/v1/proposals/:id",
+    {
+      config: { access: "operator" },
+      schema: {
+        summary: "Withdraw a change that waits for a second person",
+        tags: ["proposals"],
+        headers: changeHeaders,
+        params,
+        querystring: object({ reason: Type.Optional(reasonText) }),
+        response: { 200: withdrawn, default: errorBody },
+      },
+    },
+    async (request, reply) => {
+      const edit = { kind: "withdraw", id: request.params.id } as const;
+      const { version } = await submit(desk, request, edit, request.query.reason ?? "withdrawn");
+      reply.header("etag", etagOf(version));
+      return { version };
+    },
+  );
+}
+
+/** Answers that a change waits. */
+export function answerProposed(
+  desk: Desk,
+  reply: FastifyReply,
+  { id, version }: Extract<Submitted, { kind: "proposed" }>,
+): ProposedBody {
+  const proposal = desk.proposals().find((one) => one.id === id);
+  if (proposal === undefined) throw new Failure(409, "the proposal waits no more");
+  const shown = viewOf(proposal);
+  reply.code(202).headers({ etag: etagOf(version), location: shown.url });
+  return { version, proposal: shown };
+}
+
+function viewOf(proposal: Proposal): ProposalView {
+  const { id, edit, author, reason, version, effects, createdMs, untilMs } = proposal;
+  return {
+    id,
+    url: `/v1/proposals/${encodeURIComponent(id)}`,
+    change: describeEdit(edit),
+    author,
+    reason,
+    version,
+    effects,
+    createdAt: formatMoment(createdMs),
+    until: formatMoment(untilMs),
+  };
+}
