@@ -14,6 +14,7 @@ import {
 import { Alarms, type TestOutcome } from "./alarms.ts";
 import type { AlarmsView, Desk } from "./desk.ts";
 import { inTurns } from "./in-turns.ts";
+import type { Override } from "./override.ts";
 import type { Planner } from "./planner.ts";
 import type { Publisher } from "./publish.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -32,11 +33,12 @@ const AUDIT_PART = 100;
 /** More alarms than that nobody reads; they are counted. */
 const STANDING_MAX = 10_000;
 
-type WatchedDesk = Pick<Desk, "nowMs" | "snapshot" | "facts" | "vantages" | "overrides" | "status">;
+type WatchedDesk = Pick<Desk, "nowMs" | "snapshot" | "facts" | "vantages" | "status">;
 
 export interface AlarmDeskOptions {
   readonly desk: WatchedDesk;
   readonly store: Store;
+  readonly overrides: () => readonly Override[];
   readonly planner: () => Planner;
   readonly publisher: Publisher;
   readonly startedMs: number;
@@ -107,7 +109,7 @@ export class AlarmDesk {
           nowMs,
           config: config.alarms,
           vantages,
-          overrides: desk.overrides(),
+          overrides: this.#options.overrides(),
           lastReload,
           certificates: [...this.#certificates, ...api],
           signaturesLate: this.#signaturesLate,

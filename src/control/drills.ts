@@ -91,6 +91,11 @@ export class Drills {
     this.#options = options;
   }
 
+  /** Whether one is under way. */
+  get isRunning(): boolean {
+    return this.#running !== null;
+  }
+
   /** The newest first. */
   list(): readonly DrillRecord[] {
     const running = this.#running?.record;

@@ -18,8 +18,10 @@ const SERVICES_MAX = 100;
 export function* measureServices(planner: Planner, config: Config): Steps<readonly MeasuredService[]> {
   const measured: MeasuredService[] = [];
   const cohorts = new Map<number, readonly [Cohort, readonly ClassPlans[]]>();
-  for (const entry of planner.plans())
+  for (const entry of planner.plans()) {
     for (const number of entry[0].services) if (number < SERVICES_MAX) cohorts.set(number, entry);
+    yield;
+  }
   for (const [number, service] of config.services.slice(0, SERVICES_MAX).entries()) {
     const [cohort, plans] = cohorts.get(number) ?? [null, []];
     if (cohort === null) continue;

@@ -304,6 +304,7 @@ export class NodeDesk implements Desk {
     this.#alarms = new AlarmDesk({
       desk: this,
       store: this.#store,
+      overrides: () => this.#overridesInForce,
       planner: () => this.#edition().planner,
       publisher,
       startedMs: this.#startedMs,

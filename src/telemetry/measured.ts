@@ -22,6 +22,7 @@ export interface Sample {
   /** Overrides that count now, by kind. */
   readonly overrides: Readonly<Record<string, number>>;
   readonly services: number;
+  readonly isDrillRunning: boolean;
   readonly rollovers: readonly MeasuredRollover[];
   /** Whether the store can be written, and how many changes by break-glass it does not have yet. */
   readonly store: { readonly isWritable: boolean; readonly unrecorded: number };

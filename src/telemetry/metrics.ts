@@ -155,6 +155,7 @@ const NODE: readonly Family[] = [
     labels: ["kind"],
     read: ({ overrides }) => Object.entries(overrides).map(([kind, active]) => [{ kind }, active]),
   },
+  ofNode("drill_running", "1: a drill is under way on this node.", (sample) => Number(sample.isDrillRunning)),
   {
     type: "gauge",
     name: "meridian_key_rollover_step",

@@ -81,6 +81,7 @@ async function sampleOf(desk: Desk, { lockout, requests }: ApiState): Promise<Sa
       kinds.map((kind) => [kind, active.filter(({ action }) => action.kind === kind).length]),
     ),
     services: config.services.length,
+    isDrillRunning: desk.drills.isRunning,
     rollovers: desk.signedZones().flatMap(({ zone, state }) => {
       if (state === null) return [];
       return [{ zone: zone.label, step: state.step, servedMs: state.servedMs }];
