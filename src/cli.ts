@@ -98,6 +98,27 @@ asking(program.command("explain"))
   .option("--json", "print the API's answer as it is")
   .action(async (name, options) => (await import("./command/explain.ts")).explain(name, options));
 
+asking(program.command("get"))
+  .description(
+    "list what a node can be asked about, or show one of it: regions, verdicts, services and so on",
+  )
+  .argument("<resource>", "what, in the plural; a wrong word has them all listed")
+  .argument("[id]", "one of them; the zone of rrsets, the service of plans")
+  .addOption(
+    new Option("--where <key=value>", "only those, as the API filters them; again for more")
+      .argParser((filter: string, before: readonly string[]) => [...before, filter])
+      .default([]),
+  )
+  .option("--json", "print data")
+  .action(async (resource, id, options) =>
+    (await import("./command/get.ts")).get(resource, id ?? null, options),
+  );
+
+asking(program.command("top"))
+  .description("show a node as it is now: what is down and why, shares, bounds, vantages, drills, alarms")
+  .option("--once", "print it once, without a terminal")
+  .action(async (options) => (await import("./command/top.ts")).top(options));
+
 asking(program.command("rtt"))
   .description("show in which order latency policies have the regions, and why")
   .option("--cell <text>", "only cells whose text begins so, as in GB")

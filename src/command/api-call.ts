@@ -17,6 +17,8 @@ import { complain, print } from "./console.ts";
 export interface ApiOptions extends TrustOptions {
   readonly api: string;
   readonly tokenFile?: string;
+  /** Nobody is told when there is no answer. */
+  readonly isOptional?: boolean;
 }
 
 /** The body of the answer to a POST; null: there is none, and the operator has been told why. */
@@ -74,7 +76,7 @@ async function call(path: string, options: ApiOptions, call: Call): Promise<obje
   try {
     const { statusCode = 0, answer } = await send(path, options, token, call);
     if (statusCode < 300 && typeof answer === "object" && answer !== null) return answer;
-    complain(`${options.api} says ${statusCode}: ${whatIsWrong(answer)}`);
+    if (options.isOptional !== true) complain(`${options.api} says ${statusCode}: ${whatIsWrong(answer)}`);
   } catch (cause) {
     complain(messageOf(cause));
   }

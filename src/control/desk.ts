@@ -33,6 +33,7 @@ import type { Repeats } from "./repeats.ts";
 import type { Signal, SignalOutcome } from "./signals.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Snapshots } from "./snapshots.ts";
+import type { ServiceShares } from "./splits.ts";
 import type { AuditEntry, TokenRecord } from "./store.ts";
 import type { StoreProblem } from "./store-file.ts";
 import type { Authentication, Lock, TokenOrder } from "./token-keeper.ts";
@@ -82,6 +83,8 @@ export interface Desk {
   counters(): Promise<readonly number[]>;
   /** What is known of the traffic since a moment, the oldest first, until now; null: the config does not want it kept. */
   profile(fromMs: number): Promise<Iterable<ProfileWindow> | null>;
+  /** How answers were shared out among regions since a moment, and how they would be now; null: no traffic is kept. */
+  splits(fromMs: number): Promise<readonly ServiceShares[] | null>;
   /** What a change would do to the traffic that there was. */
   rehearse(request: RehearsalRequest): Promise<RehearsalOutcome>;
   /** Tells requests that are sent again from those that are not. */

@@ -60,6 +60,7 @@ import { beyondScope } from "./scope.ts";
 import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
 import { Snapshots } from "./snapshots.ts";
+import { type ServiceShares, splits } from "./splits.ts";
 import { STORE_FILE } from "./sqlite-store.ts";
 import type { AuditEntry, NewAuditEntry, Store, TokenRecord } from "./store.ts";
 import { ifAvailable, StoreUnavailable } from "./store-file.ts";
@@ -490,6 +491,12 @@ export class NodeDesk implements Desk {
   async profile(fromMs: number): Promise<Iterable<ProfileWindow> | null> {
     await this.#takeSamples();
     return this.#profile?.windows(fromMs) ?? null;
+  }
+
+  async splits(fromMs: number): Promise<readonly ServiceShares[] | null> {
+    const windows = await this.profile(fromMs);
+    const { planner, snapshot } = this.#edition();
+    return windows === null ? null : inTurns(splits(planner, snapshot.config, windows));
   }
 
   async rehearse(request: RehearsalRequest): Promise<RehearsalOutcome> {

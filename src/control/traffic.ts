@@ -40,14 +40,20 @@ export class Traffic {
       ipv6: new Float64Array(locals.length),
     };
     this.#byService.set(standsFor, known);
-    const address = new DataView(new ArrayBuffer(16));
-    address.setUint32(0, sample.high);
-    address.setUint32(4, sample.low);
-    const number = trie === null ? 0 : leafClass(lookupClass(trie.nodes, 0, address, sample.isIpv6));
+    const number = classOf(sample, { trie });
     const families = familiesOf(sample.qtype);
     for (const family of families)
       known[family][number] = (known[family][number] ?? 0) + queries / families.length;
   }
+}
+
+/** The class of the client of a query. */
+export function classOf({ high, low, isIpv6 }: SampledQuery, { trie }: Pick<ServiceSplit, "trie">): number {
+  if (trie === null) return 0;
+  const address = new DataView(new ArrayBuffer(16));
+  address.setUint32(0, high);
+  address.setUint32(4, low);
+  return leafClass(lookupClass(trie.nodes, 0, address, isIpv6));
 }
 
 /** The families that a query asks for: hints of HTTPS are of both. */

@@ -43,6 +43,31 @@ const profileSchema = object(
   { description: "What is known of the traffic." },
 );
 
+const part = Type.Number({ minimum: 0, description: "0 to 1" });
+
+const splitsSchema = object(
+  {
+    splits: Type.Array(
+      object({
+        service: Type.String(),
+        queries,
+        regions: Type.Array(
+          object({
+            region: nullable(Type.String({ description: "null: nowhere" })),
+            planned: part,
+            actual: part,
+          }),
+          {
+            description:
+              "planned: by the plans in force, for the clients that asked; actual: as they were answered",
+          },
+        ),
+      }),
+    ),
+  },
+  { description: `The ${LISTED_MAX} services asked most.` },
+);
+
 /** What is said where there is nothing to tell. */
 export const NO_PROFILE = "this node keeps no profile of its traffic: node.profile.sample is 0";
 
@@ -62,6 +87,27 @@ export function profileRoutes(app: Api, desk: Desk): void {
       const windows = await desk.profile(sinceMs(desk, since));
       if (windows === null) throw new Failure(404, NO_PROFILE);
       return await inTurns(profileView(windows));
+    },
+  );
+
+  app.get(
+    "/v1/splits",
+    {
+      config: { access: "reader" },
+      schema: {
+        summary: "How answers are shared out among regions, as planned and as they were",
+        tags: ["services"],
+        querystring: object({ since: Type.Optional(sinceText) }),
+        response: { 200: splitsSchema, default: errorBody },
+      },
+    },
+    async ({ query: { since } }) => {
+      const shares = await desk.splits(sinceMs(desk, since));
+      if (shares === null) throw new Failure(404, NO_PROFILE);
+      const listed = shares.slice(0, LISTED_MAX);
+      return {
+        splits: listed.map((one) => ({ ...one, regions: one.regions.map((region) => ({ ...region })) })),
+      };
     },
   );
 }
