@@ -195,6 +195,19 @@ export const RESOURCES: Readonly<Record<string, Resource>> = {
       ["members", "members"],
     ],
   },
+  proposals: {
+    path: "/v1/proposals",
+    key: "proposals",
+    columns: [
+      ["proposal", "id"],
+      ["what", "change"],
+      ["by", "author"],
+      ["at version", "version"],
+      ["why", "reason"],
+    ],
+    hasItems: false,
+    isWhole: true,
+  },
   regions: {
     path: "/v1/regions",
     key: "regions",
