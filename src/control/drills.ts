@@ -22,7 +22,8 @@ import { isActive, type Override, overrideId } from "./override.ts";
 import type { Replanned } from "./planner.ts";
 import type { ProfileWindow } from "./profile.ts";
 import type { Attempt, Review } from "./safety.ts";
-import type { DrillStore, NewAuditEntry } from "./store.ts";
+import { beyondScope } from "./scope.ts";
+import type { DrillStore, NewAuditEntry, Scope } from "./store.ts";
 import type { Watchers } from "./watchers.ts";
 
 /** Agents see for so long how it was before. */
@@ -132,6 +133,15 @@ export class Drills {
     });
     const needed = approval === null ? [] : [approval.problem];
     return { ...rehearsed, problems: [...rehearsed.problems, ...problems, ...needed] };
+  }
+
+  /** Why a drill goes beyond what a token may change; null: it does not. */
+  beyondScope(scope: Scope, { action }: DrillSpec): string | null {
+    const { edition, overrides } = this.#options;
+    const inForce = edition();
+    const ruled = ruledAs(action);
+    if (ruled === null || inForce === null) return "what vantages say is about every service";
+    return beyondScope(scope, { kind: "set-override", action: ruled, untilMs: null }, inForce, overrides());
   }
 
   /** Begins a drill, unless its rehearsal finds a reason not to. */

@@ -9,7 +9,7 @@ import type { DrillEnding, DrillRecord } from "../../drill/drill.ts";
 import type { Problem } from "../../problem.ts";
 import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
-import { authorOf } from "./auth.ts";
+import { authorOf, beyondToken, scopeOf } from "./auth.ts";
 import { Failure, failureFor } from "./errors.ts";
 import { pageOf, pageQuery } from "./page.ts";
 import {
@@ -276,6 +276,7 @@ export function drillRoutes(app: Api, desk: Desk): void {
     async (request, reply) => {
       const { reason } = request.body;
       const spec = specOf(request.body, desk);
+      checkScope(request, spec, desk);
       const outcome = await desk.drills.begin({ spec, author: authorOf(request), reason });
       if (outcome.kind === "refused") throw failureFor(422, outcome.problems);
       const view = viewOf(outcome.record);
@@ -344,7 +345,8 @@ export function drillRoutes(app: Api, desk: Desk): void {
       },
     },
     async (request) => {
-      const { id } = recordOf(request, desk);
+      const { id, spec } = recordOf(request, desk);
+      checkScope(request, spec, desk);
       const aborted = await desk.drills.abort(id, authorOf(request), request.body.reason);
       if (!aborted) throw new Failure(409, `drill ${id} does not run any more`);
       return viewOf(recordOf(request, desk));
@@ -362,6 +364,13 @@ function specOf(body: Static<typeof wanted>, desk: Desk): DrillSpec {
   const { value, problems } = parseDrill("adhoc", JSON.stringify(body.drill), config);
   if (value === null) throw failureFor(422, problems);
   return value;
+}
+
+/** Fails where a drill goes beyond the scope of the token. */
+function checkScope(request: Pick<FastifyRequest, "token">, spec: DrillSpec, desk: Desk): void {
+  const { scope } = scopeOf(request);
+  const why = scope === undefined ? null : desk.drills.beyondScope(scope, spec);
+  if (why !== null) throw beyondToken(request, why);
 }
 
 function recordOf(

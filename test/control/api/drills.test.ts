@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, test } from "vitest";
 import { CONFIG, Folder, Node, until } from "../test-node.ts";
-import { TestApi } from "./test-api.ts";
+import { type Result, TestApi } from "./test-api.ts";
 
 const drained = { mode: "drain", target: { region: "eu-west" }, duration: "20s" };
 
@@ -81,6 +81,26 @@ describe("POST /v1/drills", () => {
     expect((await api.call("POST", "/v1/drills", { role: "reader", ...asked })).status).toBe(403);
     expect((await api.call("POST", "/v1/drills", { role: "operator", ...asked })).status).toBe(201);
   });
+});
+
+test("a token for one service drills no other", async () => {
+  const scope = { zones: [], services: ["near.test.example"] };
+  const order = { name: "nora", grant: { role: "operator", scope }, expiresMs: null } as const;
+  const secret = await api.node.desk.addToken(order, "a test");
+  const ask = async (path: string, body: object): Promise<Result> => {
+    const headers = { authorization: `Bearer ${secret}` };
+    return await api.call("POST", path, { role: null, body, headers });
+  };
+  const wanted = { drill: drained, reason: "a test" };
+  const { status, body } = await ask("/v1/drills", wanted);
+  expect([status, body.detail]).toEqual([
+    403,
+    expect.stringContaining("region eu-west moves www.test.example, mix.test.example"),
+  ]);
+  const cut = { mode: "cut", target: { vantages: "tokyo" }, duration: "20s" };
+  expect((await ask("/v1/drills", { drill: cut, reason: "a test" })).status).toBe(403);
+  const begun = await api.post("/v1/drills", wanted);
+  expect((await ask(`${begun.body.url}/abort`, { reason: "a test" })).status).toBe(403);
 });
 
 test("GET /v1/drills/declared says when each begins by itself", async () => {
