@@ -47,6 +47,11 @@ export function idOf(secret: string): string | null {
   return FORM.exec(secret)?.[1] ?? null;
 }
 
+/** A text that anybody may read: of a secret that somebody has put into it, there is no more than the id. */
+export function withoutSecrets(text: string): string {
+  return text.replaceAll(/\b(meridian_[0-9a-f]{16})_[A-Za-z0-9_-]{20,}/g, "$1_…");
+}
+
 /** What the store keeps of a secret, with how it was made: `$scrypt$ln=14,r=8,p=1$SALT$HASH`. */
 export async function hashSecret(secret: string, cost: number = SCRYPT_COST): Promise<string> {
   const salt = randomBytes(SALT_OCTETS);

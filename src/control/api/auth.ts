@@ -45,7 +45,8 @@ export async function guard(app: Api, desk: Desk, lockout: Lockout): Promise<voi
   await app.register(rateLimit, {
     max: REQUESTS_PER_MINUTE,
     timeWindow: MINUTE_MS,
-    keyGenerator: (request) => (request.token === null ? addressOf(request) : `token ${request.token.name}`),
+    keyGenerator: (request) =>
+      request.token === null ? sourceOf(request.ip) : `token ${request.token.name}`,
     errorResponseBuilder: (_request, { after }) =>
       new Failure(429, `too many requests; try again in ${after}`),
   });
@@ -68,7 +69,7 @@ export async function guard(app: Api, desk: Desk, lockout: Lockout): Promise<voi
 async function ownerOf(request: FastifyRequest, desk: Desk, lockout: Lockout): Promise<TokenRecord> {
   const { authorization } = request.headers;
   if (authorization === undefined) throw unauthenticated();
-  const source = addressOf(request);
+  const source = sourceOf(request.ip);
   const secret = bearerToken(authorization);
   const found = secret === null ? UNKNOWN : await desk.authenticate(secret, source);
   switch (found.kind) {
@@ -114,8 +115,9 @@ function bearerToken(header: string | undefined): string | null {
   return /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(header ?? "")?.[1] ?? null;
 }
 
-function addressOf({ ip }: Pick<FastifyRequest, "ip">): string {
-  return rateLimit.normalizeIP(ip, IPV6_CUSTOMER_BITS);
+/** An address as who it is: for IPv6 the network that one customer has. */
+export function sourceOf(address: string): string {
+  return rateLimit.normalizeIP(address, IPV6_CUSTOMER_BITS);
 }
 
 /** RFC 6750 §3: a request without a token is told of no error. */

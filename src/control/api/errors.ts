@@ -7,6 +7,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Problem } from "../../problem.ts";
 import { StoreUnavailable } from "../store-file.ts";
+import { withoutSecrets } from "../token.ts";
 import type { Api } from "./api.ts";
 
 /** The media type of problem details. */
@@ -50,6 +51,11 @@ export const PROBLEMS = {
     status: 404,
     title: "There is no such thing",
     meaning: "No such route, service, override or token.",
+  },
+  "too-slow": {
+    status: 408,
+    title: "The request came too slowly",
+    meaning: "A request has to be there as a whole within ten seconds.",
   },
   taken: { status: 409, title: "Something else is there", meaning: "A token of this name exists." },
   "under-way": {
@@ -184,20 +190,24 @@ export function answerError(
   // The log has been told of the store already.
   if (failure.statusCode < 500 || failure.code === "store-unavailable") return send(reply, failure);
   const instance = `urn:uuid:${randomUUID()}`;
-  log.error({ err: error, instance, method: request.method, path: request.url }, "API");
+  log.error({ err: error, instance, method: request.method, path: withoutSecrets(request.url) }, "API");
   return send(reply, failure, instance);
 }
 
-/** Answers bytes that are no HTTP, in the same shape. */
-export function answerNonsense(socket: Socket): void {
+/** Answers bytes that are no HTTP, or that come too slowly to be any, in the same shape. */
+export function answerNonsense(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || socket.bytesWritten > 0) {
     socket.destroy();
     return;
   }
-  const body = JSON.stringify(detailsOf(new Failure(400, "expected an HTTP request")));
+  const failure =
+    error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+      ? new Failure(408, "expected the rest of the request sooner")
+      : new Failure(400, "expected an HTTP request");
+  const body = JSON.stringify(detailsOf(failure));
   const length = Buffer.byteLength(body);
   socket.end(
-    `HTTP/1.1 400 ${STATUS_CODES[400]}\r\nContent-Type: ${PROBLEM_JSON}\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${failure.statusCode} ${STATUS_CODES[failure.statusCode]}\r\nContent-Type: ${PROBLEM_JSON}\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${body}`,
   );
 }
 
@@ -222,11 +232,15 @@ function detailsOf({ statusCode, code, message, problems }: Failure, instance?: 
     type: problemUrl(code),
     title: PROBLEMS[code].title,
     status: statusCode,
-    detail: message,
+    detail: withoutSecrets(message),
     ...(instance === undefined ? {} : { instance }),
     code,
-    ...(problems.length === 0 ? {} : { problems }),
+    ...(problems.length === 0 ? {} : { problems: problems.map(shown) }),
   };
+}
+
+function shown(problem: Problem): Problem {
+  return { ...problem, message: withoutSecrets(problem.message) };
 }
 
 /** Where a code is explained. */

@@ -2,6 +2,7 @@
 
 import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
 import helmet from "@fastify/helmet";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { fastify } from "fastify";
@@ -9,11 +10,12 @@ import type { Logger } from "pino";
 import type { NodeConfig, TlsFiles } from "../../config/config.ts";
 import { type CertificateEvent, keepCertificate, logCertificate } from "../../serve/certificate.ts";
 import type { Desk } from "../desk.ts";
+import { withoutSecrets } from "../token.ts";
 import { acceptWebSockets, agentRoutes } from "./agents.ts";
 import { alarmRoutes } from "./alarms.ts";
 import type { Api } from "./api.ts";
 import { auditRoutes } from "./audit.ts";
-import { guard } from "./auth.ts";
+import { guard, sourceOf } from "./auth.ts";
 import { capacityRoutes } from "./capacity.ts";
 import { challengeRoutes } from "./challenges.ts";
 import { changeRoutes } from "./changes.ts";
@@ -52,10 +54,23 @@ const BODY_OCTETS_MAX = 64 * 1024;
 /** Ids of overrides hold two names, percent-encoded. */
 const PARAMETER_LENGTH_MAX = 2_000;
 
-/** A request must have come in whole by then. */
-const REQUEST_MS_MAX = 10_000;
+/** What connections to the API may take. */
+export interface ApiLimits {
+  /** A request must have come in whole by then, and a connection have sent one. */
+  readonly requestMs: number;
+  /** How often that is looked at. */
+  readonly sweepMs: number;
+  readonly connections: number;
+  /** For one IPv4 address, or one IPv6 /64, so that nobody takes them all. */
+  readonly connectionsPerSource: number;
+}
 
-const CONNECTIONS_MAX = 2_000;
+const LIMITS: ApiLimits = {
+  requestMs: 10_000,
+  sweepMs: 1_000,
+  connections: 2_000,
+  connectionsPerSource: 500,
+};
 
 /** An API that listens. */
 export interface RunningApi {
@@ -64,8 +79,13 @@ export interface RunningApi {
 }
 
 /** Listens where the node's config says; throws when it cannot. */
-export async function startApi(desk: Desk, node: NodeConfig, log: Logger): Promise<RunningApi> {
-  const app = await buildApi(desk, node, log);
+export async function startApi(
+  desk: Desk,
+  node: NodeConfig,
+  log: Logger,
+  limits: ApiLimits = LIMITS,
+): Promise<RunningApi> {
+  const app = await buildApi(desk, node, log, limits);
   const { address, port } = node.api;
   try {
     await app.listen({ host: address.text, port });
@@ -87,7 +107,12 @@ function urlOf({ server }: Api, { api, apiTls }: NodeConfig): string {
 }
 
 /** The API before it listens. */
-export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log: Logger): Promise<Api> {
+export async function buildApi(
+  desk: Desk,
+  node: Pick<NodeConfig, "apiTls">,
+  log: Logger,
+  limits: ApiLimits = LIMITS,
+): Promise<Api> {
   const onCertificate = (event: CertificateEvent): void => {
     if (event.kind === "used") desk.noteCertificate(event.validTo.getTime());
     logCertificate(event, log);
@@ -96,11 +121,13 @@ export async function buildApi(desk: Desk, node: Pick<NodeConfig, "apiTls">, log
     bodyLimit: BODY_OCTETS_MAX,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
-    serverFactory: (handler) => newServer(handler, node, onCertificate),
-    clientErrorHandler: (_error, socket) => answerNonsense(socket),
+    serverFactory: (handler) => newServer(handler, node, limits, onCertificate),
+    clientErrorHandler: answerNonsense,
     frameworkErrors: (error, request, reply) => answerError(error, request, reply, log),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  // Bodies are JSON, and nothing else.
+  app.removeContentTypeParser("text/plain");
   app.setValidatorCompiler(validatorCompiler);
   // Schemas of responses are checked by the compiler and by tests; a serializer that followed them would drop silently
   // what they forget.
@@ -158,13 +185,38 @@ type OnCertificate = (event: CertificateEvent) => void;
 function newServer(
   handler: RequestListener,
   { apiTls }: Pick<NodeConfig, "apiTls">,
+  { requestMs, sweepMs, connections, connectionsPerSource }: ApiLimits,
   onCertificate: OnCertificate,
 ): Server {
-  const options = { requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX };
+  const options = {
+    requestTimeout: requestMs,
+    headersTimeout: requestMs,
+    connectionsCheckingInterval: sweepMs,
+  };
   const server =
     apiTls === null ? createServer(options, handler) : newTlsServer(options, handler, apiTls, onCertificate);
-  server.maxConnections = CONNECTIONS_MAX;
+  server.maxConnections = connections;
+  limitSources(server, connectionsPerSource);
   return server;
+}
+
+/** Closes the connections that one source has beyond its number of them. */
+function limitSources(server: Server, most: number): void {
+  const open = new Map<string, number>();
+  server.on("connection", (socket: Socket) => {
+    const source = sourceOf(socket.remoteAddress ?? "");
+    const count = (open.get(source) ?? 0) + 1;
+    if (count > most) {
+      socket.destroy();
+      return;
+    }
+    open.set(source, count);
+    socket.once("close", () => {
+      const left = (open.get(source) ?? 1) - 1;
+      if (left > 0) open.set(source, left);
+      else open.delete(source);
+    });
+  });
 }
 
 /** Report streams that are open outlive a change of the certificate. */
@@ -188,7 +240,7 @@ function logChanges(app: Api, log: Logger): void {
       const { statusCode } = reply;
       log.info(
         { address: ip, token: token?.name ?? null },
-        `API: ${method} ${url.split("?", 1)[0]} ${statusCode}`,
+        `API: ${method} ${withoutSecrets(url.split("?", 1)[0] ?? "")} ${statusCode}`,
       );
     }
     done();

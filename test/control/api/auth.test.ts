@@ -87,9 +87,11 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "POST /v1/alarms/tests": "operator",
 };
 
-type Who = Role | "nobody" | "stranger";
+/** Besides those with a token of a role: with none, one that nobody made, one that has expired, one that was removed. */
+type Who = Role | "nobody" | "stranger" | "late" | "former";
 
-const EVERYBODY: readonly Who[] = ["nobody", "stranger", ...ROLES];
+const UNKNOWN: readonly Who[] = ["nobody", "stranger", "late", "former"];
+const EVERYBODY: readonly Who[] = [...UNKNOWN, ...ROLES];
 
 /** Who gets through, by access. */
 const LETS_IN: Readonly<Record<Access, readonly Who[]>> = {
@@ -117,12 +119,15 @@ test.each(Object.entries(ACCESS))("%s is for %s", async (route, access) => {
       expect([401, 403, 429, 500], who).not.toContain(status);
       continue;
     }
-    const isKnown = who !== "nobody" && who !== "stranger";
-    expect([status, body.code], who).toEqual(isKnown ? [403, "forbidden"] : [401, "unauthenticated"]);
+    expect([status, body.code], who).toEqual(
+      UNKNOWN.includes(who) ? [401, "unauthenticated"] : [403, "forbidden"],
+    );
     expect(challenge).toBe(
       {
         nobody: 'Bearer realm="meridian"',
         stranger: 'Bearer realm="meridian", error="invalid_token"',
+        late: 'Bearer realm="meridian", error="invalid_token"',
+        former: 'Bearer realm="meridian", error="invalid_token"',
       }[String(who)] ?? `Bearer realm="meridian", error="insufficient_scope", scope="${access}"`,
     );
   }
@@ -347,7 +352,11 @@ async function openApp(readerLastsMs: number | null = null): Promise<App> {
     agent: await node.addToken("agent", { role: "agent", vantage: "dublin" }),
     signals: await node.addToken("signals", { role: "signals", pools: ["web"] }),
     stranger: makeSecret().secret,
+    // Of the role that may do most.
+    late: await node.addToken("late", { role: "admin" }, node.nowMs),
+    former: await node.addToken("former", { role: "admin" }),
   };
+  node.desk.removeToken("former", "a test");
   const askWith = async (
     secret: string | null,
     method: string,

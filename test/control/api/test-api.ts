@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { Compile } from "typebox/schema";
 import { expect, onTestFinished } from "vitest";
 import type { NodeConfig } from "../../../src/config/config.ts";
-import { buildApi, startApi } from "../../../src/control/api/server.ts";
+import { type ApiLimits, buildApi, startApi } from "../../../src/control/api/server.ts";
 import type { Desk } from "../../../src/control/desk.ts";
 import type { Role } from "../../../src/control/store.ts";
 import { Node } from "../test-node.ts";
@@ -85,12 +85,16 @@ export class TestApi {
     this.#document = document;
   }
 
-  /** Opens a node and its API; `amend` replaces parts of the node's config. */
-  static async open(node: Node = new Node(), amend: Partial<NodeConfig> = {}): Promise<TestApi> {
+  /** Opens a node and its API; `amend` replaces parts of the node's config, `limits` those of connections. */
+  static async open(
+    node: Node = new Node(),
+    amend: Partial<NodeConfig> = {},
+    limits?: ApiLimits,
+  ): Promise<TestApi> {
     const { desk } = await node.open();
     const logged: Line[] = [];
     const log = pino({ level: "debug" }, { write: (line) => void logged.push(JSON.parse(line)) });
-    const running = await startApi(desk, { ...desk.snapshot().config.node, ...amend }, log);
+    const running = await startApi(desk, { ...desk.snapshot().config.node, ...amend }, log, limits);
     onTestFinished(() => running.close());
     const tokens = {
       admin: await node.addToken("anna", { role: "admin" }),
