@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import type { Scope } from "../../src/control/store.ts";
-import { TestApi } from "./api/test-api.ts";
+import { documentOf, TestApi } from "./api/test-api.ts";
 import { CONFIG, Folder, Node } from "./test-node.ts";
 
 /** A second zone, in which a name is steered as a service of the first. */
@@ -18,6 +18,17 @@ const ALL: Scope = { zones: [], services: ["mix.test.example", "www.test.example
 const ZONE: Scope = { zones: ["Test.Example"], services: [] };
 const ZONE_AND_WWW: Scope = { zones: ["test.example"], services: ["www.test.example"] };
 const BOTH: Scope = { zones: ["test.example", "other.example"], services: [] };
+
+/** Routes that hold a change to the scope of its token, or change nothing. */
+const HELD = [
+  "POST /v1/overrides",
+  "DELETE /v1/overrides/{id}",
+  "POST /v1/releases",
+  "PUT /v1/challenges/{name}/{value}",
+  "DELETE /v1/challenges/{name}/{value}",
+  "POST /v1/simulate",
+  "POST /v1/drills/rehearsals",
+];
 
 const REGION = { kind: "drain", target: { region: "eu-west" } };
 const MEMBER = { kind: "weight", target: { member: "web/eu-west" }, weight: 5 };
@@ -97,6 +108,19 @@ test.each([
 ])("a challenge for %s", async (name, scope, status) => {
   const { order } = await open(scope);
   expect((await order("PUT", `/v1/challenges/${name}/value`, {})).status).toBe(status);
+});
+
+test("a drill and whatever else nobody holds to a scope is for who has none", async () => {
+  const { api, order } = await open(BOTH);
+  for (const [path, operations] of Object.entries((await documentOf(api.node.desk)).paths)) {
+    for (const [method, { description = "" }] of Object.entries(operations)) {
+      const route = `${method.toUpperCase()} ${path}`;
+      if (method === "get" || !/\broles operator, admin\b/.test(description) || HELD.includes(route))
+        continue;
+      const { status, body } = await order(method.toUpperCase(), path.replaceAll(/\{[^}]+\}/g, "x"), {});
+      expect([route, status, body.detail]).toEqual([route, 403, expect.stringMatching(/for everything$/)]);
+    }
+  }
 });
 
 test("reading is whole, and files and tokens are for admins alone", async () => {

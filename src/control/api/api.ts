@@ -21,6 +21,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Every route under `/v1` says it; see `auth.ts`. */
     access?: Access;
+    /** Whether a token for some zones or services alone may use it: it changes nothing, or what it changes is held to the scope. */
+    takesScope?: boolean;
   }
   interface FastifyRequest {
     /** Whose token came with the request; null on public routes. */

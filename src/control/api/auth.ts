@@ -39,7 +39,9 @@ export const ALLOWED: Readonly<Record<Exclude<Access, "public">, readonly Role[]
  * 1. A route under `/v1` must say who may use it; one that does not is a mistake of ours, found at the start.
  * 2. Who shows tokens that are none is locked out, for longer each time. A token that is right is let in all the same: the
  *    failures may be a neighbour's behind the same address, and nobody guesses 256 random bits.
- * 3. A request without any token is no guess. One with a token that has expired is none either.
+ * 3. A token for some zones or services alone is let in to change something only where the route says that it holds changes to
+ *    that.
+ * 4. A request without any token is no guess. One with a token that has expired is none either.
  */
 export async function guard(app: Api, desk: Desk, lockout: Lockout): Promise<void> {
   await app.register(rateLimit, {
@@ -57,11 +59,13 @@ export async function guard(app: Api, desk: Desk, lockout: Lockout): Promise<voi
       throw new Error(`${url} does not say its access`);
   });
   app.addHook("onRequest", async (request) => {
-    const access = request.routeOptions.config.access ?? "public";
+    const { access = "public", takesScope = access !== "operator" } = request.routeOptions.config;
     if (access === "public") return;
     const token = await ownerOf(request, desk, lockout);
     if (!ALLOWED[access].includes(token.grant.role)) throw forbidden(token, access);
     request.token = token;
+    if (!takesScope && scopeOf(request).scope !== undefined)
+      throw beyondToken(request, "this needs a token that is for everything");
   });
 }
 

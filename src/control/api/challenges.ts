@@ -54,7 +54,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
   app.put(
     "/v1/challenges/:name/:value",
     {
-      config: { access: "operator" },
+      config: { access: "operator", takesScope: true },
       schema: {
         summary: "Answer a value at an _acme-challenge name; one that is there gets another end",
         tags: ["challenges"],
@@ -84,7 +84,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
   app.delete(
     "/v1/challenges/:name/:value",
     {
-      config: { access: "operator" },
+      config: { access: "operator", takesScope: true },
       schema: {
         summary: "Take a value from an _acme-challenge name",
         tags: ["challenges"],

@@ -288,7 +288,7 @@ export function drillRoutes(app: Api, desk: Desk): void {
   app.post(
     "/v1/drills/rehearsals",
     {
-      config: { access: "operator" },
+      config: { access: "operator", takesScope: true },
       schema: {
         summary: "Say what a drill would do; nothing changes",
         tags: ["drills"],

@@ -139,7 +139,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
   app.post(
     "/v1/overrides",
     {
-      config: { access: "operator" },
+      config: { access: "operator", takesScope: true },
       schema: {
         summary: "Set a weight, drain, or force a verdict; replaces the override of the same kind and target",
         tags: ["overrides"],
@@ -168,7 +168,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
   app.delete(
     "/v1/overrides/:id",
     {
-      config: { access: "operator" },
+      config: { access: "operator", takesScope: true },
       schema: {
         summary: "End an override",
         tags: ["overrides"],
@@ -197,7 +197,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
   app.post(
     "/v1/releases",
     {
-      config: { access: "operator" },
+      config: { access: "operator", takesScope: true },
       schema: {
         summary: "Bring up VIPs that are healthy and held down",
         tags: ["overrides"],

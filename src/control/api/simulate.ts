@@ -89,7 +89,7 @@ export function simulateRoutes(app: Api, desk: Desk): void {
     {
       bodyLimit: CONFIG_OCTETS_MAX,
       // Whoever may try a config can keep control busy with it.
-      config: { access: "operator" },
+      config: { access: "operator", takesScope: true },
       schema: {
         summary: "What a change would do to the traffic that there was; nothing is changed",
         tags: ["services"],

@@ -21,6 +21,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "GET /problems": "public",
   "GET /problems/{code}": "public",
   "GET /v1/status": "reader",
+  "GET /v1/splits": "reader",
   "POST /v1/releases": "operator",
   "POST /v1/reload": "admin",
   "GET /v1/services": "reader",
