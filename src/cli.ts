@@ -195,6 +195,15 @@ asking(drill.command("show"))
   .argument("<id>", "a drill that was begun")
   .option("--json", "print data")
   .action(async (id, options) => (await import("./command/drill.ts")).showDrill(id, options));
+asking(drill.command("report"))
+  .description("show what a drill has shown: where the time went, for each agent's resolver")
+  .argument("<id>", "a drill that was begun")
+  .addOption(
+    new Option("--format <format>", "its form")
+      .choices(["markdown", "json", "html", "junit"])
+      .default("markdown"),
+  )
+  .action(async (id, options) => (await import("./command/drill-report.ts")).printReport(id, options));
 asking(drill.command("abort"))
   .description("end a drill before its time, and put everything back")
   .argument("<id>", "a drill that was begun")

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type IncomingMessage, request as requestInClear } from "node:http";
 import { request as requestByTls } from "node:https";
 import type { Socket } from "node:net";
-import { json } from "node:stream/consumers";
+import { json, text } from "node:stream/consumers";
 import Type from "typebox";
 import { Value } from "typebox/value";
 import { problem } from "../control/api/schemas.ts";
@@ -33,6 +33,12 @@ export function postToApi(path: string, body: object, options: ApiOptions): Prom
 /** The same for a GET. */
 export function getFromApi(path: string, options: ApiOptions): Promise<object | null> {
   return call(path, options, { method: "GET", headers: {} });
+}
+
+/** The same for what is no JSON. */
+export async function getTextFromApi(path: string, options: ApiOptions): Promise<string | null> {
+  const answer = await ask(path, options, { method: "GET", headers: {} });
+  return typeof answer === "string" ? answer : null;
 }
 
 /**
@@ -66,6 +72,11 @@ interface Call {
 }
 
 async function call(path: string, options: ApiOptions, call: Call): Promise<object | null> {
+  const answer = await ask(path, options, call);
+  return typeof answer === "object" ? answer : null;
+}
+
+async function ask(path: string, options: ApiOptions, call: Call): Promise<object | string | null> {
   const token =
     options.tokenFile === undefined ? process.env["MERIDIAN_TOKEN"] : readToken(options.tokenFile);
   if (token === null) return null;
@@ -75,7 +86,8 @@ async function call(path: string, options: ApiOptions, call: Call): Promise<obje
   }
   try {
     const { statusCode = 0, answer } = await send(path, options, token, call);
-    if (statusCode < 300 && typeof answer === "object" && answer !== null) return answer;
+    if (statusCode < 300 && (typeof answer === "string" || (typeof answer === "object" && answer !== null)))
+      return answer;
     if (options.isOptional !== true) complain(`${options.api} says ${statusCode}: ${whatIsWrong(answer)}`);
   } catch (cause) {
     complain(messageOf(cause));
@@ -118,7 +130,8 @@ async function send(
   request.end(body);
   try {
     const [response] = (await once(request, "response")) as [IncomingMessage];
-    return { statusCode: response.statusCode, answer: await json(response) };
+    const isJson = /[/+]json\b/.test(response.headers["content-type"] ?? "");
+    return { statusCode: response.statusCode, answer: await (isJson ? json(response) : text(response)) };
   } catch (cause) {
     throw new Error(`Cannot ask ${api}: ${messageOf(cause)}; ${hint}`);
   }

@@ -6,7 +6,8 @@ import type { DeclaredDrill, DrillSpec } from "../config/drills.ts";
 import { formatDuration } from "../config/units.ts";
 import { describeDrill, describeEnding, describeMoment } from "../drill/describe.ts";
 import type { DrillEnding, DrillPhase, DrillRecord, Moment } from "../drill/drill.ts";
-import type { DrillOrder } from "../drill/observation.ts";
+import type { DrillOrder, Watcher } from "../drill/observation.ts";
+import { type DrillReport, drillReport } from "../drill/report.ts";
 import { sideOf, type Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
 import type { Facts } from "../steering/facts.ts";
@@ -105,6 +106,16 @@ export class Drills {
 
   find(id: string): DrillRecord | null {
     return this.list().find((record) => record.id === id) ?? null;
+  }
+
+  /** What a drill has shown, until now where it is under way. */
+  report(record: DrillRecord): DrillReport {
+    const { store, watchers } = this.#options;
+    if (this.#running?.record.id === record.id) return drillReport(record, watchers.seen(record.id));
+    const kept = store.report(record.id);
+    const { watchers: seen }: { readonly watchers: readonly Watcher[] } =
+      kept === null ? { watchers: [] } : JSON.parse(kept);
+    return drillReport(record, seen);
   }
 
   /** Finds a drill under which control died: its orders end by themselves, and what is left of it is put back now. */

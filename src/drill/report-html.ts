@@ -5,8 +5,8 @@ import type { DrillReport } from "./report.ts";
 import { sectionsOf, type Table, titleOf } from "./report-sections.ts";
 import { timeline } from "./timeline.ts";
 
-/** Colours are the system's, so that the page is dark where the reader's system is. */
-const STYLE = `
+/** What the page is allowed to look like, by its hash. Colours are the system's, so that the page is dark where the reader's system is. */
+export const REPORT_STYLE: string = `
 :root { color-scheme: light dark; --before: #b3261e; --after: #1b6e3c; --line: #8a8a8a; }
 @media (prefers-color-scheme: dark) { :root { --before: #ff8a80; --after: #6fd08c; } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
@@ -34,7 +34,7 @@ export function htmlReport(report: DrillReport): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
-<style>${STYLE}</style>
+<style>${REPORT_STYLE}</style>
 </head>
 <body>
 <main>

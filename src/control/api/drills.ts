@@ -136,7 +136,8 @@ const drilled = object({
   objectiveMs: nullable(Type.Number({ description: "what is expected of it; null: the bound" })),
 });
 
-const run = Type.Unsafe<DrillView>(
+/** A drill that was begun. */
+export const run: Type.TUnsafe<DrillView> = Type.Unsafe<DrillView>(
   object(
     {
       id: Type.String(),
@@ -222,7 +223,10 @@ const rehearsal = Type.Unsafe<RehearsalView>(
   ),
 );
 
-const idParams = object({ id: Type.String({ description: "the id of a drill that was begun" }) });
+/** The path of one. */
+export const drillIdParams: Type.TObject<{ id: Type.TString }> = object({
+  id: Type.String({ description: "the id of a drill that was begun" }),
+});
 
 export function drillRoutes(app: Api, desk: Desk): void {
   app.get(
@@ -325,7 +329,7 @@ export function drillRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "A drill that was begun",
         tags: ["drills"],
-        params: idParams,
+        params: drillIdParams,
         response: { 200: run, default: errorBody },
       },
     },
@@ -339,7 +343,7 @@ export function drillRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "End a drill before its time, and put everything back",
         tags: ["drills"],
-        params: idParams,
+        params: drillIdParams,
         body: object({ reason: reasonText }),
         response: { 200: run, default: errorBody },
       },
@@ -373,7 +377,8 @@ function checkScope(request: Pick<FastifyRequest, "token">, spec: DrillSpec, des
   if (why !== null) throw beyondToken(request, why);
 }
 
-function recordOf(
+/** The drill that a request names; throws what it gets where there is none. */
+export function recordOf(
   { params }: Pick<FastifyRequest<{ Params: { id: string } }>, "params">,
   desk: Desk,
 ): DrillRecord {
@@ -391,7 +396,7 @@ function serviceView({
   return { service: label, ttlSeconds, boundMs, objectiveMs };
 }
 
-function viewOf(record: DrillRecord): DrillView {
+export function viewOf(record: DrillRecord): DrillView {
   const { id, spec, author, reason, phase, startedMs, untilMs, ending, services, vips, moments } = record;
   return {
     id,

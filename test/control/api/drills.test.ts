@@ -1,5 +1,6 @@
 /** The routes of drills, over a real socket. */
 
+import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { CONFIG, Folder, Node, until } from "../test-node.ts";
 import { type Result, TestApi } from "./test-api.ts";
@@ -143,4 +144,66 @@ test("POST /v1/drills/rehearsals says who would move where, and why a drill woul
   });
   expect(api.node.desk.overrides()).toEqual([]);
   expect(api.node.desk.drills.list()).toEqual([]);
+});
+
+describe("GET /v1/drills/{id}/report", () => {
+  test("gives what the agents saw until now, in each form", async () => {
+    const { dublin } = await api.node.agents("dublin");
+    const { body } = await api.post("/v1/drills", { name: "eu-west-drained", reason: "each Tuesday" });
+    const seen = {
+      drill: body.id,
+      label: "www.test.example",
+      family: 4,
+      askedAtMs: api.node.nowMs,
+      reply: { atMs: api.node.nowMs, rcode: 0, addresses: ["10.0.0.2"], ttlSeconds: 5 },
+      connection: { endedAtMs: api.node.nowMs, problem: null },
+    };
+    const taken = dublin.next("observed");
+    dublin.send({
+      kind: "observations",
+      sequence: 1,
+      uncertaintyMs: 1.5,
+      observations: [{ ...seen, node: null }],
+    });
+    await taken;
+    const report = await api.get(`${body.url}/report`);
+    expect(report.body).toMatchObject({
+      drill: { id: body.id },
+      verdict: { kind: "aborted", reasons: ["it has not ended"] },
+      begunAt: null,
+      watchers: [{ vantage: "dublin", looks: 1, uncertaintyMs: 1.5 }],
+      clients: [
+        {
+          vantage: "dublin",
+          service: "www.test.example",
+          family: "ipv4",
+          failover: { kind: "unknown", reason: "it did not begin" },
+          runs: [{ addresses: ["10.0.0.2"], connection: "made" }],
+        },
+      ],
+    });
+    const forms = await Promise.all(
+      ["markdown", "html", "junit"].map((format) =>
+        fetch(`${api.url}${body.url}/report?format=${format}`, {
+          headers: { authorization: `Bearer ${api.tokens.reader}` },
+        }),
+      ),
+    );
+    expect(forms.map(({ status, headers }) => [status, headers.get("content-type")])).toEqual([
+      [200, "text/markdown; charset=utf-8"],
+      [200, "text/html; charset=utf-8"],
+      [200, "application/xml; charset=utf-8"],
+    ]);
+    const [markdown, html, junit] = await Promise.all(forms.map((form) => form.text()));
+    expect(markdown).toMatch(/^# Drill eu-west-drained: aborted\n/);
+    expect(junit).toMatch(/^<\?xml version="1.0" encoding="UTF-8"\?>\n<testsuites>/);
+    // The page's own style is the only thing that it may use.
+    const style = /<style>(.*)<\/style>/s.exec(html ?? "")?.[1] ?? "";
+    const hash = createHash("sha256").update(style).digest("base64");
+    expect(forms[1]?.headers.get("content-security-policy")).toBe(
+      `default-src 'none'; frame-ancestors 'none'; style-src 'sha256-${hash}'`,
+    );
+    expect((await api.get(`${body.url}/report?format=pdf`)).status).toBe(400);
+    expect((await api.get("/v1/drills/nothing/report")).status).toBe(404);
+  });
 });
