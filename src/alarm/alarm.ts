@@ -21,6 +21,8 @@ export type AlarmKind =
   | "override-expired"
   /** Somebody made a change against rules. */
   | "change-forced"
+  /** A change waits for a second person. */
+  | "change-proposed"
   | "drill-begun"
   | "drill-ended"
   /** A drill ended before its time: by hand, or because a guard stopped it. */
@@ -34,6 +36,8 @@ export type AlarmKind =
   /** After a restart of dns answers would be older than those of now. */
   | "book-behind"
   | "store-failing"
+  /** The store was damaged or gone, and was made anew from what could be saved. */
+  | "store-restored"
   /** Somebody tries a destination. */
   | "test";
 
@@ -48,6 +52,7 @@ const SEVERITY: Readonly<Record<AlarmKind, Severity>> = {
   "override-ending": "info",
   "override-expired": "info",
   "change-forced": "warning",
+  "change-proposed": "info",
   "drill-begun": "info",
   "drill-ended": "info",
   "drill-aborted": "warning",
@@ -57,6 +62,7 @@ const SEVERITY: Readonly<Record<AlarmKind, Severity>> = {
   "signatures-late": "critical",
   "book-behind": "warning",
   "store-failing": "critical",
+  "store-restored": "warning",
   test: "info",
 };
 

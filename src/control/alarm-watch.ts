@@ -207,6 +207,8 @@ export function momentOf({ sequence, event, atMs, author, detail, reason }: Audi
       return of(event, `${author} has forced ${detail} (${reason})`);
     case "override-expired":
       return of(event, `${detail} has come to its end`);
+    case "change-proposed":
+    case "store-restored":
     case "drill-begun":
     case "drill-ended":
     case "drill-aborted":

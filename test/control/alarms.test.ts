@@ -2,6 +2,7 @@
 
 import { chmodSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { listAlarms, listDestinations, testDestination } from "../../src/command/alarm.ts";
 import { Receiver } from "../alarm/receivers.ts";
 import { TestApi } from "./api/test-api.ts";
 import type { TestAgent } from "./test-agent.ts";
@@ -280,6 +281,18 @@ describe("the API", () => {
       next: null,
     });
     expect((await api.get("/v1/alarms?severity=critical")).body.alarms).toEqual([]);
+    const options = { api: api.url };
+    expect(await printed(api, () => listAlarms(options))).toEqual([
+      "severity  since                     kind      what",
+      expect.stringMatching(
+        /^warning {3}2026-01-01T00:00:[0-9.]+Z {2}vip-down {2}web\/eu-west\/ipv4 is down: /,
+      ),
+    ]);
+    expect(await printed(api, () => listDestinations(options))).toEqual([
+      "destination  type     sent  not taken  waiting  trouble",
+      "hook         webhook  1     0          0",
+    ]);
+    expect(await printed(api, () => testDestination("hook", options))).toEqual(["hook has taken the test"]);
     const [path, hook] = ["/v1/alarms/tests", { destination: "hook" }];
     expect((await api.post(path, hook)).body).toEqual({ taken: true, message: null });
     expect(told(fleet.receiver).at(-1)).toBe("happened test hook");
@@ -291,3 +304,18 @@ describe("the API", () => {
     expect((await api.post(path, { destination: "hok" })).status).toBe(404);
   });
 });
+
+/** What a command prints, with the token of an admin. */
+async function printed({ tokens }: TestApi, command: () => Promise<void>): Promise<readonly string[]> {
+  const lines: string[] = [];
+  const write = process.stdout.write;
+  process.env["MERIDIAN_TOKEN"] = tokens.admin;
+  process.stdout.write = (text: string | Uint8Array): boolean => lines.push(String(text).trimEnd()) > 0;
+  try {
+    await command();
+  } finally {
+    process.stdout.write = write;
+    delete process.env["MERIDIAN_TOKEN"];
+  }
+  return lines;
+}
