@@ -269,7 +269,7 @@ export function drillRoutes(app: Api, desk: Desk): void {
   app.post(
     "/v1/drills",
     {
-      config: { access: "operator" },
+      config: { access: "operator", takesScope: true },
       schema: {
         summary: "Begin a drill",
         tags: ["drills"],
@@ -339,7 +339,7 @@ export function drillRoutes(app: Api, desk: Desk): void {
   app.post(
     "/v1/drills/:id/abort",
     {
-      config: { access: "operator" },
+      config: { access: "operator", takesScope: true },
       schema: {
         summary: "End a drill before its time, and put everything back",
         tags: ["drills"],
