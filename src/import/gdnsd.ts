@@ -7,28 +7,12 @@
 
 import type { Checked, Problem } from "../problem.ts";
 import { parseAddress } from "../wire/address.ts";
-import {
-  asName,
-  Draft,
-  type DraftMember,
-  type DraftPolicy,
-  inOrder,
-  MAIN_REGION,
-  type Translation,
-} from "./draft.ts";
+import { asName, Draft, type DraftPolicy, inOrder, type Translation } from "./draft.ts";
+import { AddressReader, firstOf, type Place, type Scopes } from "./gdnsd-addresses.ts";
+import { ServiceTypes } from "./gdnsd-checks.ts";
+import { MapReader, skipFirst } from "./gdnsd-map.ts";
 import { type Dynamic, type GdnsdZone, readGdnsdZone } from "./gdnsd-zone.ts";
-import {
-  entriesOf,
-  type Item,
-  isTrue,
-  itemsOf,
-  numberOf,
-  type Origin,
-  readItem,
-  textOf,
-  textsOf,
-  valueAt,
-} from "./item.ts";
+import { entriesOf, type Item, numberOf, type Origin, readItem, textOf, textsOf, valueAt } from "./item.ts";
 import { readVscf, type SourceFiles } from "./vscf.ts";
 
 /** What gdnsd takes where nothing is said (gdnsd.config(5)). */
@@ -37,19 +21,7 @@ const DEFAULTS = {
   minTtlSeconds: 5,
   maxTtlSeconds: 3_600_000,
   port: 53,
-  intervalSeconds: 10,
-  upThresh: 20,
-  downThresh: 10,
-  /** Of addresses that must be up for a resource to be. */
-  share: 0.5,
-  autoLimit: 3,
 } as const;
-/** Meridian's own limits. */
-const THRESHOLD_MAX = 100;
-const SPREAD_MAX = 8;
-
-/** Parameters of resources beside addresses, which go down from the plugin to the resource and the family. */
-const PARAMETERS = new Set(["service_types", "up_thresh", "multi", "ignore_health", "plugin", "skip_first"]);
 
 /** Translates the configuration in a folder whose file is `config`. The value is null where it cannot be read. */
 export function importGdnsd(files: SourceFiles): Checked<Translation> {
@@ -63,26 +35,14 @@ export function importGdnsd(files: SourceFiles): Checked<Translation> {
   return { value: new GdnsdImport(config.value, files).translate(names), problems: [] };
 }
 
-/** A resource in a datacenter; null: in none. */
-interface Place {
-  readonly datacenter: string | null;
-  /** What names of its pools begin with. */
-  readonly name: string;
-}
-
-/** Parameters that hold for addresses, the narrowest first. */
-type Scopes = readonly (Item | null)[];
-
-interface Addresses {
-  readonly members: ReadonlyMap<string, DraftMember>;
-  readonly policy: DraftPolicy | null;
-}
-
+/** Translates one configuration. */
 class GdnsdImport {
   readonly #draft = new Draft();
   readonly #config: Item;
   readonly #plugins: Item | null;
   readonly #files: SourceFiles;
+  readonly #addresses: AddressReader;
+  readonly #maps: MapReader;
   /** By plugin, resource and datacenter; null: nothing of it can be translated. */
   readonly #policies = new Map<string, DraftPolicy | null>();
   /** Resources that are being translated: one that comes to itself would never end. */
@@ -92,6 +52,11 @@ class GdnsdImport {
     this.#config = config;
     this.#plugins = valueAt(config, "plugins");
     this.#files = files;
+    this.#addresses = new AddressReader(
+      this.#draft,
+      new ServiceTypes(this.#draft, valueAt(config, "service_types")),
+    );
+    this.#maps = new MapReader(this.#draft, files);
   }
 
   translate(zoneFiles: readonly string[]): Translation {
@@ -212,7 +177,7 @@ class GdnsdImport {
       return null;
     }
     const name = datacenter === null ? resource : `${resource}-${datacenter}`;
-    return this.#addresses(plugin, item, [item, stanza], { datacenter, name });
+    return this.#addresses.read(plugin, item, [item, stanza], { datacenter, name });
   }
 
   /** A resource of geoip or metafo, or one of its datacenters (`resource/datacenter`). */
@@ -259,7 +224,7 @@ class GdnsdImport {
       this.#draft.note("left-out", item, `there is no map ${map} of the plugin geoip`);
       return null;
     }
-    return this.#draft.policy(resource, this.#byMap(found, item, policies, resource));
+    return this.#draft.policy(resource, this.#maps.read(found, item, policies, resource));
   }
 
   /** What a datacenter of a dcmap says. */
@@ -281,377 +246,7 @@ class GdnsdImport {
       }
     }
     const own = value.kind === "map" ? (textOf(valueAt(value, "plugin")) ?? plugin) : "multifo";
-    return this.#addresses(own, value, [value, ...scopes], place);
-  }
-
-  /** A map of geoip with the policies of one of its resources. */
-  #byMap(
-    map: Item,
-    resource: Item,
-    policies: ReadonlyMap<string, DraftPolicy>,
-    name: string,
-  ): { [key: string]: unknown } {
-    const datacenters = textsOf(valueAt(map, "datacenters"));
-    for (const { key, value, ...origin } of entriesOf(valueAt(map, "auto_dc_coords"))) {
-      const [latitude = 0, longitude = 0] = itemsOf(value).map((item) => numberOf(item) ?? 0);
-      this.#draft.region(key, [latitude, longitude], origin);
-    }
-    this.#database(map);
-    if (isTrue(valueAt(map, "ignore_ecs")))
-      this.#draft.noteOnce(
-        "changed",
-        map,
-        "ignore_ecs: clients are where their subnet is, if their resolver sends one",
-      );
-    const lists = new PolicyLists(this.#draft, name, policies);
-    const listOf = (item: Item): DraftPolicy | null => {
-      if (textOf(item) === "auto") return this.#nearest(map, resource, policies);
-      const order = skipFirst(textsOf(item), resource);
-      const policy = lists.of(order);
-      if (policy === null)
-        this.#draft.note(
-          "left-out",
-          item,
-          "a place without an answer: its clients get those of the place around it",
-        );
-      return policy;
-    };
-    const geo: Record<string, Record<string, DraftPolicy>> = {
-      prefixes: {},
-      subdivisions: {},
-      countries: {},
-      continents: {},
-    };
-    const put = (kind: string, key: string, policy: DraftPolicy | null): void => {
-      const cases = geo[kind];
-      if (policy !== null && cases !== undefined) cases[key] = policy;
-    };
-    for (const { key, value } of this.#nets(valueAt(map, "nets"))) put("prefixes", key, listOf(value));
-    const places = valueAt(map, "map");
-    for (const { key, value, ...origin } of entriesOf(places)) {
-      if (key === "default") continue;
-      if (value.kind !== "map") put("continents", key, listOf(value));
-      else this.#countries(value, (kind, code, item) => put(kind, code === "" ? key : code, listOf(item)));
-      if (!/^(AF|AN|AS|EU|NA|OC|SA)$/.test(key)) {
-        delete geo["continents"]?.[key];
-        this.#draft.note("left-out", origin, `${key} is not a continent`);
-      }
-    }
-    const isAuto = valueAt(map, "auto_dc_coords") !== null;
-    const said = valueAt(places, "default");
-    const byDefault =
-      said !== null
-        ? listOf(said)
-        : isAuto
-          ? this.#nearest(map, resource, policies)
-          : lists.of(skipFirst(datacenters, resource));
-    const cases = Object.fromEntries(Object.entries(geo).filter(([, own]) => Object.keys(own).length > 0));
-    if (Object.keys(cases).length === 0 && typeof byDefault === "object" && byDefault !== null)
-      return { ...byDefault };
-    return { geo: { ...cases, ...(byDefault === null ? {} : { default: byDefault }), fence: true } };
-  }
-
-  /** Tells what is said of a continent (an empty code), its countries and their subdivisions. */
-  #countries(continent: Item, tell: (kind: string, code: string, item: Item) => void): void {
-    for (const { key, value, ...origin } of entriesOf(continent)) {
-      if (key === "default") tell("continents", "", value);
-      else if (!/^[A-Z]{2}$/.test(key))
-        this.#draft.note("left-out", origin, `${key} is not the code of a country`);
-      else if (value.kind !== "map") tell("countries", key, value);
-      else this.#subdivisions(key, value, true, tell);
-    }
-  }
-
-  #subdivisions(
-    country: string,
-    places: Item,
-    isCountry: boolean,
-    tell: (kind: string, code: string, item: Item) => void,
-  ): void {
-    for (const { key, value, ...origin } of entriesOf(places)) {
-      if (key === "default" && isCountry) tell("countries", country, value);
-      else if (key === "default") this.#draft.note("left-out", origin, "a default within a subdivision");
-      else if (!/^[A-Z0-9]{1,3}$/.test(key))
-        this.#draft.note(
-          "left-out",
-          origin,
-          `${key}: cities are not told apart, subdivisions are the smallest places`,
-        );
-      else if (value.kind !== "map") tell("subdivisions", `${country}-${key}`, value);
-      else {
-        const own = valueAt(value, "default");
-        if (own !== null) tell("subdivisions", `${country}-${key}`, own);
-        const deeper = value.entries.filter((entry) => entry.key !== "default");
-        this.#subdivisions(country, { ...value, entries: deeper }, false, tell);
-      }
-    }
-  }
-
-  /** The nearest of the datacenters that have coordinates. */
-  #nearest(map: Item, resource: Item, policies: ReadonlyMap<string, DraftPolicy>): DraftPolicy | null {
-    const placed = new Set(entriesOf(valueAt(map, "auto_dc_coords")).map(({ key }) => key));
-    const order = textsOf(valueAt(map, "datacenters")).filter((name) => placed.has(name));
-    const limit = numberOf(valueAt(map, "auto_dc_limit")) ?? DEFAULTS.autoLimit;
-    if (limit !== 0 && order.length > limit)
-      this.#draft.noteOnce(
-        "changed",
-        map,
-        `auto_dc_limit ${limit}: all datacenters are tried, the nearest first`,
-      );
-    if (isTrue(valueAt(resource, "skip_first")))
-      this.#draft.note("changed", resource, "skip_first: the nearest datacenter is not left out");
-    const all = inOrder(order.map((name) => policies.get(name) ?? null));
-    return all === null ? null : { nearest: { of: all } };
-  }
-
-  #database(map: Item): void {
-    const said = valueAt(map, "geoip2_db");
-    const path = textOf(said);
-    if (path === null || said === null) return;
-    const database = path.startsWith("/") ? path : `/etc/gdnsd/geoip/${path}`;
-    if (!path.startsWith("/"))
-      this.#draft.noteOnce(
-        "assumed",
-        said,
-        `${path} is ${database}, where gdnsd's geoip folder is by default`,
-      );
-    const { database: known } = this.#draft;
-    if (known !== null && known !== database)
-      this.#draft.note("changed", said, `${path}: a node has one database of places, ${known}`);
-    this.#draft.database ??= database;
-  }
-
-  /** A map of prefixes, or the file that holds it. */
-  #nets(nets: Item | null): readonly { readonly key: string; readonly value: Item }[] {
-    const path = textOf(nets);
-    if (path === null || nets === null) return entriesOf(nets);
-    const { value, problems } = readVscf(path.startsWith("/") ? path : `geoip/${path}`, this.#files);
-    for (const { message } of problems) this.#draft.note("left-out", nets, message);
-    return entriesOf(value);
-  }
-
-  /** Addresses of a plugin that answers with them. */
-  #addresses(plugin: string, item: Item, scopes: Scopes, place: Place): DraftPolicy | null {
-    const families = (["addrs_v4", "addrs_v6"] as const).flatMap((key) => valueAt(item, key) ?? []);
-    const policies: DraftPolicy[] = [];
-    for (const family of families.length === 0 ? [item] : families) {
-      const own = families.length === 0 ? scopes : [family, ...scopes];
-      const suffix = families.length < 2 ? "" : family === families[0] ? "-ipv4" : "-ipv6";
-      const { policy } = this.#family(plugin, family, own, { ...place, name: `${place.name}${suffix}` });
-      if (policy !== null) policies.push(policy);
-    }
-    // A pool without addresses of a family is passed over for it.
-    return policies.length < 2 ? (policies[0] ?? null) : { failover: policies };
-  }
-
-  #family(plugin: string, item: Item, scopes: Scopes, place: Place): Addresses {
-    const region = this.#draft.region(place.datacenter ?? MAIN_REGION, null, item);
-    const check = this.#check(scopes, item);
-    const groups = entriesOf(item).filter(({ key, value }) => !PARAMETERS.has(key) && value.kind === "map");
-    if (plugin === "weighted" && groups.length > 0) return this.#groups(groups, item, scopes, place);
-    const members = new Map<string, DraftMember>();
-    for (const [label, value] of labelled(item)) {
-      const [first, weight] = plugin === "weighted" ? itemsOf(value) : [value];
-      const text = textOf(first ?? null) ?? "";
-      const address = parseAddress(text);
-      if (address === null) {
-        this.#draft.note("left-out", value, `${text || label}: Meridian answers with addresses alone`);
-        continue;
-      }
-      members.set(asName(label), {
-        region,
-        ...(address.family === 4 ? { ipv4: text } : { ipv6: text }),
-        ...(weight === undefined ? {} : { weight: numberOf(weight) ?? 1 }),
-      });
-    }
-    if (members.size === 0) return { members, policy: null };
-    const share = numberOf(firstOf(scopes, "up_thresh")) ?? DEFAULTS.share;
-    const minUp = members.size > 1 && plugin !== "simplefo" && plugin !== "static" ? { minUp: share } : {};
-    const pool = this.#draft.pool(place.name, {
-      ...(check === null ? {} : { check }),
-      ...minUp,
-      members: Object.fromEntries(members),
-    });
-    return { members, policy: this.#choose(plugin, pool, members, scopes, item) };
-  }
-
-  /** How a plugin chooses among the members of a pool. */
-  #choose(
-    plugin: string,
-    pool: string,
-    members: ReadonlyMap<string, DraftMember>,
-    scopes: Scopes,
-    item: Item,
-  ): DraftPolicy {
-    if (plugin === "simplefo")
-      return {
-        failover: ["primary", "secondary"]
-          .filter((label) => members.has(label))
-          .map((label) => `${pool}/${label}`),
-      };
-    if (members.size === 1) return pool;
-    if (plugin === "weighted") {
-      if (!isTrue(firstOf(scopes, "multi"))) return pool;
-      const weights = [...members.values()].map(({ weight = 1 }) => weight);
-      const expected = weights.reduce((sum, weight) => sum + weight, 0) / Math.max(...weights);
-      const count = Math.min(SPREAD_MAX, Math.max(1, Math.round(expected)));
-      if (new Set(weights).size > 1)
-        this.#draft.note(
-          "changed",
-          item,
-          `multi: answers have ${count} addresses, where gdnsd has that many on average`,
-        );
-      return { spread: { of: pool, count } };
-    }
-    if (isTrue(firstOf(scopes, "ignore_health")))
-      this.#draft.note("changed", item, "ignore_health: addresses that are down are left out of answers");
-    if (members.size > SPREAD_MAX)
-      this.#draft.note(
-        "changed",
-        item,
-        `${members.size} addresses: an answer has at most ${SPREAD_MAX} of them`,
-      );
-    return { spread: { of: pool, count: Math.min(members.size, SPREAD_MAX) } };
-  }
-
-  /** Groups of weighted addresses: a group is drawn by the sum of its weights. */
-  #groups(
-    groups: readonly { key: string; value: Item }[],
-    item: Item,
-    scopes: Scopes,
-    place: Place,
-  ): Addresses {
-    const isMulti = isTrue(firstOf(scopes, "multi"));
-    const choices: Record<string, unknown> = {};
-    const all = new Map<string, DraftMember>();
-    for (const { key, value } of groups) {
-      const inner = {
-        kind: "text",
-        file: value.file,
-        line: value.line,
-        column: value.column,
-        text: "true",
-      } as const;
-      const everyone: Item = { ...value, kind: "map", entries: [{ ...value, key: "multi", value: inner }] };
-      // Within a group it is the other way round: all of them where one group is drawn, one where several are.
-      const own = isMulti ? scopes : [everyone, ...scopes];
-      const { members, policy } = this.#family("weighted", value, own, {
-        ...place,
-        name: `${place.name}-${asName(key)}`,
-      });
-      if (policy === null) continue;
-      const weight = [...members.values()].reduce((sum, member) => sum + (member.weight ?? 1), 0);
-      choices[asName(key)] = { weight, use: policy };
-      for (const [label, member] of members) all.set(`${key} ${label}`, member);
-    }
-    if (isMulti)
-      this.#draft.note("changed", item, "multi with groups: an answer has one address, of one group");
-    else if (groups.length > 1)
-      this.#draft.note("changed", item, "groups: one that is partly down is still drawn by its whole weight");
-    const minUp = numberOf(firstOf(scopes, "up_thresh")) ?? DEFAULTS.share;
-    const policy = Object.keys(choices).length === 0 ? null : { weighted: { of: choices, minUp } };
-    return { members: all, policy };
-  }
-
-  /** The check of what is monitored by these service types; null: it is not monitored. */
-  #check(scopes: Scopes, item: Item): string | null {
-    const said = firstOf(scopes, "service_types");
-    const types = textsOf(said).filter((type) => type !== "up");
-    const checks = types.flatMap((type) => this.#serviceType(type, said ?? item) ?? []);
-    const [first] = checks;
-    if (first === undefined || checks.length === 1) return first ?? null;
-    const name = asName(checks.join("-and-"));
-    if (this.#draft.hasCheck(name)) return name;
-    this.#draft.noteOnce(
-      "changed",
-      said ?? item,
-      `${checks.join(" and ")} are one check, at the times of the first`,
-    );
-    const { type: _, ...times } = this.#timing(
-      valueAt(valueAt(this.#config, "service_types"), types[0] ?? ""),
-    );
-    return this.#draft.check(name, { type: "calculated", of: checks, need: "all", ...times });
-  }
-
-  #serviceType(type: string, origin: Origin): string | null {
-    const name = asName(type);
-    if (this.#draft.hasCheck(name)) return name;
-    const item = valueAt(valueAt(this.#config, "service_types"), type);
-    const plugin = textOf(valueAt(item, "plugin"));
-    const port = numberOf(valueAt(item, "port"));
-    const times = this.#timing(item);
-    if (item !== null && (plugin === "http_status" || plugin === "tcp_connect"))
-      this.#draft.noteOnce(
-        "changed",
-        item,
-        "down_thresh: failures in a row count, and no others; after a first failure the next probe comes after `recheck`, here the interval",
-      );
-    if (plugin === "http_status") {
-      const [path, host] = [textOf(valueAt(item, "url_path")), textOf(valueAt(item, "vhost"))];
-      const codes = textsOf(valueAt(item, "ok_codes")).map(Number);
-      return this.#draft.check(name, {
-        type: "http",
-        ...(port === null ? {} : { port }),
-        ...(path === null ? {} : { path }),
-        ...(host === null ? {} : { host }),
-        expect: { codes: codes.length === 0 ? [200] : codes },
-        ...times,
-      });
-    }
-    if (plugin === "tcp_connect" && port !== null)
-      return this.#draft.check(name, { type: "tcp", port, ...times });
-    const isUp = plugin === "static" && textOf(valueAt(item, "state"))?.toUpperCase() !== "DOWN";
-    if (!isUp)
-      this.#draft.noteOnce(
-        "left-out",
-        item ?? origin,
-        `service type ${type}${plugin === null ? "" : ` (${plugin})`}: not checked, so always up; write a check, or force verdicts by the API`,
-      );
-    return null;
-  }
-
-  #timing(item: Item | null): Record<string, unknown> {
-    const seconds = numberOf(valueAt(item, "interval")) ?? DEFAULTS.intervalSeconds;
-    const timeout = numberOf(valueAt(item, "timeout")) ?? Math.max(1, Math.trunc(seconds / 2));
-    const [up, down] = [
-      numberOf(valueAt(item, "up_thresh")) ?? DEFAULTS.upThresh,
-      numberOf(valueAt(item, "down_thresh")) ?? DEFAULTS.downThresh,
-    ];
-    return {
-      interval: `${seconds}s`,
-      timeout: `${Math.min(timeout, seconds)}s`,
-      recheck: `${seconds}s`,
-      rise: Math.min(up, THRESHOLD_MAX),
-      fall: Math.min(down, THRESHOLD_MAX),
-      slowStart: "0s",
-    };
-  }
-}
-
-/** Lists of datacenters as policies; one that is used again gets a name. */
-class PolicyLists {
-  readonly #draft: Draft;
-  readonly #name: string;
-  readonly #policies: ReadonlyMap<string, DraftPolicy>;
-  readonly #known = new Map<string, DraftPolicy | null>();
-
-  constructor(draft: Draft, name: string, policies: ReadonlyMap<string, DraftPolicy>) {
-    this.#draft = draft;
-    this.#name = name;
-    this.#policies = policies;
-  }
-
-  of(order: readonly string[]): DraftPolicy | null {
-    const key = order.join(" ");
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    const inline: DraftPolicy | null = inOrder(order.map((name) => this.#policies.get(name) ?? null));
-    const policy: DraftPolicy | null =
-      inline === null || typeof inline === "string"
-        ? inline
-        : this.#draft.policy(`${this.#name}-${order[0]}-first`, inline);
-    this.#known.set(key, policy);
-    return policy;
+    return this.#addresses.read(own, value, [value, ...scopes], place);
   }
 }
 
@@ -666,26 +261,6 @@ const KNOWN_OPTIONS = new Set([
   "run_dir",
   "state_dir",
 ]);
-
-function skipFirst(order: readonly string[], resource: Item): readonly string[] {
-  return isTrue(valueAt(resource, "skip_first")) && order.length > 1 ? order.slice(1) : order;
-}
-
-/** The value of a parameter in the narrowest scope that has it. */
-function firstOf(scopes: Scopes, key: string): Item | null {
-  for (const scope of scopes) {
-    const value = valueAt(scope, key);
-    if (value !== null) return value;
-  }
-  return null;
-}
-
-/** Values with their labels; in a list, or alone, they are called 1, 2 and so on. */
-function labelled(item: Item): readonly (readonly [string, Item])[] {
-  if (item.kind === "map")
-    return item.entries.flatMap(({ key, value }) => (PARAMETERS.has(key) ? [] : [[key, value] as const]));
-  return itemsOf(item).map((value, i) => [String(i + 1), value] as const);
-}
 
 /** `192.0.2.1`, `192.0.2.1:5300`, `[2001:db8::1]:5300` or `2001:db8::1`, with a port. */
 function endpointOf(text: string, port: number): string {
