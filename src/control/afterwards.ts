@@ -1,10 +1,10 @@
-/** Works out what will be answered once the next override has ended, and tells dns beforehand: the end holds without control too. */
+/** Works out what will be answered once the next override has ended, or drained more, and tells dns beforehand: the end holds without control too. */
 
 import type { Steps } from "../steps.ts";
 import type { FactKeeper } from "./fact-keeper.ts";
 import { inTurns } from "./in-turns.ts";
 import type { Edition } from "./live-book.ts";
-import { isActive, nextEndMs } from "./override.ts";
+import { isActive, nextTurnMs } from "./override.ts";
 import { patchesFor, type Replanned } from "./planner.ts";
 import type { Publisher } from "./publish.ts";
 
@@ -47,7 +47,7 @@ export class Afterwards {
   async #tell(): Promise<void> {
     const { keeper, publisher, nowMs, edition } = this.#options;
     const inForce = edition();
-    const atMs = nextEndMs(keeper.overrides, nowMs());
+    const atMs = nextTurnMs(keeper.overrides, nowMs());
     if (inForce === null || atMs === null) {
       if (this.#isTold) publisher.due(null);
       this.#isTold = false;

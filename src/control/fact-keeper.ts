@@ -18,7 +18,15 @@ import type { Facts } from "../steering/facts.ts";
 import { LastGood } from "../steering/last-good.ts";
 import { isAdaptive } from "../steering/ttl.ts";
 import { memberOfVip } from "./lookup.ts";
-import { applyOverrides, describeAction, nextEndMs, type Override, type OverrideFacts } from "./override.ts";
+import {
+  applyOverrides,
+  describeAction,
+  inFull,
+  nextTurnMs,
+  type Override,
+  type OverrideFacts,
+  takesWith,
+} from "./override.ts";
 import { sheddingRules } from "./shedding.ts";
 import type { KnownSignal } from "./signals.ts";
 import type { StoredVerdict } from "./store.ts";
@@ -94,8 +102,8 @@ export class FactKeeper {
   #slowStartMs: ReadonlyMap<VipId, number>;
   #overrides: readonly Override[];
   #applied: OverrideFacts;
-  /** When the next of the overrides ends; null: none will. */
-  #overrideEndMs: number | null;
+  /** When the next of the overrides ends or drains more; null: none will. */
+  #overrideTurnMs: number | null;
   /** For how long the overrides on a VIP stay as they are, of those that end. */
   #untilOverridesEnd: ReadonlyMap<VipId, number>;
   #nowMs: number;
@@ -111,7 +119,7 @@ export class FactKeeper {
     this.#nowMs = nowMs;
     this.#overrides = overrides;
     this.#applied = applyOverrides(config, overrides, nowMs);
-    this.#overrideEndMs = nextEndMs(overrides, nowMs);
+    this.#overrideTurnMs = nextTurnMs(overrides, nowMs);
     this.#untilOverridesEnd = untilOverridesEnd(this.#applied, nowMs);
     this.#slowStartMs = slowStarts(config);
     this.#tracker = new Tracker(
@@ -146,7 +154,7 @@ export class FactKeeper {
     const before = this.#applied;
     this.#overrides = overrides;
     this.#applied = applyOverrides(this.#config, overrides, nowMs);
-    this.#overrideEndMs = nextEndMs(overrides, nowMs);
+    this.#overrideTurnMs = nextTurnMs(overrides, nowMs);
     return {
       ...NO_SHIFT,
       ...differences(this.#config, before, this.#applied),
@@ -154,14 +162,18 @@ export class FactKeeper {
     };
   }
 
-  /** What other overrides would make of the facts, and what that would shift. */
+  /** What other overrides would make of the facts in the end, and what that would shift. */
   supposing(
     overrides: readonly Override[],
     nowMs: number,
   ): { readonly facts: Facts; readonly shift: Pick<Shift, "vips" | "choices"> } {
-    const applied = applyOverrides(this.#config, overrides, nowMs);
+    const known = new Map(this.#overrides.map(({ id, createdMs }) => [id, createdMs]));
+    const inTheEnd = overrides.map((override) =>
+      known.get(override.id) === override.createdMs ? override : inFull(override),
+    );
+    const applied = applyOverrides(this.#config, inTheEnd, nowMs);
     return {
-      facts: this.#factsWith(applied, untilOverridesEnd(applied, nowMs), this.#sized, nowMs),
+      facts: this.#factsWith(this.#config, applied, untilOverridesEnd(applied, nowMs), this.#sized, nowMs),
       shift: differences(this.#config, this.#applied, applied),
     };
   }
@@ -211,20 +223,20 @@ export class FactKeeper {
     const judged = this.#shiftBy(this.#tracker.tick(nowMs));
     const stepped = new Set([...this.#recovering].filter((vip) => this.#step(vip)));
     for (const member of this.#loads.tick(nowMs)) for (const vip of this.#vipsOf(member)) stepped.add(vip);
-    const endsNow = this.#overrideEndMs !== null && this.#overrideEndMs <= nowMs;
-    const ended = endsNow ? this.override(this.#overrides, nowMs) : NO_SHIFT;
+    const turnsNow = this.#overrideTurnMs !== null && this.#overrideTurnMs <= nowMs;
+    const turned = turnsNow ? this.override(this.#overrides, nowMs) : NO_SHIFT;
     const moved = {
       ...NO_SHIFT,
       vips: stepped,
       rankings: this.#rtts.tick(nowMs),
       outlooks: this.#outlooks(nowMs),
     };
-    return [ended, moved].reduce(joinShifts, judged);
+    return [turned, moved].reduce(joinShifts, judged);
   }
 
   /** When something changes by the clock alone: a slow start's next step, the end of a hold or an override; null: nothing. */
   nextDueMs(): number | null {
-    let next = this.#overrideEndMs;
+    let next = this.#overrideTurnMs;
     const holdEndMs = this.#tracker.nextHoldEndMs();
     if (holdEndMs !== null && (next === null || holdEndMs < next)) next = holdEndMs;
     for (const vip of this.#recovering) {
@@ -237,13 +249,13 @@ export class FactKeeper {
 
   /** What plans are made from now. */
   facts(nowMs: number): Facts {
-    return this.#factsWith(this.#applied, this.#untilOverridesEnd, this.#sized, nowMs);
+    return this.#factsWith(this.#config, this.#applied, this.#untilOverridesEnd, this.#sized, nowMs);
   }
 
   /** What plans for another config would be made from: VIPs that are new there count as up. */
   factsFor(config: Config, nowMs: number): Facts {
     const applied = this.overridesFor(config, nowMs);
-    return this.#factsWith(applied, untilOverridesEnd(applied, nowMs), sizedMembers(config), nowMs);
+    return this.#factsWith(config, applied, untilOverridesEnd(applied, nowMs), sizedMembers(config), nowMs);
   }
 
   /** Those in force, each until its end. */
@@ -288,6 +300,7 @@ export class FactKeeper {
   }
 
   #factsWith(
+    config: Config,
     applied: OverrideFacts,
     ends: ReadonlyMap<VipId, number>,
     sized: readonly SizedMember[],
@@ -296,8 +309,8 @@ export class FactKeeper {
     return {
       nowMs,
       verdicts: forceVerdicts(this.#tracker.verdicts(), applied, ends),
-      takes: this.#takesNow(),
-      ramps: this.#ramps,
+      takes: takesWith(this.#takesNow(), applied, config),
+      ramps: takesWith(this.#ramps, applied, config),
       loads: this.#loads.loads(),
       headrooms: new Map(sized.map(({ id, capacity }) => [id, capacity * this.#loads.headroom(id)])),
       memberWeights: applied.memberWeights,
@@ -459,7 +472,8 @@ export function differences(
 ): Pick<Shift, "vips" | "choices"> {
   const vips = new Set(changedKeys(before.forced, after.forced, (a, b) => a?.verdict === b?.verdict));
   const weighed = changedKeys(before.memberWeights, after.memberWeights);
-  for (const member of [...weighed, ...before.drained.symmetricDifference(after.drained)]) {
+  const eased = changedKeys(before.draining, after.draining);
+  for (const member of [...weighed, ...eased, ...before.drained.symmetricDifference(after.drained)]) {
     const found = config.members.get(member);
     for (const vip of found === undefined ? [] : vipsOf(found)) vips.add(vip.id);
   }

@@ -5,7 +5,13 @@ import type { Problem } from "../problem.ts";
 import type { Standing } from "../steering/standing.ts";
 import type { Steps } from "../steps.ts";
 import { differences } from "./fact-keeper.ts";
-import { applyOverrides, describeAction, type Override, type OverrideFacts } from "./override.ts";
+import {
+  applyOverrides,
+  describeAction,
+  drainedAtMs,
+  type Override,
+  type OverrideFacts,
+} from "./override.ts";
 import { newlyBroken, type Ruled } from "./rules.ts";
 
 /** A config, and overrides each of which counts until its end. */
@@ -18,12 +24,13 @@ export interface Course {
  * The invariants that one course breaks and the other, which is in force, does not, each once.
  *
  * An override that ends by itself asks nobody then. So both courses are followed to the end of their last override, and compared after
- * each. Between two ends nothing happens, and after one only services are tried that it touches.
+ * each. Between two ends nothing happens, and after one only services are tried that it touches. What is drained little by
+ * little counts as drained from when all of it is.
  */
 export function* foresee(inForce: Course, next: Course, nowMs: number): Steps<readonly Problem[]> {
   const problems = new Map<string, Problem>();
   let last: readonly [OverrideFacts, OverrideFacts] | null = null;
-  for (const atMs of [nowMs, ...endsOf(inForce, next, nowMs)]) {
+  for (const atMs of [nowMs, ...turnsOf(inForce, next, nowMs)]) {
     const [before, after] = [factsOf(inForce, atMs), factsOf(next, atMs)] as const;
     const touched =
       last && new Set([...touchedBy(inForce, last[0], before), ...touchedBy(next, last[1], after)]);
@@ -44,12 +51,14 @@ export function* foresee(inForce: Course, next: Course, nowMs: number): Steps<re
   return [...problems.values()];
 }
 
-/** When overrides of either course end, the first first. */
-function endsOf(a: Course, b: Course, nowMs: number): readonly number[] {
-  const ends = [...a.overrides, ...b.overrides].flatMap(({ untilMs }) =>
-    untilMs === null || untilMs <= nowMs ? [] : [untilMs],
-  );
-  return [...new Set(ends)].sort((one, other) => one - other);
+/** When overrides of either course end, or have drained in full what they drain little by little, the first first. */
+function turnsOf(a: Course, b: Course, nowMs: number): readonly number[] {
+  const turns = [...a.overrides, ...b.overrides].flatMap((override) => [
+    override.untilMs,
+    drainedAtMs(override),
+  ]);
+  const toCome = turns.filter((atMs) => atMs !== null && atMs > nowMs);
+  return [...new Set(toCome.filter((atMs) => atMs !== null))].sort((one, other) => one - other);
 }
 
 function factsOf({ ruled, overrides }: Course, atMs: number): OverrideFacts {
@@ -82,7 +91,10 @@ function standingOf({ memberWeights, choiceWeights, drained, forced }: OverrideF
 }
 
 function whenText(inForce: Course, next: Course, atMs: number): string {
-  const ending = [...inForce.overrides, ...next.overrides].filter(({ untilMs }) => untilMs === atMs);
-  const actions = new Set(ending.map(({ action }) => `"${describeAction(action)}"`));
-  return `once ${[...actions].join(" and ")} has ended at ${new Date(atMs).toISOString()}`;
+  const turning = [...inForce.overrides, ...next.overrides].flatMap((override) => {
+    const action = `"${describeAction(override.action)}"`;
+    if (override.untilMs === atMs) return [`${action} has ended`];
+    return drainedAtMs(override) === atMs ? [`${action} has drained all`] : [];
+  });
+  return `once ${[...new Set(turning)].join(" and ")} at ${new Date(atMs).toISOString()}`;
 }

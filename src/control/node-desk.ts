@@ -461,7 +461,12 @@ export class NodeDesk implements Desk {
   }
 
   classes(service: Service): readonly ClassView[] {
-    return this.#edition().planner.classesOf(service);
+    const { planner } = this.#edition();
+    const locations = planner.splitFor(service)?.partition.representatives ?? [];
+    return planner.plansFor(service).flatMap((plans, number) => {
+      const clients = locations[number];
+      return clients === undefined ? [] : [{ clients, plans }];
+    });
   }
 
   explain(question: ExplainQuestion): ExplainOutcome {

@@ -3,6 +3,8 @@
 import type { Config, Member, MemberId, Vip, VipId } from "../config/config.ts";
 import { weightRange } from "../config/parse-pool.ts";
 import type { Policy } from "../config/policy.ts";
+import { formatDuration } from "../config/units.ts";
+import { type Fall, nextFallAt, takeInFall } from "../health/ramp.ts";
 import { vipsOf } from "../health/tracked.ts";
 import { didYouMean } from "../suggest.ts";
 import { lookup, memberOfVip } from "./lookup.ts";
@@ -15,11 +17,22 @@ export type Action =
       readonly target: Target<"member" | "region" | "choice">;
       readonly weight: number;
     }
-  | { readonly kind: "drain"; readonly target: Target<"member" | "region"> }
+  | {
+      readonly kind: "drain";
+      readonly target: Target<"member" | "region">;
+      /** For so long its share shrinks, evenly, from when it was ordered; absent: it is gone at once. */
+      readonly rampMs?: number;
+    }
   | {
       readonly kind: "force";
       readonly target: VipTarget;
       readonly verdict: "up" | "down";
+    }
+  | {
+      readonly kind: "freeze";
+      readonly target: VipTarget;
+      /** How each VIP was when it was ordered, and stays. */
+      readonly verdicts: Readonly<Record<string, "up" | "down">>;
     };
 
 /** Something of the config by its name; it may have gone from the config since. */
@@ -52,8 +65,11 @@ export interface OverrideFacts {
   readonly memberWeights: ReadonlyMap<MemberId, number>;
   readonly choiceWeights: ReadonlyMap<string, number>;
   readonly drained: ReadonlySet<MemberId>;
+  /** What members that are drained little by little still take of what they are offered, above 0 and below 1. */
+  readonly draining: ReadonlyMap<MemberId, number>;
+  /** By force, or because they are frozen so. */
   readonly forced: ReadonlyMap<VipId, { readonly verdict: "up" | "down"; readonly override: Override }>;
-  /** When the first of those ends by itself that drain or force a VIP. */
+  /** When the first of those that drain, force or freeze a VIP does something else by itself: it ends, or drains more. */
   readonly endsMs: ReadonlyMap<VipId, number>;
 }
 
@@ -62,16 +78,20 @@ export function overrideId(action: Action): string {
   return `${action.kind}:${action.target.by}:${action.target.id}`;
 }
 
-/** For people: `drain region eu-west`, `weight of choice web/canary 5`, `force vip web/eu-west/ipv4 down`. */
+/** For people: `drain region eu-west over 5m`, `weight of choice web/canary 5`, `force vip web/eu-west/ipv4 down`. */
 export function describeAction(action: Action): string {
   const target = `${action.target.by} ${action.target.id}`;
   switch (action.kind) {
     case "weight":
       return `weight of ${target} ${action.weight}`;
     case "drain":
-      return `drain ${target}`;
+      return action.rampMs === undefined
+        ? `drain ${target}`
+        : `drain ${target} over ${formatDuration(action.rampMs)}`;
     case "force":
       return `force ${target} ${action.verdict}`;
+    case "freeze":
+      return `freeze ${target}`;
   }
 }
 
@@ -101,26 +121,66 @@ export function isActive(override: Override, nowMs: number): boolean {
   return override.untilMs === null || nowMs < override.untilMs;
 }
 
-/** When the next override ends by itself, after `nowMs`; null: none will. */
-export function nextEndMs(overrides: Iterable<Override>, nowMs: number): number | null {
-  let next: number | null = null;
-  for (const { untilMs } of overrides) {
-    if (untilMs !== null && untilMs > nowMs && (next === null || untilMs < next)) next = untilMs;
+/** When the next override does something else by itself, after `nowMs`: it ends, or drains more; null: none will. */
+export function nextTurnMs(overrides: Iterable<Override>, nowMs: number): number | null {
+  const turns = Array.from(overrides, (override) => turnOf(override, nowMs)).filter((atMs) => atMs !== null);
+  return turns.reduce<number | null>((next, atMs) => (next === null || atMs < next ? atMs : next), null);
+}
+
+function turnOf(override: Override, nowMs: number): number | null {
+  const { untilMs } = override;
+  if (!isActive(override, nowMs)) return null;
+  const fallMs = nextFallAt(fallOf(override), nowMs);
+  return fallMs === null || (untilMs !== null && untilMs < fallMs) ? untilMs : fallMs;
+}
+
+/** Where nothing is drained little by little it has no length. */
+function fallOf({ action, createdMs }: Override): Fall {
+  return { sinceMs: createdMs, rampMs: (action.kind === "drain" && action.rampMs) || 0 };
+}
+
+/** When a drain has come to its full effect. */
+export function drainedAtMs(override: Override): number {
+  const { sinceMs, rampMs } = fallOf(override);
+  return sinceMs + rampMs;
+}
+
+/** The override as it is once a drain has come to its full effect: what it does in the end, rules have to hold for. */
+export function inFull(override: Override): Override {
+  const { action } = override;
+  if (action.kind !== "drain") return override;
+  const { kind, target } = action;
+  return { ...override, action: { kind, target } };
+}
+
+/** What VIPs take when those of members that are being drained take less. */
+export function takesWith(
+  takes: ReadonlyMap<VipId, number>,
+  { draining }: Pick<OverrideFacts, "draining">,
+  config: Config,
+): ReadonlyMap<VipId, number> {
+  if (draining.size === 0) return takes;
+  const less = new Map(takes);
+  for (const [id, take] of draining) {
+    const member = lookup(config.members, id);
+    for (const vip of member === null ? [] : vipsOf(member))
+      less.set(vip.id, take * (takes.get(vip.id) ?? takes.get(vip.judgedBy) ?? 1));
   }
-  return next;
+  return less;
 }
 
 /**
  * The overrides that count at `nowMs`, as facts.
  *
- * 1. The narrower target wins: a VIP's over its member's, a member's over its region's.
+ * 1. The narrower target wins: a VIP's over its member's, a member's over its region's; of one target force wins over freeze.
  * 2. A region's weight is the weight of every member in it.
- * 3. Overrides do not depend on their order, and those of unknown targets do nothing.
+ * 3. Of drains that reach one member the one wins that leaves it least.
+ * 4. Overrides do not depend on their order, and those of unknown targets do nothing.
  */
 export function applyOverrides(config: Config, overrides: Iterable<Override>, nowMs: number): OverrideFacts {
   const memberWeights = new Map<MemberId, number>();
   const choiceWeights = new Map<string, number>();
-  const drained = new Set<MemberId>();
+  const takes = new Map<MemberId, number>();
   const forced = new Map<VipId, { verdict: "up" | "down"; override: Override }>();
   const endsMs = new Map<VipId, number>();
   const active = [...overrides].filter((override) => isActive(override, nowMs));
@@ -132,18 +192,23 @@ export function applyOverrides(config: Config, overrides: Iterable<Override>, no
     }
     for (const member of membersOf(config, action.target)) {
       if (action.kind === "weight") memberWeights.set(member.id, action.weight);
-      else if (action.kind === "drain") drained.add(member.id);
+      else if (action.kind === "drain")
+        takes.set(member.id, Math.min(takes.get(member.id) ?? 1, takeInFall(fallOf(override), nowMs)));
       else {
         for (const vip of vipsOf(member)) {
-          if (isUnder(action.target, vip)) forced.set(vip.id, { verdict: action.verdict, override });
+          const verdict = action.kind === "force" ? action.verdict : action.verdicts[vip.id];
+          if (verdict !== undefined && isUnder(action.target, vip)) forced.set(vip.id, { verdict, override });
         }
       }
-      if (action.kind === "weight" || override.untilMs === null) continue;
+      const turnMs = action.kind === "weight" ? null : turnOf(override, nowMs);
+      if (turnMs === null) continue;
       for (const { id } of vipsOf(member))
-        endsMs.set(id, Math.min(endsMs.get(id) ?? Number.POSITIVE_INFINITY, override.untilMs));
+        endsMs.set(id, Math.min(endsMs.get(id) ?? Number.POSITIVE_INFINITY, turnMs));
     }
   }
-  return { memberWeights, choiceWeights, drained, forced, endsMs };
+  const drained = new Set([...takes].filter(([, take]) => take === 0).map(([member]) => member));
+  const draining = new Map([...takes].filter(([, take]) => take > 0 && take < 1));
+  return { memberWeights, choiceWeights, drained, draining, forced, endsMs };
 }
 
 /** The VIPs that a target speaks of. */
@@ -157,9 +222,10 @@ function isUnder(target: VipTarget, vip: Vip): boolean {
   return target.by !== "vip" || vip.id === target.id;
 }
 
-/** A wide target is applied first, so that a narrow one overwrites it. */
-function breadth(override: Override): number {
-  return ["vip", "choice", "member", "region"].indexOf(override.action.target.by);
+/** A wide target is applied first, so that a narrow one overwrites it; of the same breadth what freezes before what forces. */
+function breadth({ action }: Override): number {
+  const byTarget = ["vip", "choice", "member", "region"].indexOf(action.target.by);
+  return 2 * byTarget + (action.kind === "freeze" ? 1 : 0);
 }
 
 function isKnown(config: Config, target: Target): boolean {

@@ -14,7 +14,7 @@ import { type HistoryStore, type PastFiles, PastState } from "./history.ts";
 import { inTurns } from "./in-turns.ts";
 import { readTexts } from "./kept-texts.ts";
 import type { Edition } from "./live-book.ts";
-import { applyOverrides, type Override } from "./override.ts";
+import { applyOverrides, type Override, takesWith } from "./override.ts";
 import { Planner } from "./planner.ts";
 import type { Loader } from "./snapshot.ts";
 
@@ -119,7 +119,7 @@ export class Past {
     const { memberWeights, choiceWeights, drained } = applied;
     const judged = verdictsOf(state, config);
     const verdicts = forceVerdicts(judged, applied, untilOverridesEnd(applied, atMs));
-    const takes = takesOf(judged, config, atMs);
+    const takes = takesWith(takesOf(judged, config, atMs), applied, config);
     const latency = this.#latency;
     this.facts = {
       ...supposed,

@@ -5,7 +5,6 @@ import { PatchWriter } from "../book/patch.ts";
 import { PREFIX_BITS } from "../book/pick.ts";
 import type { Config, RegionId, Service, VantageId, VipId } from "../config/config.ts";
 import type { Atlas } from "../geo/atlas.ts";
-import type { Location } from "../geo/location.ts";
 import { type ClassTrie, compileClasses, NO_BITS } from "../geo/trie.ts";
 import { vipsOf } from "../health/tracked.ts";
 import type { Checked, Problem } from "../problem.ts";
@@ -184,16 +183,6 @@ export class Planner {
     const { service: standsFor, partition, locals, buckets, capacity4 } = cohort;
     const trie = this.#split.trieOf(partition);
     return { standsFor, partition, locals, trie, hasIpv4: capacity4 > 0, buckets };
-  }
-
-  /** The classes of clients of a service, by number, with their plans as they are; none: the config has no such service. */
-  classesOf(service: Service): readonly { readonly clients: Location; readonly plans: ClassPlans }[] {
-    const cohort = this.#split.cohortOf(service);
-    const plans = (cohort && this.#plans.get(cohort)) ?? [];
-    return (cohort?.partition.representatives ?? []).flatMap((clients, number) => {
-      const ofClass = plans[number];
-      return ofClass === undefined ? [] : [{ clients, plans: ofClass }];
-    });
   }
 
   /** The services whose plans depend on something that has shifted. */

@@ -151,6 +151,26 @@ export const STEPS: readonly Step[] = [
      created_ms INTEGER NOT NULL,
      content TEXT NOT NULL
    ) STRICT;`,
+  // More kinds: which there are is known where overrides are read.
+  `ALTER TABLE overrides RENAME TO overrides_before;
+   CREATE TABLE overrides (
+     id TEXT PRIMARY KEY,
+     kind TEXT NOT NULL,
+     target_by TEXT NOT NULL,
+     target_id TEXT NOT NULL,
+     weight REAL CHECK ((weight IS NOT NULL) = (kind = 'weight')),
+     verdict TEXT CHECK ((verdict IS NOT NULL) = (kind = 'force')),
+     ramp_ms INTEGER CHECK (ramp_ms IS NULL OR kind = 'drain'),
+     verdicts TEXT CHECK ((verdicts IS NOT NULL) = (kind = 'freeze')),
+     author TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     created_ms INTEGER NOT NULL,
+     until_ms INTEGER
+   ) STRICT;
+   INSERT INTO overrides
+     SELECT id, kind, target_by, target_id, weight, verdict, NULL, NULL, author, reason, created_ms, until_ms
+     FROM overrides_before;
+   DROP TABLE overrides_before;`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

@@ -353,14 +353,16 @@ export class SqliteStore implements Store {
 
   #putOverride({ id, action, author, reason, createdMs, untilMs }: Override): void {
     this.#file.run(
-      `REPLACE INTO overrides (id, kind, target_by, target_id, weight, verdict, author, reason, created_ms, until_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `REPLACE INTO overrides (id, kind, target_by, target_id, weight, verdict, ramp_ms, verdicts, author, reason, created_ms, until_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       action.kind,
       action.target.by,
       action.target.id,
       action.kind === "weight" ? action.weight : null,
       action.kind === "force" ? action.verdict : null,
+      action.kind === "drain" ? (action.rampMs ?? null) : null,
+      action.kind === "freeze" ? JSON.stringify(action.verdicts) : null,
       author,
       reason,
       createdMs,
@@ -494,18 +496,26 @@ function readOverride(row: Row): Override {
 
 /** The CHECK constraints of the table say the same; here they become types. */
 function readAction(row: Row): Action {
-  const kind = oneOf(row, "kind", ["weight", "drain", "force"]);
+  const kind = oneOf(row, "kind", ["weight", "drain", "force", "freeze"]);
   const id = text(row, "target_id");
   switch (kind) {
     case "weight": {
       const by = oneOf(row, "target_by", ["member", "region", "choice"]);
       return { kind, target: { by, id }, weight: Number(row["weight"]) };
     }
-    case "drain":
-      return { kind, target: { by: oneOf(row, "target_by", ["member", "region"]), id } };
+    case "drain": {
+      const target = { by: oneOf(row, "target_by", ["member", "region"]), id };
+      const rampMs = optionalInteger(row, "ramp_ms");
+      return rampMs === null ? { kind, target } : { kind, target, rampMs };
+    }
     case "force": {
       const by = oneOf(row, "target_by", ["member", "region", "vip"]);
       return { kind, target: { by, id }, verdict: oneOf(row, "verdict", ["up", "down"]) };
+    }
+    case "freeze": {
+      const by = oneOf(row, "target_by", ["member", "region", "vip"]);
+      const verdicts: Readonly<Record<string, "up" | "down">> = JSON.parse(text(row, "verdicts"));
+      return { kind, target: { by, id }, verdicts };
     }
   }
 }

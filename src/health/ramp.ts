@@ -1,4 +1,4 @@
-/** Slow start: a VIP that comes back takes its share in steps. */
+/** Slow start, and its mirror: what comes back takes its share in steps, and what is drained gives it away in as many. */
 
 import type { Verdict } from "./verdict.ts";
 
@@ -23,6 +23,26 @@ export function nextStepAt(verdict: Verdict, slowStartMs: number, nowMs: number)
 /** When slow start is over and the verdict no longer counts as recovering. */
 export function slowStartEndsAt(verdict: Pick<Verdict, "sinceMs">, slowStartMs: number): number {
   return verdict.sinceMs + slowStartMs;
+}
+
+/** Something that gives its share away evenly, from a moment on and for so long. */
+export interface Fall {
+  readonly sinceMs: number;
+  /** 0: it gives all away at once. */
+  readonly rampMs: number;
+}
+
+/** The share, from 1 to 0.1, that it still takes; 0: it is at its end. */
+export function takeInFall({ sinceMs, rampMs }: Fall, nowMs: number): number {
+  if (nowMs >= sinceMs + rampMs) return 0;
+  return (LEVELS - Math.floor((Math.max(0, nowMs - sinceMs) * LEVELS) / rampMs)) / LEVELS;
+}
+
+/** When `takeInFall` sinks next; null: it is 0 and stays there. */
+export function nextFallAt(fall: Fall, nowMs: number): number | null {
+  const level = Math.round(takeInFall(fall, nowMs) * LEVELS);
+  if (level === 0) return null;
+  return fall.sinceMs + Math.ceil(((LEVELS - level + 1) * fall.rampMs) / LEVELS);
 }
 
 function levelOf(verdict: Verdict, slowStartMs: number, nowMs: number): number {

@@ -9,9 +9,9 @@ import type { LastGoodView } from "./last-good.ts";
 export interface Facts {
   readonly nowMs: number;
   readonly verdicts: ReadonlyMap<VipId, Verdict>;
-  /** The share, 0 to 1, that a VIP takes of what it would be given: slow start and load; absent: 1. */
+  /** The share, 0 to 1, that a VIP takes of what it would be given: slow start, drains little by little, and load; absent: 1. */
   readonly takes: ReadonlyMap<VipId, number>;
-  /** The slow start in that: what a VIP would take if it shed no load; absent: 1. */
+  /** Slow start and drains in that: what a VIP would take if it shed no load; absent: 1. */
   readonly ramps: ReadonlyMap<VipId, number>;
   /** How busy members are, as far as anybody says; 1: as busy as can be. Plans follow `takes`; this is why. */
   readonly loads: ReadonlyMap<MemberId, number>;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Config } from "../../src/config/config.ts";
+import type { Config, MemberId, VipId } from "../../src/config/config.ts";
 import { parseConfigText } from "../../src/control/config-file.ts";
 import {
   type Action,
@@ -7,13 +7,16 @@ import {
   applyOverrides,
   describeAction,
   isStale,
-  nextEndMs,
+  nextTurnMs,
   type Override,
   overrideId,
+  takesWith,
 } from "../../src/control/override.ts";
 import { CONFIG } from "./test-node.ts";
 
 const config: Config = parseConfigText("meridian.yaml", CONFIG, "/etc/meridian").value!;
+
+const EU = "web/eu-west" as MemberId;
 
 describe("an action", () => {
   test.each<[Action, string, string]>([
@@ -123,6 +126,62 @@ describe("overrides become facts", () => {
     }
   });
 
+  test("a drain with a ramp leaves less from tenth to tenth, until it drains", () => {
+    const ramped = override({ kind: "drain", target: { by: "region", id: "eu-west" }, rampMs: 1_000 }, null);
+    const at = (atMs: number) => {
+      const { draining, drained } = applyOverrides(config, [ramped], atMs);
+      return [draining.get(EU) ?? null, drained.has(EU)];
+    };
+    expect([at(0), at(99), at(100), at(950), at(999), at(1_000)]).toEqual([
+      [null, false],
+      [null, false],
+      [0.9, false],
+      [0.1, false],
+      [0.1, false],
+      [null, true],
+    ]);
+    expect([-5, 0, 99, 100, 950, 1_000].map((atMs) => nextTurnMs([ramped], atMs))).toEqual([
+      100,
+      100,
+      100,
+      200,
+      1_000,
+      null,
+    ]);
+    expect(nextTurnMs([{ ...ramped, untilMs: 150 }], 100)).toBe(150);
+  });
+
+  test("of two drains the one counts that leaves less", () => {
+    const region: Action = { kind: "drain", target: { by: "region", id: "eu-west" }, rampMs: 1_000 };
+    const member: Action = { kind: "drain", target: { by: "member", id: "web/eu-west" }, rampMs: 500 };
+    const both = [override(region, null), override(member, null)];
+    expect(applyOverrides(config, both, 300).draining.get(EU)).toBe(0.4);
+    expect(applyOverrides(config, both, 500)).toMatchObject({ drained: new Set([EU]), draining: new Map() });
+  });
+
+  test("what a drain leaves is a part of what there was, also of a VIP that another one's probes decide for", () => {
+    const takes = new Map([["web/eu-west/ipv4" as VipId, 0.5]]);
+    const less = takesWith(takes, { draining: new Map([[EU, 0.4]]) }, config);
+    expect(Object.fromEntries(less)).toEqual({ "web/eu-west/ipv4": 0.2, "web/eu-west/ipv6": 0.2 });
+  });
+
+  test("frozen VIPs stay as they were, force wins over that, and others are not touched", () => {
+    const freeze: Action = {
+      kind: "freeze",
+      target: { by: "region", id: "eu-west" },
+      verdicts: { "web/eu-west/ipv4": "down" },
+    };
+    expect([...apply(freeze).forced].map(([vip, { verdict }]) => [vip, verdict])).toEqual([
+      ["web/eu-west/ipv4", "down"],
+    ]);
+    const force: Action = { kind: "force", target: { by: "region", id: "eu-west" }, verdict: "up" };
+    for (const actions of [
+      [force, freeze],
+      [freeze, force],
+    ])
+      expect(apply(...actions).forced.get("web/eu-west/ipv4" as VipId)?.verdict).toBe("up");
+  });
+
   test("one that has ended does nothing, one that ends later does", () => {
     const action: Action = { kind: "drain", target: { by: "region", id: "eu-west" } };
     expect(applyOverrides(config, [override(action, 1_000)], 999).drained.size).toBe(1);
@@ -147,10 +206,10 @@ test("the next end is the first that is still to come", () => {
     override(action, 100),
     override(action, null),
   ];
-  expect(nextEndMs(overrides, 0)).toBe(100);
-  expect(nextEndMs(overrides, 100)).toBe(200);
-  expect(nextEndMs(overrides, 300)).toBeNull();
-  expect(nextEndMs([], 0)).toBeNull();
+  expect(nextTurnMs(overrides, 0)).toBe(100);
+  expect(nextTurnMs(overrides, 100)).toBe(200);
+  expect(nextTurnMs(overrides, 300)).toBeNull();
+  expect(nextTurnMs([], 0)).toBeNull();
 });
 
 function apply(...actions: readonly Action[]): ReturnType<typeof applyOverrides> {

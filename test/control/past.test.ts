@@ -74,11 +74,11 @@ const steps: fc.Arbitrary<readonly { readonly ms: number; readonly step: Step }[
         weight: 2,
         arbitrary: fc.record({
           kind: fc.constant("override" as const),
-          which: fc.nat(4),
+          which: fc.nat(6),
           forMs: fc.option(fc.integer({ min: 1, max: 60_000 })),
         }),
       },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant("end" as const), which: fc.nat(4) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("end" as const), which: fc.nat(6) }) },
       {
         weight: 2,
         arbitrary: fc.record({ kind: fc.constant("file" as const), file: fc.nat(2), version: fc.nat(5) }),
@@ -104,6 +104,12 @@ const ACTIONS = [
   { kind: "force", target: { by: "vip", id: "web/us-east/ipv6" }, verdict: "down" },
   { kind: "weight", target: { by: "choice", id: "mix/new" }, weight: 5 },
   { kind: "weight", target: { by: "member", id: "web/us-east" }, weight: 0 },
+  { kind: "drain", target: { by: "member", id: "web/us-east" }, rampMs: 20_000 },
+  {
+    kind: "freeze",
+    target: { by: "region", id: "us-east" },
+    verdicts: { "web/us-east/ipv4": "up", "web/us-east/ipv6": "down" },
+  },
 ] as const;
 
 interface Answered {

@@ -289,6 +289,16 @@ describe("an override that ends by itself", () => {
     expect(await set(node, weight("new", 95))).toMatchObject({ kind: "published" });
   });
 
+  test("that drains little by little is held against what it will have done", async () => {
+    const node = await new Node(folderWith(TWO_REGIONS)).open();
+    const ramped: Action = { kind: "drain", target: { by: "region", id: "eu-west" }, rampMs: 60_000 };
+    const refusal = await set(node, ramped);
+    expect(JSON.stringify(refusal)).toContain(
+      'once \\"drain region eu-west over 1m\\" has drained all at 2026-01-01T00:01:00.000Z',
+    );
+    expect(await set(node, ramped, false, 30_000)).toMatchObject({ kind: "published" });
+  });
+
   test("may break what it will by force, and the audit says when", async () => {
     const node = await new Node(folderWith(HALF)).open();
     await set(node, weight("new", 90), false, 60_000);

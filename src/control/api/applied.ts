@@ -30,16 +30,19 @@ function deciding(fact: TraceFact, active: readonly Override[], config: Config):
   switch (fact.kind) {
     case "verdict":
       if (fact.basis !== "forced" || fact.reason === SUPPOSED) return [];
-      return narrowest("force", targetsOfVip(fact.vip, config), active);
+      return narrowest(["force", "freeze"], targetsOfVip(fact.vip, config), active).slice(0, 1);
     case "weight":
       return narrowest(
-        "weight",
+        ["weight"],
         [{ by: "choice", id: fact.of }, ...targetsOfMember(fact.of, config)],
         active,
       ).filter(({ action }) => action.kind === "weight" && action.weight === fact.overridden);
     case "drained":
       return targetsOfMember(fact.member, config).flatMap((target) => on("drain", target, active));
-    case "take":
+    case "take": {
+      const member = memberOfVip(config, fact.vip);
+      return targetsOfMember(member?.id ?? "", config).flatMap((target) => on("drain", target, active));
+    }
     case "load":
     case "headroom":
     case "nearby":
@@ -48,12 +51,14 @@ function deciding(fact: TraceFact, active: readonly Override[], config: Config):
   }
 }
 
+/** On one target the first kind comes first. */
 function narrowest(
-  kind: Override["action"]["kind"],
+  kinds: readonly Override["action"]["kind"][],
   targets: readonly Target[],
   active: readonly Override[],
 ): readonly Override[] {
-  return targets.map((target) => on(kind, target, active)).find((found) => found.length > 0) ?? [];
+  const found = targets.map((target) => kinds.flatMap((kind) => on(kind, target, active)));
+  return found.find((overrides) => overrides.length > 0) ?? [];
 }
 
 function on(

@@ -63,7 +63,7 @@ async function sampleOf(desk: Desk, { lockout, requests }: ApiState): Promise<Sa
   } = desk.status();
   const active = desk.overrides().filter((override) => isActive(override, desk.nowMs()));
   const { standing, destinations } = desk.alarms();
-  const kinds = ["weight", "drain", "force"] as const;
+  const kinds = ["weight", "drain", "force", "freeze"] as const;
   return {
     counters,
     regions: [...config.regions.keys()],

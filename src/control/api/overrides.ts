@@ -1,10 +1,19 @@
 /** Overrides: an operator's word that wins over facts and config. */
 
 import Type, { type Static } from "typebox";
+import { formatDuration, parseDuration } from "../../config/units.ts";
 import type { Desk, ListedOverride } from "../desk.ts";
-import { type Action, isActive, overrideId, type Target, type VipTarget } from "../override.ts";
+import {
+  type Action,
+  drainedAtMs,
+  isActive,
+  overrideId,
+  type Target,
+  type VipTarget,
+  vipsUnder,
+} from "../override.ts";
 import type { Api } from "./api.ts";
-import { Failure } from "./errors.ts";
+import { badRequest, Failure } from "./errors.ts";
 import { itemOf, itemUrl, type PageQuery, pageOf, pageQueryWith } from "./page.ts";
 import { answerProposed, proposed } from "./proposals.ts";
 import {
@@ -23,7 +32,12 @@ import {
 } from "./schemas.ts";
 import { changeHeaders, etagOf, forceText, reasonOr, reasonText, submit } from "./submit.ts";
 
+/** Whoever drains for longer drains from time to time. */
+const RAMP_MS_MAX = 24 * 3_600_000;
+
 const untilText = Type.String({ maxLength: 40, description: aMoment });
+const aRamp = `a duration such as 5m, at most ${formatDuration(RAMP_MS_MAX)}`;
+const rampText = Type.String({ maxLength: 40, description: aRamp });
 const weight = Type.Number({ description: "a weight, 0 or more" });
 const state = oneOf(["up", "down"], "up or down");
 
@@ -51,11 +65,12 @@ const common = {
 };
 const body = Type.Union([
   object({ kind: Type.Literal("weight"), target: weightTarget, weight, ...common }),
-  object({ kind: Type.Literal("drain"), target: drainTarget, ...common }),
+  object({ kind: Type.Literal("drain"), target: drainTarget, ramp: Type.Optional(rampText), ...common }),
   object({ kind: Type.Literal("force"), target: vipTarget, verdict: state, ...common }),
+  object({ kind: Type.Literal("freeze"), target: vipTarget, ...common }),
 ]);
 
-const kind = oneOf(["weight", "drain", "force"], "weight, drain or force");
+const kind = oneOf(["weight", "drain", "force", "freeze"], "weight, drain, force or freeze");
 
 const listed = object(
   {
@@ -68,6 +83,10 @@ const listed = object(
     }),
     weight: Type.Optional(weight),
     verdict: Type.Optional(state),
+    drainedAt: Type.Optional(moment),
+    verdicts: Type.Optional(
+      Type.Record(Type.String(), state, { description: "how each VIP was when it was frozen, and stays" }),
+    ),
     author: Type.String({ description: "the name of the token that it was made with" }),
     reason: Type.String(),
     createdAt: moment,
@@ -149,7 +168,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       },
     },
     async (request, reply) => {
-      const action = actionOf(request.body);
+      const action = actionOf(request.body, desk);
       const { until } = request.body;
       const untilMs = until === undefined ? null : momentOf("until", until, desk.nowMs());
       const edit = { kind: "set-override", action, untilMs } as const;
@@ -218,7 +237,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
   );
 }
 
-function actionOf(asked: Static<typeof body>): Action {
+function actionOf(asked: Static<typeof body>, desk: Desk): Action {
   const { kind, target } = asked;
   switch (kind) {
     case "weight":
@@ -228,14 +247,30 @@ function actionOf(asked: Static<typeof body>): Action {
         weight: asked.weight,
       };
     case "drain":
-      return { kind, target: memberOrRegion(target) };
+      return { kind, target: memberOrRegion(target), ...rampOf(asked.ramp) };
     case "force":
       return {
         kind,
         target: vipTargetOf(target),
         verdict: asked.verdict,
       };
+    case "freeze":
+      return { kind, target: vipTargetOf(target), verdicts: verdictsUnder(vipTargetOf(target), desk) };
   }
+}
+
+function rampOf(text: string | undefined): { readonly rampMs?: number } {
+  if (text === undefined) return {};
+  const rampMs = parseDuration(text);
+  if (rampMs !== null && rampMs <= RAMP_MS_MAX) return rampMs === 0 ? {} : { rampMs };
+  throw badRequest([`ramp: expected ${aRamp}, got ${JSON.stringify(text)}`]);
+}
+
+/** As they are now, whatever decides them. */
+function verdictsUnder(target: VipTarget, desk: Desk): Readonly<Record<string, "up" | "down">> {
+  const { verdicts } = desk.facts();
+  const vips = vipsUnder(desk.snapshot().config, target);
+  return Object.fromEntries(vips.map((vip) => [vip, verdicts.get(vip)?.up === false ? "down" : "up"]));
 }
 
 function vipTargetOf(target: Static<typeof vipTarget>): VipTarget {
@@ -263,6 +298,10 @@ function viewOf(override: ListedOverride, nowMs: number): Static<typeof listed> 
     target: { by: action.target.by, name: action.target.id },
     ...(action.kind === "weight" ? { weight: action.weight } : {}),
     ...(action.kind === "force" ? { verdict: action.verdict } : {}),
+    ...(action.kind === "drain" && action.rampMs !== undefined
+      ? { drainedAt: formatMoment(drainedAtMs(override)) }
+      : {}),
+    ...(action.kind === "freeze" ? { verdicts: action.verdicts } : {}),
     author,
     reason,
     createdAt: formatMoment(createdMs),

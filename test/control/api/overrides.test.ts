@@ -68,7 +68,7 @@ describe("POST /v1/overrides", () => {
 
   test.each([
     ["no body", undefined, [400], "expected"],
-    ["an empty body", {}, [400], "kind: expected one of weight, drain, force, got nothing"],
+    ["an empty body", {}, [400], "kind: expected one of weight, drain, force, freeze, got nothing"],
     ["JSON that is cut off", '{"kind":', [400], "JSON"],
     ["a list", [DRAIN], [400], "expected"],
     ["a misspelt kind", { ...DRAIN, kind: "drian" }, [400], 'did you mean "drain"?'],
