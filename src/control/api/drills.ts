@@ -11,6 +11,7 @@ import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { authorOf, beyondToken, scopeOf } from "./auth.ts";
 import { Failure, failureFor } from "./errors.ts";
+import { keyHeader } from "./idempotency.ts";
 import { pageOf, pageQuery } from "./page.ts";
 import {
   errorBody,
@@ -273,6 +274,7 @@ export function drillRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Begin a drill",
         tags: ["drills"],
+        headers: keyHeader,
         body: begun,
         response: { 201: run, default: errorBody },
       },
@@ -343,6 +345,7 @@ export function drillRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "End a drill before its time, and put everything back",
         tags: ["drills"],
+        headers: keyHeader,
         params: drillIdParams,
         body: object({ reason: reasonText }),
         response: { 200: run, default: errorBody },

@@ -165,7 +165,12 @@ test("every request that changes something takes a key, but the one whose answer
         : [`${method.toUpperCase()} ${path}`],
     ),
   );
-  expect(without.toSorted()).toEqual(["POST /v1/explain", "POST /v1/simulate", "POST /v1/tokens"]);
+  expect(without.toSorted()).toEqual([
+    "POST /v1/drills/rehearsals",
+    "POST /v1/explain",
+    "POST /v1/simulate",
+    "POST /v1/tokens",
+  ]);
 });
 
 function drain(
