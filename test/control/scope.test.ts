@@ -27,6 +27,8 @@ const HELD = [
   "PUT /v1/challenges/{name}/{value}",
   "DELETE /v1/challenges/{name}/{value}",
   "POST /v1/simulate",
+  "POST /v1/proposals/{id}/approval",
+  "DELETE /v1/proposals/{id}",
   "POST /v1/drills",
   "POST /v1/drills/rehearsals",
   "POST /v1/drills/{id}/abort",

@@ -81,7 +81,7 @@ export function proposalRoutes(app: Api, desk: Desk): void {
   app.post(
     "/v1/proposals/:id/approval",
     {
-      config: { access: "operator" },
+      config: { access: "operator", takesScope: true },
       schema: {
         summary: "Approve a change that somebody else has proposed",
         tags: ["proposals"],
@@ -106,7 +106,7 @@ export function proposalRoutes(app: Api, desk: Desk): void {
   app.delete(
     "/v1/proposals/:id",
     {
-      config: { access: "operator" },
+      config: { access: "operator", takesScope: true },
       schema: {
         summary: "Withdraw a change that waits for a second person",
         tags: ["proposals"],
