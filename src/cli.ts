@@ -210,6 +210,36 @@ asking(drill.command("abort"))
   .requiredOption("--reason <text>", "why; it goes to the audit list")
   .action(async (id, options) => (await import("./command/drill.ts")).abortDrill(id, options));
 
+const local = program
+  .command("local")
+  .description("break-glass: drain and force on the node of this machine, without its API and its store");
+/** A command that orders something of the node of this machine. */
+function ordering(command: Command): Command {
+  return command
+    .argument("<name>", "a region, a member (pool/member) or, to force it, a VIP (pool/member/ipv4)")
+    .requiredOption("--reason <text>", "why; it goes to the audit list")
+    .addOption(config)
+    .option("--state <dir>", "state folder of the node, in place of the one that the config names")
+    .option("--force", "also if that breaks rules; the audit list says which")
+    .option("--json", "print data");
+}
+for (const [verb, what] of [
+  ["drain", "send clients elsewhere"],
+  ["force-up", "take it for up, whatever probes say"],
+  ["force-down", "take it for down, whatever probes say"],
+] as const)
+  ordering(local.command(verb))
+    .description(what)
+    .option("--for <duration>", "end it by itself after so long, as in 2h")
+    .action(async (name, options) => (await import("./command/local.ts")).orderLocally(verb, name, options));
+for (const [verb, what] of [
+  ["undrain", "end a drain"],
+  ["unforce", "end what was forced"],
+] as const)
+  ordering(local.command(verb))
+    .description(what)
+    .action(async (name, options) => (await import("./command/local.ts")).orderLocally(verb, name, options));
+
 asking(program.command("history"))
   .description("show what changed of verdicts, orders of regions, overrides and files, when and why")
   .option("--vip <vip>", "only the verdicts on this VIP (pool/member/ipv4)")

@@ -4,6 +4,7 @@ import { flushCompileCache } from "node:module";
 import type { ToControl, ToDns } from "./book/messages.ts";
 import { startApi } from "./control/api/server.ts";
 import { explainTxt } from "./control/explain-txt.ts";
+import { openLocalSocket } from "./control/local-socket.ts";
 import { openDesk } from "./control/node-desk.ts";
 import { Publisher } from "./control/publish.ts";
 import { Requests } from "./control/requests.ts";
@@ -66,8 +67,10 @@ const desk = await openDesk({
 });
 stop = () => desk.close();
 reload = () => desk.reload();
+const local = openLocalSocket(stateFolder, desk, log);
 const api = await startApi(desk, desk.snapshot().config.node, log);
 stop = async () => {
+  local.close();
   await api.close();
   await desk.close();
 };

@@ -25,6 +25,7 @@ import type { ProfileWindow } from "./profile.ts";
 import type { Attempt, Review } from "./safety.ts";
 import { beyondScope } from "./scope.ts";
 import type { DrillStore, NewAuditEntry, Scope } from "./store.ts";
+import { ifAvailable } from "./store-file.ts";
 import type { Watchers } from "./watchers.ts";
 
 /** Agents see for so long how it was before. */
@@ -121,7 +122,8 @@ export class Drills {
   /** Finds a drill under which control died: its orders end by themselves, and what is left of it is put back now. */
   async resume(): Promise<void> {
     const config = this.#config();
-    const [record] = this.#options.store.list().filter(({ phase }) => phase !== "over");
+    const records = ifAvailable(() => this.#options.store.list(), []);
+    const [record] = records.filter(({ phase }) => phase !== "over");
     if (record === undefined || config === null) return;
     const running = this.#run(record, config);
     if (record.ending === null) await this.#end(running, { kind: "control-died" });

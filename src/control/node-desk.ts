@@ -63,7 +63,7 @@ import { Snapshots } from "./snapshots.ts";
 import { type ServiceShares, splits } from "./splits.ts";
 import { STORE_FILE } from "./sqlite-store.ts";
 import type { AuditEntry, NewAuditEntry, Store, TokenRecord } from "./store.ts";
-import { ifAvailable, StoreUnavailable } from "./store-file.ts";
+import { asFarAsAvailable, ifAvailable, StoreUnavailable } from "./store-file.ts";
 import { type Restored, StoreKeeper } from "./store-keeper.ts";
 import { type Authentication, type Lock, TokenKeeper, type TokenOrder } from "./token-keeper.ts";
 import { type StoreReport, verifyStore } from "./verify-store.ts";
@@ -236,7 +236,8 @@ export class NodeDesk implements Desk {
       inForce: () => this.#book.edition,
       keeper: this.#keeper,
       nowMs,
-      traffic: (fromMs) => this.profile(fromMs),
+      // Rules hold without a store too, by what is known of traffic then.
+      traffic: async (fromMs) => asFarAsAvailable((await this.profile(fromMs)) ?? []),
     });
     this.#door = new Door({
       store: this.#store,
@@ -380,7 +381,7 @@ export class NodeDesk implements Desk {
     await this.#door.quiet();
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#options.publisher.save();
-    this.#profile?.save();
+    ifAvailable(() => this.#profile?.save(), undefined);
     this.#keepTokenUses(true);
     this.#record(this.nowMs(), Number.POSITIVE_INFINITY);
     await this.#textsKept;

@@ -1,6 +1,6 @@
 /** Gives books and plan patches to dns, and keeps the book on disk fresh for a cold start. */
 
-import { type FileHandle, open, rename } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type BookPlans, plansChecksum, plansOf, versionOf } from "../book/book.ts";
 import type { Challenges } from "../book/challenges.ts";
@@ -230,23 +230,33 @@ export function emptiness(content: BookContent): string | null {
 
 /** Writes a file as a whole: a crash leaves the old content or the new. */
 async function write(path: string, bytes: Uint8Array): Promise<void> {
-  await using file = await open(asideOf(path), "w");
-  await writeAt(file, bytes, 0);
-  await replace(path, file);
+  await aside(path, "w", (file) => writeAt(file, bytes, 0));
+}
+
+/** Makes a file beside another, then puts it in its place. What could not be made takes no room from what else is on the disk. */
+async function aside(path: string, flags: string, make: (file: FileHandle) => Promise<void>): Promise<void> {
+  try {
+    await using file = await open(asideOf(path), flags);
+    await make(file);
+    await replace(path, file);
+  } catch (error) {
+    await rm(asideOf(path), { force: true });
+    throw error;
+  }
 }
 
 /** Puts other plans into the book at `path`, and its file in place of the old one as a whole. */
 async function rewritePlans(path: string, { version, at, words }: BookPlans): Promise<void> {
-  await using file = await open(asideOf(path), "w+");
-  await copyTo(file, path);
-  const header = new Uint32Array(HEADER_WORDS);
-  await file.read(octetsOf(header), 0, header.byteLength, 0);
-  if (versionOf(header) !== version)
-    throw new Error(`Cannot put plans of book ${version} into ${path}: it is book ${versionOf(header)}`);
-  header[Header.plansChecksum] = plansChecksum(words);
-  await writeAt(file, octetsOf(header), 0);
-  await writeAt(file, octetsOf(words), 4 * at);
-  await replace(path, file);
+  await aside(path, "w+", async (file) => {
+    await copyTo(file, path);
+    const header = new Uint32Array(HEADER_WORDS);
+    await file.read(octetsOf(header), 0, header.byteLength, 0);
+    if (versionOf(header) !== version)
+      throw new Error(`Cannot put plans of book ${version} into ${path}: it is book ${versionOf(header)}`);
+    header[Header.plansChecksum] = plansChecksum(words);
+    await writeAt(file, octetsOf(header), 0);
+    await writeAt(file, octetsOf(words), 4 * at);
+  });
 }
 
 async function copyTo(file: FileHandle, path: string): Promise<void> {

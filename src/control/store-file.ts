@@ -52,6 +52,15 @@ export function ifAvailable<T>(read: () => T, otherwise: T): T {
   }
 }
 
+/** What is read of a store one by one, up to where it cannot be read. */
+export function* asFarAsAvailable<T>(items: Iterable<T>): Generator<T, void> {
+  try {
+    yield* items;
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+  }
+}
+
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
 /**

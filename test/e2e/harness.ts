@@ -153,9 +153,15 @@ export class Lab {
     return program;
   }
 
-  /** Starts `meridian` with arguments; `nodeArgs` are for Node itself. */
-  meridian(name: string, args: readonly string[], nodeArgs: readonly string[] = []): Program {
-    return this.start(name, process.execPath, [...nodeArgs, CLI, ...args]);
+  /** Starts `meridian` with arguments; `nodeArgs` are for Node itself, which `by` starts, if given. */
+  meridian(
+    name: string,
+    args: readonly string[],
+    nodeArgs: readonly string[] = [],
+    by: readonly string[] = [],
+  ): Program {
+    const [command = "", ...rest] = [...by, process.execPath, ...nodeArgs, CLI, ...args];
+    return this.start(name, command, rest);
   }
 
   /** Runs `meridian` to its end and returns what it said. */

@@ -53,8 +53,8 @@ export async function layOut(
 
 /** Starts `meridian serve`, and waits until it is ready unless told otherwise. */
 export async function startNode(lab: Lab, site: Site, options: NodeOptions = {}): Promise<Program> {
-  const { nodeArgs = [], isReady = async () => (await statusOf(site, "/readyz")) === 200 } = options;
-  const node = lab.meridian("node", ["serve", "--config", site.folder], nodeArgs);
+  const { nodeArgs = [], by = [], isReady = async () => (await statusOf(site, "/readyz")) === 200 } = options;
+  const node = lab.meridian("node", ["serve", "--config", site.folder], nodeArgs, by);
   await until("the node is ready", async () => node.hasEnded || (await isReady()));
   if (node.hasEnded) throw new Error(`the node ended: ${node.output}`);
   return node;
@@ -63,6 +63,8 @@ export async function startNode(lab: Lab, site: Site, options: NodeOptions = {})
 interface NodeOptions {
   /** Arguments for Node itself. */
   readonly nodeArgs?: readonly string[];
+  /** The command that starts Node. */
+  readonly by?: readonly string[];
   /** What is waited for; that the API says so where it is not given. */
   readonly isReady?: () => Promise<boolean>;
 }
@@ -91,13 +93,13 @@ export interface Meridian {
 }
 
 /** Starts everything that the demo has, each process by itself, and waits until the node hears every vantage. */
-export async function startMeridian(lab: Lab, site: Site): Promise<Meridian> {
+export async function startMeridian(lab: Lab, site: Site, options: NodeOptions = {}): Promise<Meridian> {
   const [token, tokenFiles, regions] = await Promise.all([
     addToken(lab, site, "operator", "admin"),
     Promise.all(VANTAGES.map((vantage) => writeAgentToken(lab, site, vantage))),
     startRegions(lab, site),
   ]);
-  const node = await startNode(lab, site);
+  const node = await startNode(lab, site, options);
   for (const [i, vantage] of VANTAGES.entries()) {
     const tokenFile = tokenFiles[i] ?? "";
     const args = ["agent", "--node", site.api, "--token-file", tokenFile, "--vantage", vantage];

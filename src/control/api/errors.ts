@@ -115,7 +115,7 @@ export const PROBLEMS = {
     status: 503,
     title: "The store cannot do it now",
     meaning:
-      "The disk is full, or the store's file is damaged, gone or locked; `detail` says which, and what to do. Nothing has changed. [Answers and failover go on](operations.md#when-the-store-fails).",
+      "The disk is full, or the store's file is damaged, gone or locked; `detail` says which, and what to do. Nothing has changed. Answers and failover go on, and [break-glass](operations.md#break-glass) works.",
   },
 } as const;
 
