@@ -2,6 +2,7 @@
 
 import type { Config, Member, Service, VipId } from "../config/config.ts";
 import type { DrillGuards } from "../config/drills.ts";
+import { formatQuantity } from "../config/units.ts";
 import type { GuardName } from "../drill/drill.ts";
 import { vipsOf } from "../health/tracked.ts";
 import type { Facts } from "../steering/facts.ts";
@@ -45,7 +46,7 @@ function tooFewRegions({ guards, config, facts, services, vips }: GuardView): Vi
     const regions = new Set(members.map(({ region }) => region));
     if (regions.size >= guards.regionsUp) continue;
     const names = regions.size === 0 ? "" : ` (${[...regions].join(", ")})`;
-    const reason = `${service.label} has ${regions.size} regions up beside what the drill takes away${names}, expected at least ${guards.regionsUp}`;
+    const reason = `${service.label} has ${formatQuantity(regions.size, "region")} up beside what the drill takes away${names}, expected at least ${guards.regionsUp}`;
     return { guard: "regionsUp", reason };
   }
   return null;

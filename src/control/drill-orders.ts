@@ -31,14 +31,16 @@ export function watchOrder(services: readonly Service[], config: Config, untilMs
     }),
     nodes: nodesOf(config),
     connections: [...members].flatMap((member) => {
-      const id = config.pools.get(member.pool)?.check ?? null;
-      const check = id === null ? undefined : config.checks.get(id);
-      return check === undefined ? [] : vipsOf(member).flatMap((vip) => connectionTo(vip, check));
+      const checkId = config.pools.get(member.pool)?.check ?? null;
+      const check = checkId === null ? undefined : config.checks.get(checkId);
+      // What is judged by its member's other address may serve nobody here, or anywhere.
+      const probed = vipsOf(member).filter(({ id, judgedBy }) => id === judgedBy);
+      return check === undefined ? [] : probed.flatMap((vip) => connectionTo(vip, check));
     }),
   };
 }
 
-/** The first address of each family that can be asked; port 0 is one that only the node itself knows. */
+/** The first address that can be asked; port 0 is one that only the node itself knows. */
 function nodesOf({ node }: Config): readonly WatchedNode[] {
   const [first] = node.listen.filter(({ port }) => port !== 0);
   if (first === undefined) return [];

@@ -37,6 +37,9 @@ const LOOK_MS = 200;
 /** A drill in which more happens than this goes on without noting it. */
 const MOMENTS_MAX = 2_000;
 
+/** So much of a drill's name is in its id, which agents take up to 64 characters of. */
+const NAME_MAX = 40;
+
 /** Whose name puts back what a drill has done. */
 const MERIDIAN = "meridian";
 
@@ -168,7 +171,7 @@ export class Drills {
     const scene = sceneOf(spec, config);
     const startedMs = nowMs();
     const record: DrillRecord = {
-      id: `${spec.name}-${new Date(startedMs).toISOString().replaceAll(/[-:]|\.\d+/g, "")}`,
+      id: `${spec.name.slice(0, NAME_MAX)}-${new Date(startedMs).toISOString().replaceAll(/[-:]|\.\d+/g, "")}`,
       spec,
       author,
       reason,

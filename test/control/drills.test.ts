@@ -3,6 +3,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { parseDrill } from "../../src/config/parse-drill.ts";
 import type { DrillOutcome } from "../../src/control/drills.ts";
+import type { TokenRecord } from "../../src/control/store.ts";
 import type { DrillRecord } from "../../src/drill/drill.ts";
 import type { TestAgent } from "./test-agent.ts";
 import { CONFIG, Folder, GB, Node, until } from "./test-node.ts";
@@ -113,14 +114,6 @@ describe("a drill of mode drain", () => {
     ]);
   });
 
-  test("ends when somebody ends its override", async () => {
-    const drill = await beginGood(drain);
-    await fails(drill);
-    await node.change({ kind: "end-override", id: "drain:region:eu-west" });
-    await ends(drill);
-    expect(now(drill.id).ending).toMatchObject({ kind: "guard", guard: "override" });
-  });
-
   test("is put back by the next control when this one dies", async () => {
     const drill = await beginGood(drain);
     await fails(drill);
@@ -189,7 +182,7 @@ describe("a drill may not begin", () => {
     );
     for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "ok", [US_VIP]: "ok" });
     expect(await problemsOf({ ...drain, guards: { regionsUp: 2 } })).toEqual([
-      "guard regionsUp: www.test.example has 1 regions up beside what the drill takes away (us-east), expected at least 2",
+      "guard regionsUp: www.test.example has 1 region up beside what the drill takes away (us-east), expected at least 2",
     ]);
   });
 
@@ -208,32 +201,135 @@ describe("a drill may not begin", () => {
   });
 });
 
-describe("a guard", () => {
-  test("ends the drill when something else goes down", async () => {
-    const drill = await beginGood({ ...drain, duration: "60s" });
-    await fails(drill);
+describe("a guard that is broken ends the drill within a second, and all is put back:", () => {
+  /** What breaks the guard, and what it says then. */
+  async function broken(
+    drill: object,
+    breakIt: (record: DrillRecord) => Promise<unknown>,
+    heal: () => Promise<unknown> = async () => undefined,
+  ): Promise<DrillRecord["ending"]> {
+    const record = await beginGood({ ...drill, duration: "60s" });
+    await fails(record);
+    await breakIt(record);
+    const brokenMs = performance.now();
+    await ends(record);
+    expect(performance.now() - brokenMs).toBeLessThan(1_000);
+    await heal();
+    await until(() => answer().join() === EU);
+    return now(record.id).ending;
+  }
+
+  const usDies = async (): Promise<void> => {
     for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "ok", [US_VIP]: "timeout" });
-    await ends(drill);
-    expect(now(drill.id).ending).toMatchObject({ kind: "guard", guard: "quietElsewhere" });
-    expect(answer()).toEqual([EU]);
+  };
+
+  test("something else goes down", async () => {
+    expect(await broken(drain, usDies)).toEqual({
+      kind: "guard",
+      guard: "quietElsewhere",
+      reason: expect.stringMatching(/^web\/us-east\/ipv4 went down: /),
+    });
   });
 
-  test("ends the drill when nothing up is left to answer with, whatever else is allowed", async () => {
-    const guards = { quietElsewhere: false };
-    const drill = await beginGood({ ...dead, duration: "60s", guards });
-    await fails(drill);
-    for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "timeout", [US_VIP]: "timeout" });
-    await ends(drill);
-    expect(now(drill.id).ending).toMatchObject({ kind: "guard" });
+  test("too few regions are up", async () => {
+    expect(await broken({ ...drain, guards: { quietElsewhere: false } }, usDies)).toEqual({
+      kind: "guard",
+      guard: "regionsUp",
+      reason: "www.test.example has 0 regions up beside what the drill takes away, expected at least 1",
+    });
   });
 
-  test("ends the drill when another config comes into force", async () => {
+  test("nothing that is up is left to answer with", async () => {
+    const all = async (outcome: "ok" | "timeout"): Promise<void> => {
+      for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: outcome, [US_VIP]: outcome });
+    };
+    const ending = await broken(
+      { ...dead, guards: { quietElsewhere: false } },
+      () => all("timeout"),
+      () => all("ok"),
+    );
+    expect(ending).toEqual({
+      kind: "guard",
+      guard: "lastAnswer",
+      reason: "www.test.example has nothing up to answer with",
+    });
+  });
+
+  test("clients cannot connect", async () => {
+    const ending = await broken(drain, async ({ id }) => {
+      const seen = (failed: boolean): object => ({
+        drill: id,
+        label: "www.test.example",
+        family: 4,
+        node: null,
+        askedAtMs: node.nowMs,
+        reply: { atMs: node.nowMs, rcode: 0, addresses: [US], ttlSeconds: 5 },
+        connection: { endedAtMs: node.nowMs, problem: failed ? "refused" : null },
+      });
+      const observations = Array.from({ length: 20 }, (_, i) => seen(i < 3));
+      const taken = agents.dublin.next("observed");
+      agents.dublin.send({ kind: "observations", sequence: 1, uncertaintyMs: 1, observations });
+      await taken;
+    });
+    expect(ending).toEqual({
+      kind: "guard",
+      guard: "errorsAtMost",
+      reason: "3 of 20 connections of the agents came to nothing in 5 s, expected at most 10 %",
+    });
+  });
+
+  test("another config comes into force", async () => {
+    const ending = await broken(drain, () => {
+      node.folder.write("meridian.yaml", CONFIG.replace("ttl: 5s", "ttl: 6s"));
+      return node.change({ kind: "reload" });
+    });
+    expect(ending).toMatchObject({ kind: "guard", guard: "sameConfig" });
+  });
+
+  test("somebody ends its override", async () => {
+    const ending = await broken(drain, () =>
+      node.change({ kind: "end-override", id: "drain:region:eu-west" }),
+    );
+    expect(ending).toMatchObject({ kind: "guard", guard: "override" });
+  });
+});
+
+describe("the guard of loads", () => {
+  const sized = CONFIG.replace(
+    "    check: web\n",
+    "    check: web\n    signals: { every: 60s, errorsAbove: 50%, samples: 10 }\n",
+  )
+    .replace("us-east: { ipv4", "us-east: { capacity: 100, ipv4")
+    .replace("eu-west: { ipv4", "eu-west: { capacity: 100, ipv4");
+
+  function tell(load: number): void {
+    const { config } = node.desk.snapshot();
+    expect(config.members.size).toBe(2);
+    const grant = { role: "signals", pools: ["web"] } as const;
+    const token: TokenRecord = { id: "1", name: "lb", grant, createdMs: 0, expiresMs: null, usedMs: null };
+    const signals = ["web/us-east", "web/eu-west"].map((target) => ({ target, load }));
+    expect(node.desk.signal(token, signals)).toMatchObject({ kind: "taken" });
+    node.pass(1_000);
+  }
+
+  beforeEach(async () => {
+    await node.close();
+    node = await new Node(new Folder({ "meridian.yaml": sized })).open();
+  });
+
+  test("lets no drill begin that would be too much for what is left, and ends one that is", async () => {
+    tell(0.6);
+    expect(await problemsOf(drain)).toEqual([
+      expect.stringMatching(
+        /^guard loadAtMost: pool web would use 1[12]\d(\.\d)? % of the capacity that is left, expected at most 100 %$/,
+      ),
+    ]);
+    tell(0.3);
     const drill = await beginGood(drain);
     await fails(drill);
-    node.folder.write("meridian.yaml", CONFIG.replace("ttl: 5s", "ttl: 6s"));
-    await node.change({ kind: "reload" });
+    tell(1.1);
     await ends(drill);
-    expect(now(drill.id).ending).toMatchObject({ kind: "guard", guard: "sameConfig" });
+    expect(now(drill.id).ending).toMatchObject({ kind: "guard", guard: "loadAtMost" });
     expect(answer()).toEqual([EU]);
   });
 });

@@ -69,6 +69,11 @@ interface NodeOptions {
   readonly isReady?: () => Promise<boolean>;
 }
 
+interface MeridianOptions extends NodeOptions {
+  /** More arguments for each agent. */
+  readonly agentArgs?: readonly string[];
+}
+
 /** Starts one of the demo's regions, and waits until it serves. */
 export async function startRegion(lab: Lab, site: Site, region: Region): Promise<Program> {
   const program = lab.meridian(`region ${region}`, ["demo-region", region, "--config", site.folder]);
@@ -93,7 +98,8 @@ export interface Meridian {
 }
 
 /** Starts everything that the demo has, each process by itself, and waits until the node hears every vantage. */
-export async function startMeridian(lab: Lab, site: Site, options: NodeOptions = {}): Promise<Meridian> {
+export async function startMeridian(lab: Lab, site: Site, options: MeridianOptions = {}): Promise<Meridian> {
+  const { agentArgs = [] } = options;
   const [token, tokenFiles, regions] = await Promise.all([
     addToken(lab, site, "operator", "admin"),
     Promise.all(VANTAGES.map((vantage) => writeAgentToken(lab, site, vantage))),
@@ -102,7 +108,7 @@ export async function startMeridian(lab: Lab, site: Site, options: NodeOptions =
   const node = await startNode(lab, site, options);
   for (const [i, vantage] of VANTAGES.entries()) {
     const tokenFile = tokenFiles[i] ?? "";
-    const args = ["agent", "--node", site.api, "--token-file", tokenFile, "--vantage", vantage];
+    const args = ["agent", "--node", site.api, "--token-file", tokenFile, "--vantage", vantage, ...agentArgs];
     lab.meridian(`agent ${vantage}`, args);
   }
   await until("every vantage is fresh", () => allVantagesFresh(site, token));

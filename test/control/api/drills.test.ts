@@ -123,7 +123,7 @@ test("POST /v1/drills/rehearsals says who would move where, and why a drill woul
   expect(status).toBe(200);
   expect(body).toMatchObject({
     refused: true,
-    problems: [{ message: expect.stringContaining("guard regionsUp: www.test.example has 1 regions up") }],
+    problems: [{ message: expect.stringContaining("guard regionsUp: www.test.example has 1 region up") }],
     vips: ["web/eu-west/ipv4", "web/eu-west/ipv6"],
     vantages: [],
     loads: [],
