@@ -204,6 +204,14 @@ asking(drill.command("report"))
       .default("markdown"),
   )
   .action(async (id, options) => (await import("./command/drill-report.ts")).printReport(id, options));
+asking(drill.command("compare"))
+  .description("show two drills side by side")
+  .argument("<id>", "a drill that was begun")
+  .argument("<other>", "another, such as the one before")
+  .option("--json", "print data")
+  .action(async (id, other, options) =>
+    (await import("./command/drill-report.ts")).compareDrills(id, other, options),
+  );
 asking(drill.command("abort"))
   .description("end a drill before its time, and put everything back")
   .argument("<id>", "a drill that was begun")

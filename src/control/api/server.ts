@@ -22,6 +22,7 @@ import { changeRoutes } from "./changes.ts";
 import { answerUnchanged } from "./conditional.ts";
 import { configRoutes } from "./config.ts";
 import { declaredRoutes } from "./declared.ts";
+import { drillCompareRoutes } from "./drill-compare.ts";
 import { drillReportRoutes } from "./drill-report.ts";
 import { drillRoutes } from "./drills.ts";
 import { answerError, answerErrors, answerNonsense } from "./errors.ts";
@@ -170,6 +171,7 @@ export async function buildApi(
   drillRoutes(app, desk);
   proposalRoutes(app, desk);
   drillReportRoutes(app, desk);
+  drillCompareRoutes(app, desk);
   challengeRoutes(app, desk);
   keyRoutes(app, desk);
   auditRoutes(app, desk);

@@ -62,6 +62,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "GET /v1/drills": "reader",
   "GET /v1/drills/declared": "reader",
   "GET /v1/drills/{id}": "reader",
+  "GET /v1/drills/{id}/compare/{other}": "reader",
   "GET /v1/drills/{id}/report": "reader",
   "POST /v1/drills": "operator",
   "POST /v1/drills/rehearsals": "operator",

@@ -84,6 +84,19 @@ describe("POST /v1/drills", () => {
   });
 });
 
+test("GET /v1/drills/{id}/compare/{other} puts two drills side by side", async () => {
+  const { body } = await api.post("/v1/drills", { drill: drained, reason: "a test" });
+  const compared = await api.get(`${body.url}/compare/${body.id}`);
+  expect(compared.body).toMatchObject({
+    first: { id: body.id },
+    second: { id: body.id },
+    alike: true,
+    clients: [],
+  });
+  expect(compared.body.figures).toHaveLength(36);
+  expect((await api.get(`${body.url}/compare/none`)).status).toBe(404);
+});
+
 test("a token for one service drills no other", async () => {
   const scope = { zones: [], services: ["near.test.example"] };
   const order = { name: "nora", grant: { role: "operator", scope }, expiresMs: null } as const;
