@@ -18,6 +18,7 @@ import {
 } from "./challenge.ts";
 import { Owners } from "./cross-check.ts";
 import { inTurns } from "./in-turns.ts";
+import type { Moved } from "./moved-clients.ts";
 import {
   type Action,
   actionProblem,
@@ -62,6 +63,8 @@ export interface ChangeRequest {
   readonly ifVersion: number | null;
   /** Whether it is made although it breaks rules; the audit says which. */
   readonly force?: boolean;
+  /** Whether it is only tried: all of it is checked, and nothing changes or goes on record. */
+  readonly dryRun?: boolean;
   /** What its author may change; absent: everything. */
   readonly scope?: Scope;
   /** Whether it is a drill's, which some rules ask more of. */
@@ -82,6 +85,8 @@ export type ChangeOutcome =
   | { readonly kind: "forbidden"; readonly why: string }
   /** Waits for a second person. */
   | { readonly kind: "proposed"; readonly version: number; readonly id: string }
+  /** It would be made, or proposed: what would go on record, and who would be moved; null: it concerns no answers of services. */
+  | { readonly kind: "tried"; readonly audit: readonly NewAuditEntry[]; readonly moved: Moved | null }
   /** `ifVersion` is not the version any more. */
   | { readonly kind: "conflict"; readonly current: number };
 
@@ -103,6 +108,8 @@ export interface DoorOptions {
   readonly beyondScope: (scope: Scope, edit: OwnEdit) => string | null;
   /** What stands against a change: invariants and safety rules. */
   readonly review: (attempt: Attempt) => Promise<Review>;
+  /** Whom a change would move. */
+  readonly moved: (attempt: Attempt) => Promise<Moved | null>;
   /** Puts other overrides in force before it returns. `audit` says what is new, for the log. */
   readonly override: (overrides: readonly Override[], audit: readonly NewAuditEntry[]) => void;
   readonly isHeldDown: (vip: VipId) => boolean;
@@ -115,6 +122,7 @@ export interface DoorOptions {
     snapshot: Snapshot,
     version: number,
     judge: (ruled: Ruled) => Promise<readonly Problem[]>,
+    dryRun: boolean,
   ) => Promise<readonly Problem[]>;
   /** Told what an attempt to load the files came to, and whose it was; no problems: they are in force. */
   readonly onLoaded: (loaded: Loaded, problems: readonly Problem[], by: Authorship) => void;
@@ -256,7 +264,7 @@ export class Door {
     const { edit, author, reason, version } = proposal;
     if (author === by.author) return refused(`${author} has proposed it: expected a second person`);
     const isCurrent = version === this.version();
-    const ordered = { author, reason, edit, ifVersion: null };
+    const ordered = { author, reason, edit, ifVersion: null, dryRun: by.dryRun === true };
     const outcome = await this.#steer(isCurrent ? { ...ordered, approved: { proposal, by } } : ordered);
     return outcome.kind === "proposed" ? { kind: "conflict", current: this.version() } : outcome;
   }
@@ -265,7 +273,7 @@ export class Door {
     const proposal = this.#proposal(id);
     if (typeof proposal === "string") return refused(proposal);
     const audit = [this.#entry("proposal-withdrawn", describeEdit(proposal.edit), request)];
-    return this.#write({ set: [], ended: [], settled: [id], audit });
+    return this.#write({ set: [], ended: [], settled: [id], audit }, request);
   }
 
   /** What is not there any more is refused for that. */
@@ -283,13 +291,19 @@ export class Door {
     return waiting.find((proposal) => proposal.id === id) ?? `no proposal "${id}"${didYouMean(id, ids)}`;
   }
 
-  #propose({ edit, author, reason }: Steering, { effects, untilMs }: Approval, digest = ""): ChangeOutcome {
+  #propose(
+    request: Steering,
+    { effects, untilMs }: Approval,
+    moved: Moved | null,
+    digest = "",
+  ): ChangeOutcome {
+    const { edit, author, reason } = request;
     const id = proposalId(edit);
     const version = this.version() + 1;
     const createdMs = this.#options.nowMs();
     const audit = [this.#entry("change-proposed", describeEdit(edit), { author, reason })];
     const proposed = { id, edit, author, reason, createdMs, untilMs, version, effects, digest };
-    const outcome = this.#write({ set: [], ended: [], proposed, audit });
+    const outcome = this.#write({ set: [], ended: [], proposed, audit }, request, moved);
     return outcome.kind === "published" ? { kind: "proposed", version, id } : outcome;
   }
 
@@ -304,6 +318,10 @@ export class Door {
     return { kind: "needs-approval", approval: needed };
   }
 
+  async #movedIn(attempt: Attempt, { dryRun }: Ordered): Promise<Moved | null> {
+    return dryRun === true ? await this.#options.moved(attempt) : null;
+  }
+
   async #setOverride(request: Steering, action: Action, untilMs: number | null): Promise<ChangeOutcome> {
     const { snapshot, nowMs, store } = this.#options;
     const problem = actionProblem(snapshot().config, action) ?? endProblem(untilMs, nowMs());
@@ -312,17 +330,20 @@ export class Door {
     const id = overrideId(action);
     const override = { id, action, author, reason, createdMs: nowMs(), untilMs };
     const others = store.overrides().filter((other) => other.id !== id);
-    const judged = await this.#judge(request, {
+    const attempt: Attempt = {
       kind: "overrides",
       overrides: [...others, override],
       restores: action.kind === "force" && action.verdict === "up",
       isDrill: request.isDrill === true,
-    });
+    };
+    const judged = await this.#judge(request, attempt);
     if (judged.kind === "refused") return judged;
-    if (judged.kind === "needs-approval") return this.#propose(request, judged.approval);
+    const moved = await this.#movedIn(attempt, request);
+    if (judged.kind === "needs-approval") return this.#propose(request, judged.approval, moved);
     const event = others.length === store.overrides().length ? "override-set" : "override-replaced";
     const audit = this.#entries(event, describeEdit(request.edit), request, judged.broken);
-    return this.#write({ set: [override], ended: [], settled: [proposalId(request.edit)], audit }, request);
+    const settled = [proposalId(request.edit)];
+    return this.#write({ set: [override], ended: [], settled, audit }, request, moved);
   }
 
   async #endOverride(request: Steering, id: string): Promise<ChangeOutcome> {
@@ -333,16 +354,19 @@ export class Door {
       return refused(`no override "${id}"${didYouMean(id, ids)}`);
     }
     const { action } = override;
-    const judged = await this.#judge(request, {
+    const attempt: Attempt = {
       kind: "overrides",
       overrides: overrides.filter((other) => other !== override),
       restores: action.kind === "drain" || (action.kind === "force" && action.verdict === "down"),
       isDrill: request.isDrill === true,
-    });
+    };
+    const judged = await this.#judge(request, attempt);
     if (judged.kind === "refused") return judged;
-    if (judged.kind === "needs-approval") return this.#propose(request, judged.approval);
+    const moved = await this.#movedIn(attempt, request);
+    if (judged.kind === "needs-approval") return this.#propose(request, judged.approval, moved);
     const audit = this.#entries("override-ended", describeAction(action), request, judged.broken);
-    return this.#write({ set: [], ended: [id], settled: [proposalId(request.edit)], audit }, request);
+    const settled = [proposalId(request.edit)];
+    return this.#write({ set: [], ended: [id], settled, audit }, request, moved);
   }
 
   async #release(request: Steering, target: VipTarget): Promise<ChangeOutcome> {
@@ -352,11 +376,14 @@ export class Door {
     if (problem !== null) return refused(problem);
     const vips = vipsUnder(config, target).filter(isHeldDown);
     if (vips.length === 0) return refused(`${target.by} ${target.id}: nothing of it is held down`);
-    const judged = await this.#judge(request, { kind: "release", vips });
+    const attempt: Attempt = { kind: "release", vips };
+    const judged = await this.#judge(request, attempt);
     if (judged.kind === "refused") return judged;
-    if (judged.kind === "needs-approval") return this.#propose(request, judged.approval);
+    const moved = await this.#movedIn(attempt, request);
+    if (judged.kind === "needs-approval") return this.#propose(request, judged.approval, moved);
     const detail = `${describeRelease(target)}: ${vips.join(", ")}`;
     const audit = this.#entries("hold-released", detail, request, judged.broken);
+    if (request.dryRun === true) return { kind: "tried", audit, moved };
     const version = this.version() + 1;
     const stored = store.commit({ version, set: [], ended: [], settled: [proposalId(request.edit)], audit });
     if (stored.kind === "conflict") return stored;
@@ -387,13 +414,16 @@ export class Door {
     return { set: [{ owner, value, author, createdMs: nowMs(), untilMs: edit.untilMs }], ended: [] };
   }
 
-  #editChallenges(request: Authorship, edit: ChallengeEdit | string): ChangeOutcome {
+  #editChallenges(
+    request: Authorship & Pick<ChangeRequest, "dryRun">,
+    edit: ChallengeEdit | string,
+  ): ChangeOutcome {
     if (typeof edit === "string") return refused(edit);
     const audit: NewAuditEntry[] = [];
     if (edit.ended.length > 0)
       audit.push(this.#entry("challenges-ended", describeChallenges(edit.ended), request));
     if (edit.set.length > 0) audit.push(this.#entry("challenges-set", describeChallenges(edit.set), request));
-    return this.#write({ set: [], ended: [], challenges: edit, audit });
+    return this.#write({ set: [], ended: [], challenges: edit, audit }, request);
   }
 
   /** What is against the files keeps them out of force, unless they are forced: then the audit has it. */
@@ -403,13 +433,17 @@ export class Door {
     const { approved, ...others } = request;
     const ordered = approved?.proposal.digest === digest ? request : others;
     const needed: Approval[] = [];
+    let moved: Moved | null = null;
     const outcome = await this.#publish(loaded, ordered, async (ruled) => {
-      const judged = await this.#judge(ordered, { kind: "files", ruled });
+      const attempt: Attempt = { kind: "files", ruled };
+      const judged = await this.#judge(ordered, attempt);
       if (judged.kind === "needs-approval") needed.push(judged.approval);
+      moved = await this.#movedIn(attempt, ordered);
       return judged;
     });
     const [approval] = needed;
-    return approval === undefined ? outcome : this.#propose(others, approval, digest);
+    if (approval !== undefined) return this.#propose(others, approval, moved, digest);
+    return outcome.kind === "tried" ? { ...outcome, moved } : outcome;
   }
 
   /**
@@ -432,13 +466,15 @@ export class Door {
       broken = judgement.broken;
       return [];
     };
-    const problems = value === null ? loaded.problems : await replace(value, version, judged);
-    onLoaded(loaded, problems, request);
+    const dryRun = "dryRun" in request && request.dryRun === true;
+    const problems = value === null ? loaded.problems : await replace(value, version, judged, dryRun);
+    if (!dryRun) onLoaded(loaded, problems, request);
     if (problems.length > 0 || value === null) return { kind: "refused", problems };
     const { zones, config } = value;
     const detail = `${zones.length} zones, ${config.services.length} services, ${config.members.size} members`;
     const entries = this.#entries("files-loaded", detail, request, broken);
     const audit = entries.map((entry) => ({ ...entry, version }));
+    if (dryRun) return { kind: "tried", audit, moved: null };
     const settled = [proposalId({ kind: "reload" })];
     const stored = this.#commit({ version, set: [], ended: [], settled, audit }, true);
     return stored.kind === "conflict" ? stored : { kind: "published", version };
@@ -458,8 +494,10 @@ export class Door {
 
   #write(
     change: Omit<StoredChange, "version">,
-    { breakGlass = false }: Pick<ChangeRequest, "breakGlass"> = {},
+    { breakGlass = false, dryRun = false }: Pick<ChangeRequest, "breakGlass" | "dryRun"> = {},
+    moved: Moved | null = null,
   ): ChangeOutcome {
+    if (dryRun) return { kind: "tried", audit: change.audit, moved };
     const { challenge, nowMs, store, override } = this.#options;
     const version = this.version() + 1;
     const stored = this.#commit({ ...change, version }, breakGlass);

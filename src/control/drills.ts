@@ -482,5 +482,6 @@ function reasonOf(outcome: Exclude<ChangeOutcome, { kind: "published" }>): strin
   if (outcome.kind === "conflict") return `somebody else made version ${outcome.current}`;
   if (outcome.kind === "forbidden") return outcome.why;
   if (outcome.kind === "proposed") return "it waits for a second person";
+  if (outcome.kind === "tried") return "it was only tried";
   return outcome.problems.map(({ message }) => message).join("; ");
 }

@@ -85,11 +85,13 @@ export class LiveBook {
   /**
    * Puts the book of another snapshot in place of this one, one call after the other, if `judge` finds nothing in its
    * plans. With any problem, nothing has changed. Meanwhile this one follows the facts; what they have shifted is put into the other once dns has it.
+   * A dry run ends where all has been found to be in order.
    */
   async replace(
     snapshot: Snapshot,
     version: number,
     judge: (ruled: Ruled) => Promise<readonly Problem[]>,
+    dryRun: boolean,
   ): Promise<readonly Problem[]> {
     const { keeper, publisher, nowMs } = this.#options;
     const { config } = snapshot;
@@ -107,6 +109,7 @@ export class LiveBook {
       const content = planner.content(version);
       const empty = emptiness(content);
       if (empty !== null) return [problemOf(snapshot, `refused to publish: ${empty}`)];
+      if (dryRun) return [];
       const compiled = await inTurns(compileInSteps(content));
       const outcome = await publisher.publish(version, compiled);
       release(compiled.bytes);

@@ -140,6 +140,8 @@ async function obey(order: unknown, desk: Desk): Promise<LocalReply> {
       return refused(`it waits for a second person, as proposal ${outcome.id}; --force makes it now`);
     case "forbidden":
       return refused(outcome.why);
+    case "tried":
+      return refused("it was only tried");
     case "conflict":
       return refused("another process has changed the store just now; repeat it");
   }

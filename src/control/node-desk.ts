@@ -247,11 +247,12 @@ export class NodeDesk implements Desk {
       versionSeen: () => publisher.versionSeen,
       beyondScope: (scope, edit) => beyondScope(scope, edit, this.#edition(), this.#store.overrides()),
       review: (attempt) => this.#review(attempt),
+      moved: (attempt) => this.#safety.moved(attempt),
       override: (overrides, audit) => this.#override(overrides, audit),
       isHeldDown: (vip) => (this.#keeper.judged().get(vip)?.hold ?? null) !== null,
       release: (vips, audit) => this.#follow(this.#keeper.release(vips, nowMs()), audit),
       challenge: (challenges, audit) => this.#challenge(challenges, audit),
-      replace: (snapshot, version, judge) => this.#book.replace(snapshot, version, judge),
+      replace: (snapshot, version, judge, dryRun) => this.#book.replace(snapshot, version, judge, dryRun),
       onLoaded: (loaded, problems, by) => this.#onLoaded(loaded, problems, by),
     });
     this.#ingest = new Ingest(first.config, this.#door.version(), {

@@ -98,6 +98,12 @@ export class Safety {
     return { problems, approval: approvalOf(listed, moved, safety, nowMs) };
   }
 
+  /** Whom an attempt would move; null: nothing is in force that it could change. */
+  async moved(attempt: Attempt): Promise<Moved | null> {
+    const edition = this.#options.inForce();
+    return edition === null ? null : await this.#move(attempt, edition, null);
+  }
+
   /** What is wrong by itself at this moment, each in a clause. */
   async incidents(): Promise<readonly string[]> {
     const { inForce, keeper, nowMs } = this.#options;

@@ -5,7 +5,9 @@ import type { Name } from "../../wire/name.ts";
 import { type Challenge, challengeOwner, ownerOf } from "../challenge.ts";
 import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
+import { dryRunQuery, dryRunText, orTried } from "./dry-run.ts";
 import { badRequest, Failure } from "./errors.ts";
+import { answerUnmade, proposed } from "./proposals.ts";
 import { aMoment, errorBody, formatMoment, moment, momentOf, object, version } from "./schemas.ts";
 import { changeHeaders, etagOf, reasonText, submit } from "./submit.ts";
 
@@ -60,8 +62,9 @@ export function challengeRoutes(app: Api, desk: Desk): void {
         tags: ["challenges"],
         headers: changeHeaders,
         params,
+        querystring: dryRunQuery,
         body,
-        response: { 200: made, default: errorBody },
+        response: { 200: orTried(made), 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
@@ -71,7 +74,9 @@ export function challengeRoutes(app: Api, desk: Desk): void {
       const keepMs = desk.snapshot().config.acme.keepMs;
       const untilMs = until === undefined ? desk.nowMs() + keepMs : momentOf("until", until, desk.nowMs());
       const edit = { kind: "set-challenge", owner, value, untilMs } as const;
-      const { version } = await submit(desk, request, edit, reason ?? "ACME");
+      const outcome = await submit(desk, request, edit, reason ?? "ACME");
+      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
+      const { version } = outcome;
       const challenge = desk
         .challenges()
         .find((other) => other.owner === ownerOf(owner) && other.value === value);
@@ -90,8 +95,8 @@ export function challengeRoutes(app: Api, desk: Desk): void {
         tags: ["challenges"],
         headers: changeHeaders,
         params,
-        querystring: object({ reason: Type.Optional(reasonText) }),
-        response: { 200: ended, default: errorBody },
+        querystring: object({ reason: Type.Optional(reasonText), dryRun: dryRunText }),
+        response: { 200: orTried(ended), 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
@@ -100,7 +105,9 @@ export function challengeRoutes(app: Api, desk: Desk): void {
         owner: ownerIn(request.params.name),
         value: request.params.value,
       } as const;
-      const { version } = await submit(desk, request, edit, request.query.reason ?? "ended by hand");
+      const outcome = await submit(desk, request, edit, request.query.reason ?? "ended by hand");
+      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
+      const { version } = outcome;
       reply.header("etag", etagOf(version));
       return { version };
     },

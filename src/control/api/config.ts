@@ -4,7 +4,8 @@ import Type, { type Static } from "typebox";
 import type { Desk, LastReload, StoreStatus } from "../desk.ts";
 import { STORE_FAULTS } from "../store-file.ts";
 import type { Api } from "./api.ts";
-import { answerProposed, proposed } from "./proposals.ts";
+import { dryRunText, orTried } from "./dry-run.ts";
+import { answerUnmade, proposed } from "./proposals.ts";
 import { errorBody, formatMoment, moment, nullable, object, oneOf, problem, version } from "./schemas.ts";
 import { changeHeaders, etagOf, forceText, reasonOr, reasonText, submit } from "./submit.ts";
 
@@ -78,15 +79,15 @@ export function configRoutes(app: Api, desk: Desk): void {
         summary: "Read config, zones and geo data again",
         tags: ["node"],
         headers: changeHeaders,
-        querystring: object({ reason: Type.Optional(reasonText), force: forceText }),
-        response: { 200: reloaded, 202: proposed, default: errorBody },
+        querystring: object({ reason: Type.Optional(reasonText), force: forceText, dryRun: dryRunText }),
+        response: { 200: orTried(reloaded), 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
       const { reason, force } = request.query;
       const why = reasonOr("reload by API", reason, force);
       const outcome = await submit(desk, request, { kind: "reload" }, why, force === "true");
-      if (outcome.kind === "proposed") return answerProposed(desk, reply, outcome);
+      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
       const { version } = outcome;
       const warnings = reloadOf(desk.status().lastReload).warnings;
       reply.header("etag", etagOf(version));

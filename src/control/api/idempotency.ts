@@ -10,6 +10,7 @@ import Type from "typebox";
 import type { Desk } from "../desk.ts";
 import type { KeyedRequest } from "../repeats.ts";
 import type { Api } from "./api.ts";
+import { isDryRun } from "./dry-run.ts";
 import { Failure } from "./errors.ts";
 
 declare module "fastify" {
@@ -100,6 +101,8 @@ export function answerRepeats(app: Api, desk: Desk, log: Logger): void {
 function keyedRequest(request: FastifyRequest): KeyedRequest | null {
   const { token, method, url, body, headers, routeOptions } = request;
   const header = headers[HEADER];
+  // What changes nothing can be asked again as it is.
+  if (isDryRun(request)) return null;
   if (token === null || typeof header !== "string" || !takesKeys(routeOptions.schema?.headers)) return null;
   const asked = JSON.stringify([method, url, headers["if-match"] ?? null, body ?? null]);
   return {

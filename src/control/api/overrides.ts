@@ -13,9 +13,10 @@ import {
   vipsUnder,
 } from "../override.ts";
 import type { Api } from "./api.ts";
+import { dryRunQuery, dryRunText, orTried, tried } from "./dry-run.ts";
 import { badRequest, Failure } from "./errors.ts";
 import { itemOf, itemUrl, type PageQuery, pageOf, pageQueryWith } from "./page.ts";
-import { answerProposed, proposed } from "./proposals.ts";
+import { answerUnmade, proposed } from "./proposals.ts";
 import {
   aMoment,
   errorBody,
@@ -163,8 +164,9 @@ export function overrideRoutes(app: Api, desk: Desk): void {
         summary: "Set a weight, drain, or force a verdict; replaces the override of the same kind and target",
         tags: ["overrides"],
         headers: changeHeaders,
+        querystring: dryRunQuery,
         body,
-        response: { 201: made, 202: proposed, default: errorBody },
+        response: { 200: tried, 201: made, 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
@@ -173,7 +175,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       const untilMs = until === undefined ? null : momentOf("until", until, desk.nowMs());
       const edit = { kind: "set-override", action, untilMs } as const;
       const outcome = await submit(desk, request, edit, request.body.reason, request.body.force);
-      if (outcome.kind === "proposed") return answerProposed(desk, reply, outcome);
+      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
       const { version } = outcome;
       const override = desk.overrides().find(({ id }) => id === overrideId(action));
       if (override === undefined)
@@ -196,8 +198,9 @@ export function overrideRoutes(app: Api, desk: Desk): void {
         querystring: object({
           reason: Type.Optional(reasonText),
           force: forceText,
+          dryRun: dryRunText,
         }),
-        response: { 200: ended, 202: proposed, default: errorBody },
+        response: { 200: orTried(ended), 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
@@ -206,7 +209,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       const edit = { kind: "end-override", id } as const;
       const why = reasonOr("ended by hand", reason, force);
       const outcome = await submit(desk, request, edit, why, force === "true");
-      if (outcome.kind === "proposed") return answerProposed(desk, reply, outcome);
+      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
       const { version } = outcome;
       reply.header("etag", etagOf(version));
       return { version };
@@ -221,15 +224,16 @@ export function overrideRoutes(app: Api, desk: Desk): void {
         summary: "Bring up VIPs that are healthy and held down",
         tags: ["overrides"],
         headers: changeHeaders,
+        querystring: dryRunQuery,
         body: object({ target: vipTarget, reason: reasonText, force: Type.Optional(force) }),
-        response: { 200: released, 202: proposed, default: errorBody },
+        response: { 200: orTried(released), 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
       const { target, reason, force } = request.body;
       const edit = { kind: "release", target: vipTargetOf(target) } as const;
       const outcome = await submit(desk, request, edit, reason, force);
-      if (outcome.kind === "proposed") return answerProposed(desk, reply, outcome);
+      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
       const { version } = outcome;
       reply.header("etag", etagOf(version));
       return { version };

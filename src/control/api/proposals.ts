@@ -5,6 +5,7 @@ import Type from "typebox";
 import type { Desk } from "../desk.ts";
 import { describeEdit, type Proposal } from "../proposal.ts";
 import type { Api } from "./api.ts";
+import { answerTried, dryRunQuery, dryRunText, orTried, type TriedBody } from "./dry-run.ts";
 import { Failure } from "./errors.ts";
 import { errorBody, formatMoment, moment, object, version } from "./schemas.ts";
 import { changeHeaders, etagOf, reasonText, type Submitted, submit } from "./submit.ts";
@@ -71,9 +72,8 @@ export function proposalRoutes(app: Api, desk: Desk): void {
         response: { 200: list, default: errorBody },
       },
     },
-    (_request, reply) => {
+    () => {
       const { version } = desk.status();
-      reply.header("etag", etagOf(version));
       return { version, proposals: desk.proposals().map(viewOf) };
     },
   );
@@ -87,8 +87,9 @@ export function proposalRoutes(app: Api, desk: Desk): void {
         tags: ["proposals"],
         headers: changeHeaders,
         params,
+        querystring: dryRunQuery,
         body: object({ reason: reasonText }),
-        response: { 200: approved, default: errorBody },
+        response: { 200: orTried(approved), 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
@@ -97,7 +98,9 @@ export function proposalRoutes(app: Api, desk: Desk): void {
       if (proposal === undefined) throw new Failure(404, `no proposal ${JSON.stringify(id)}`);
       if (proposal.edit.kind === "reload" && request.token?.grant.role !== "admin")
         throw new Failure(403, "files are approved by the role admin alone");
-      const { version } = await submit(desk, request, { kind: "approve", id }, request.body.reason);
+      const outcome = await submit(desk, request, { kind: "approve", id }, request.body.reason);
+      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
+      const { version } = outcome;
       reply.header("etag", etagOf(version));
       return { version };
     },
@@ -112,25 +115,29 @@ export function proposalRoutes(app: Api, desk: Desk): void {
         tags: ["proposals"],
         headers: changeHeaders,
         params,
-        querystring: object({ reason: Type.Optional(reasonText) }),
-        response: { 200: withdrawn, default: errorBody },
+        querystring: object({ reason: Type.Optional(reasonText), dryRun: dryRunText }),
+        response: { 200: orTried(withdrawn), 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
       const edit = { kind: "withdraw", id: request.params.id } as const;
-      const { version } = await submit(desk, request, edit, request.query.reason ?? "withdrawn");
+      const outcome = await submit(desk, request, edit, request.query.reason ?? "withdrawn");
+      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
+      const { version } = outcome;
       reply.header("etag", etagOf(version));
       return { version };
     },
   );
 }
 
-/** Answers that a change waits. */
-export function answerProposed(
+/** Answers that a change waits, or what it would do. */
+export function answerUnmade(
   desk: Desk,
   reply: FastifyReply,
-  { id, version }: Extract<Submitted, { kind: "proposed" }>,
-): ProposedBody {
+  outcome: Exclude<Submitted, { kind: "published" }>,
+): ProposedBody | TriedBody {
+  if (outcome.kind === "tried") return answerTried(reply, outcome.audit, outcome.moved);
+  const { id, version } = outcome;
   const proposal = desk.proposals().find((one) => one.id === id);
   if (proposal === undefined) throw new Failure(409, "the proposal waits no more");
   const shown = viewOf(proposal);

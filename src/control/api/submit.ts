@@ -9,6 +9,7 @@ import type { Problem } from "../../problem.ts";
 import type { ChangeOutcome, Edit } from "../change.ts";
 import type { Desk } from "../desk.ts";
 import { authorOf, beyondToken, scopeOf } from "./auth.ts";
+import { isDryRun } from "./dry-run.ts";
 import { badRequest, Failure, failureFor } from "./errors.ts";
 import { type KeyHeader, keyProperties } from "./idempotency.ts";
 import { oneOf } from "./schemas.ts";
@@ -51,23 +52,26 @@ export function etagOf(version: number): string {
   return `"${version}"`;
 }
 
-/** What became of a change: it is in force, or waits for a second person. */
-export type Submitted = Extract<ChangeOutcome, { kind: "published" | "proposed" }>;
+/** What became of a change: it is in force, waits for a second person, or was only tried. */
+export type Submitted = Extract<ChangeOutcome, { kind: "published" | "proposed" | "tried" }>;
 
-/** Makes a change in the name of the token, or proposes it; fails when it is neither. */
+/** Makes a change in the name of the token, proposes it, or tries it; fails when it is none of these. */
 export async function submit(
   desk: Desk,
-  request: Pick<FastifyRequest, "headers" | "token">,
+  request: Pick<FastifyRequest, "headers" | "query" | "token">,
   edit: Edit,
   reason: string,
   force = false,
 ): Promise<Submitted> {
   const ifVersion = versionOf(request.headers["if-match"]);
   const limits = scopeOf(request);
-  const outcome = await desk.change({ author: authorOf(request), reason, edit, ifVersion, force, ...limits });
+  const author = authorOf(request);
+  const dryRun = isDryRun(request);
+  const outcome = await desk.change({ author, reason, edit, ifVersion, force, dryRun, ...limits });
   switch (outcome.kind) {
     case "published":
     case "proposed":
+    case "tried":
       return outcome;
     case "conflict": {
       const was = ifVersion === null ? "what was looked at" : `version ${ifVersion}`;

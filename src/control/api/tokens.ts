@@ -4,9 +4,10 @@ import Type, { type Static } from "typebox";
 import { didYouMean } from "../../suggest.ts";
 import type { Desk } from "../desk.ts";
 import { grantProblems } from "../scope.ts";
-import { ROLES, type Scope, type TokenGrant, type TokenRecord } from "../store.ts";
+import { describeGrant, ROLES, type Scope, type TokenGrant, type TokenRecord } from "../store.ts";
 import type { Api } from "./api.ts";
 import { authorOf } from "./auth.ts";
+import { answerTried, dryRunQuery, isDryRun, tried } from "./dry-run.ts";
 import { Failure, failureFor, inRequest } from "./errors.ts";
 import { keyHeader } from "./idempotency.ts";
 import {
@@ -111,8 +112,9 @@ export function tokenRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Make a token",
         tags: ["tokens"],
+        querystring: dryRunQuery,
         body,
-        response: { 201: made, default: errorBody },
+        response: { 200: tried, 201: made, default: errorBody },
       },
     },
     async (request, reply) => {
@@ -123,8 +125,13 @@ export function tokenRoutes(app: Api, desk: Desk): void {
         throw failureFor(422, [inRequest(`expires: expected a time after ${formatMoment(desk.nowMs())}`)]);
       const problems = grantProblems(grant, desk.snapshot().config);
       if (problems.length > 0) throw failureFor(422, problems.map(inRequest));
+      if (isDryRun(request)) {
+        if (desk.tokens().some((token) => token.name === name)) throw taken(name);
+        const detail = `${name} (${describeGrant(grant)})`;
+        return answerTried(reply, [{ event: "token-added", detail }], null);
+      }
       const token = await desk.addToken({ name, grant, expiresMs }, authorOf(request));
-      if (token === null) throw new Failure(409, `there is a token ${name} already; choose another name`);
+      if (token === null) throw taken(name);
       reply.code(201).headers({ "cache-control": "no-store", location: `/v1/tokens/${name}` });
       return { name, ...asked, expiresAt: formatOptionalMoment(expiresMs), token };
     },
@@ -139,19 +146,26 @@ export function tokenRoutes(app: Api, desk: Desk): void {
         tags: ["tokens"],
         headers: keyHeader,
         params: object({ name: Type.String({ description: "the name of a token" }) }),
-        response: { 204: removed, default: errorBody },
+        querystring: dryRunQuery,
+        response: { 200: tried, 204: removed, default: errorBody },
       },
     },
     (request, reply) => {
       const { name } = request.params;
-      if (!desk.removeToken(name, authorOf(request))) {
-        const names = desk.tokens().map((token) => token.name);
+      const names = desk.tokens().map((token) => token.name);
+      if (isDryRun(request) && names.includes(name))
+        return answerTried(reply, [{ event: "token-removed", detail: name }], null);
+      if (isDryRun(request) || !desk.removeToken(name, authorOf(request))) {
         throw new Failure(404, `there is no token "${name}"${didYouMean(name, names)}`);
       }
       reply.code(204);
       return null;
     },
   );
+}
+
+function taken(name: string): Failure {
+  return new Failure(409, `there is a token ${name} already; choose another name`);
 }
 
 function grantOf(asked: Static<typeof body>): TokenGrant {
