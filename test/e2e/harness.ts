@@ -64,6 +64,8 @@ export class Program {
   output = "";
   /** Resolves when the process has ended and all that it said is here. */
   readonly ended: Promise<void>;
+  /** Nobody writes to its output any more; a process that took over from it writes there too. */
+  #isSilent = false;
   readonly #child: ChildProcess;
 
   constructor(
@@ -82,7 +84,9 @@ export class Program {
         this.output += text;
       });
     }
-    this.ended = once(this.#child, "close").then(() => undefined);
+    this.ended = once(this.#child, "close").then(() => {
+      this.#isSilent = true;
+    });
   }
 
   get pid(): number {
@@ -118,7 +122,7 @@ export class Program {
   /** Waits for a line that matches, and returns the match. A line counts from `from`, an earlier length of the output. */
   async said(pattern: RegExp, withinMs = 30_000, from = 0): Promise<RegExpExecArray> {
     const find = (): RegExpExecArray | null => pattern.exec(this.output.slice(from));
-    await until(`${this.name} says ${pattern}`, () => find() !== null || this.hasEnded, withinMs);
+    await until(`${this.name} says ${pattern}`, () => find() !== null || this.#isSilent, withinMs);
     const found = find();
     if (found === null) throw new Error(`${this.name} ended before it said ${pattern}`);
     return found;
