@@ -130,7 +130,7 @@ export class Drills {
     if (record === undefined || config === null) return;
     const running = this.#run(record, config);
     if (record.ending === null) await this.#end(running, { kind: "control-died" });
-    else await this.#endOverride(running, record.ending);
+    else await this.#endOverrides(running, record.ending);
   }
 
   /** Tries a drill on a copy; nothing changes. */
@@ -357,28 +357,54 @@ export class Drills {
     running.record = { ...running.record, ending };
     watchers.order(running.record.id, [this.#watch(running)]);
     this.#pass(running, "restoring");
-    await this.#endOverride(running, ending);
+    await this.#endOverrides(running, ending);
+    if (ending.kind === "guard") await this.#bringUp(running);
     this.#note(running, { kind: "ended", atMs: nowMs(), ending });
     const event = ending.kind === "on-time" ? "drill-ended" : "drill-aborted";
     this.#tell(running.record, event, describeEnding(ending));
   }
 
-  /** Takes the drill's override back where it still counts; another of that id is somebody else's. */
-  async #endOverride({ record, scene }: Running, ending: DrillEnding): Promise<void> {
-    const { overrides, change, nowMs, log } = this.#options;
-    const own = overrides().find(
-      (override) => override.id === overrideIdOf(scene) && override.reason.startsWith(reasonPrefix(record)),
+  /** Takes the drill's overrides back where they still count. */
+  async #endOverrides(running: Running, ending: DrillEnding): Promise<void> {
+    const { change, log } = this.#options;
+    const { id: drill } = running.record;
+    for (const { id } of this.#overridesOf(running)) {
+      const edit = { kind: "end-override", id } as const;
+      const reason = `drill ${drill} has ended: ${describeEnding(ending)}`;
+      const outcome = await change({ author: MERIDIAN, reason, edit, ifVersion: null, force: true });
+      if (outcome.kind !== "published") log.error(`drill ${drill}: ${reasonOf(outcome)}`);
+    }
+  }
+
+  /** Those that it made; another of the same id is somebody else's. */
+  #overridesOf({ record }: Running): readonly Override[] {
+    const { overrides, nowMs } = this.#options;
+    return overrides().filter(
+      (override) => override.reason.startsWith(reasonPrefix(record)) && isActive(override, nowMs()),
     );
-    if (own === undefined || !isActive(own, nowMs())) return;
-    const edit = { kind: "end-override", id: own.id } as const;
-    const reason = `drill ${record.id} has ended: ${describeEnding(ending)}`;
+  }
+
+  /**
+   * Brings up at once what was only said to be dead: where a guard is broken, it may be all that is left, and vantages need `rise`
+   * looks to find it healthy. That ends when they have, or could have.
+   */
+  async #bringUp({ record, config, scene }: Running): Promise<void> {
+    const { overrides, change, nowMs, log } = this.#options;
+    const { action } = record.spec;
+    const hasBegun = record.moments.some(({ kind }) => kind === "begun");
+    if (action.kind !== "dead" || !hasBegun || record.downBefore.length > 0) return;
+    const up = { kind: "force", target: action.target, verdict: "up" } as const;
+    if (overrides().some(({ id }) => id === overrideId(up))) return;
+    const untilMs = nowMs() + restoresWithin(record.spec, scene, config);
+    const edit = { kind: "set-override", action: up, untilMs } as const;
+    const reason = `${reasonPrefix(record)}it was up all the time`;
     const outcome = await change({ author: MERIDIAN, reason, edit, ifVersion: null, force: true });
     if (outcome.kind !== "published") log.error(`drill ${record.id}: ${reasonOf(outcome)}`);
   }
 
   /** Brings up what is held down for the drill's sake, and sees whether all is as before. */
   async #restore(running: Running, nowMs: number): Promise<void> {
-    const { facts, judged, change, watchers, store } = this.#options;
+    const { judged, change, watchers, store } = this.#options;
     const { record, config, scene } = running;
     const held = [...scene.vips].filter((vip) => (judged().get(vip)?.hold ?? null) !== null);
     for (const vip of held) {
@@ -386,14 +412,15 @@ export class Drills {
       const reason = `drill ${record.id} has ended: it was healthy all the time`;
       await change({ author: MERIDIAN, reason, edit, ifVersion: null, force: true });
     }
-    const { verdicts } = facts();
     const isAsBefore = (vip: VipId): boolean => {
-      const verdict = verdicts.get(vip);
+      const verdict = judged().get(vip);
       return verdict === undefined || record.downBefore.includes(vip) || (verdict.up && !verdict.recovering);
     };
     const isRestored = record.moments.some(({ kind }) => kind === "restored");
-    if (!isRestored && [...scene.vips].every(isAsBefore))
+    if (!isRestored && [...scene.vips].every(isAsBefore)) {
+      if (record.ending !== null) await this.#endOverrides(running, record.ending);
       this.#note(running, { kind: "restored", atMs: nowMs });
+    }
     const endedMs = record.moments.find(({ kind }) => kind === "ended")?.atMs ?? nowMs;
     const restoredMs = running.record.moments.find(({ kind }) => kind === "restored")?.atMs;
     const cachesMs = Math.max(0, ...record.services.map(({ ttlSeconds }) => ttlSeconds * 1_000)) + LOOK_MS;

@@ -214,8 +214,12 @@ describe("a guard that is broken ends the drill within a second, and all is put 
     const brokenMs = performance.now();
     await ends(record);
     expect(performance.now() - brokenMs).toBeLessThan(1_000);
-    await heal();
     await until(() => answer().join() === EU);
+    expect(performance.now() - brokenMs).toBeLessThan(1_000);
+    await heal();
+    await until(() => now(record.id).moments.some(({ kind }) => kind === "restored"));
+    expect(node.desk.overrides()).toEqual([]);
+    expect(answer()).toEqual([EU]);
     return now(record.id).ending;
   }
 
@@ -239,7 +243,7 @@ describe("a guard that is broken ends the drill within a second, and all is put 
     });
   });
 
-  test("nothing that is up is left to answer with", async () => {
+  test("nothing that is up is left to answer with: what only seemed dead is brought up at once", async () => {
     const all = async (outcome: "ok" | "timeout"): Promise<void> => {
       for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: outcome, [US_VIP]: outcome });
     };

@@ -1,5 +1,7 @@
 /** A drill ends on time, whoever has died meanwhile: control, or the whole node. */
 
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Resolver } from "./dns.ts";
@@ -72,6 +74,31 @@ describe("a drill", () => {
     const drill = await call<Drill>(site, token, url).catch(() => null);
     return drill?.ending?.kind;
   }
+
+  test("is rehearsed, begun, shown, ended and compared by `meridian drill`", async () => {
+    const tokenFile = join(lab.folder, "olga.token");
+    writeFileSync(tokenFile, token);
+    const drill = (...args: readonly string[]): Promise<string> =>
+      lab.run("drill", ...args, "--api", site.api, "--token-file", tokenFile);
+    const described = [
+      "--mode",
+      "drain",
+      "--target",
+      "region:eu-west",
+      "--duration",
+      "30s",
+      "--service",
+      QNAME,
+    ];
+    expect(await drill("rehearse", ...described)).toMatch(/www\.gslb\.example +ipv4 +eu-west +100 % +0 %\n/);
+    const id = /^(\S+): drain region eu-west/.exec(
+      await drill("run", ...described, "--no-wait", "--reason", "a test"),
+    )?.[1];
+    expect(await drill("list")).toContain(`${id}  drain region eu-west  olga`);
+    expect(await drill("abort", id ?? "", "--reason", "enough")).toContain("all is being put back");
+    expect(await drill("show", id ?? "")).toContain("ended: by olga: enough");
+    expect(await drill("compare", id ?? "", id ?? "")).toMatch(/verdict +aborted +aborted\n/);
+  });
 
   test("whose control is killed just before its end ends on time", async () => {
     const { untilMs, drill } = await drain(2);
