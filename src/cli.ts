@@ -255,6 +255,33 @@ asking(program.command("history"))
   .option("--json", "print data")
   .action(async (options) => (await import("./command/history.ts")).history(options));
 
+const yes = new Option("--yes", "do not ask");
+const forcing = new Option("--force", "also if that breaks rules; the audit list says which");
+asking(program.command("apply"))
+  .description(
+    "put a folder's config, zones and labels in force on a node that takes them (node.source: api)",
+  )
+  .requiredOption("-f, --folder <dir>", "folder with meridian.yaml")
+  .option("--reason <text>", "why; else the last commit of the git repository that the folder is in")
+  .option("--plan-only", "only show what would change; ends with status 2 when something would")
+  .addOption(yes)
+  .addOption(forcing)
+  .option("--json", "print data")
+  .action(async (options) => (await import("./command/apply.ts")).apply(options));
+
+asking(program.command("rollback"))
+  .description(
+    "put the files of a snapshot in force again; without a version those on disk, after a rollback",
+  )
+  .argument("[version]", "version, as snapshots list shows it")
+  .requiredOption("--reason <text>", "why; it goes to the audit list")
+  .addOption(yes)
+  .addOption(forcing)
+  .option("--json", "print data")
+  .action(async (version, options) =>
+    (await import("./command/apply.ts")).rollBack(version ?? null, options),
+  );
+
 const snapshots = program
   .command("snapshots")
   .description("list and compare the sets of files that came into force");

@@ -19,6 +19,11 @@ export interface Checked<T> {
   readonly problems: readonly Problem[];
 }
 
+/** A mistake in a request, which has no file and no line. */
+export function inRequest(message: string): Problem {
+  return { file: "request", line: 0, column: 0, message };
+}
+
 /** `file:line:column: message`, the form editors can jump to; details are indented below. */
 export function formatProblem(problem: Problem): string {
   const place = [problem.file, problem.line, problem.column].filter((part) => part !== 0).join(":");

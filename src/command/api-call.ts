@@ -23,11 +23,7 @@ export interface ApiOptions extends TrustOptions {
 
 /** The body of the answer to a POST; null: there is none, and the operator has been told why. */
 export function postToApi(path: string, body: object, options: ApiOptions): Promise<object | null> {
-  return call(path, options, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
+  return askApi("POST", path, body, options);
 }
 
 /** The same for a GET. */
@@ -39,6 +35,28 @@ export function getFromApi(path: string, options: ApiOptions): Promise<object | 
 export async function getTextFromApi(path: string, options: ApiOptions): Promise<string | null> {
   const answer = await ask(path, options, { method: "GET", headers: {} });
   return typeof answer === "string" ? answer : null;
+}
+
+/** The same for any request; it goes by the version that was looked at, unless that is null. */
+export function askApi(
+  method: Call["method"],
+  path: string,
+  body: object | null,
+  options: ApiOptions,
+  version: number | null = null,
+): Promise<object | null> {
+  const headers = version === null ? {} : { "if-match": `"${version}"` };
+  return call(
+    path,
+    options,
+    body === null
+      ? { method, headers }
+      : {
+          method,
+          headers: { ...headers, "content-type": "application/json" },
+          body: JSON.stringify(body),
+        },
+  );
 }
 
 /**
@@ -66,7 +84,7 @@ export async function getListFromApi(
 }
 
 interface Call {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
 }

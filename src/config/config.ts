@@ -354,6 +354,8 @@ export interface NodeConfig {
   readonly apiTls: TlsFiles | null;
   /** Folder for the book, the store and tokens. */
   readonly stateFolder: string;
+  /** Where everything but this section comes from: the files beside it, or what is applied through the API. */
+  readonly source: "files" | "api";
   /** Terms of the failover bound: how long a report may travel, and a patch may take to be adopted. */
   readonly reportMs: number;
   readonly publishMs: number;

@@ -45,6 +45,7 @@ export const keys = {
     "history",
     "api",
     "state",
+    "source",
     "reportWithin",
     "publishWithin",
   ],

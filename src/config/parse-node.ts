@@ -101,6 +101,7 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
     api: api?.optional("listen")?.endpoint() ?? defaultApi,
     apiTls: apiTls ? files(apiTls) : null,
     stateFolder: parsePath(node?.optional("state") ?? null, folder) ?? join(folder, "var"),
+    source: node?.optional("source")?.oneOf(["files", "api"]) ?? "files",
     reportMs: node?.optional("reportWithin")?.duration(boundTermRange) ?? 500,
     publishMs: node?.optional("publishWithin")?.duration(boundTermRange) ?? 100,
   };

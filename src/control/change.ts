@@ -2,10 +2,11 @@
 
 import { createHash } from "node:crypto";
 import type { VipId } from "../config/config.ts";
-import type { Problem } from "../problem.ts";
+import { inRequest, type Problem } from "../problem.ts";
 import { didYouMean } from "../suggest.ts";
 import { Rcode } from "../wire/codes.ts";
 import type { Name } from "../wire/name.ts";
+import type { AppliedFiles } from "./applied.ts";
 import {
   CHALLENGES_MAX,
   type Challenge,
@@ -17,7 +18,9 @@ import {
   VALUES_MAX,
 } from "./challenge.ts";
 import { Owners } from "./cross-check.ts";
+import { DISK, GivenFiles } from "./files.ts";
 import { inTurns } from "./in-turns.ts";
+import type { Judge as PlanJudge } from "./live-book.ts";
 import type { Moved } from "./moved-clients.ts";
 import {
   type Action,
@@ -99,6 +102,7 @@ const TIME_MAX_MS = 8.64e15;
 export interface DoorOptions {
   readonly store: Store;
   readonly loader: Loader;
+  readonly applied: AppliedFiles;
   readonly nowMs: () => number;
   /** The snapshot in force. */
   readonly snapshot: () => Snapshot;
@@ -121,7 +125,7 @@ export interface DoorOptions {
   readonly replace: (
     snapshot: Snapshot,
     version: number,
-    judge: (ruled: Ruled) => Promise<readonly Problem[]>,
+    judge: PlanJudge,
     dryRun: boolean,
   ) => Promise<readonly Problem[]>;
   /** Told what an attempt to load the files came to, and whose it was; no problems: they are in force. */
@@ -195,6 +199,11 @@ export class Door {
         return await this.#release(request, edit.target);
       case "reload":
         return await this.#reload(request);
+      case "apply":
+      case "rollback":
+        return await this.#apply(request, edit);
+      case "end-rollback":
+        return await this.#endRollback(request);
     }
   }
 
@@ -202,6 +211,11 @@ export class Door {
   load(config: string): Promise<Loaded> {
     const { loader, snapshot } = this.#options;
     return this.#inTurn(() => inTurns(loader.loadTextInSteps(config, snapshot().config)));
+  }
+
+  /** Loads files that are proposed, to try them; nothing is put in force. */
+  loadGiven(texts: ReadonlyMap<string, string>): Promise<Loaded> {
+    return this.#inTurn(() => inTurns(this.#options.loader.loadInSteps(new GivenFiles(texts))));
   }
 
   /** Makes the change that an UPDATE comes to, if it does; `evaluate` is given what is so when its turn has come. */
@@ -219,7 +233,8 @@ export class Door {
 
   /** Publishes the first book of this process, from files that are loaded already. */
   begin(loaded: Loaded): Promise<ChangeOutcome> {
-    return this.#inTurn(() => this.#publish(loaded, { author: MERIDIAN, reason: "control started" }));
+    const by = { author: MERIDIAN, reason: "control started" };
+    return this.#inTurn(() => this.#publish(loaded, by, this.#asLoaded(loaded)));
   }
 
   /** Ends the overrides whose end has come. They have stopped to count at that moment; here it is put on record. */
@@ -426,15 +441,61 @@ export class Door {
     return this.#write({ set: [], ended: [], challenges: edit, audit }, request);
   }
 
-  /** What is against the files keeps them out of force, unless they are forced: then the audit has it. */
   async #reload(request: Steering): Promise<ChangeOutcome> {
     const loaded = await inTurns(this.#options.loader.loadInSteps());
+    return await this.#declare(loaded, request, this.#asLoaded(loaded));
+  }
+
+  async #apply(
+    request: Steering,
+    edit: Extract<SteeringEdit, { kind: "apply" | "rollback" }>,
+  ): Promise<ChangeOutcome> {
+    const { applied, loader, nowMs, snapshot } = this.#options;
+    const { source } = snapshot().config.node;
+    if (edit.kind === "apply" && source === "files") return refused(FILES_COUNT);
+    const texts = new Map(Object.entries(edit.texts));
+    const loaded = await inTurns(loader.loadInSteps(new GivenFiles(texts)));
+    if (loaded.value === null) return { kind: "refused", problems: loaded.problems };
+    const { author, reason } = request;
+    const version = edit.kind === "rollback" ? edit.version : null;
+    const kind = source === "files" ? "rollback" : "applied";
+    const by = { kind, version, author, reason, atMs: nowMs() } as const;
+    const keep = request.dryRun === true ? doNothing : await applied.prepare(by, texts);
+    const declaration: Declaration =
+      version === null
+        ? { event: "files-applied", keep, prefix: "" }
+        : { event: "files-rolled-back", keep, prefix: `to version ${version}: ` };
+    return await this.#declare(loaded, request, declaration);
+  }
+
+  async #endRollback(request: Steering): Promise<ChangeOutcome> {
+    const { applied, loader } = this.#options;
+    if (applied.current?.kind !== "rollback") return refused("no rollback is in force");
+    const loaded = await inTurns(loader.loadInSteps("disk"));
+    const keep = (): Promise<void> => applied.drop();
+    return await this.#declare(loaded, request, { event: "rollback-ended", keep, prefix: "" });
+  }
+
+  /** Files that count: those on disk, or those that a rollback has put in their place for as long as they differ. */
+  #asLoaded({ files }: Loaded): Declaration {
+    const { applied } = this.#options;
+    const rollback = applied.current?.kind === "rollback" ? applied.current : null;
+    const isOver = rollback !== null && files.source === DISK;
+    return {
+      event: "files-loaded",
+      keep: isOver ? () => applied.drop() : doNothing,
+      prefix: rollback === null || isOver ? "" : `as rolled back to version ${rollback.version}: `,
+    };
+  }
+
+  /** What is against the files keeps them out of force, unless they are forced: then the audit has it. */
+  async #declare(loaded: Loaded, request: Steering, declaration: Declaration): Promise<ChangeOutcome> {
     const digest = digestOf(loaded.files);
     const { approved, ...others } = request;
     const ordered = approved?.proposal.digest === digest ? request : others;
     const needed: Approval[] = [];
     let moved: Moved | null = null;
-    const outcome = await this.#publish(loaded, ordered, async (ruled) => {
+    const outcome = await this.#publish(loaded, ordered, declaration, async (ruled) => {
       const attempt: Attempt = { kind: "files", ruled };
       const judged = await this.#judge(ordered, attempt);
       if (judged.kind === "needs-approval") needed.push(judged.approval);
@@ -453,6 +514,7 @@ export class Door {
   async #publish(
     loaded: Loaded,
     request: Ordered | Authorship,
+    { event, keep, prefix }: Declaration,
     judge: Judge = nobodyMinds,
   ): Promise<ChangeOutcome> {
     const { replace, onLoaded } = this.#options;
@@ -468,13 +530,17 @@ export class Door {
     };
     const dryRun = "dryRun" in request && request.dryRun === true;
     const problems = value === null ? loaded.problems : await replace(value, version, judged, dryRun);
-    if (!dryRun) onLoaded(loaded, problems, request);
-    if (problems.length > 0 || value === null) return { kind: "refused", problems };
+    if (problems.length > 0 || value === null) {
+      // What somebody tries, or sends in vain, says nothing of the files.
+      if (event === "files-loaded" && !dryRun) onLoaded(loaded, problems, request);
+      return { kind: "refused", problems };
+    }
     const { zones, config } = value;
-    const detail = `${zones.length} zones, ${config.services.length} services, ${config.members.size} members`;
-    const entries = this.#entries("files-loaded", detail, request, broken);
-    const audit = entries.map((entry) => ({ ...entry, version }));
+    const detail = `${prefix}${zones.length} zones, ${config.services.length} services, ${config.members.size} members`;
+    const audit = this.#entries(event, detail, request, broken).map((entry) => ({ ...entry, version }));
     if (dryRun) return { kind: "tried", audit, moved: null };
+    await keep();
+    onLoaded(loaded, problems, request);
     const settled = [proposalId({ kind: "reload" })];
     const stored = this.#commit({ version, set: [], ended: [], settled, audit }, true);
     return stored.kind === "conflict" ? stored : { kind: "published", version };
@@ -533,6 +599,20 @@ export class Door {
   }
 }
 
+const doNothing = async (): Promise<void> => undefined;
+
+/** How files came into force. */
+interface Declaration {
+  readonly event: AuditEvent;
+  /** Sees to it that they still are after a restart. */
+  readonly keep: () => Promise<void>;
+  /** What there is to say before what they hold. */
+  readonly prefix: string;
+}
+
+const FILES_COUNT =
+  "this node has its config and zones from the files in its folder (node.source: files): change those, or have it take them by the API (node.source: api)";
+
 function requestProblems({ author, reason }: ChangeRequest): readonly Problem[] {
   const problems: string[] = [];
   if (author.trim() === "") problems.push("author: expected who makes the change");
@@ -567,8 +647,4 @@ function digestOf({ texts, databases }: LoadedFiles): string {
 
 function refused(message: string): ChangeOutcome {
   return { kind: "refused", problems: [inRequest(message)] };
-}
-
-function inRequest(message: string): Problem {
-  return { file: "request", line: 0, column: 0, message };
 }

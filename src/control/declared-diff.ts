@@ -80,7 +80,7 @@ export function* diffDeclared(before: DeclaredTexts, after: DeclaredTexts): Step
 /** A path as an operator would write it in that config. */
 export function pathIn({ file }: Pick<DeclaredTexts, "file">, path: string): string {
   const short = relative(dirname(file), path);
-  return short.startsWith("..") ? path : short;
+  return short.startsWith("../") ? path : short;
 }
 
 /** For people, in the manner of `terraform plan`. */

@@ -16,6 +16,7 @@ import type { MeasuredService } from "../telemetry/measured.ts";
 import type { IpAddress, Prefix } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
 import type { DestinationView, TestOutcome } from "./alarms.ts";
+import type { AppliedBy } from "./applied.ts";
 import type { PoolCapacity } from "./capacity.ts";
 import type { Challenge } from "./challenge.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
@@ -26,6 +27,7 @@ import type { SignedZoneView } from "./key-roller.ts";
 import type { NotifyOutcome } from "./notifier.ts";
 import type { Override } from "./override.ts";
 import type { PastOutcome } from "./past.ts";
+import type { PreviewOutcome } from "./preview.ts";
 import type { ProfileWindow } from "./profile.ts";
 import type { Proposal } from "./proposal.ts";
 import type { RehearsalOutcome, RehearsalRequest } from "./rehearse.ts";
@@ -70,6 +72,8 @@ export interface Desk {
   history(query: HistoryQuery): readonly HistoryEntry[];
   /** The sets of files that came into force. */
   readonly snapshots: Snapshots;
+  /** What these files would change. */
+  preview(texts: ReadonlyMap<string, string>): Promise<PreviewOutcome>;
   status(): Status;
   /** The classes of clients that a service of the config tells apart, by number. */
   classes(service: Service): readonly ClassView[];
@@ -205,6 +209,7 @@ export interface Status {
   /** When the certificate of the API ends; null: it has none in use. */
   readonly apiCertificateEndMs: number | null;
   readonly store: StoreStatus;
+  readonly declared: DeclaredState;
 }
 
 /** Whether the store does what it should. */
@@ -213,6 +218,16 @@ export interface StoreStatus {
   readonly problem: StoreProblem | null;
   /** Changes by break-glass that are in force and that it does not have yet. */
   readonly unrecorded: number;
+}
+
+/** Where config and zones come from. */
+export interface DeclaredState {
+  /** As `node.source` says. */
+  readonly source: "files" | "api";
+  /** Who gave those in force through the API, and why; null: they are the files on disk. */
+  readonly by: AppliedBy | null;
+  /** What is in force that the files on disk do not say; null: nothing, or there are none that count. */
+  readonly drift: string | null;
 }
 
 /** How the last attempt to load the files ended. */

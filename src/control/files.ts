@@ -1,5 +1,6 @@
 /** Reads the operator's files, and remembers which ones and in which state, so that changes can be seen. */
 
+import { hash } from "node:crypto";
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { Steps } from "../steps.ts";
@@ -7,16 +8,49 @@ import type { Steps } from "../steps.ts";
 /** What tells two states of a file apart without reading it; `absent` where there is none. */
 export type FileStamp = string;
 
+/** Where files are read from. */
+export interface FileSource {
+  /** null: there is none, or it cannot be read. */
+  bytes(path: string): Buffer | null;
+  stamp(path: string): FileStamp;
+}
+
+/** The files of this machine. */
+export const DISK: FileSource = { bytes: bytesIfThere, stamp: stampNow };
+
+/** Texts that stand for files: there are no others. */
+export class GivenFiles implements FileSource {
+  /** By path. */
+  readonly texts: ReadonlyMap<string, string>;
+  readonly #stamps = new Map<string, FileStamp>();
+
+  constructor(texts: ReadonlyMap<string, string>) {
+    this.texts = texts;
+  }
+
+  bytes(path: string): Buffer | null {
+    const text = this.texts.get(path);
+    return text === undefined ? null : Buffer.from(text);
+  }
+
+  stamp(path: string): FileStamp {
+    const text = this.texts.get(path);
+    const stamp = this.#stamps.get(path) ?? (text === undefined ? "absent" : hash("sha256", text));
+    this.#stamps.set(path, stamp);
+    return stamp;
+  }
+}
+
 /** Reads files for one attempt to load everything. */
-export class FileReader {
-  /** Knows stamps already, and gets to know those from here. */
-  readonly #parent: FileReader | null;
+export class FileReader implements FileSource {
+  /** Another reader knows stamps already, and gets to know those from here. */
+  readonly #source: FileSource;
 
   /** Every path that was asked for, present or not, with its stamp from just before it was read. */
   readonly stamps: Map<string, FileStamp> = new Map();
 
-  constructor(parent: FileReader | null = null) {
-    this.#parent = parent;
+  constructor(source: FileSource = DISK) {
+    this.#source = source;
   }
 
   /** The text of a file; null where it cannot be read. */
@@ -27,14 +61,14 @@ export class FileReader {
   /** The octets of a file; null where it cannot be read. */
   bytes(path: string): Buffer | null {
     this.stamp(path);
-    return bytesIfThere(path);
+    return this.#source.bytes(path);
   }
 
   /** The stamp of a file that may then not have to be read. */
   stamp(path: string): FileStamp {
     const known = this.stamps.get(path);
     if (known !== undefined) return known;
-    const stamp = this.#parent?.stamp(path) ?? stampNow(path);
+    const stamp = this.#source.stamp(path);
     this.stamps.set(path, stamp);
     return stamp;
   }

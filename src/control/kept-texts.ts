@@ -3,8 +3,9 @@
 import { hash } from "node:crypto";
 import { promisify } from "node:util";
 import { deflateRaw, inflateRaw } from "node:zlib";
-import { FileReader, type FileStamp } from "./files.ts";
+import { FileReader, type FileSource, type FileStamp } from "./files.ts";
 import type { HistoryStore, PastFiles } from "./history.ts";
+import type { LoadedFiles } from "./recorder.ts";
 
 const compress = promisify(deflateRaw);
 const decompress = promisify(inflateRaw);
@@ -42,12 +43,12 @@ export class KeptTexts {
   }
 
   /** Takes note of the files that are in force from now on. Returns the hash of each; those that stayed are not read again. */
-  use(files: ReadonlyMap<string, FileStamp>): Readonly<Record<string, string | null>> {
+  use({ texts, source }: Pick<LoadedFiles, "texts" | "source">): Readonly<Record<string, string | null>> {
     const before = this.#inForce;
     this.#inForce = new Map(
-      Array.from(files, ([path, stamp]) => {
+      Array.from(texts, ([path, stamp]) => {
         const known = before.get(path);
-        return [path, known?.stamp === stamp ? known : this.#read(path, stamp)];
+        return [path, known?.stamp === stamp ? known : this.#read(source, path, stamp)];
       }),
     );
     return Object.fromEntries(Array.from(this.#inForce, ([path, { hash }]) => [path, hash]));
@@ -71,8 +72,8 @@ export class KeptTexts {
     for (const { hash } of this.#inForce.values()) if (hash !== null) this.#store.touchText(hash, nowMs);
   }
 
-  #read(path: string, stamp: FileStamp): KeptText {
-    const reader = new FileReader();
+  #read(source: FileSource, path: string, stamp: FileStamp): KeptText {
+    const reader = new FileReader(source);
     const octets = reader.bytes(path);
     if (octets === null || reader.stamp(path) !== stamp) return { stamp, hash: null };
     const text = { stamp, hash: hash("sha256", octets) };

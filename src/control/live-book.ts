@@ -1,7 +1,7 @@
 /** The book in force: keeps its plans in step with the facts, and puts another in its place. */
 
 import { type BookDirectory, type ClassPlans, compileInSteps } from "../book/compile.ts";
-import type { Problem } from "../problem.ts";
+import type { Checked, Problem } from "../problem.ts";
 import { type Answer, LastGood } from "../steering/last-good.ts";
 import type { Plan } from "../steering/plan.ts";
 import { release } from "../wire/sink.ts";
@@ -33,6 +33,9 @@ export interface LiveBookOptions {
   /** Told of verdicts and votes that have changed, and of what that moved, after dns has been told. */
   readonly onVerdicts: (shift: Shift, replanned: readonly Replanned[]) => void;
 }
+
+/** Says what is against a snapshot, once its plans are made. */
+export type Judge = (ruled: Ruled) => Promise<readonly Problem[]>;
 
 /** Shifts come in; plans go out, all of one turn of the event loop together. */
 export class LiveBook {
@@ -90,22 +93,15 @@ export class LiveBook {
   async replace(
     snapshot: Snapshot,
     version: number,
-    judge: (ruled: Ruled) => Promise<readonly Problem[]>,
+    judge: Judge,
     dryRun: boolean,
   ): Promise<readonly Problem[]> {
     const { keeper, publisher, nowMs } = this.#options;
     const { config } = snapshot;
-    const { value: planner, problems } = await inTurns(
-      Planner.inSteps(snapshot, this.#edition?.planner ?? null),
-    );
-    if (planner === null) return problems;
-    const broken = await this.#brokenBy({ snapshot, planner });
-    if (broken.length > 0) return broken;
     this.#late = NO_SHIFT;
     try {
-      await inTurns(planner.planAllInSteps(keeper.factsFor(config, nowMs())));
-      const objections = await judge({ snapshot, planner });
-      if (objections.length > 0) return objections;
+      const { value: planner, problems } = await this.#planned(snapshot, judge);
+      if (planner === null) return problems;
       const content = planner.content(version);
       const empty = emptiness(content);
       if (empty !== null) return [problemOf(snapshot, `refused to publish: ${empty}`)];
@@ -155,6 +151,25 @@ export class LiveBook {
     const ruled = this.#edition;
     if (ruled === null || ruled.snapshot.config.invariants.length === 0) return [];
     return await inTurns(foresee({ ruled, overrides: keeper.overrides }, { ruled, overrides }, nowMs()));
+  }
+
+  /** What another snapshot would be refused for, unless dns refused its book. */
+  async problemsOf(snapshot: Snapshot, judge: Judge): Promise<readonly Problem[]> {
+    return (await this.#planned(snapshot, judge)).problems;
+  }
+
+  /** The plans of another snapshot, or what is against them. */
+  async #planned(snapshot: Snapshot, judge: Judge): Promise<Checked<Planner>> {
+    const { keeper, nowMs } = this.#options;
+    const { value: planner, problems } = await inTurns(
+      Planner.inSteps(snapshot, this.#edition?.planner ?? null),
+    );
+    if (planner === null) return { value: null, problems };
+    const broken = await this.#brokenBy({ snapshot, planner });
+    if (broken.length > 0) return { value: null, problems: broken };
+    await inTurns(planner.planAllInSteps(keeper.factsFor(snapshot.config, nowMs())));
+    const objections = await judge({ snapshot, planner });
+    return { value: objections.length > 0 ? null : planner, problems: objections };
   }
 
   /** The rules that another snapshot breaks: by itself any, and under the overrides in force those that hold now. */

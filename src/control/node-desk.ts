@@ -8,7 +8,7 @@ import type { ForwardedRequest } from "../book/messages.ts";
 import type { Service } from "../config/config.ts";
 import { trackedVips } from "../health/tracked.ts";
 import type { Verdict } from "../health/verdict.ts";
-import { formatProblem, type Problem } from "../problem.ts";
+import { formatProblem, inRequest, type Problem } from "../problem.ts";
 import { observedAs } from "../steering/cell.ts";
 import type { Facts } from "../steering/facts.ts";
 import { type Answer, LastGood } from "../steering/last-good.ts";
@@ -16,6 +16,7 @@ import type { MeasuredService } from "../telemetry/measured.ts";
 import { Afterwards } from "./afterwards.ts";
 import { AlarmDesk } from "./alarm-desk.ts";
 import type { TestOutcome } from "./alarms.ts";
+import { AppliedFiles } from "./applied.ts";
 import { capacities, type PoolCapacity } from "./capacity.ts";
 import { type Challenge, challengesFor, live } from "./challenge.ts";
 import { type Authorship, type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
@@ -26,6 +27,7 @@ import type {
   ClassView,
   ClientRtt,
   ConnectedVantage,
+  DeclaredState,
   Desk,
   ExplainOutcome,
   ExplainQuestion,
@@ -49,13 +51,14 @@ import { isActive, isStale, type Override } from "./override.ts";
 import { lookAtParent } from "./parent.ts";
 import { Archive, type PastOutcome } from "./past.ts";
 import type { Replanned } from "./planner.ts";
+import { type PreviewOutcome, preview } from "./preview.ts";
 import { type ProfileWindow, TrafficProfile } from "./profile.ts";
 import type { Proposal } from "./proposal.ts";
 import type { Publisher } from "./publish.ts";
 import { Recorder } from "./recorder.ts";
-import { type RehearsalOutcome, type RehearsalRequest, rehearse } from "./rehearse.ts";
+import { type RehearsalOutcome, type RehearsalRequest, rehearse, type Stage } from "./rehearse.ts";
 import { Repeats } from "./repeats.ts";
-import { type Attempt, type Review, Safety } from "./safety.ts";
+import { type Attempt, FREE, type Review, Safety } from "./safety.ts";
 import { beyondScope } from "./scope.ts";
 import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
@@ -79,6 +82,9 @@ const TICK_MS = 1_000;
 /** So often the log says the heads of the chains, so that who keeps logs elsewhere can tell when the end of one is cut off. */
 const HEADS_MS = 24 * 3_600_000;
 
+/** How much of the traffic before says whom other files would move. */
+const PREVIEW_TRAFFIC_MS = 3_600_000;
+
 /** How much of the traffic before says whom a region's death would move. */
 const CAPACITY_TRAFFIC_MS = 3_600_000;
 
@@ -100,14 +106,15 @@ export interface NodeDeskOptions {
  */
 export async function openDesk(options: NodeDeskOptions): Promise<NodeDesk> {
   const { configFolder, log, publisher } = options;
-  const loader = new Loader(configFolder);
   await publisher.greeted;
   let said: readonly Problem[] = [];
   for (;;) {
+    const applied = new AppliedFiles(options.stateFolder);
+    const loader = new Loader(configFolder, applied);
     const loaded = await inTurns(loader.loadInSteps());
     let { problems } = loaded;
     if (loaded.value !== null) {
-      const desk = new NodeDesk(options, loader, loaded.value);
+      const desk = new NodeDesk(options, { loader, applied, first: loaded.value });
       const outcome = await desk.begin(loaded);
       if (outcome.kind === "published") return desk;
       await desk.close();
@@ -136,6 +143,13 @@ function changeOf({ stamps }: Loaded, atLatestMs: number | null): Promise<void> 
     watcher.watch(stamps);
     const timer = atLatestMs === null ? undefined : setTimeout(settle, atLatestMs);
   });
+}
+
+/** What a desk begins with. */
+interface Opened {
+  readonly loader: Loader;
+  readonly applied: AppliedFiles;
+  readonly first: Snapshot;
 }
 
 /** A node's desk, with everything behind it. */
@@ -168,6 +182,7 @@ export class NodeDesk implements Desk {
   readonly #profile: TrafficProfile | null;
   readonly #watcher: FileWatcher;
   readonly #first: Snapshot;
+  readonly #applied: AppliedFiles;
   #lastReload: LastReload;
   #apiCertificateEndMs: number | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -179,12 +194,13 @@ export class NodeDesk implements Desk {
   /** Settles when the texts of the files in force are in the store. */
   #textsKept: Promise<void> = Promise.resolve();
 
-  constructor(options: NodeDeskOptions, loader: Loader, first: Snapshot) {
+  constructor(options: NodeDeskOptions, { loader, applied, first }: Opened) {
     const { nowMs, elapsedMs, publisher, stateFolder } = options;
     this.#options = options;
     this.#startedMs = nowMs();
     this.#lastReload = { kind: "loaded", atMs: this.#startedMs, warnings: [] };
     this.#first = first;
+    this.#applied = applied;
     this.#storeKeeper = new StoreKeeper({
       folder: stateFolder,
       nowMs,
@@ -242,6 +258,7 @@ export class NodeDesk implements Desk {
     this.#door = new Door({
       store: this.#store,
       loader,
+      applied,
       nowMs,
       snapshot: () => this.snapshot(),
       versionSeen: () => publisher.versionSeen,
@@ -459,6 +476,7 @@ export class NodeDesk implements Desk {
       lastReload: this.#lastReload,
       apiCertificateEndMs: this.#apiCertificateEndMs,
       store: { problem: this.#storeKeeper.problem, unrecorded: this.#storeKeeper.unrecorded },
+      declared: this.#declared(),
     };
   }
 
@@ -468,6 +486,43 @@ export class NodeDesk implements Desk {
     return planner.plansFor(service).flatMap((plans, number) => {
       const clients = locations[number];
       return clients === undefined ? [] : [{ clients, plans }];
+    });
+  }
+
+  #declared(): DeclaredState {
+    const { source } = this.#first.config.node;
+    const { current } = this.#applied;
+    const by = source === "api" || current?.kind === "rollback" ? current : null;
+    const isRolledBack = source === "files" && by !== null;
+    const drift = isRolledBack
+      ? `version ${by.version} is in force by a rollback, and the files on disk are others`
+      : this.#lastReload.kind === "refused"
+        ? "the files on disk are refused, and those from before are in force"
+        : null;
+    return { source, by, drift };
+  }
+
+  async preview(texts: ReadonlyMap<string, string>): Promise<PreviewOutcome> {
+    const version = this.#door.version();
+    const inForce = await this.snapshots.texts(this.#recorder.files()?.version ?? 0);
+    if (inForce.kind === "missing") return { kind: "refused", problems: [inRequest(inForce.message)] };
+    const fromMs = this.nowMs() - PREVIEW_TRAFFIC_MS;
+    const stage = await this.#stage(fromMs);
+    return preview(texts, {
+      version,
+      snapshot: this.snapshot(),
+      inForce: inForce.value,
+      load: (given) => this.#door.loadGiven(given),
+      review: async (proposed) => {
+        let reviewed = FREE;
+        const problems = await this.#book.problemsOf(proposed, async (ruled) => {
+          reviewed = await this.#review({ kind: "files", ruled });
+          return [];
+        });
+        return { problems, reviewed };
+      },
+      rehearse: (loaded, isEven) =>
+        rehearse({ config: "", supposed: [], fromMs, isEven }, { ...stage, load: async () => loaded }),
     });
   }
 
@@ -507,14 +562,17 @@ export class NodeDesk implements Desk {
   }
 
   async rehearse(request: RehearsalRequest): Promise<RehearsalOutcome> {
-    const windows = await this.profile(request.fromMs);
-    return rehearse(request, {
+    return rehearse(request, await this.#stage(request.fromMs));
+  }
+
+  async #stage(fromMs: number): Promise<Stage> {
+    return {
       edition: this.#edition(),
       keeper: this.#keeper,
       nowMs: this.nowMs(),
       load: (config) => this.#door.load(config),
-      windows,
-    });
+      windows: await this.profile(fromMs),
+    };
   }
 
   change(request: ChangeRequest): Promise<ChangeOutcome> {

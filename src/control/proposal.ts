@@ -10,7 +10,15 @@ export type SteeringEdit =
   /** Brings up what is healthy and held down. */
   | { readonly kind: "release"; readonly target: VipTarget }
   /** Reads config, zones and geo data again. */
-  | { readonly kind: "reload" };
+  | { readonly kind: "reload" }
+  /** Puts config, zones and labels in force that come by the API. */
+  | { readonly kind: "apply"; readonly texts: TextsByPath }
+  /** Puts what an earlier snapshot said in force again. */
+  | { readonly kind: "rollback"; readonly version: number; readonly texts: TextsByPath }
+  /** Puts the files on disk in force that a rollback has taken the place of. */
+  | { readonly kind: "end-rollback" };
+
+type TextsByPath = Readonly<Record<string, string>>;
 
 /** A change that is made when somebody else than its author approves it. */
 export interface Proposal {
@@ -30,6 +38,9 @@ export interface Proposal {
   readonly digest: string;
 }
 
+/** The proposal of other files, wherever they come from: there is one set of them. */
+export const FILES = "files";
+
 /** One for each thing that can be ordered. */
 export function proposalId(edit: SteeringEdit): string {
   switch (edit.kind) {
@@ -40,7 +51,10 @@ export function proposalId(edit: SteeringEdit): string {
     case "release":
       return `release:${edit.target.by}:${edit.target.id}`;
     case "reload":
-      return "files";
+    case "apply":
+    case "rollback":
+    case "end-rollback":
+      return FILES;
   }
 }
 
@@ -57,6 +71,12 @@ export function describeEdit(edit: SteeringEdit): string {
       return describeRelease(edit.target);
     case "reload":
       return "the files as they are";
+    case "apply":
+      return `apply ${Object.keys(edit.texts).length} files`;
+    case "rollback":
+      return `roll back to version ${edit.version}`;
+    case "end-rollback":
+      return "end the rollback";
   }
 }
 

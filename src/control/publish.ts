@@ -1,7 +1,7 @@
 /** Gives books and plan patches to dns, and keeps the book on disk fresh for a cold start. */
 
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { type FileHandle, open, rename } from "node:fs/promises";
+import { join } from "node:path";
 import { type BookPlans, plansChecksum, plansOf, versionOf } from "../book/book.ts";
 import type { Challenges } from "../book/challenges.ts";
 import type { BookContent, CompiledBook } from "../book/compile.ts";
@@ -9,12 +9,10 @@ import { HEADER_WORDS, Header } from "../book/layout.ts";
 import type { DuePlans, ToDns, ToPublisher } from "../book/messages.ts";
 import { applyPatches } from "../book/patch.ts";
 import type { Samples } from "../telemetry/samples.ts";
+import { makeAside, PART_OCTETS, putInPlace, writeAt, writeWhole } from "./whole-file.ts";
 
 /** The book on disk lags behind the plans in force by at most this. */
 const REWRITE_MS = 5_000;
-
-/** Octets that are copied or written at once: a third of a millisecond, for which a worker on the same core may have to wait. */
-const PART_OCTETS = 1 << 17;
 
 /** How dns took a book. */
 export type PublishOutcome =
@@ -118,7 +116,7 @@ export class Publisher {
     }
     const offered = `${this.#path}.next`;
     try {
-      await this.#inTurn(() => write(offered, compiled.bytes));
+      await this.#inTurn(() => writeWhole(offered, compiled.bytes));
     } catch (cause) {
       return { kind: "refused", reason: `Cannot write ${offered}: ${String(cause)}` };
     }
@@ -228,26 +226,9 @@ export function emptiness(content: BookContent): string | null {
   return without === undefined ? null : `service ${without.service.label} has no plan`;
 }
 
-/** Writes a file as a whole: a crash leaves the old content or the new. */
-async function write(path: string, bytes: Uint8Array): Promise<void> {
-  await aside(path, "w", (file) => writeAt(file, bytes, 0));
-}
-
-/** Makes a file beside another, then puts it in its place. What could not be made takes no room from what else is on the disk. */
-async function aside(path: string, flags: string, make: (file: FileHandle) => Promise<void>): Promise<void> {
-  try {
-    await using file = await open(asideOf(path), flags);
-    await make(file);
-    await replace(path, file);
-  } catch (error) {
-    await rm(asideOf(path), { force: true });
-    throw error;
-  }
-}
-
 /** Puts other plans into the book at `path`, and its file in place of the old one as a whole. */
 async function rewritePlans(path: string, { version, at, words }: BookPlans): Promise<void> {
-  await aside(path, "w+", async (file) => {
+  await makeAside(path, "w+", async (file) => {
     await copyTo(file, path);
     const header = new Uint32Array(HEADER_WORDS);
     await file.read(octetsOf(header), 0, header.byteLength, 0);
@@ -257,6 +238,7 @@ async function rewritePlans(path: string, { version, at, words }: BookPlans): Pr
     await writeAt(file, octetsOf(header), 0);
     await writeAt(file, octetsOf(words), 4 * at);
   });
+  await putInPlace(path);
 }
 
 async function copyTo(file: FileHandle, path: string): Promise<void> {
@@ -270,40 +252,6 @@ async function copyTo(file: FileHandle, path: string): Promise<void> {
   }
 }
 
-/** A disk that is nearly full takes a part without an error, and then refuses the rest. */
-async function writeAt(file: FileHandle, octets: Uint8Array, position: number): Promise<void> {
-  for (let at = 0; at < octets.length; ) {
-    const { bytesWritten } = await file.write(
-      octets,
-      at,
-      Math.min(PART_OCTETS, octets.length - at),
-      position + at,
-    );
-    at += bytesWritten;
-  }
-}
-
-/** Puts what was written beside a file in its place, durably. */
-async function replace(path: string, file: FileHandle): Promise<void> {
-  await file.sync();
-  await rename(asideOf(path), path);
-  await syncFolder(dirname(path));
-}
-
-function asideOf(path: string): string {
-  return `${path}.tmp`;
-}
-
 function octetsOf({ buffer, byteOffset, byteLength }: Uint32Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-/** Makes a rename in a folder durable. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -5,7 +5,7 @@ import { isSameHold } from "../health/failback.ts";
 import type { CellRanking } from "../health/rtt.ts";
 import { sideOf, type Verdict } from "../health/verdict.ts";
 import type { Answer } from "../steering/last-good.ts";
-import type { FileStamp } from "./files.ts";
+import type { FileSource, FileStamp } from "./files.ts";
 import {
   endOf,
   entryOf,
@@ -36,6 +36,8 @@ const RETRY_MS = 10_000;
 export interface LoadedFiles {
   /** Config, zones with what they include, and labels. */
   readonly texts: ReadonlyMap<string, FileStamp>;
+  /** Where these are read from. */
+  readonly source: FileSource;
   /** Geo databases. */
   readonly databases: ReadonlyMap<string, FileStamp>;
 }
@@ -105,7 +107,7 @@ export class Recorder {
   /** Other files are in force, with these verdicts on their VIPs. Settles when their texts are kept. */
   async loaded(
     by: Pick<PastFiles, "version" | "author" | "reason">,
-    { texts, databases }: LoadedFiles,
+    { texts, source, databases }: LoadedFiles,
     verdicts: ReadonlyMap<VipId, Verdict>,
     atMs: number,
   ): Promise<void> {
@@ -114,7 +116,11 @@ export class Recorder {
       [...verdicts.values()].filter((verdict) => this.#isNews(verdict)),
       atMs,
     );
-    const files = { ...by, texts: this.#texts.use(texts), databases: Object.fromEntries(databases) };
+    const files = {
+      ...by,
+      texts: this.#texts.use({ texts, source }),
+      databases: Object.fromEntries(databases),
+    };
     this.#note({ kind: "files", files }, atMs);
     await this.#texts.keep(atMs);
   }

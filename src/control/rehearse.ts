@@ -1,6 +1,6 @@
 /** Tries a change on the traffic that there was: another config, other facts, or both. */
 
-import type { Checked, Problem } from "../problem.ts";
+import { type Checked, inRequest, type Problem } from "../problem.ts";
 import type { Facts } from "../steering/facts.ts";
 import { suppose } from "../steering/suppose.ts";
 import type { Steps } from "../steps.ts";
@@ -72,8 +72,4 @@ function* courseOf(snapshot: Snapshot, facts: Facts, like: Planner): Steps<Check
   if (planner === null) return { value: null, problems };
   yield* planner.planAllInSteps(facts);
   return { value: yield* Course.of(snapshot, planner, facts), problems: [] };
-}
-
-function inRequest(message: string): Problem {
-  return { file: "request", line: 0, column: 0, message };
 }

@@ -53,7 +53,7 @@ export interface Approval {
 }
 
 /** Nothing stands against it. */
-const FREE: Review = { problems: [], approval: null };
+export const FREE: Review = { problems: [], approval: null };
 
 /** Traffic of so long ago says who would be moved. */
 const TRAFFIC_MS = 3_600_000;

@@ -75,6 +75,9 @@ export function beyondScope(
     case "end-challenge":
       return certifiesBeyond(scope, edit.owner, ruled);
     case "reload":
+    case "apply":
+    case "rollback":
+    case "end-rollback":
       return "files are loaded as a whole";
   }
 }

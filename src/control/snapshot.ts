@@ -1,6 +1,6 @@
 /** Loads everything that operators declare, all of it sound or none of it used. */
 
-import { basename, join, resolve } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import type { ZoneSigning } from "../book/compile.ts";
 import type { Config, NodeConfig, TlsFiles } from "../config/config.ts";
 import type { Policy } from "../config/policy.ts";
@@ -15,9 +15,10 @@ import { type Name, parseName, rootName } from "../wire/name.ts";
 import { parseZoneInSteps } from "../zone/parse.ts";
 import type { Zone } from "../zone/zone.ts";
 import { type Addresses, addressFilesOf, loadAddresses } from "./alarm-addresses.ts";
+import type { AppliedFiles } from "./applied.ts";
 import { CONFIG_FILE, loadConfig, parseConfigText } from "./config-file.ts";
 import { crossCheck } from "./cross-check.ts";
-import { FileReader, type FileStamp, Remembered } from "./files.ts";
+import { DISK, FileReader, type FileSource, type FileStamp, type GivenFiles, Remembered } from "./files.ts";
 import { GeoLoader, type GeoSource, type NamedNetworks } from "./geo-loader.ts";
 import { Planner } from "./planner.ts";
 import { policiesIn } from "./policy-walk.ts";
@@ -98,23 +99,64 @@ function filesKey({ certificate, key }: TlsFiles): string {
   return `${certificate} ${key}`;
 }
 
+/**
+ * What a folder declares, to be sent to a node: the texts of its config, of its zones with what they include, and of its labels, by their
+ * paths in the folder. Secrets and geo databases belong to the node.
+ */
+export function declaredTexts(folder: string): Checked<Readonly<Record<string, string>>> {
+  const root = resolve(folder);
+  const reader = new FileReader();
+  const { value: config, problems } = loadConfig(root, reader);
+  if (config === null) return { value: null, problems };
+  const zones = finish(new ZoneLoader().load(config, reader));
+  const labels = loadLabels(config, (path) => reader.text(path));
+  const texts = new Map(
+    [...reader.stamps.keys()].map((path) => [relative(root, path), reader.text(path) ?? ""]),
+  );
+  const outside = [...texts.keys()].filter((path) => path.startsWith("../"));
+  const wrong = [
+    ...zones.problems,
+    ...labels.problems,
+    ...outside.map((path) => ({
+      file: config.file,
+      line: 0,
+      column: 0,
+      message: `${resolve(root, path)} is not in ${root}, expected files that can be sent under their paths in it`,
+    })),
+  ];
+  return { value: wrong.length === 0 ? Object.fromEntries(texts) : null, problems: wrong };
+}
+
 /** The files of one attempt to load, told apart by what becomes of them. */
 class Readers {
-  /** Secrets and keys are in this one alone. */
-  readonly all: FileReader = new FileReader();
-  readonly texts: FileReader = new FileReader(this.all);
-  readonly databases: FileReader = new FileReader(this.all);
+  /** Those on disk. Secrets and keys are in this one alone. */
+  readonly all: FileReader;
+  readonly texts: FileReader;
+  readonly databases: FileReader;
+  /** Where texts come from. */
+  readonly source: FileSource;
+
+  constructor(all: FileReader = new FileReader(), given: GivenFiles | null = null) {
+    this.all = all;
+    this.texts = new FileReader(given ?? all);
+    this.databases = new FileReader(all);
+    this.source = given ?? DISK;
+  }
 }
 
 /** Loads a folder again and again; what has not changed is read and parsed once. */
 export class Loader {
   readonly #folder: string;
-  readonly #config = new Remembered<Checked<Config>>();
+  readonly #applied: AppliedFiles | null;
+  readonly #onDisk = new Remembered<Checked<Config>>();
+  readonly #given = new Remembered<Checked<Config>>();
   readonly #zones = new ZoneLoader();
   readonly #geo = new GeoLoader();
 
-  constructor(folder: string) {
+  /** Files that were applied take the place of those in the folder, but for the section `node`, secrets and geo databases. */
+  constructor(folder: string, applied: AppliedFiles | null = null) {
     this.#folder = resolve(folder);
+    this.#applied = applied;
   }
 
   /**
@@ -125,13 +167,49 @@ export class Loader {
     return finish(this.loadInSteps());
   }
 
-  /** The same in steps; one load after the other. */
-  *loadInSteps(): Steps<Loaded> {
+  /** The same in steps; one load after the other. `from` says which files: those that count, those on disk, or some that are proposed. */
+  *loadInSteps(from: "in force" | "disk" | GivenFiles = "in force"): Steps<Loaded> {
     const readers = new Readers();
-    return yield* this.#load(
-      this.#config.of(readers.texts, (own) => loadConfig(this.#folder, own)),
-      readers,
+    const onDisk = this.#onDisk.of(readers.texts, (own) => loadConfig(this.#folder, own));
+    if (onDisk.value === null || from === "disk") return yield* this.#load(onDisk, readers);
+    const given = from === "in force" ? this.#inForce(onDisk.value, readers.all) : from;
+    if (given === null) return yield* this.#load(onDisk, readers);
+    if ("message" in given) {
+      readers.all.stamp(given.file);
+      return yield* this.#load({ value: null, problems: [given] }, readers);
+    }
+    const over = new Readers(readers.all, given);
+    const parsed = this.#given.of(over.texts, (own) => loadConfig(this.#folder, own));
+    return yield* this.#load(this.#over(parsed, onDisk.value), over);
+  }
+
+  /** The applied files that count, or what is wrong with them; null: those on disk do. */
+  #inForce({ node }: Config, disk: FileReader): GivenFiles | Problem | null {
+    if (this.#applied === null) return null;
+    if (this.#applied.problem !== null && node.source === "api") return this.#applied.problem;
+    return this.#applied.inPlaceOf(disk, node);
+  }
+
+  /**
+   * A config from elsewhere, with the section `node` of this machine. What it names and does not bring along must be in the folder or
+   * be named by the config there: whoever may apply a config need not be one who may read files.
+   */
+  #over({ value, problems }: Checked<Config>, own: Config): Checked<Config> {
+    if (value === null) return { value, problems };
+    const known = new Set(localFilesOf(own));
+    const strange = localFilesOf(value).filter(
+      (file) => !known.has(file) && relative(this.#folder, file).startsWith("../"),
     );
+    const refused = strange.map((file) => ({
+      file: value.file,
+      line: 0,
+      column: 0,
+      message: `${file} is not in ${this.#folder}, and the config there does not name it: expected a file that does not come with what is applied to be one of these`,
+    }));
+    return {
+      value: refused.length === 0 ? { ...value, node: own.node } : null,
+      problems: [...problems, ...refused],
+    };
   }
 
   /**
@@ -143,7 +221,10 @@ export class Loader {
     const value = parsed.value && { ...parsed.value, node: running.node };
     const strange = value === null ? [] : strangersIn(value, running);
     const problems = [...parsed.problems, ...strange];
-    return yield* this.#load({ value: strange.length > 0 ? null : value, problems }, new Readers());
+    const all = new FileReader();
+    const given = this.#inForce(running, all);
+    const readers = new Readers(all, given !== null && "texts" in given ? given : null);
+    return yield* this.#load({ value: strange.length > 0 ? null : value, problems }, readers);
   }
 
   /**
@@ -175,8 +256,8 @@ export class Loader {
     return { value: snapshot, problems: [] };
   }
 
-  *#load(config: Checked<Config>, { all, texts, databases }: Readers): Steps<Loaded> {
-    const files = { texts: texts.stamps, databases: databases.stamps };
+  *#load(config: Checked<Config>, { all, texts, databases, source }: Readers): Steps<Loaded> {
+    const files = { texts: texts.stamps, source, databases: databases.stamps };
     if (config.value === null) return { ...config, value: null, stamps: all.stamps, files, warnings: [] };
 
     const zones = yield* this.#zones.load(config.value, texts);
@@ -237,12 +318,16 @@ function strangersIn(config: Config, running: Config): readonly Problem[] {
 }
 
 function filesOf(config: Config): readonly string[] {
-  const { zones, geo, keys } = config;
+  return [...config.zones, ...config.geo.labels, ...localFilesOf(config)];
+}
+
+/** Those that belong to the machine: secrets, and what is too large to be sent around. */
+function localFilesOf(config: Config): readonly string[] {
+  const { geo, keys } = config;
   return [
     ...addressFilesOf(config),
-    ...zones,
-    ...geo.labels,
     geo.database,
+    geo.asnDatabase,
     ...[...keys.values()].map(({ secretFile }) => secretFile),
   ].filter((file) => file !== null);
 }

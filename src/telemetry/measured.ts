@@ -27,6 +27,8 @@ export interface Sample {
   /** Whether the store can be written, and how many changes by break-glass it does not have yet. */
   readonly store: { readonly isWritable: boolean; readonly unrecorded: number };
   readonly lastReload: { readonly loaded: boolean; readonly atMs: number };
+  /** Whether something else is in force than the files on disk say. */
+  readonly drifts: boolean;
   readonly geoBuiltAtSeconds: number;
   /** null: the API has no certificate in use. */
   readonly apiCertificateEndMs: number | null;

@@ -191,6 +191,11 @@ const NODE: readonly Family[] = [
       return Number(lastReload.loaded);
     },
   ),
+  ofNode(
+    "config_drift",
+    "1: what is in force is not what the files on disk say, because they were refused or rolled back.",
+    ({ drifts }) => Number(drifts),
+  ),
   ofNode("last_reload_timestamp_seconds", "When the files were last loaded.", ({ lastReload }) => {
     return lastReload.atMs / 1_000;
   }),

@@ -209,6 +209,7 @@ describe("a config with every key", () => {
       api: { address: expect.objectContaining({ text: "::1" }), port: 8443 },
       apiTls: { certificate: "/etc/meridian/tls/api.pem", key: "/etc/ssl/api.key" },
       stateFolder: "/etc/state",
+      source: "api",
       reportMs: 250,
       publishMs: 50,
     });
@@ -529,6 +530,7 @@ describe("a config with next to nothing", () => {
       api: { address: { text: "127.0.0.1" }, port: 8053 },
       apiTls: null,
       stateFolder: "/etc/meridian/var",
+      source: "files",
       reportMs: 500,
       publishMs: 100,
     });

@@ -130,6 +130,7 @@ export function configWith(parts: ConfigParts): Config {
       history: { keepMs: 90 * 24 * 3_600_000, entriesMax: 1_000_000 },
       cookies: { mode: "optional", secrets: null },
       stateFolder: "state",
+      source: "files",
       reportMs: 500,
       publishMs: 100,
     },

@@ -108,6 +108,7 @@ export function configOf(
       history: { keepMs: 90 * 24 * 3_600_000, entriesMax: 1_000_000 },
       cookies: { mode: "optional", secrets: null },
       stateFolder: "state",
+      source: "files",
       reportMs: 1,
       publishMs: 1,
     },

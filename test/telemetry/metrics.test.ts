@@ -57,6 +57,7 @@ const SAMPLE: Sample = {
   rollovers: [{ zone: "gslb.example", step: "submit", servedMs: 1_000 }],
   store: { isWritable: true, unrecorded: 0 },
   lastReload: { loaded: false, atMs: 2_500 },
+  drifts: false,
   geoBuiltAtSeconds: 9,
   apiCertificateEndMs: 11_000,
   measuredServices: [

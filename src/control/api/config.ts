@@ -1,7 +1,7 @@
 /** The node itself: how it is doing, and reading its files again. */
 
 import Type, { type Static } from "typebox";
-import type { Desk, LastReload, StoreStatus } from "../desk.ts";
+import type { DeclaredState, Desk, LastReload, StoreStatus } from "../desk.ts";
 import { STORE_FAULTS } from "../store-file.ts";
 import type { Api } from "./api.ts";
 import { dryRunText, orTried } from "./dry-run.ts";
@@ -17,6 +17,25 @@ const lastReload = object({
   }),
   warnings: Type.Array(problem, { description: "what could not be used, so that something older is" }),
 });
+
+const declared = object(
+  {
+    source: oneOf(["files", "api"], "files or api, as node.source says"),
+    by: nullable(
+      object({
+        kind: oneOf(["applied", "rollback"], "applied or rollback"),
+        snapshot: nullable(Type.Integer({ description: "the version that was rolled back to" })),
+        author: Type.String(),
+        reason: Type.String(),
+        at: moment,
+      }),
+    ),
+    drift: nullable(
+      Type.String({ description: "what is in force that the files on disk do not say; null: nothing" }),
+    ),
+  },
+  { description: "where config and zones come from; by is null where they are the files on disk" },
+);
 
 const store = object({
   problem: nullable(
@@ -48,6 +67,7 @@ const status = object(
     }),
     lastReload,
     store,
+    declared,
   },
   { description: "How the node is doing." },
 );
@@ -97,7 +117,7 @@ export function configRoutes(app: Api, desk: Desk): void {
 }
 
 function statusOf(desk: Desk): Static<typeof status> {
-  const { version, adoptedVersion, startedMs, lastReload } = desk.status();
+  const { version, adoptedVersion, startedMs, lastReload, declared } = desk.status();
   const { config, zones, geo } = desk.snapshot();
   return {
     node: config.node.name,
@@ -110,6 +130,7 @@ function statusOf(desk: Desk): Static<typeof status> {
     geo: { file: geo.file, type: geo.type, builtAt: formatMoment(1_000 * geo.builtAtSeconds) },
     lastReload: reloadOf(lastReload),
     store: storeOf(desk.status().store),
+    declared: declaredOf(declared),
   };
 }
 
@@ -117,6 +138,12 @@ function storeOf({ problem, unrecorded }: StoreStatus): Static<typeof store> {
   if (problem === null) return { problem, unrecorded };
   const { fault, sinceMs, message } = problem;
   return { problem: { fault, since: formatMoment(sinceMs), message }, unrecorded };
+}
+
+function declaredOf({ source, by, drift }: DeclaredState): Static<typeof declared> {
+  if (by === null) return { source, by, drift };
+  const { kind, version, author, reason, atMs } = by;
+  return { source, by: { kind, snapshot: version, author, reason, at: formatMoment(atMs) }, drift };
 }
 
 function reloadOf(reload: LastReload): Static<typeof lastReload> {

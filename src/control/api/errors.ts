@@ -5,7 +5,7 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
-import type { Problem } from "../../problem.ts";
+import { inRequest, type Problem } from "../../problem.ts";
 import { StoreUnavailable } from "../store-file.ts";
 import { withoutSecrets } from "../token.ts";
 import type { Api } from "./api.ts";
@@ -76,7 +76,8 @@ export const PROBLEMS = {
   "too-large": {
     status: 413,
     title: "The body is too large",
-    meaning: "More than 64 KiB of body (16 MiB for `POST /v1/simulate`).",
+    meaning:
+      "More than 64 KiB of body (16 MiB for `POST /v1/simulate`, 64 MiB for `POST /v1/preview` and `PUT /v1/config`).",
   },
   "too-long": { status: 414, title: "The URL is too long", meaning: "A part of the path is endless." },
   "unsupported-media-type": {
@@ -151,11 +152,6 @@ export class Failure extends Error {
 
 function usualCode(status: number): ProblemCode {
   return PROBLEM_CODES.find((code) => PROBLEMS[code].status === status) ?? "bad-request";
-}
-
-/** A mistake in a request, which has no file and no line. */
-export function inRequest(message: string): Problem {
-  return { file: "request", line: 0, column: 0, message };
 }
 
 /** A failure that is all in its problems. */

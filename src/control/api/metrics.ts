@@ -60,6 +60,7 @@ async function sampleOf(desk: Desk, { lockout, requests }: ApiState): Promise<Sa
     lastReload,
     apiCertificateEndMs,
     store,
+    declared,
   } = desk.status();
   const active = desk.overrides().filter((override) => isActive(override, desk.nowMs()));
   const { standing, destinations } = desk.alarms();
@@ -87,6 +88,7 @@ async function sampleOf(desk: Desk, { lockout, requests }: ApiState): Promise<Sa
       return [{ zone: zone.label, step: state.step, servedMs: state.servedMs }];
     }),
     store: { isWritable: store.problem === null, unrecorded: store.unrecorded },
+    drifts: declared.drift !== null,
     lastReload: { loaded: lastReload.kind === "loaded", atMs: lastReload.atMs },
     geoBuiltAtSeconds: geo.builtAtSeconds,
     apiCertificateEndMs,

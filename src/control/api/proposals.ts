@@ -3,7 +3,7 @@
 import type { FastifyReply } from "fastify";
 import Type from "typebox";
 import type { Desk } from "../desk.ts";
-import { describeEdit, type Proposal } from "../proposal.ts";
+import { describeEdit, FILES, type Proposal } from "../proposal.ts";
 import type { Api } from "./api.ts";
 import { answerTried, dryRunQuery, dryRunText, orTried, type TriedBody } from "./dry-run.ts";
 import { Failure } from "./errors.ts";
@@ -96,7 +96,7 @@ export function proposalRoutes(app: Api, desk: Desk): void {
       const { id } = request.params;
       const proposal = desk.proposals().find((one) => one.id === id);
       if (proposal === undefined) throw new Failure(404, `no proposal ${JSON.stringify(id)}`);
-      if (proposal.edit.kind === "reload" && request.token?.grant.role !== "admin")
+      if (proposal.id === FILES && request.token?.grant.role !== "admin")
         throw new Failure(403, "files are approved by the role admin alone");
       const outcome = await submit(desk, request, { kind: "approve", id }, request.body.reason);
       if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);

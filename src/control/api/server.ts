@@ -14,6 +14,7 @@ import { withoutSecrets } from "../token.ts";
 import { acceptWebSockets, agentRoutes } from "./agents.ts";
 import { alarmRoutes } from "./alarms.ts";
 import type { Api } from "./api.ts";
+import { applyRoutes } from "./apply.ts";
 import { auditRoutes } from "./audit.ts";
 import { guard, sourceOf } from "./auth.ts";
 import { capacityRoutes } from "./capacity.ts";
@@ -178,6 +179,7 @@ export async function buildApi(
   changeRoutes(app, desk);
   historyRoutes(app, desk);
   snapshotRoutes(app, desk);
+  applyRoutes(app, desk);
   tokenRoutes(app, desk);
   agentRoutes(app, desk);
   await app.ready();

@@ -2,10 +2,11 @@
 
 import Type from "typebox";
 import { LOAD_MAX } from "../../health/report.ts";
+import { inRequest } from "../../problem.ts";
 import type { Desk } from "../desk.ts";
 import { SIGNALS_MAX } from "../signals.ts";
 import type { Api } from "./api.ts";
-import { Failure, failureFor, inRequest } from "./errors.ts";
+import { Failure, failureFor } from "./errors.ts";
 import { keyHeader } from "./idempotency.ts";
 import { errorBody, object } from "./schemas.ts";
 

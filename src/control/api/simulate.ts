@@ -1,6 +1,6 @@
 /** What a change would do to the traffic that there was. */
 
-import Type, { type Static } from "typebox";
+import Type from "typebox";
 import { formatPercent } from "../../steering/words.ts";
 import type { Desk } from "../desk.ts";
 import type { Simulation } from "../simulate.ts";
@@ -44,44 +44,56 @@ const load = Type.Number({
   description: "the part of its capacity that is in use; above 1: more than it can serve; null: not known",
 });
 
-const simulationSchema = object(
-  {
-    traffic: oneOf(["recorded", "even"], "recorded, or even: made up, not of this node"),
-    from: nullable(moment),
-    until: nullable(moment),
-    queries,
-    samples: Type.Integer({ minimum: 0, description: "queries that were replayed" }),
-    supposed: Type.Array(Type.String(), { description: "the facts that were supposed, as they were asked" }),
-    regions: Type.Array(
-      object({
-        region: nullable(Type.String({ description: "null: no VIP to give" })),
-        recorded: nullable(Type.Integer({ description: "as it was answered, by the facts of then" })),
-        before: queries,
-        after: queries,
-        loadBefore: nullable(load),
-        loadAfter: nullable(load),
+/** What a change would do to the traffic that there was. */
+export const simulationSchema: Type.TUnsafe<SimulationView> = Type.Unsafe<SimulationView>(
+  object(
+    {
+      traffic: oneOf(["recorded", "even"], "recorded, or even: made up, not of this node"),
+      from: nullable(moment),
+      until: nullable(moment),
+      queries,
+      samples: Type.Integer({ minimum: 0, description: "queries that were replayed" }),
+      supposed: Type.Array(Type.String(), {
+        description: "the facts that were supposed, as they were asked",
       }),
-      { description: "where answers lead by the facts of now, before the change and after" },
-    ),
-    moved: object(
-      { queries, prefixes: Type.Integer(), prefixesInAll: Type.Integer() },
-      { description: "queries that lead to another region, and the client prefixes that have such" },
-    ),
-    rtt: nullable(
-      object(
-        { queries, beforeMs: Type.Number(), afterMs: Type.Number() },
-        { description: "mean round-trip times, measured or estimated" },
+      regions: Type.Array(
+        object({
+          region: nullable(Type.String({ description: "null: no VIP to give" })),
+          recorded: nullable(Type.Integer({ description: "as it was answered, by the facts of then" })),
+          before: queries,
+          after: queries,
+          loadBefore: nullable(load),
+          loadAfter: nullable(load),
+        }),
+        { description: "where answers lead by the facts of now, before the change and after" },
       ),
-    ),
-    services: Type.Array(object({ service: Type.String(), queries, moved: queries }), {
-      description: "those of which the most moved",
-    }),
-    lines: Type.Array(Type.String(), { description: "all of it for people" }),
-  },
-  { description: "What the change would do." },
+      moved: object(
+        { queries, prefixes: Type.Integer(), prefixesInAll: Type.Integer() },
+        { description: "queries that lead to another region, and the client prefixes that have such" },
+      ),
+      rtt: nullable(
+        object(
+          { queries, beforeMs: Type.Number(), afterMs: Type.Number() },
+          { description: "mean round-trip times, measured or estimated" },
+        ),
+      ),
+      services: Type.Array(object({ service: Type.String(), queries, moved: queries }), {
+        description: "those of which the most moved",
+      }),
+      lines: Type.Array(Type.String(), { description: "all of it for people" }),
+    },
+    { description: "What the change would do." },
+  ),
 );
 
-type SimulationView = Static<typeof simulationSchema>;
+interface SimulationView
+  extends Pick<Simulation, "queries" | "samples" | "regions" | "moved" | "rtt" | "services"> {
+  readonly traffic: "recorded" | "even";
+  readonly from: string | null;
+  readonly until: string | null;
+  readonly supposed: readonly string[];
+  readonly lines: readonly string[];
+}
 
 export function simulateRoutes(app: Api, desk: Desk): void {
   app.post(
@@ -107,7 +119,7 @@ export function simulateRoutes(app: Api, desk: Desk): void {
       });
       switch (outcome.kind) {
         case "simulated":
-          return viewOf(outcome.simulation, supposed ?? []);
+          return simulationView(outcome.simulation, supposed ?? []);
         case "refused":
           throw failureFor(422, outcome.problems);
         case "no-traffic": {
@@ -125,7 +137,8 @@ export function simulateRoutes(app: Api, desk: Desk): void {
 const NO_TRAFFIC = "no steered query was recorded in this time";
 const NO_SERVICES = "there is no service, or no country, to make up traffic for";
 
-function viewOf(simulation: Simulation, supposed: readonly string[]): SimulationView {
+/** As the API gives it. */
+export function simulationView(simulation: Simulation, supposed: readonly string[]): SimulationView {
   const { isRecorded, fromSeconds, untilSeconds, regions, moved, rtt, services, queries, samples } =
     simulation;
   const view = {
@@ -134,13 +147,13 @@ function viewOf(simulation: Simulation, supposed: readonly string[]): Simulation
     until: untilSeconds === null ? null : formatMoment(untilSeconds * 1000),
     queries,
     samples,
-    supposed: [...supposed],
-    regions: regions.map((region) => ({ ...region })),
+    supposed,
+    regions,
     moved,
     rtt,
-    services: services.map((service) => ({ ...service })),
+    services,
   };
-  return { ...view, lines: [...linesOf(view)] };
+  return { ...view, lines: linesOf(view) };
 }
 
 function linesOf(view: Omit<SimulationView, "lines">): readonly string[] {

@@ -37,7 +37,7 @@ const count = Type.Integer({ minimum: 0 });
 const value = nullable(Type.String({ description: "as it is written; null: it is not there" }));
 
 /** What is different between two sets of files. */
-const declaredDiff: Type.TUnsafe<DeclaredDiff> = Type.Unsafe<DeclaredDiff>(
+export const declaredDiff: Type.TUnsafe<DeclaredDiff> = Type.Unsafe<DeclaredDiff>(
   object({
     counts: object({ added: count, removed: count, changed: count }),
     differences: Type.Array(
@@ -80,7 +80,11 @@ const snapshotDiff = object(
   { description: "What makes one snapshot into the other." },
 );
 
-const versionParameter = Type.Integer({ minimum: 0, description: "the version of a snapshot" });
+/** The version of a snapshot, in a URL or a body. */
+export const versionParameter: Type.TInteger = Type.Integer({
+  minimum: 0,
+  description: "the version of a snapshot",
+});
 
 export function snapshotRoutes(app: Api, desk: Desk): void {
   app.get(
@@ -151,7 +155,8 @@ export function snapshotRoutes(app: Api, desk: Desk): void {
   );
 }
 
-function orMissing<T>(found: Found<T>): T {
+/** What was found, or 404. */
+export function orMissing<T>(found: Found<T>): T {
   if (found.kind === "found") return found.value;
   throw new Failure(404, found.message);
 }

@@ -1,6 +1,7 @@
 /** Bearer tokens: made, listed without their secrets, and removed. */
 
 import Type, { type Static } from "typebox";
+import { inRequest } from "../../problem.ts";
 import { didYouMean } from "../../suggest.ts";
 import type { Desk } from "../desk.ts";
 import { grantProblems } from "../scope.ts";
@@ -8,7 +9,7 @@ import { describeGrant, ROLES, type Scope, type TokenGrant, type TokenRecord } f
 import type { Api } from "./api.ts";
 import { authorOf } from "./auth.ts";
 import { answerTried, dryRunQuery, isDryRun, tried } from "./dry-run.ts";
-import { Failure, failureFor, inRequest } from "./errors.ts";
+import { Failure, failureFor } from "./errors.ts";
 import { keyHeader } from "./idempotency.ts";
 import {
   aMoment,

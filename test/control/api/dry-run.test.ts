@@ -123,6 +123,7 @@ describe("a dry run", () => {
       "POST /v1/drills/{id}/abort",
       "POST /v1/explain",
       "POST /v1/observations",
+      "POST /v1/preview",
       "POST /v1/signals",
       "POST /v1/simulate",
     ]);

@@ -51,6 +51,7 @@ describe("/v1/status and /v1/reload", () => {
       node: expect.any(String),
       version: 1,
       adoptedVersion: 1,
+      declared: { source: "files", by: null, drift: null },
       startedAt: "2026-01-01T00:00:00.000Z",
       now: "2026-01-01T00:00:00.000Z",
       zones: 1,
