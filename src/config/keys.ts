@@ -170,7 +170,7 @@ export const keys = {
   "acme.keys.*": ["names", "below", "from"],
   "transfer.*": ["keys", "steered"],
   "transfer.*.keys.*": ["from", "notify"],
-  safety: ["minRegionsUp", "maxMoved", "noDrillDuringIncident", "windows", "approval"],
+  safety: ["minRegionsUp", "maxMoved", "stageEvery", "noDrillDuringIncident", "windows", "approval"],
   "safety.windows": ["open", "blocked", "timeZone"],
   "safety.approval": ["services", "within"],
 

@@ -8,6 +8,9 @@ import type { Dates, OpenHours, SafetyConfig, Windows } from "./safety.ts";
 
 const regionsRange = { least: 1, most: 1000 };
 
+const stageRange = { least: 1_000, most: 86_400_000 };
+const defaultStageMs = 300_000;
+
 const withinRange = { least: 60_000, most: 30 * 86_400_000 };
 const defaultWithinMs = 86_400_000;
 
@@ -21,12 +24,13 @@ export function parseSafety(reader: Reader | null, context: RuleContext): Safety
   const optional = (key: (typeof keys.safety)[number]): Reader | null => safety?.optional(key) ?? null;
   const regions = optional("minRegionsUp");
   const moved = optional("maxMoved");
+  const stageEveryMs = optional("stageEvery")?.duration(stageRange) ?? defaultStageMs;
   const drills = optional("noDrillDuringIncident");
   const windows = optional("windows");
   const approval = optional("approval");
   return {
     minRegionsUp: regions && { place: placeOf(regions, file), regions: regions.wholeNumber(regionsRange) },
-    maxMoved: moved && { place: placeOf(moved, file), share: moved.fraction() },
+    maxMoved: moved && { place: placeOf(moved, file), share: moved.fraction(), stageEveryMs },
     noDrillDuringIncident: drills?.boolean() === true ? { place: placeOf(drills, file) } : null,
     windows: windows && { place: placeOf(windows, file), ...parseWindows(windows) },
     approval: approval && { place: placeOf(approval, file), ...parseApproval(approval, context) },

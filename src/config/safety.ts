@@ -5,7 +5,13 @@ import type { Place } from "./config.ts";
 /** The section `safety`; a rule that is null holds nobody back. */
 export interface SafetyConfig {
   readonly minRegionsUp: (Rule & { readonly regions: number }) | null;
-  readonly maxMoved: (Rule & { readonly share: number }) | null;
+  readonly maxMoved:
+    | (Rule & {
+        readonly share: number;
+        /** Weights and drains that would move more are made in steps, one each so often. */
+        readonly stageEveryMs: number;
+      })
+    | null;
   readonly noDrillDuringIncident: Rule | null;
   readonly windows: (Rule & Windows) | null;
   readonly approval: (Rule & Approval) | null;

@@ -38,6 +38,8 @@ import type { LoadedFiles } from "./recorder.ts";
 import type { Ruled } from "./rules.ts";
 import type { Approval, Attempt, Review } from "./safety.ts";
 import type { Loaded, Loader, Snapshot } from "./snapshot.ts";
+import { describeStage } from "./stage.ts";
+import type { Stager, StageStep } from "./stager.ts";
 import type { AuditEvent, CommitOutcome, NewAuditEntry, Scope, Store, StoredChange } from "./store.ts";
 import { StoreUnavailable } from "./store-file.ts";
 import type { UpdateOutcome } from "./update.ts";
@@ -47,7 +49,12 @@ export type Edit =
   | OwnEdit
   /** Makes what somebody else has proposed. */
   | { readonly kind: "approve"; readonly id: string }
-  | { readonly kind: "withdraw"; readonly id: string };
+  | { readonly kind: "withdraw"; readonly id: string }
+  /** Has an override that takes effect step by step stay as it is, go on, or be taken back. */
+  | { readonly kind: "stage"; readonly id: string; readonly order: StageOrder };
+
+/** What becomes of an override that takes effect step by step. */
+export type StageOrder = "pause" | "resume" | "abort";
 
 /** An edit that says by itself what is to be different. */
 export type OwnEdit =
@@ -110,6 +117,7 @@ export interface DoorOptions {
   readonly versionSeen: () => number;
   /** Why an edit goes beyond a scope; null: it does not. */
   readonly beyondScope: (scope: Scope, edit: OwnEdit) => string | null;
+  readonly stager: Stager;
   /** What stands against a change: invariants and safety rules. */
   readonly review: (attempt: Attempt) => Promise<Review>;
   /** Whom a change would move. */
@@ -148,7 +156,9 @@ type Judgement =
   /** It may, by force if rules are broken. */
   | { readonly kind: "free"; readonly broken: readonly Problem[] }
   | { readonly kind: "refused"; readonly problems: readonly Problem[] }
-  | { readonly kind: "needs-approval"; readonly approval: Approval };
+  | { readonly kind: "needs-approval"; readonly approval: Approval }
+  /** It may, but not at once. */
+  | { readonly kind: "in-steps"; readonly problem: Problem };
 
 /** What approval may look at many times: steering, and nothing but. */
 interface Steering extends Ordered {
@@ -182,6 +192,8 @@ export class Door {
           return await this.#approve(request, edit.id);
         case "withdraw":
           return this.#withdraw(request, edit.id);
+        case "stage":
+          return this.#orderStage(request, edit.id, edit.order);
         default:
           return await this.#steer({ ...request, edit });
       }
@@ -259,6 +271,13 @@ export class Door {
     });
   }
 
+  /** Takes the steps that are due of overrides that take effect step by step, and takes back those that do harm. */
+  advance(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const step of await this.#options.stager.due()) this.#take(step, { author: MERIDIAN });
+    });
+  }
+
   /** Settles when all that was ordered so far is done. */
   async quiet(): Promise<void> {
     await this.#last;
@@ -293,6 +312,7 @@ export class Door {
 
   /** What is not there any more is refused for that. */
   #beyond(scope: Scope, edit: Edit): string | null {
+    if (edit.kind === "stage") return this.#options.beyondScope(scope, { kind: "end-override", id: edit.id });
     if (edit.kind !== "approve" && edit.kind !== "withdraw") return this.#options.beyondScope(scope, edit);
     const proposal = this.#proposal(edit.id);
     return typeof proposal === "string" ? null : this.#options.beyondScope(scope, proposal.edit);
@@ -322,15 +342,18 @@ export class Door {
     return outcome.kind === "published" ? { kind: "proposed", version, id } : outcome;
   }
 
-  async #judge(request: Ordered, attempt: Attempt): Promise<Judgement> {
-    const { problems, approval } = await this.#options.review(attempt);
+  /** `action` is what could take effect step by step; null: it is all or nothing. */
+  async #judge(request: Ordered, attempt: Attempt, action: Action | null = null): Promise<Judgement> {
+    const { problems, tooMany, approval } = await this.#options.review(attempt);
     const needed = request.approved === undefined ? approval : null;
-    const broken = needed === null ? problems : [...problems, needed.problem];
+    const broken = [...problems, ...(tooMany ? [tooMany] : []), ...(needed ? [needed.problem] : [])];
     if (broken.length === 0 || request.force === true) return { kind: "free", broken };
-    // A drill that waited would find another situation than the one that it was rehearsed in.
-    if (needed === null || problems.length > 0 || request.isDrill === true)
-      return { kind: "refused", problems: broken };
-    return { kind: "needs-approval", approval: needed };
+    const isGradual = action?.kind === "weight" || (action?.kind === "drain" && action.rampMs === undefined);
+    const refused = { kind: "refused", problems: broken } as const;
+    // A drill that waited, or came little by little, would not be the one that was rehearsed.
+    if (problems.length > 0 || request.isDrill === true || (tooMany !== null && !isGradual)) return refused;
+    if (needed !== null) return { kind: "needs-approval", approval: needed };
+    return tooMany === null ? refused : { kind: "in-steps", problem: tooMany };
   }
 
   async #movedIn(attempt: Attempt, { dryRun }: Ordered): Promise<Moved | null> {
@@ -351,10 +374,12 @@ export class Door {
       restores: action.kind === "force" && action.verdict === "up",
       isDrill: request.isDrill === true,
     };
-    const judged = await this.#judge(request, attempt);
+    const judged = await this.#judge(request, attempt, action);
     if (judged.kind === "refused") return judged;
     const moved = await this.#movedIn(attempt, request);
     if (judged.kind === "needs-approval") return this.#propose(request, judged.approval, moved);
+    if (judged.kind === "in-steps")
+      return this.#beginStages(request, await this.#options.stager.begin(override), judged.problem, moved);
     const event = others.length === store.overrides().length ? "override-set" : "override-replaced";
     const audit = this.#entries(event, describeEdit(request.edit), request, judged.broken);
     const settled = [proposalId(request.edit)];
@@ -375,13 +400,54 @@ export class Door {
       restores: action.kind === "drain" || (action.kind === "force" && action.verdict === "down"),
       isDrill: request.isDrill === true,
     };
-    const judged = await this.#judge(request, attempt);
+    const judged = await this.#judge(request, attempt, action);
     if (judged.kind === "refused") return judged;
     const moved = await this.#movedIn(attempt, request);
     if (judged.kind === "needs-approval") return this.#propose(request, judged.approval, moved);
+    if (judged.kind === "in-steps")
+      return this.#beginStages(request, await this.#options.stager.beginEnd(override), judged.problem, moved);
     const audit = this.#entries("override-ended", describeAction(action), request, judged.broken);
     const settled = [proposalId(request.edit)];
     return this.#write({ set: [], ended: [id], settled, audit }, request, moved);
+  }
+
+  /** null: no step is small enough. */
+  #beginStages(
+    request: Steering,
+    first: Override | null,
+    tooMany: Problem,
+    moved: Moved | null,
+  ): ChangeOutcome {
+    if (first?.stage === undefined) return { kind: "refused", problems: [tooMany] };
+    const detail = `${describeEdit(request.edit)}, ${describeStage(first.stage)}: ${tooMany.message}`;
+    const audit = this.#entries("change-staged", detail, request, []);
+    const settled = [proposalId(request.edit)];
+    return this.#write({ set: [first], ended: [], settled, audit }, request, moved);
+  }
+
+  #orderStage(request: ChangeRequest, id: string, order: StageOrder): ChangeOutcome {
+    const { stager, store } = this.#options;
+    const override = store.overrides().find((one) => one.id === id);
+    if (override?.stage === undefined) return refused(`no override "${id}" that takes effect step by step`);
+    if (order === "abort") {
+      const step = stager.takeBack(override, "stage-aborted", request.reason);
+      return step === null ? refused(`override "${id}" is whole`) : this.#take(step, request);
+    }
+    const nextMs = order === "pause" ? null : this.#options.nowMs();
+    const event = order === "pause" ? "stage-paused" : "stage-resumed";
+    const stage = { ...override.stage, nextMs };
+    const audit = [
+      this.#entry(event, `${describeAction(override.action)}, ${describeStage(stage)}`, request),
+    ];
+    return this.#write({ set: [{ ...override, stage }], ended: [], audit }, request);
+  }
+
+  #take({ set, ended, record }: StageStep, by: Pick<ChangeRequest, "author" | "dryRun">): ChangeOutcome {
+    const audit =
+      record === null
+        ? []
+        : [this.#entry(record.event, record.detail, { author: by.author, reason: record.reason })];
+    return this.#write({ set, ended, audit }, by);
   }
 
   async #release(request: Steering, target: VipTarget): Promise<ChangeOutcome> {
@@ -394,6 +460,7 @@ export class Door {
     const attempt: Attempt = { kind: "release", vips };
     const judged = await this.#judge(request, attempt);
     if (judged.kind === "refused") return judged;
+    if (judged.kind === "in-steps") return { kind: "refused", problems: [judged.problem] };
     const moved = await this.#movedIn(attempt, request);
     if (judged.kind === "needs-approval") return this.#propose(request, judged.approval, moved);
     const detail = `${describeRelease(target)}: ${vips.join(", ")}`;
@@ -525,6 +592,7 @@ export class Door {
       const judgement = await judge(ruled);
       if (judgement.kind === "refused") return judgement.problems;
       if (judgement.kind === "needs-approval") return [judgement.approval.problem];
+      if (judgement.kind === "in-steps") return [judgement.problem];
       broken = judgement.broken;
       return [];
     };

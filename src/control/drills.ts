@@ -141,14 +141,14 @@ export class Drills {
     const windows = (await traffic()) ?? [];
     const rehearsed = await inTurns(rehearseDrill(spec, inForce, facts(), overrides(), windows));
     const inPlace = overrideInPlaceOf(spec, nowMs());
-    const { problems, approval } = await review({
+    const { problems, tooMany, approval } = await review({
       kind: "overrides",
       overrides: [...overrides(), ...inPlace],
       restores: false,
       isDrill: true,
     });
-    const needed = approval === null ? [] : [approval.problem];
-    return { ...rehearsed, problems: [...rehearsed.problems, ...problems, ...needed] };
+    const others = [tooMany, approval?.problem ?? null].filter((problem) => problem !== null);
+    return { ...rehearsed, problems: [...rehearsed.problems, ...problems, ...others] };
   }
 
   /** Why a drill goes beyond what a token may change; null: it does not. */

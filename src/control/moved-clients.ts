@@ -1,6 +1,6 @@
 /** How many clients a change gives other addresses, and where they go. */
 
-import type { Config } from "../config/config.ts";
+import type { Config, VipId } from "../config/config.ts";
 import type { Plan } from "../steering/plan.ts";
 import { formatPercent } from "../steering/words.ts";
 import type { Crowd } from "./crowd.ts";
@@ -14,6 +14,8 @@ export interface Moved {
   readonly share: number;
   /** Where clients go from where, as shares of all clients, the most first. */
   readonly routes: readonly { readonly from: string; readonly to: string; readonly share: number }[];
+  /** Who gets more clients. */
+  readonly gaining: ReadonlySet<VipId>;
   /** Services by the share of their own clients that is moved, the most first. */
   readonly services: readonly { readonly service: string; readonly share: number }[];
 }
@@ -28,6 +30,7 @@ export class MovedClients {
   readonly #crowd: Crowd;
   readonly #routes = new Map<string, { readonly from: string; readonly to: string; clients: number }>();
   #services: { readonly service: string; readonly share: number }[] = [];
+  readonly #gaining = new Set<VipId>();
   #clients = 0;
 
   constructor(crowd: Crowd) {
@@ -68,6 +71,7 @@ export class MovedClients {
       basis,
       share: total === 0 ? 0 : this.#clients / total,
       routes: mostOf(routes),
+      gaining: this.#gaining,
       services: mostOf(this.#services),
     };
   }
@@ -80,6 +84,7 @@ export class MovedClients {
       const [was, is] = [before.get(address), after.get(address)];
       const gain = (is?.share ?? 0) - (was?.share ?? 0);
       if (gain > ROUNDING) won.push([is?.region ?? "", gain]);
+      if (gain > ROUNDING && is !== undefined && is.vip !== null) this.#gaining.add(is.vip);
       if (gain < -ROUNDING) lost.push([was?.region ?? "", -gain]);
     }
     const part = lost.reduce((sum, [, share]) => sum + share, 0);
@@ -103,23 +108,26 @@ export function describeMove({ routes, services }: Moved): readonly string[] {
 }
 
 /** Shares of answers by address, with the region where that stands; what is no address has its word for both. */
-type Places = ReadonlyMap<string, { readonly share: number; readonly region: string }>;
+type Places = ReadonlyMap<
+  string,
+  { readonly share: number; readonly region: string; readonly vip: VipId | null }
+>;
 
 const GONE: Plan = { kind: "nodata", lastResort: false };
 
 function placesOf(plan: Plan, config: Config): Places {
   if (plan.kind !== "answer") {
     const word = plan.kind.toUpperCase();
-    return new Map([[word, { share: 1, region: word }]]);
+    return new Map([[word, { share: 1, region: word, vip: null }]]);
   }
-  const places = new Map<string, { share: number; region: string }>();
+  const places = new Map<string, { share: number; region: string; vip: VipId }>();
   for (const { vip, share } of plan.shares) {
     const member = memberOfVip(config, vip);
     const address = [member?.ipv4, member?.ipv6].find((one) => one?.id === vip)?.address.text ?? vip;
     const known = places.get(address);
     // Two members may have one address.
     if (known !== undefined) known.share += share;
-    else places.set(address, { share, region: member?.region ?? vip });
+    else places.set(address, { share, region: member?.region ?? vip, vip });
   }
   return places;
 }

@@ -65,6 +65,7 @@ import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
 import { Snapshots } from "./snapshots.ts";
 import { type ServiceShares, splits } from "./splits.ts";
 import { STORE_FILE } from "./sqlite-store.ts";
+import { Stager } from "./stager.ts";
 import type { AuditEntry, NewAuditEntry, Store, TokenRecord } from "./store.ts";
 import { asFarAsAvailable, ifAvailable, StoreUnavailable } from "./store-file.ts";
 import { type Restored, StoreKeeper } from "./store-keeper.ts";
@@ -186,6 +187,7 @@ export class NodeDesk implements Desk {
   #lastReload: LastReload;
   #apiCertificateEndMs: number | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #advancing = false;
   #headsLoggedMs = Number.NEGATIVE_INFINITY;
   /** By what could not be stored, since when the store had failed. */
   readonly #complainedOf = new Map<string, number>();
@@ -255,7 +257,15 @@ export class NodeDesk implements Desk {
       // Rules hold without a store too, by what is known of traffic then.
       traffic: async (fromMs) => asFarAsAvailable((await this.profile(fromMs)) ?? []),
     });
+    const stager = new Stager({
+      safety: this.#safety,
+      nowMs,
+      config: () => this.snapshot().config,
+      facts: () => this.facts(),
+      overrides: () => this.#store.overrides(),
+    });
     this.#door = new Door({
+      stager,
       store: this.#store,
       loader,
       applied,
@@ -376,6 +386,7 @@ export class NodeDesk implements Desk {
     }
     if (this.#lastReload.kind === "refused" && this.#safety.hasOpenedSince(this.#lastReload.atMs))
       this.#reload("changes may be made again");
+    this.#advance();
     this.#roller.tick();
     this.#alarms.tick();
     this.drills.tick();
@@ -678,8 +689,20 @@ export class NodeDesk implements Desk {
   /** Invariants of files are looked at before their plans are made. */
   async #review(attempt: Attempt): Promise<Review> {
     const invariants = attempt.kind === "overrides" ? await this.#book.brokenBy(attempt.overrides) : [];
-    const { problems, approval } = await this.#safety.review(attempt);
-    return { problems: [...invariants, ...problems], approval };
+    const { problems, ...review } = await this.#safety.review(attempt);
+    return { problems: [...invariants, ...problems], ...review };
+  }
+
+  /** Goes on with overrides that take effect step by step, if there are any. */
+  #advance(): void {
+    if (this.#advancing || !this.#store.overrides().some(({ stage }) => stage !== undefined)) return;
+    this.#advancing = true;
+    this.#door
+      .advance()
+      .catch((cause) => this.#complain("overrides do not go on to their next step", cause))
+      .finally(() => {
+        this.#advancing = false;
+      });
   }
 
   #edition(): Edition {
@@ -731,6 +754,7 @@ export class NodeDesk implements Desk {
     const votedOn = turned.flatMap(({ vip }) => this.#keeper.judged().get(vip) ?? []);
     this.#recorder.judged([...flipped, ...revised, ...votedOn], this.nowMs());
     this.drills.flipped(flipped);
+    if (flipped.length + revised.length > 0) this.#advance();
     const memorable = [...flipped, ...revised.filter(({ up }) => !up)];
     if (memorable.length > 0) this.#saver.judged(memorable);
   }

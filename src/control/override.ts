@@ -9,6 +9,7 @@ import { vipsOf } from "../health/tracked.ts";
 import { didYouMean } from "../suggest.ts";
 import { lookup, memberOfVip } from "./lookup.ts";
 import { policiesIn } from "./policy-walk.ts";
+import { partWay, type Stage } from "./stage.ts";
 
 /** What an override does, and to what. */
 export type Action =
@@ -58,6 +59,8 @@ export interface Override {
   readonly createdMs: number;
   /** From this moment it no longer counts; null: until somebody ends it. */
   readonly untilMs: number | null;
+  /** What of it is in force; absent: all. */
+  readonly stage?: Stage;
 }
 
 /** The part of the facts that overrides decide. */
@@ -153,6 +156,11 @@ export function inFull(override: Override): Override {
   return { ...override, action: { kind, target } };
 }
 
+/** An override as it was ordered, however little of it is in force yet, or still. */
+export function asOrdered({ stage: _, ...override }: Override): Override {
+  return inFull(override);
+}
+
 /** What VIPs take when those of members that are being drained take less. */
 export function takesWith(
   takes: ReadonlyMap<VipId, number>,
@@ -187,14 +195,19 @@ export function applyOverrides(config: Config, overrides: Iterable<Override>, no
   for (const override of active.sort((a, b) => breadth(b) - breadth(a))) {
     const { action } = override;
     if (action.kind === "weight" && action.target.by === "choice") {
-      choiceWeights.set(action.target.id, action.weight);
+      const from = replacedWeight(override) ?? declaredWeight(config, action.target.id);
+      choiceWeights.set(action.target.id, partWay(from, action.weight, override.stage));
       continue;
     }
     for (const member of membersOf(config, action.target)) {
-      if (action.kind === "weight") memberWeights.set(member.id, action.weight);
-      else if (action.kind === "drain")
-        takes.set(member.id, Math.min(takes.get(member.id) ?? 1, takeInFall(fallOf(override), nowMs)));
-      else {
+      if (action.kind === "weight") {
+        const from = replacedWeight(override) ?? memberWeights.get(member.id) ?? member.weight;
+        memberWeights.set(member.id, partWay(from, action.weight, override.stage));
+      } else if (action.kind === "drain") {
+        const take =
+          override.stage === undefined ? takeInFall(fallOf(override), nowMs) : 1 - override.stage.part;
+        takes.set(member.id, Math.min(takes.get(member.id) ?? 1, take));
+      } else {
         for (const vip of vipsOf(member)) {
           const verdict = action.kind === "force" ? action.verdict : action.verdicts[vip.id];
           if (verdict !== undefined && isUnder(action.target, vip)) forced.set(vip.id, { verdict, override });
@@ -209,6 +222,24 @@ export function applyOverrides(config: Config, overrides: Iterable<Override>, no
   const drained = new Set([...takes].filter(([, take]) => take === 0).map(([member]) => member));
   const draining = new Map([...takes].filter(([, take]) => take > 0 && take < 1));
   return { memberWeights, choiceWeights, drained, draining, forced, endsMs };
+}
+
+/** The weight that an override took the place of; null: it took none's. */
+function replacedWeight({ stage }: Override): number | null {
+  const action = stage?.replaced?.action;
+  return action?.kind === "weight" ? action.weight : null;
+}
+
+/** The weight of a choice in the config. */
+function declaredWeight(config: Config, id: string): number {
+  const scope = id.split("/", 1)[0] ?? "";
+  const policy = config.policies.get(scope) ?? config.services.find(({ label }) => label === scope)?.policy;
+  for (const found of policy === undefined ? [] : policiesIn(policy)) {
+    const choices = found.kind === "weighted" ? found.choices : [];
+    const choice = choices.find(({ key }) => `${scope}/${key}` === id);
+    if (choice !== undefined) return choice.weight;
+  }
+  return 0;
 }
 
 /** The VIPs that a target speaks of. */

@@ -14,7 +14,7 @@ import { type FactKeeper, NO_SHIFT, type Shift } from "./fact-keeper.ts";
 import { inTurns } from "./in-turns.ts";
 import type { Edition } from "./live-book.ts";
 import { describeMove, type Moved, MovedClients } from "./moved-clients.ts";
-import type { Override } from "./override.ts";
+import { asOrdered, type Override } from "./override.ts";
 import { type Passage, passagesByFacts, passagesByFiles } from "./passage.ts";
 import type { ProfileWindow } from "./profile.ts";
 import type { Ruled } from "./rules.ts";
@@ -40,6 +40,8 @@ export type Attempt =
 export interface Review {
   /** Each rule that it breaks, with the numbers. */
   readonly problems: readonly Problem[];
+  /** That it moves too many clients, which it need not do at once; null: it does not. */
+  readonly tooMany: Problem | null;
   /** What a second person must see; null: none is needed. */
   readonly approval: Approval | null;
 }
@@ -53,7 +55,7 @@ export interface Approval {
 }
 
 /** Nothing stands against it. */
-export const FREE: Review = { problems: [], approval: null };
+export const FREE: Review = { problems: [], tooMany: null, approval: null };
 
 /** Traffic of so long ago says who would be moved. */
 const TRAFFIC_MS = 3_600_000;
@@ -87,21 +89,21 @@ export class Safety {
     const nowMs = this.#options.nowMs();
     const listed = this.#listed(attempt, edition);
     const regions = minRegionsUp && new RegionsRule(minRegionsUp);
-    const moved = maxMoved !== null || listed.length > 0 ? await this.#move(attempt, edition, regions) : null;
-    if (moved === null && regions !== null) await this.#pass(attempt, edition, [regions]);
+    if (regions !== null) await this.#pass(this.#asOrdered(attempt, edition), regions);
     const problems = [
       ...windowProblems(attempt, safety, nowMs),
       ...(await this.#drillProblems(attempt, safety)),
       ...(regions?.problems() ?? []),
-      ...(maxMoved && moved ? movedProblems(moved, maxMoved) : []),
     ];
-    return { problems, approval: approvalOf(listed, moved, safety, nowMs) };
+    const moved = maxMoved !== null || listed.length > 0 ? await this.#move(attempt, edition) : null;
+    const tooMany = maxMoved && moved && movedProblem(moved, maxMoved);
+    return { problems, tooMany, approval: approvalOf(listed, moved, safety, nowMs) };
   }
 
   /** Whom an attempt would move; null: nothing is in force that it could change. */
   async moved(attempt: Attempt): Promise<Moved | null> {
     const edition = this.#options.inForce();
-    return edition === null ? null : await this.#move(attempt, edition, null);
+    return edition === null ? null : await this.#move(attempt, edition);
   }
 
   /** What is wrong by itself at this moment, each in a clause. */
@@ -141,29 +143,37 @@ export class Safety {
   }
 
   /** Counts whom an attempt moves. */
-  async #move(attempt: Attempt, edition: Edition, regions: RegionsRule | null): Promise<Moved> {
+  async #move(attempt: Attempt, edition: Edition): Promise<Moved> {
     const { config, atlas } = edition.snapshot;
     const windows = await this.#options.traffic(this.#options.nowMs() - TRAFFIC_MS);
     const moved = new MovedClients(await inTurns(crowdOf(windows ?? [], config, atlas)));
-    await this.#pass(attempt, edition, regions === null ? [moved] : [regions, moved]);
+    await this.#pass(this.#passages(attempt, edition), moved);
     return moved.sum();
   }
 
-  /** Shows each passage of an attempt to those who count them. */
-  async #pass(
-    attempt: Attempt,
-    edition: Edition,
-    counts: readonly { add(passage: Passage): void }[],
-  ): Promise<void> {
-    const passages = this.#passages(attempt, edition);
+  /** Shows each passage to who counts them. */
+  async #pass(passages: Iterable<Passage | null>, count: { add(passage: Passage): void }): Promise<void> {
     await inTurns(
       (function* (): Steps<void> {
         for (const passage of passages) {
-          if (passage !== null) for (const count of counts) count.add(passage);
+          if (passage !== null) count.add(passage);
           yield;
         }
       })(),
     );
+  }
+
+  /** Before and after an attempt, with all overrides as they were ordered: those that are on their way, or back, might get there. */
+  #asOrdered(attempt: Attempt, edition: Edition): Iterable<Passage | null> {
+    const { keeper, nowMs } = this.#options;
+    if (attempt.kind !== "overrides") return this.#passages(attempt, edition);
+    const before = keeper.supposing(keeper.overrides.map(asOrdered), nowMs());
+    const after = keeper.supposing(attempt.overrides.map(asOrdered), nowMs());
+    const shift = {
+      vips: before.shift.vips.union(after.shift.vips),
+      choices: before.shift.choices.union(after.shift.choices),
+    };
+    return passagesByFacts(edition, shift, before.facts, after.facts);
   }
 
   #passages(attempt: Attempt, edition: Edition): Iterable<Passage | null> {
@@ -222,13 +232,10 @@ function windowProblems(attempt: Attempt, { windows }: SafetyConfig, nowMs: numb
     : [{ ...windows.place, message: `safety.windows: ${closed}` }];
 }
 
-function movedProblems(
-  moved: Moved,
-  { place, share }: NonNullable<SafetyConfig["maxMoved"]>,
-): readonly Problem[] {
-  if (moved.share <= share) return [];
+function movedProblem(moved: Moved, { place, share }: NonNullable<SafetyConfig["maxMoved"]>): Problem | null {
+  if (moved.share <= share) return null;
   const message = `safety.maxMoved: ${formatPercent(moved.share)} of clients would be moved, expected at most ${formatPercent(share)}, ${basisText(moved.basis)}`;
-  return [{ ...place, message, details: describeMove(moved) }];
+  return { ...place, message, details: describeMove(moved) };
 }
 
 function approvalOf(

@@ -171,6 +171,7 @@ export const STEPS: readonly Step[] = [
      SELECT id, kind, target_by, target_id, weight, verdict, NULL, NULL, author, reason, created_ms, until_ms
      FROM overrides_before;
    DROP TABLE overrides_before;`,
+  `ALTER TABLE overrides ADD COLUMN stage TEXT;`,
 ];
 
 /** Brings the tables up to date. Throws when the file at `path` was written by a newer release. */

@@ -351,10 +351,10 @@ export class SqliteStore implements Store {
     this.#file.close();
   }
 
-  #putOverride({ id, action, author, reason, createdMs, untilMs }: Override): void {
+  #putOverride({ id, action, author, reason, createdMs, untilMs, stage }: Override): void {
     this.#file.run(
-      `REPLACE INTO overrides (id, kind, target_by, target_id, weight, verdict, ramp_ms, verdicts, author, reason, created_ms, until_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `REPLACE INTO overrides (id, kind, target_by, target_id, weight, verdict, ramp_ms, verdicts, author, reason, created_ms, until_ms, stage)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       action.kind,
       action.target.by,
@@ -367,6 +367,7 @@ export class SqliteStore implements Store {
       reason,
       createdMs,
       untilMs,
+      stage === undefined ? null : JSON.stringify(stage),
     );
   }
 
@@ -491,6 +492,7 @@ function readOverride(row: Row): Override {
     reason: text(row, "reason"),
     createdMs: integer(row, "created_ms"),
     untilMs: optionalInteger(row, "until_ms"),
+    ...(row["stage"] === null ? {} : { stage: JSON.parse(text(row, "stage")) }),
   };
 }
 
@@ -550,6 +552,12 @@ const AUDIT_EVENTS = [
   "override-expired",
   "hold-released",
   "change-forced",
+  "change-staged",
+  "stage-paused",
+  "stage-resumed",
+  "stage-aborted",
+  "stage-rolled-back",
+  "stage-finished",
   "change-proposed",
   "change-approved",
   "proposal-withdrawn",

@@ -112,6 +112,12 @@ export type AuditEvent =
   | "hold-released"
   /** Beside the event of a change that was made against rules: which, and what they found. */
   | "change-forced"
+  | "change-staged"
+  | "stage-paused"
+  | "stage-resumed"
+  | "stage-aborted"
+  | "stage-rolled-back"
+  | "stage-finished"
   | "change-proposed"
   | "change-approved"
   | "proposal-withdrawn"

@@ -3,9 +3,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Action } from "../../src/control/override.ts";
-import { parseAddress } from "../../src/wire/address.ts";
-import { parseName, rootName } from "../../src/wire/name.ts";
-import { CONFIG, Folder, GB, JP, Node, US } from "./test-node.ts";
+import { answersTo, movedBetween } from "./clients.ts";
+import { CONFIG, Folder, Node } from "./test-node.ts";
 
 /** How many changes are tried. */
 const CHANGES = Number(process.env["MERIDIAN_SAFETY_CHANGES"] ?? 120);
@@ -51,29 +50,6 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 /** A number ends one of the overrides that there are. */
 const change = fc.oneof({ weight: 3, arbitrary: action }, { weight: 1, arbitrary: fc.nat(20) });
 
-/** What each client of each service gets: shares by VIP. */
-function answers(node: Node): readonly ReadonlyMap<string, number>[] {
-  return SERVICES.flatMap((service) =>
-    [GB, JP, US].map((address) => {
-      const [qname, client] = [parseName(service, rootName), parseAddress(address)];
-      if (qname.kind !== "name" || client === null) throw new Error("no question");
-      const outcome = node.desk.explain({ qname: qname.name, client, family: 4, supposed: [] });
-      if (outcome.kind !== "explained" || outcome.explanation.plan.kind !== "answer") return new Map();
-      return new Map(outcome.explanation.plan.shares.map(({ vip, share }) => [vip, share]));
-    }),
-  );
-}
-
-function movedBetween(
-  before: readonly ReadonlyMap<string, number>[],
-  after: readonly ReadonlyMap<string, number>[],
-): number {
-  const lost = before.flatMap((shares, i) =>
-    Array.from(shares, ([vip, share]) => Math.max(0, share - (after[i]?.get(vip) ?? 0))),
-  );
-  return lost.reduce((sum, part) => sum + part, 0) / before.length;
-}
-
 /** The regions that overrides leave to a service: a naive reading of the list, without planner or facts. */
 function ready(node: Node, service: string): readonly string[] {
   const actions = node.desk.overrides().map((override) => override.action);
@@ -96,7 +72,7 @@ test("no change that is accepted without force moves more clients or leaves fewe
   const run = async (changes: readonly (Action | number)[]): Promise<void> => {
     const node = await new Node(new Folder({ "meridian.yaml": THREE })).open();
     for (const one of changes) {
-      const before = answers(node);
+      const before = answersTo(node, SERVICES);
       const overrides = node.desk.overrides();
       const ended = typeof one === "number" ? overrides[one % Math.max(1, overrides.length)] : undefined;
       if (typeof one === "number" && ended === undefined) continue;
@@ -105,7 +81,7 @@ test("no change that is accepted without force moves more clients or leaves fewe
           ? { kind: "end-override", id: ended?.id ?? "" }
           : { kind: "set-override", action: one, untilMs: null },
       );
-      const after = answers(node);
+      const after = answersTo(node, SERVICES);
       if (outcome.kind === "refused") {
         counts.refused += 1;
         expect(after).toEqual(before);

@@ -20,6 +20,7 @@ function make(node: Node, edit: Edit, more: Partial<ChangeRequest> = {}) {
 const drainEurope: Edit = set({ kind: "drain", target: { by: "region", id: "eu-west" } });
 const undrainEurope: Edit = { kind: "end-override", id: "drain:region:eu-west" };
 const downEurope: Edit = set({ kind: "force", target: { by: "region", id: "eu-west" }, verdict: "down" });
+const upAgain: Edit = { kind: "end-override", id: "force:region:eu-west" };
 const upEurope: Edit = set({ kind: "force", target: { by: "region", id: "eu-west" }, verdict: "up" });
 
 function weigh(weight: number, by: "choice" | "member" = "choice", id = "mix/new"): Edit {
@@ -83,7 +84,7 @@ describe("maxMoved", () => {
   test("refuses what moves more clients, with who goes where", async () => {
     const node = await open("{ maxMoved: 20% }");
     // www sends Britain to eu-west, two others half of each of three countries.
-    expect(await make(node, drainEurope)).toMatchObject(
+    expect(await make(node, downEurope)).toMatchObject(
       refusedFor(
         /^safety\.maxMoved: 44\.4 % of clients would be moved, expected at most 20 %, with every country counted alike$/,
         [
@@ -107,9 +108,9 @@ describe("maxMoved", () => {
       "{ maxMoved: 20% }",
       CONFIG.replace("slowStart: 0s", "slowStart: 0s, failback: manual"),
     );
-    await make(node, drainEurope, { force: true });
-    expect(await make(node, undrainEurope)).toMatchObject(refusedFor(/44\.4 % of clients/));
-    await make(node, undrainEurope, { force: true });
+    await make(node, downEurope, { force: true });
+    expect(await make(node, upAgain)).toMatchObject(refusedFor(/44\.4 % of clients/));
+    await make(node, upAgain, { force: true });
     for (const agent of await fail(node, "web/eu-west/ipv4"))
       await agent.report({ "web/eu-west/ipv4": "ok" });
     const release: Edit = { kind: "release", target: { by: "region", id: "eu-west" } };
@@ -136,7 +137,7 @@ describe("maxMoved", () => {
       CONFIG.replace("state: state", "state: state, profile: { sample: 1 }"),
     );
     for (let i = 0; i < 1_000; i += 1) node.dns.ask(WWW, GB, "A", node.nowMs / 1000);
-    expect(await make(node, drainEurope)).toMatchObject(
+    expect(await make(node, downEurope)).toMatchObject(
       refusedFor(/^safety\.maxMoved: 100 % of clients would be moved, .*, by the traffic of the last hour$/),
     );
     expect(await make(node, weigh(100))).toMatchObject(PUBLISHED);
@@ -227,7 +228,7 @@ describe("noDrillDuringIncident", () => {
 
 test("all rules that a change breaks are told at once, and it is made by force with all of them on record", async () => {
   const node = await open("{ minRegionsUp: 2, maxMoved: 20%, windows: { open: [fri 01:00-02:00] } }");
-  const outcome = await make(node, drainEurope);
+  const outcome = await make(node, downEurope);
   expect(outcome).toMatchObject({
     kind: "refused",
     problems: [
@@ -236,10 +237,10 @@ test("all rules that a change breaks are told at once, and it is made by force w
       { message: expect.stringMatching(/^safety\.maxMoved: /) },
     ],
   });
-  expect(await make(node, drainEurope, { force: true })).toMatchObject(PUBLISHED);
+  expect(await make(node, downEurope, { force: true })).toMatchObject(PUBLISHED);
   const [entry] = node.desk.audit(1, null);
   expect(entry).toMatchObject({ event: "change-forced", author: "anna", reason: "a test" });
   expect(entry?.detail).toMatch(
-    /^drain region eu-west, against safety\.windows: .*; safety\.minRegionsUp: .*; safety\.maxMoved: /,
+    /^force region eu-west down, against safety\.windows: .*; safety\.minRegionsUp: .*; safety\.maxMoved: /,
   );
 });

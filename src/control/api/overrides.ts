@@ -31,6 +31,7 @@ import {
   url,
   version,
 } from "./schemas.ts";
+import { stageSchema, stageView } from "./stages.ts";
 import { changeHeaders, etagOf, forceText, reasonOr, reasonText, submit } from "./submit.ts";
 
 /** Whoever drains for longer drains from time to time. */
@@ -85,6 +86,7 @@ const listed = object(
     weight: Type.Optional(weight),
     verdict: Type.Optional(state),
     drainedAt: Type.Optional(moment),
+    stage: Type.Optional(stageSchema),
     verdicts: Type.Optional(
       Type.Record(Type.String(), state, { description: "how each VIP was when it was frozen, and stays" }),
     ),
@@ -294,7 +296,7 @@ function isWanted({ action, author }: ListedOverride, query: OverrideQuery): boo
 }
 
 function viewOf(override: ListedOverride, nowMs: number): Static<typeof listed> {
-  const { id, action, author, reason, createdMs, untilMs, stale } = override;
+  const { id, action, author, reason, createdMs, untilMs, stage, stale } = override;
   return {
     id,
     url: itemUrl("overrides", id),
@@ -306,6 +308,7 @@ function viewOf(override: ListedOverride, nowMs: number): Static<typeof listed> 
       ? { drainedAt: formatMoment(drainedAtMs(override)) }
       : {}),
     ...(action.kind === "freeze" ? { verdicts: action.verdicts } : {}),
+    ...(stage === undefined ? {} : { stage: stageView(stage) }),
     author,
     reason,
     createdAt: formatMoment(createdMs),

@@ -47,6 +47,7 @@ import { serviceRoutes } from "./services.ts";
 import { signalRoutes } from "./signals.ts";
 import { simulateRoutes } from "./simulate.ts";
 import { snapshotRoutes } from "./snapshots.ts";
+import { stageRoutes } from "./stages.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { validatorCompiler } from "./validate.ts";
 import { zoneRoutes } from "./zones.ts";
@@ -170,6 +171,7 @@ export async function buildApi(
   signalRoutes(app, desk);
   overrideRoutes(app, desk);
   drillRoutes(app, desk);
+  stageRoutes(app, desk);
   proposalRoutes(app, desk);
   drillReportRoutes(app, desk);
   drillCompareRoutes(app, desk);

@@ -90,7 +90,7 @@ export async function submit(
 
 /** What is to end and is not there is a URL that is not there. What breaks a rule is there: its problem is in a file. */
 function endsNothing({ kind }: Edit, problems: readonly Problem[]): boolean {
-  const ends = ["end-override", "end-challenge", "end-rollback", "withdraw"].includes(kind);
+  const ends = ["end-override", "end-challenge", "end-rollback", "withdraw", "stage"].includes(kind);
   return ends && problems.every(({ file }) => file === "request");
 }
 

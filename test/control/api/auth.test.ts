@@ -67,6 +67,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "POST /v1/drills": "operator",
   "POST /v1/drills/rehearsals": "operator",
   "POST /v1/drills/{id}/abort": "operator",
+  "POST /v1/overrides/{id}/stage": "operator",
   "GET /v1/proposals": "reader",
   "POST /v1/proposals/{id}/approval": "operator",
   "DELETE /v1/proposals/{id}": "operator",
