@@ -21,6 +21,9 @@ const COLUMNS: Readonly<Record<ChainName, readonly string[]>> = {
 /** What stands for the hash before the first record of all. */
 const NOTHING_BEFORE = "";
 
+/** Stands for a record that cannot be read, behind which nobody can look. */
+const UNREADABLE = Symbol("unreadable");
+
 /** Records are read so many at a time. */
 const PAGE = 256;
 
@@ -40,9 +43,9 @@ export interface ChainHead {
 export interface ChainFault {
   /**
    * altered: what it says is not what was written. replaced: it fits by itself, but the record after it was written after another.
-   * missing: there is none of that number. inserted: it stands before the first.
+   * missing: there is none of that number. inserted: it stands before the first. unreadable: what is there is no record.
    */
-  readonly kind: "altered" | "replaced" | "missing" | "inserted";
+  readonly kind: "altered" | "replaced" | "missing" | "inserted" | "unreadable";
   readonly sequence: number;
 }
 
@@ -108,6 +111,7 @@ export class Chain {
     let previous = NOTHING_BEFORE;
     for (const row of this.#rows()) {
       if (row === undefined) continue;
+      if (row === UNREADABLE) throw new Error(`a record of the ${this.#name} cannot be read`);
       const made = hashOf(this.#recordOf(row), previous);
       this.#link.run(previous, made, row["sequence"] ?? null);
       previous = made;
@@ -147,6 +151,7 @@ export class Chain {
         yield;
         continue;
       }
+      if (row === UNREADABLE) return report({ kind: "unreadable", sequence: (last?.sequence ?? 0) + 1 });
       if (records === 0) {
         cut = this.#cutAt(row);
         last = cut;
@@ -198,10 +203,20 @@ export class Chain {
     return before === null ? { kind: "altered", sequence } : { kind: "replaced", sequence: before.sequence };
   }
 
-  /** All records in order; undefined between two pages. */
-  *#rows(): Generator<Row | undefined, void> {
+  /** All records in order; undefined between two pages, and at the end what says that there is one that cannot be read. */
+  *#rows(): Generator<Row | undefined | typeof UNREADABLE, void> {
     for (let after: number | bigint = Number.MIN_SAFE_INTEGER; ; ) {
-      const rows: readonly Row[] = this.#page.all(after);
+      let rows: readonly Row[];
+      try {
+        rows = this.#page.all(after);
+      } catch {
+        yield* readable(
+          this.#database,
+          `SELECT * FROM ${this.#name} WHERE sequence > ${after} ORDER BY sequence`,
+        );
+        yield UNREADABLE;
+        return;
+      }
       yield* rows;
       const last = rows.at(-1)?.["sequence"];
       if (typeof last !== "bigint" || rows.length < PAGE) return;
@@ -258,6 +273,8 @@ export function describeFault({ chain, fault }: ChainReport): string {
       return `${record} is not the one that record ${fault.sequence + 1} was written after: it was altered, and its hash made anew`;
     case "missing":
       return `${record} is missing`;
+    case "unreadable":
+      return `${record} cannot be read: the file is damaged there`;
     case "inserted":
       return `${record} stands before the first of the ${chain}: it was inserted`;
   }

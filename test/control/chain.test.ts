@@ -1,7 +1,7 @@
 /** What is on record cannot be changed without that being found, and named. */
 
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -116,6 +116,47 @@ describe("a record that was altered", () => {
   });
 });
 
+describe("a flipped bit", () => {
+  test.each(["audit", "history"] as const)("in any octet of the %s is found at its record", (name) => {
+    const store = openSqliteStore(path);
+    store.commit({
+      version: 1,
+      set: [],
+      ended: [],
+      audit: Array.from({ length: RECORDS }, (_, i) => entry(i)),
+    });
+    store.history.append(
+      Array.from({ length: RECORDS }, (_, i) => {
+        return { atMs: i, kind: "verdict", subject: "web/eu-west/ipv4", content: `{"up":${i % 2 === 0}}` };
+      }),
+    );
+    store.close();
+    const pristine = readFileSync(path);
+    const before = contentOf(name);
+    const cells = cellsOf(pristine, name);
+    expect(cells.map(({ sequence }) => sequence)).toEqual(Array.from({ length: RECORDS }, (_, i) => i + 1));
+    const flip = fc.record({
+      cell: fc.constantFrom(...cells),
+      at: fc.nat(),
+      bit: fc.integer({ min: 0, max: 7 }),
+    });
+    fc.assert(
+      fc.property(flip, ({ cell, at, bit }) => {
+        const octets = Buffer.from(pristine);
+        const place = cell.start + (at % (cell.end - cell.start));
+        octets.writeUInt8(octets.readUInt8(place) ^ (1 << bit), place);
+        writeFileSync(path, octets);
+        const report = finish(verifyStore(path, []));
+        const [chain] = report.chains.filter((candidate) => candidate.chain === name);
+        // What SQLite keeps beside a value, and nobody reads, says nothing of the record.
+        if (report.sound) expect(contentOf(name)).toEqual(before);
+        else expect([chain?.records, chain?.fault]).toEqual([cell.sequence - 1, expect.anything()]);
+      }),
+      { numRuns: Number(process.env["MERIDIAN_FLIPS"] ?? 100) },
+    );
+  });
+});
+
 describe("the end of the list", () => {
   test("may be cut off with care, and then only a head from before shows it", () => {
     const heads = fill();
@@ -174,6 +215,56 @@ function entry(i: number): NewAuditEntry {
     event: "files-loaded",
     detail: `no. ${i}`,
   };
+}
+
+/** Where a record stands in the file. */
+interface Cell {
+  readonly sequence: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The records of a table in their order, by the leaves of its tree (SQLite's file format, sections 1.6 and 2). */
+function cellsOf(octets: Buffer, table: string): readonly Cell[] {
+  const database = new DatabaseSync(path);
+  const row = database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = ?").get(table);
+  database.close();
+  return cellsOfPage(octets, Number(row?.["rootpage"]));
+}
+
+function cellsOfPage(octets: Buffer, page: number): readonly Cell[] {
+  const pageOctets = octets.readUInt16BE(16);
+  const base = (page - 1) * pageOctets;
+  const isLeaf = octets[base] === 13;
+  const pointers = base + (isLeaf ? 8 : 12);
+  const starts = Array.from({ length: octets.readUInt16BE(base + 3) }, (_, i) => {
+    return base + octets.readUInt16BE(pointers + 2 * i);
+  });
+  if (!isLeaf) {
+    const children = [...starts.map((start) => octets.readUInt32BE(start)), octets.readUInt32BE(base + 8)];
+    return children.flatMap((child) => cellsOfPage(octets, child));
+  }
+  return starts.map((start) => {
+    const [length, atRow] = varint(octets, start);
+    const [sequence, atPayload] = varint(octets, atRow);
+    return { sequence, start, end: atPayload + length };
+  });
+}
+
+function varint(octets: Buffer, start: number): readonly [value: number, end: number] {
+  let value = 0;
+  for (let at = start; ; at += 1) {
+    const octet = octets.readUInt8(at);
+    value = value * 128 + (octet & 127);
+    if (octet < 128) return [value, at + 1];
+  }
+}
+
+function contentOf(table: string): unknown {
+  const database = new DatabaseSync(path);
+  const rows = database.prepare(`SELECT * FROM ${table}`).all();
+  database.close();
+  return rows;
 }
 
 /** What is said of the audit list. */

@@ -47,7 +47,10 @@ const report = object(
         head: nullable(object({ sequence: Type.Integer(), hash: head })),
         fault: nullable(
           object({
-            kind: oneOf(["altered", "replaced", "missing", "inserted"], "what is wrong with the record"),
+            kind: oneOf(
+              ["altered", "replaced", "missing", "inserted", "unreadable"],
+              "what is wrong with the record",
+            ),
             sequence: Type.Integer(),
           }),
         ),
