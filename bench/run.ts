@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { agentTable } from "./agent.ts";
+import { apiTable } from "./api.ts";
 import { leaveServerCore } from "./cores.ts";
 import { writeDatabase } from "./database.ts";
 import { writeSection } from "./document.ts";
@@ -54,6 +55,7 @@ const { values: options } = parseArgs({
     streams: { type: "boolean", default: false },
     agent: { type: "boolean", default: false },
     geo: { type: "boolean", default: false },
+    api: { type: "boolean", default: false },
     write: { type: "string" },
   },
 });
@@ -71,6 +73,7 @@ function chosen(): Promise<readonly string[]> {
   if (options.streams) return streamsTable(document);
   if (options.agent) return agentTable(document);
   if (options.geo) return geoTable(document);
+  if (options.api) return apiTable(document);
   return compare();
 }
 

@@ -47,7 +47,8 @@ import { type Edition, LiveBook } from "./live-book.ts";
 import { measureServices } from "./measure-services.ts";
 import { describeMoved } from "./moved.ts";
 import { Notifier } from "./notifier.ts";
-import { isActive, isStale, type Override } from "./override.ts";
+import { isActive, type Override } from "./override.ts";
+import { OverrideList } from "./override-list.ts";
 import { lookAtParent } from "./parent.ts";
 import { Archive, type PastOutcome } from "./past.ts";
 import type { Replanned } from "./planner.ts";
@@ -163,6 +164,7 @@ export class NodeDesk implements Desk {
   readonly #keeper: FactKeeper;
   readonly #saver: FactSaver;
   #overridesInForce: readonly Override[];
+  readonly #overrideList = new OverrideList();
   readonly #book: LiveBook;
   readonly #safety: Safety;
   readonly #door: Door;
@@ -441,8 +443,7 @@ export class NodeDesk implements Desk {
   }
 
   overrides(): readonly ListedOverride[] {
-    const { config } = this.snapshot();
-    return this.#overridesInForce.map((override) => ({ ...override, stale: isStale(config, override) }));
+    return this.#overrideList.of(this.#overridesInForce, this.snapshot().config);
   }
 
   challenges(): readonly Challenge[] {

@@ -49,6 +49,8 @@ export class Recorder {
   readonly #texts: KeptTexts;
   /** As the store has it once all is written. */
   readonly #state = new PastState();
+  /** Those that were noted last. */
+  #overrides: ReadonlySet<Override> = new Set();
   #unwritten: NewHistoryEntry[] = [];
   /** Those of files that the store does not have: each is a snapshot, so a state that names the last of them is not enough. */
   #unwrittenFiles: readonly NewHistoryEntry[] = [];
@@ -88,10 +90,13 @@ export class Recorder {
     this.#end("ranking", subjects, atMs);
   }
 
-  /** All overrides as they are. */
+  /** All overrides as they are. Those that are the same objects as before are the same. */
   overridden(overrides: readonly Override[], atMs: number): void {
+    const before = this.#overrides;
+    this.#overrides = new Set(overrides);
     this.#end("override", new Set(overrides.map(({ id }) => id)), atMs);
-    for (const override of overrides) this.#note({ kind: "override", id: override.id, override }, atMs);
+    for (const override of this.#overrides)
+      if (!before.has(override)) this.#note({ kind: "override", id: override.id, override }, atMs);
   }
 
   /** Plans of the past, with their keys, by which is answered from now on. */
