@@ -31,6 +31,9 @@ import type { Watchers } from "./watchers.ts";
 /** Agents see for so long how it was before. */
 const WATCH_BEFORE_MS = 2_000;
 
+/** Resolvers count TTLs in whole seconds, and what agents see is with the node half a second later. */
+const AFTER_CACHES_MS = 2_000;
+
 /** So often a drill under way is looked at: a guard may wait for a quarter of a second. */
 const LOOK_MS = 200;
 
@@ -423,7 +426,8 @@ export class Drills {
     }
     const endedMs = record.moments.find(({ kind }) => kind === "ended")?.atMs ?? nowMs;
     const restoredMs = running.record.moments.find(({ kind }) => kind === "restored")?.atMs;
-    const cachesMs = Math.max(0, ...record.services.map(({ ttlSeconds }) => ttlSeconds * 1_000)) + LOOK_MS;
+    const cachesMs =
+      Math.max(0, ...record.services.map(({ ttlSeconds }) => ttlSeconds * 1_000)) + AFTER_CACHES_MS;
     const dueMs =
       restoredMs === undefined ? endedMs + restoresWithin(record.spec, scene, config) : restoredMs + cachesMs;
     if (nowMs < dueMs) return;

@@ -229,7 +229,9 @@ let nextPort = 10_000 + (process.pid % 200) * 100;
 export async function freePort(): Promise<number> {
   for (;;) {
     nextPort += 1;
-    if (await isFree(nextPort)) return nextPort;
+    // Others may ask for one meanwhile.
+    const port = nextPort;
+    if (await isFree(port)) return port;
   }
 }
 

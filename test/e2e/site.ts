@@ -15,6 +15,7 @@ export const VIPS = { us: "127.0.1.1", eu: "127.0.2.1", ap: "127.0.3.1" } as con
 export const EUROPEAN = "81.2.69.0/24";
 
 const VANTAGES = ["virginia", "dublin", "tokyo"] as const;
+type Vantage = (typeof VANTAGES)[number];
 /** A name of one of the demo's regions. */
 type Region = "us-east" | "eu-west" | "ap-northeast";
 
@@ -72,6 +73,8 @@ interface NodeOptions {
 interface MeridianOptions extends NodeOptions {
   /** More arguments for each agent. */
   readonly agentArgs?: readonly string[];
+  /** Starts resolvers of their own for agents, once the node can be asked, and says where they are. */
+  readonly resolversOf?: () => Promise<Readonly<Partial<Record<Vantage, string>>>>;
 }
 
 /** Starts one of the demo's regions, and waits until it serves. */
@@ -99,17 +102,19 @@ export interface Meridian {
 
 /** Starts everything that the demo has, each process by itself, and waits until the node hears every vantage. */
 export async function startMeridian(lab: Lab, site: Site, options: MeridianOptions = {}): Promise<Meridian> {
-  const { agentArgs = [] } = options;
+  const { agentArgs = [], resolversOf = async () => ({}) } = options;
   const [token, tokenFiles, regions] = await Promise.all([
     addToken(lab, site, "operator", "admin"),
     Promise.all(VANTAGES.map((vantage) => writeAgentToken(lab, site, vantage))),
     startRegions(lab, site),
   ]);
   const node = await startNode(lab, site, options);
+  const resolvers = await resolversOf();
   for (const [i, vantage] of VANTAGES.entries()) {
     const tokenFile = tokenFiles[i] ?? "";
     const args = ["agent", "--node", site.api, "--token-file", tokenFile, "--vantage", vantage, ...agentArgs];
-    lab.meridian(`agent ${vantage}`, args);
+    const resolver = resolvers[vantage];
+    lab.meridian(`agent ${vantage}`, resolver === undefined ? args : [...args, "--resolver", resolver]);
   }
   await until("every vantage is fresh", () => allVantagesFresh(site, token));
   return { node, regions, token };

@@ -73,7 +73,20 @@ async function ready(resolver: Resolver, program: Program): Promise<Resolver> {
 }
 
 /** Starts unbound with a trust anchor: the zone's DNSKEY; `label` tells it from others in the lab. */
-export async function startUnbound(lab: Lab, site: Site, anchor: string, label: string): Promise<Resolver> {
+export function startUnbound(lab: Lab, site: Site, anchor: string, label: string): Promise<Resolver> {
+  return startUnboundWith(lab, site, label, [
+    'module-config: "validator iterator"',
+    `trust-anchor: "${anchor}"`,
+  ]);
+}
+
+/** Starts unbound with these lines in its section `server`. */
+export async function startUnboundWith(
+  lab: Lab,
+  site: Site,
+  label: string,
+  settings: readonly string[],
+): Promise<Resolver> {
   const port = await freePort();
   const file = join(lab.folder, `unbound-${label}.conf`);
   writeFileSync(
@@ -87,8 +100,7 @@ export async function startUnbound(lab: Lab, site: Site, anchor: string, label: 
   pidfile: ""
   use-syslog: no
   do-not-query-localhost: no
-  module-config: "validator iterator"
-  trust-anchor: "${anchor}"
+  ${settings.join("\n  ")}
   local-zone: "example." nodefault
   private-address: 10.0.0.0/8
 forward-zone:

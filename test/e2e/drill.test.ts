@@ -1,0 +1,275 @@
+/** Drills of a whole Meridian whose agents have real resolvers: one that keeps to TTLs, and one that stretches them. */
+
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { beforeAll, describe, expect, test } from "vitest";
+import { encodeQuery, readAnswer } from "./dns.ts";
+import { has, report, until, useLab } from "./harness.ts";
+import { randomFrom } from "./random.ts";
+import { call, layOut, type Meridian, type Site, startMeridian, VIPS } from "./site.ts";
+import { type Resolver, startUnboundWith } from "./validators.ts";
+
+/** So many drills, one after another; the issue asks for 30. */
+const DRILLS = Number(process.env["MERIDIAN_DRILLS"] ?? 1);
+
+const SEED = Number(process.env["MERIDIAN_SEED"] ?? 1);
+
+/** Looks are so far apart. */
+const LOOK_MS = 200;
+
+const SERVICE = "backup.gslb.example";
+
+/** Short times, so that a drill is over soon; and Europe first, as the demo's clients are from nowhere. */
+const HURRIED = [
+  ["interval: 3s", "interval: 1s"],
+  ["timeout: 1s", "timeout: 500ms"],
+  ["recheck: 1s", "recheck: 500ms"],
+  ["slowStart: 10s", "slowStart: 0s"],
+  [`${SERVICE}: { ttl: 5s, policy: us-first }`, `${SERVICE}: { ttl: 2s, policy: eu-first }`],
+] as const;
+
+/** As clients of resolvers ask: with RD. */
+const QUERY = encodeQuery(1, SERVICE, "A");
+QUERY[2]! |= 0x01;
+
+interface Segments {
+  readonly detectMs: number;
+  readonly decideMs: number;
+  readonly publishMs: number;
+  readonly cacheMs: number;
+  readonly clientMs: number;
+}
+
+/** What a test reads of a passage, a report and a drill. */
+interface Passage {
+  readonly kind: string;
+  readonly segments: Segments;
+  readonly totalMs: number;
+  readonly lastBeforeMs: number;
+}
+
+interface Client {
+  readonly vantage: string;
+  readonly resolver: string;
+  readonly family: "ipv4" | "ipv6";
+  readonly stretched: boolean;
+  readonly failover: Passage;
+  readonly recovery: Passage;
+}
+
+interface Report {
+  readonly verdict: { readonly kind: string; readonly reasons: readonly string[] };
+  readonly begunAt: string;
+  readonly restoredAt: string | null;
+  readonly services: readonly { readonly boundMs: number; readonly lastBeforeMs: number }[];
+  readonly stretchers: readonly {
+    readonly vantage: string;
+    readonly resolver: string;
+    readonly answeredTtlSeconds: number;
+    readonly factor: number;
+  }[];
+  readonly watchers: readonly { readonly looks: number; readonly uncertaintyMs: number }[];
+  readonly clients: readonly Client[];
+}
+
+interface Drill {
+  readonly id: string;
+  readonly url: string;
+  readonly phase: string;
+}
+
+describe.skipIf(!has("unbound"))("a drill (needs unbound)", () => {
+  const lab = useLab();
+  let site: Site;
+  let meridian: Meridian;
+  let good: Resolver;
+  let stretching: Resolver;
+  const taken: Report[] = [];
+
+  beforeAll(async () => {
+    site = await layOut(lab, HURRIED);
+    meridian = await startMeridian(lab, site, {
+      resolversOf: async () => {
+        [good, stretching] = await Promise.all([
+          startUnboundWith(lab, site, "good", ['module-config: "iterator"']),
+          startUnboundWith(lab, site, "stretching", ['module-config: "iterator"', "cache-min-ttl: 300"]),
+        ]);
+        const keeper = `127.0.0.1:${good.port}`;
+        return { virginia: keeper, dublin: keeper, tokyo: `127.0.0.1:${stretching.port}` };
+      },
+    });
+    await until("eu-west is answered", async () => (await resolved(good)).data.includes(VIPS.eu));
+  });
+
+  test(
+    `that kills eu-west, ${DRILLS} times: its segments add up, the bound holds, the stretcher is named, all is restored`,
+    async () => {
+      const random = randomFrom(SEED);
+      for (let i = 0; i < DRILLS; i += 1) {
+        // Probes and caches are somewhere else in their rounds each time.
+        await sleep(random() * 3_000);
+        const watched = new Onlooker(good.port);
+        const drill = await run();
+        const seen = await watched.stop();
+        const made = await call<Report>(site, meridian.token, `${drill.url}/report`);
+        taken.push(made);
+        expect(made.verdict).toEqual({ kind: "passed", reasons: [] });
+        expect(made.restoredAt).not.toBeNull();
+        checkClients(made, seen);
+        checkStretcher(made);
+        await checkRestored();
+      }
+      sayFigures();
+    },
+    60_000 + DRILLS * 40_000,
+  );
+
+  test("is reported by the command line too", async () => {
+    const drills = await call<{ readonly drills: readonly Drill[] }>(site, meridian.token, "/v1/drills");
+    const id = drills.drills[0]?.id ?? "";
+    const program = lab.start(
+      "meridian drill report",
+      process.execPath,
+      [new URL("../../src/cli.ts", import.meta.url).pathname, "drill", "report", id, "--api", site.api],
+      { MERIDIAN_TOKEN: meridian.token },
+    );
+    await program.ended;
+    expect(program.output).toMatch(/^# Drill adhoc: passed\n/);
+    expect(program.output).toContain(`The resolver 127.0.0.1:${stretching.port} of tokyo answered`);
+  });
+
+  /** Begins a drill, and waits until it is over. */
+  async function run(): Promise<Drill> {
+    const { url } = await call<Drill>(site, meridian.token, "/v1/drills", {
+      reason: "a test",
+      drill: { mode: "dead", target: { region: "eu-west" }, duration: "7s", services: [SERVICE] },
+    });
+    let drill = await call<Drill>(site, meridian.token, url);
+    await until(
+      "the drill is over",
+      async () => {
+        await sleep(100);
+        drill = await call<Drill>(site, meridian.token, url);
+        return drill.phase === "over";
+      },
+      40_000,
+    );
+    return drill;
+  }
+
+  function checkClients({ clients, services, begunAt, watchers }: Report, seen: Onlooker): void {
+    const keeping = clients.filter(({ stretched, family }) => !stretched && family === "ipv4");
+    expect(keeping.map(({ vantage }) => vantage).toSorted()).toEqual(["dublin", "virginia"]);
+    for (const { failover, recovery } of keeping) {
+      for (const passage of [failover, recovery]) {
+        expect(passage.kind).toBe("passed");
+        expect(Math.abs(sumOf(passage.segments) - passage.totalMs)).toBeLessThan(50);
+      }
+      // The same as somebody measured who only asks that resolver, and is not as often away as an agent.
+      const movedMs = (seen.movedAtMs ?? Number.NaN) - Date.parse(begunAt);
+      const answeredMs = failover.totalMs - failover.segments.clientMs;
+      expect(answeredMs - movedMs).toBeGreaterThan(-50);
+      expect(answeredMs - movedMs).toBeLessThan(LOOK_MS + 50);
+    }
+    for (const { boundMs, lastBeforeMs } of services) expect(lastBeforeMs).toBeLessThanOrEqual(boundMs);
+    for (const { looks, uncertaintyMs } of watchers) {
+      expect(looks).toBeGreaterThan(100);
+      expect(uncertaintyMs).toBeLessThan(50);
+    }
+  }
+
+  function checkStretcher({ stretchers, clients }: Report): void {
+    expect(stretchers).toMatchObject([{ vantage: "tokyo", resolver: `127.0.0.1:${stretching.port}` }]);
+    const [{ answeredTtlSeconds, factor } = { answeredTtlSeconds: 0, factor: 0 }] = stretchers;
+    expect(answeredTtlSeconds).toBeGreaterThan(200);
+    expect(factor).toBeGreaterThan(100);
+    expect(clients.filter(({ stretched }) => stretched).map(({ vantage }) => vantage)).toEqual([
+      "tokyo",
+      "tokyo",
+    ]);
+  }
+
+  async function checkRestored(): Promise<void> {
+    const { verdicts } = await call<{
+      readonly verdicts: readonly { readonly up: boolean; readonly basis: string }[];
+    }>(site, meridian.token, "/v1/verdicts");
+    expect(verdicts.every(({ up }) => up)).toBe(true);
+    const { overrides } = await call<{ readonly overrides: readonly unknown[] }>(
+      site,
+      meridian.token,
+      "/v1/overrides",
+    );
+    expect(overrides).toEqual([]);
+    await until("eu-west is answered again", async () => (await resolved(good)).data.includes(VIPS.eu));
+  }
+
+  function sayFigures(): void {
+    const passages = taken.flatMap(({ clients }) => clients).filter(({ stretched }) => !stretched);
+    const boundMs = taken[0]?.services[0]?.boundMs ?? Number.NaN;
+    for (const turn of ["failover", "recovery"] as const) {
+      const passed = passages.map((client) => client[turn]).filter(({ kind }) => kind === "passed");
+      const rows = [
+        ...(["detectMs", "decideMs", "publishMs", "cacheMs", "clientMs"] as const).map(
+          (name) => [name, passed.map(({ segments }) => segments[name])] as const,
+        ),
+        ["totalMs", passed.map(({ totalMs }) => totalMs)] as const,
+        ["lastBeforeMs", passed.map(({ lastBeforeMs }) => lastBeforeMs)] as const,
+      ];
+      report(
+        `${turn}, ${taken.length} drills, ${passed.length} passages (bound ${boundMs} ms): p50, p95, worst`,
+      );
+      for (const [name, times] of rows) report(`  ${name.padEnd(12)} ${quantiles(times)}`);
+    }
+    const uncertain = taken.flatMap(({ watchers }) => watchers.map(({ uncertaintyMs }) => uncertaintyMs));
+    report(`times are right to ${Math.max(...uncertain)} ms`);
+  }
+});
+
+function sumOf({ detectMs, decideMs, publishMs, cacheMs, clientMs }: Segments): number {
+  return detectMs + decideMs + publishMs + cacheMs + clientMs;
+}
+
+/** By the nearest rank, in whole milliseconds. */
+function quantiles(times: readonly number[]): string {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share: number): number =>
+    sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+  return [0.5, 0.95, 1].map((share) => `${Math.round(at(share))}`.padStart(6)).join(" ");
+}
+
+/** Asks a resolver every 20 ms, by a socket of its own, and notes when it first answers without eu-west. */
+class Onlooker {
+  movedAtMs: number | null = null;
+  readonly #socket = createSocket("udp4");
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(port: number) {
+    let wasThere = false;
+    this.#socket.on("message", (octets) => {
+      const { data } = readAnswer(octets);
+      if (data.includes(VIPS.eu)) wasThere = true;
+      else if (wasThere && data.length > 0) this.movedAtMs ??= Date.now();
+    });
+    this.#timer = setInterval(() => this.#socket.send(QUERY, port, "127.0.0.1"), 20);
+  }
+
+  async stop(): Promise<this> {
+    clearInterval(this.#timer);
+    this.#socket.close();
+    await once(this.#socket, "close");
+    return this;
+  }
+}
+
+/** What a resolver says now. */
+async function resolved({ port }: Resolver): Promise<ReturnType<typeof readAnswer>> {
+  const socket = createSocket("udp4");
+  try {
+    socket.send(QUERY, port, "127.0.0.1");
+    const [octets] = (await once(socket, "message")) as [Buffer];
+    return readAnswer(octets);
+  } finally {
+    socket.close();
+  }
+}
