@@ -184,13 +184,10 @@ function waitingIn(
 }
 
 /** When a client was connected; where none ever was before, when it had the answer. Null: none was, though it was before. */
-function connectionIn(
-  { beganAtMs, endedAtMs, isAfter }: Turn,
-  { runs }: Course,
-  changedAtMs: number,
-): number | null {
+function connectionIn({ endedAtMs, isAfter }: Turn, { runs }: Course, changedAtMs: number): number | null {
   const isMade = ({ connection }: Run): boolean => connection === "made";
-  if (!runs.some((run) => run.firstAskedAtMs < beganAtMs && isMade(run))) return changedAtMs;
+  if (!runs.some((run) => run.firstAskedAtMs < changedAtMs && !isAfter(run) && isMade(run)))
+    return changedAtMs;
   const after = runs.find(
     (run) =>
       run.firstSeenAtMs >= changedAtMs && run.firstAskedAtMs < endedAtMs && isAfter(run) && isMade(run),

@@ -4,7 +4,7 @@ import { escapeMarkup } from "./markup.ts";
 import type { Passage } from "./measure.ts";
 import type { ClientReport, DrillReport, ServiceReport } from "./report.ts";
 import { seconds, titleOf } from "./report-sections.ts";
-import { nameOf } from "./verdict.ts";
+import { nameOf, ROUNDING_MS } from "./verdict.ts";
 
 type Result =
   | { readonly kind: "ok" }
@@ -66,7 +66,7 @@ function promise({ label, lastBeforeMs }: ServiceReport, name: string, limitMs: 
       ? { kind: "skipped", message: `it has no ${name}` }
       : lastBeforeMs === null
         ? { kind: "skipped", message: "nobody was seen to move" }
-        : lastBeforeMs > limitMs
+        : lastBeforeMs > limitMs + ROUNDING_MS
           ? { kind: "failure", message: `the last old answer came after ${seconds(lastBeforeMs)}` }
           : ok;
   const limit = limitMs === null ? "" : ` of ${seconds(limitMs)}`;

@@ -53,7 +53,8 @@ const ADVISED_TERMS = 3;
  *    failed `fall` times votes up for at most three intervals, a timeout and a tick longer. That delays the verdict by
  *    as much where those who still report are not more than those, or do not make the quorum without them.
  * 2. Agents keep time. Reports may be late by `report`, but are not lost: agents send them again (`probe/outbox.ts`).
- * 3. A resolver counts the TTL from when the answer arrives. The answer's way from the node comes on top.
+ * 3. A resolver counts the TTL from when the answer arrives. The answer's way from the node comes on top, and so does what rounding to
+ *    whole seconds adds: unbound keeps an answer for almost a second longer than its TTL, BIND does not.
  * 4. It is the probed address that dies: one that is judged by its member's other address dies unseen.
  * 5. Sources send a signal each `every`, of `samples` requests at least. One that falls silent is as a vantage that does, for three
  *    times `every`. Those of pools that the service does not use say nothing of vantages that they contradict.

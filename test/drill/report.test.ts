@@ -108,12 +108,12 @@ describe("the verdict", () => {
         [18_000, "10.0.0.1"],
       ],
     };
-    const services = [{ label: "www.test.example", boundMs: 7_000, objectiveMs: 6_000, ttlSeconds: 10 }];
+    const services = [{ label: "www.test.example", boundMs: 6_000, objectiveMs: 5_000, ttlSeconds: 10 }];
     expect(reportOf([slow], { services }).verdict).toEqual({
       kind: "failed",
       reasons: [
-        "www.test.example was answered as before 7.80 s after it began, the failover bound is 7.00 s",
-        "www.test.example was answered as before 7.80 s after it began, the objective is 6.00 s",
+        "www.test.example was answered as before 7.80 s after it began, the failover bound is 6.00 s",
+        "www.test.example was answered as before 7.80 s after it began, the objective is 5.00 s",
       ],
     });
   });

@@ -102,18 +102,18 @@ export interface Meridian {
 
 /** Starts everything that the demo has, each process by itself, and waits until the node hears every vantage. */
 export async function startMeridian(lab: Lab, site: Site, options: MeridianOptions = {}): Promise<Meridian> {
-  const { agentArgs = [], resolversOf = async () => ({}) } = options;
+  const { agentArgs = [], resolversOf } = options;
   const [token, tokenFiles, regions] = await Promise.all([
     addToken(lab, site, "operator", "admin"),
     Promise.all(VANTAGES.map((vantage) => writeAgentToken(lab, site, vantage))),
     startRegions(lab, site),
   ]);
   const node = await startNode(lab, site, options);
-  const resolvers = await resolversOf();
+  const resolvers = await resolversOf?.();
   for (const [i, vantage] of VANTAGES.entries()) {
     const tokenFile = tokenFiles[i] ?? "";
     const args = ["agent", "--node", site.api, "--token-file", tokenFile, "--vantage", vantage, ...agentArgs];
-    const resolver = resolvers[vantage];
+    const resolver = resolvers?.[vantage];
     lab.meridian(`agent ${vantage}`, resolver === undefined ? args : [...args, "--resolver", resolver]);
   }
   await until("every vantage is fresh", () => allVantagesFresh(site, token));

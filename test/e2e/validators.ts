@@ -115,7 +115,18 @@ remote-control:
 }
 
 /** Starts BIND in the same way. */
-export async function startNamed(lab: Lab, site: Site, anchor: string, label: string): Promise<Resolver> {
+export function startNamed(lab: Lab, site: Site, anchor: string, label: string): Promise<Resolver> {
+  return startNamedWith(lab, site, label, "dnssec-validation yes", trustAnchors(anchor));
+}
+
+/** Starts BIND with one more option, and more statements. */
+export async function startNamedWith(
+  lab: Lab,
+  site: Site,
+  label: string,
+  option: string,
+  statements: string,
+): Promise<Resolver> {
   const port = await freePort();
   const folder = join(lab.folder, `named-${label}`);
   mkdirSync(folder);
@@ -126,10 +137,10 @@ export async function startNamed(lab: Lab, site: Site, anchor: string, label: st
       port,
       "recursion yes",
       "allow-query { any; }",
-      "dnssec-validation yes",
+      option,
       `managed-keys-directory "${folder}"`,
       "empty-zones-enable no",
-    )}${trustAnchors(anchor)}
+    )}${statements}
 zone "gslb.example" { type forward; forward only; forwarders { 127.0.0.1 port ${site.port}; }; };
 `,
   );
