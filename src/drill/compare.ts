@@ -1,7 +1,9 @@
 /** Two drills side by side: whether one was quicker, and where. */
 
+import type { ClientReport } from "./client.ts";
+import type { Figures } from "./figures.ts";
 import { type SegmentName, segmentNames } from "./measure.ts";
-import type { ClientReport, DrillReport, Figures } from "./report.ts";
+import type { DrillReport } from "./report.ts";
 
 /** What two reports say of the same. */
 export interface DrillComparison {

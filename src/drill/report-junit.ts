@@ -1,8 +1,9 @@
 /** A report as JUnit XML, for pipelines. */
 
+import type { ClientReport } from "./client.ts";
 import { escapeMarkup } from "./markup.ts";
 import type { Passage } from "./measure.ts";
-import type { ClientReport, DrillReport, ServiceReport } from "./report.ts";
+import type { DrillReport, ServiceReport } from "./report.ts";
 import { seconds, titleOf } from "./report-sections.ts";
 import { nameOf, ROUNDING_MS } from "./verdict.ts";
 

@@ -1,9 +1,11 @@
 /** A report in words and tables, for whichever form it takes. */
 
+import type { ClientReport } from "./client.ts";
 import { describeDrill, describeEnding, describeMoment } from "./describe.ts";
 import type { Moment } from "./drill.ts";
+import type { Figures } from "./figures.ts";
 import { type Passage, segmentNames } from "./measure.ts";
-import type { ClientReport, DrillReport, Figures } from "./report.ts";
+import type { DrillReport } from "./report.ts";
 import type { Stretcher } from "./stretcher.ts";
 
 /** A part of a report. */

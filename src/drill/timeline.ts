@@ -1,15 +1,16 @@
 /** The timeline of a drill as SVG: what each resolver answered with, and what happened meanwhile. */
 
+import type { ClientReport } from "./client.ts";
 import { describeMoment } from "./describe.ts";
 import type { Moment } from "./drill.ts";
 import { escapeMarkup } from "./markup.ts";
-import type { ClientReport, DrillReport } from "./report.ts";
+import type { DrillReport } from "./report.ts";
 import { seconds } from "./report-sections.ts";
 import { nameOf } from "./verdict.ts";
 
-const WIDTH = 1_000;
+const WIDTH = 1_100;
 /** Where times begin: names of clients stand to the left of it. */
-const LEFT = 380;
+const LEFT = 440;
 const LANE = 26;
 const BAR = 16;
 /** Room for the moments' names, which stand one below the other. */
@@ -36,7 +37,7 @@ export function timeline(report: DrillReport): string {
     .slice(0, LANES_MAX)
     .map((client) => ({ client, bars: barsOf(report, client) }));
   const marks = report.drill.moments.filter(isMarked);
-  const times = [...lanes.flatMap(({ bars }) => bars.flatMap(({ fromMs, toMs }) => [fromMs, toMs]))];
+  const times = lanes.flatMap(({ bars }) => bars.flatMap(({ fromMs, toMs }) => [fromMs, toMs]));
   const fromMs = Math.min(report.drill.startedMs, ...times, ...marks.map(({ atMs }) => atMs));
   const toMs = Math.max(fromMs + 1, ...times, ...marks.map(({ atMs }) => atMs));
   const xOf = (atMs: number): string =>

@@ -1,9 +1,10 @@
 /** Whether a drill has shown what it was to show. */
 
 import { formatDuration } from "../config/units.ts";
+import type { ClientReport } from "./client.ts";
 import type { DrillRecord } from "./drill.ts";
 import { takesAway } from "./measure.ts";
-import type { ClientReport, DrillReport } from "./report.ts";
+import type { DrillReport } from "./report.ts";
 
 /** By so much an answer may be late whose resolver counts whole seconds. */
 export const ROUNDING_MS = 1_000;

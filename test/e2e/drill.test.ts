@@ -188,8 +188,9 @@ describe.skipIf(!has("unbound") || !has("named"))("a drill (needs unbound and na
   function checkStretcher({ stretchers, clients }: Report): void {
     expect(stretchers).toMatchObject([{ vantage: "tokyo", resolver: `127.0.0.1:${stretching.port}` }]);
     const [{ answeredTtlSeconds, factor } = { answeredTtlSeconds: 0, factor: 0 }] = stretchers;
-    expect(answeredTtlSeconds).toBeGreaterThan(200);
-    expect(factor).toBeGreaterThan(100);
+    // It counts down, so later drills see less of it.
+    expect(answeredTtlSeconds).toBeGreaterThan(taken.length === 1 ? 200 : 2);
+    expect(factor).toBeGreaterThan(taken.length === 1 ? 100 : 1);
     expect(clients.filter(({ stretched }) => stretched).map(({ vantage }) => vantage)).toEqual([
       "tokyo",
       "tokyo",

@@ -2,9 +2,10 @@
 
 import { createHash } from "node:crypto";
 import Type from "typebox";
+import type { Figures } from "../../drill/figures.ts";
 import type { Passage } from "../../drill/measure.ts";
 import type { Run } from "../../drill/observation.ts";
-import type { DrillReport, Figures } from "../../drill/report.ts";
+import type { DrillReport } from "../../drill/report.ts";
 import { htmlReport, REPORT_STYLE } from "../../drill/report-html.ts";
 import { junitReport } from "../../drill/report-junit.ts";
 import { markdownReport } from "../../drill/report-markdown.ts";
