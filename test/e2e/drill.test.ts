@@ -44,6 +44,7 @@ interface Segments {
 /** What a test reads of a passage, a report and a drill. */
 interface Passage {
   readonly kind: string;
+  readonly reason?: string;
   readonly segments: Segments;
   readonly totalMs: number;
   readonly lastBeforeMs: number;
@@ -109,19 +110,26 @@ describe.skipIf(!has("unbound") || !has("named"))("a drill (needs unbound and na
     `that kills eu-west, ${DRILLS} times: its segments add up, the bound holds, the stretcher is named, all is restored`,
     async () => {
       const random = randomFrom(SEED);
-      for (let i = 0; i < DRILLS; i += 1) {
+      let unseen = 0;
+      while (taken.length < DRILLS) {
         // Probes and caches are somewhere else in their rounds each time.
         await sleep(random() * 3_000);
         const watched = new Onlooker(good.port);
         const drill = await run();
         const seen = await watched.stop();
         const made = await call<Report>(site, meridian.token, `${drill.url}/report`);
+        await checkRestored();
+        if (hasGaps(made)) {
+          unseen += 1;
+          report(`once more, because the machine was too busy to look: ${made.verdict.reasons.join("; ")}`);
+          expect(unseen).toBeLessThanOrEqual(1 + DRILLS / 5);
+          continue;
+        }
         taken.push(made);
         expect(made.verdict).toEqual({ kind: "passed", reasons: [] });
         expect(made.restoredAt).not.toBeNull();
         checkClients(made, seen);
         checkStretcher(made);
-        await checkRestored();
       }
       sayFigures();
     },
@@ -141,6 +149,13 @@ describe.skipIf(!has("unbound") || !has("named"))("a drill (needs unbound and na
     expect(program.output).toMatch(/^# Drill adhoc: passed\n/);
     expect(program.output).toContain(`The resolver 127.0.0.1:${stretching.port} of tokyo answered`);
   });
+
+  /** Whether an agent had no time to look, for more than a second and a half: then nothing is said of that time. */
+  function hasGaps({ clients }: Report): boolean {
+    return clients.some(({ failover, recovery }) =>
+      [failover, recovery].some(({ reason = "" }) => reason.endsWith("looks are missing")),
+    );
+  }
 
   /** Begins a drill, and waits until it is over. */
   async function run(): Promise<Drill> {
@@ -166,7 +181,7 @@ describe.skipIf(!has("unbound") || !has("named"))("a drill (needs unbound and na
     expect(keeping.map(({ vantage }) => vantage).toSorted()).toEqual(["dublin", "virginia"]);
     for (const { vantage, failover, recovery } of keeping) {
       for (const passage of [failover, recovery]) {
-        expect(passage.kind).toBe("passed");
+        expect(passage).toMatchObject({ kind: "passed" });
         expect(Math.abs(sumOf(passage.segments) - passage.totalMs)).toBeLessThan(50);
       }
       if (vantage !== "dublin") continue;
