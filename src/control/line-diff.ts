@@ -30,6 +30,7 @@ export interface UnifiedDiff {
 
 /** What makes `before` into `after`; null: there is no such file. */
 export function* unifiedDiff(path: string, before: string | null, after: string | null): Steps<UnifiedDiff> {
+  if (before === after) return { text: "", isCut: false };
   const [a, b] = [linesOf(before ?? ""), linesOf(after ?? "")];
   const changes = yield* changesBetween(a, b);
   const lines = [
@@ -37,10 +38,11 @@ export function* unifiedDiff(path: string, before: string | null, after: string 
     `+++ ${after === null ? "/dev/null" : `b/${path}`}`,
   ];
   for (const hunk of hunksOf(changes)) {
-    if (lines.length > LINES_MAX) break;
-    lines.push(...formatHunk(hunk, a, b));
+    for (const line of formatHunk(hunk, a, b)) {
+      if (lines.length > LINES_MAX) break;
+      lines.push(line);
+    }
   }
-  if (before === after) return { text: "", isCut: false };
   const isCut = lines.length > LINES_MAX;
   return { text: `${lines.slice(0, LINES_MAX).join("\n")}\n`, isCut };
 }
@@ -63,22 +65,21 @@ function hunksOf(changes: readonly Change[]): readonly (readonly Change[])[] {
   return hunks;
 }
 
-function formatHunk(hunk: readonly Change[], a: readonly string[], b: readonly string[]): readonly string[] {
+function* formatHunk(hunk: readonly Change[], a: readonly string[], b: readonly string[]): Generator<string> {
   const [first, last] = [hunk[0], hunk.at(-1)];
-  if (first === undefined || last === undefined) return [];
+  if (first === undefined || last === undefined) return;
   const lead = Math.min(CONTEXT_LINES, first.from);
   const end = Math.min(a.length, last.to + CONTEXT_LINES);
   const otherEnd = last.otherTo + end - last.to;
-  const lines = [`@@ -${rangeOf(first.from - lead, end)} +${rangeOf(first.otherFrom - lead, otherEnd)} @@`];
+  yield `@@ -${rangeOf(first.from - lead, end)} +${rangeOf(first.otherFrom - lead, otherEnd)} @@`;
   let at = first.from - lead;
   for (const { from, to, otherFrom, otherTo } of hunk) {
-    for (const line of a.slice(at, from)) lines.push(` ${line}`);
-    for (const line of a.slice(from, to)) lines.push(`-${line}`);
-    for (const line of b.slice(otherFrom, otherTo)) lines.push(`+${line}`);
+    for (const line of a.slice(at, from)) yield ` ${line}`;
+    for (const line of a.slice(from, to)) yield `-${line}`;
+    for (const line of b.slice(otherFrom, otherTo)) yield `+${line}`;
     at = to;
   }
-  for (const line of a.slice(at, end)) lines.push(` ${line}`);
-  return lines;
+  for (const line of a.slice(at, end)) yield ` ${line}`;
 }
 
 /** Lines count from 1; a range of none names the line before it. */

@@ -47,10 +47,10 @@ describe("a unified diff", () => {
   });
 
   test("of texts without a common line is one change, and a long one is cut", () => {
-    const { text, isCut } = finish(unifiedDiff("f", numbers(1, 3_000), numbers(10_001, 13_000)));
+    const { text, isCut } = finish(unifiedDiff("f", numbers(1, 150_000), numbers(150_001, 300_000)));
     expect(isCut).toBe(true);
     const lines = text.split("\n");
-    expect([lines.length, lines[2]]).toEqual([5_001, "@@ -1,3000 +1,3000 @@"]);
+    expect([lines.length, lines[2]]).toEqual([5_001, "@@ -1,150000 +1,150000 @@"]);
   });
 
   const patch = spawnSync("patch", ["--version"]).status === 0;

@@ -102,7 +102,17 @@ export function applyRoutes(app: Api, desk: Desk): void {
         tags: ["snapshots"],
         headers: changeHeaders,
         querystring: dryRunQuery,
-        body: object({ files, reason: reasonText, force: Type.Optional(force) }),
+        body: object(
+          { files, reason: reasonText, force: Type.Optional(force) },
+          {
+            examples: [
+              {
+                files: { [CONFIG_FILE]: "zones: [zones/gslb.example.zone]", "zones/gslb.example.zone": "…" },
+                reason: "a new region",
+              },
+            ],
+          },
+        ),
         response: { 200: orTried(changed), 202: proposed, default: errorBody },
       },
     },
@@ -124,7 +134,10 @@ export function applyRoutes(app: Api, desk: Desk): void {
         headers: changeHeaders,
         params: object({ version: versionParameter }),
         querystring: dryRunQuery,
-        body: object({ reason: reasonText, force: Type.Optional(force) }),
+        body: object(
+          { reason: reasonText, force: Type.Optional(force) },
+          { examples: [{ reason: "errors since version 31" }] },
+        ),
         response: { 200: orTried(changed), 202: proposed, default: errorBody },
       },
     },
