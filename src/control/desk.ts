@@ -21,6 +21,7 @@ import type { PoolCapacity } from "./capacity.ts";
 import type { Challenge } from "./challenge.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
 import type { Drills } from "./drills.ts";
+import type { EventLog } from "./event-log.ts";
 import type { RoundTrips } from "./fact-keeper.ts";
 import type { HistoryEntry, HistoryQuery } from "./history.ts";
 import type { SignedZoneView } from "./key-roller.ts";
@@ -70,6 +71,8 @@ export interface Desk {
   past(atMs: number): Promise<PastOutcome>;
   /** What changed by itself or by order, the newest first. */
   history(query: HistoryQuery): readonly HistoryEntry[];
+  /** The same, and what somebody did, as it goes on. */
+  readonly events: EventLog;
   /** The sets of files that came into force. */
   readonly snapshots: Snapshots;
   /** What these files would change. */

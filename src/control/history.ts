@@ -76,6 +76,10 @@ export interface HistoryStore {
   head(): ChainHead | null;
   /** The newest first. */
   list(query: HistoryQuery): readonly HistoryEntry[];
+  /** The sequence of the oldest entry that is kept; null: there is none. */
+  first(): number | null;
+  /** Those that follow, of every kind, the oldest first. */
+  after(sequence: number, limit: number): readonly HistoryEntry[];
   /** Which files came into force, the newest first, at most `limit`, of those with a version below `before`. */
   files(limit: number, before: number): readonly HistoryEntry[];
   /** The last state at or before a moment, and what came after it until then; null: nothing is known of so early. */

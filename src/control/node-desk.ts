@@ -36,6 +36,7 @@ import type {
   Status,
 } from "./desk.ts";
 import { Drills } from "./drills.ts";
+import { EventLog } from "./event-log.ts";
 import { explainName } from "./explain.ts";
 import { FactKeeper, type RoundTrips, type Shift } from "./fact-keeper.ts";
 import { FactSaver } from "./fact-saver.ts";
@@ -159,6 +160,7 @@ export class NodeDesk implements Desk {
   readonly #options: NodeDeskOptions;
   readonly #startedMs: number;
   readonly repeats: Repeats;
+  readonly events: EventLog;
   readonly #storeKeeper: StoreKeeper;
   readonly #store: Store;
   readonly #keeper: FactKeeper;
@@ -213,6 +215,7 @@ export class NodeDesk implements Desk {
     });
     this.#store = this.#storeKeeper.store;
     this.repeats = new Repeats(this.#store.repeats);
+    this.events = new EventLog(this.#store, () => this.#record(this.nowMs(), Number.POSITIVE_INFINITY));
     this.#tokens = new TokenKeeper(this.#store, nowMs, options.tokenCost);
     this.#overridesInForce = this.#store.overrides();
     const verdicts = ifAvailable(() => this.#store.verdicts(), []);

@@ -39,6 +39,16 @@ export class SqliteHistory implements HistoryStore {
     return rows.map(readEntry);
   }
 
+  first(): number | null {
+    const first = this.#file.one("SELECT min(sequence) AS first FROM history")?.["first"];
+    return typeof first === "number" ? first : null;
+  }
+
+  after(sequence: number, limit: number): readonly HistoryEntry[] {
+    const sql = "SELECT * FROM history WHERE sequence > ? ORDER BY sequence LIMIT ?";
+    return this.#file.all(sql, sequence, limit).map(readEntry);
+  }
+
   files(limit: number, before: number): readonly HistoryEntry[] {
     const rows = this.#file.all(
       `SELECT * FROM history WHERE subject = '' AND kind = 'files' AND json_extract(content, '$.version') < ?

@@ -97,6 +97,11 @@ export class SqliteStore implements Store {
     return rows.map(readAuditEntry);
   }
 
+  auditAfter(sequence: number, limit: number): readonly AuditEntry[] {
+    const sql = "SELECT * FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?";
+    return this.#file.all(sql, sequence, limit).map(readAuditEntry);
+  }
+
   auditHead(): ChainHead | null {
     return this.#file.read(() => this.#file.chain("audit").head());
   }

@@ -34,6 +34,8 @@ export interface Store extends ProfileStore, AlarmStore {
   proposals(): readonly Proposal[];
   /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
   audit(limit: number, before: number | null): readonly AuditEntry[];
+  /** Those that follow, the oldest first. */
+  auditAfter(sequence: number, limit: number): readonly AuditEntry[];
   /** The last record of the audit list, which is a hash chain; null: there is none. */
   auditHead(): ChainHead | null;
   /** Writes one change. A version that is not above the stored one is a conflict, and nothing is written. */

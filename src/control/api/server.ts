@@ -27,6 +27,7 @@ import { drillCompareRoutes } from "./drill-compare.ts";
 import { drillReportRoutes } from "./drill-report.ts";
 import { drillRoutes } from "./drills.ts";
 import { answerError, answerErrors, answerNonsense } from "./errors.ts";
+import { eventRoutes } from "./events.ts";
 import { explainRoutes } from "./explain.ts";
 import { factRoutes } from "./facts.ts";
 import { healthRoutes } from "./health.ts";
@@ -180,6 +181,7 @@ export async function buildApi(
   auditRoutes(app, desk);
   changeRoutes(app, desk);
   historyRoutes(app, desk);
+  eventRoutes(app, desk, log);
   snapshotRoutes(app, desk);
   applyRoutes(app, desk);
   tokenRoutes(app, desk);
