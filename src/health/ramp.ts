@@ -34,7 +34,8 @@ export interface Fall {
 
 /** The share, from 1 to 0.1, that it still takes; 0: it is at its end. */
 export function takeInFall({ sinceMs, rampMs }: Fall, nowMs: number): number {
-  if (nowMs >= sinceMs + rampMs) return 0;
+  // A clock that was set back may not have come to its beginning yet.
+  if (rampMs === 0 || nowMs >= sinceMs + rampMs) return 0;
   return (LEVELS - Math.floor((Math.max(0, nowMs - sinceMs) * LEVELS) / rampMs)) / LEVELS;
 }
 

@@ -71,6 +71,28 @@ describe("a drain with a ramp", () => {
   }
 });
 
+test("a drain at once stays one when the clock is set back, and is one after a restart", async () => {
+  const node = new Node();
+  const api = await TestApi.open(node);
+  await api.post("/v1/overrides", { kind: "drain", target: { region: "eu-west" }, reason: "maintenance" });
+  node.jump(-3_600_000);
+  await api.post("/v1/overrides", {
+    kind: "force",
+    target: { region: "us-east" },
+    verdict: "up",
+    reason: "all are planned anew",
+  });
+  expect(node.dns.addresses(WWW, GB)).toEqual(["10.0.0.1"]);
+  await api.close();
+  await node.close();
+  const later = new Node(node.folder, node.dns);
+  later.nowMs = node.nowMs;
+  await later.open();
+  const { takes, drained } = later.desk.facts();
+  expect([...drained]).toEqual(["web/eu-west"]);
+  expect([...takes.values()].filter((take) => !(take >= 0 && take <= 1))).toEqual([]);
+});
+
 describe("a freeze", () => {
   test("keeps VIPs as they are while vantages see them otherwise, until it ends", async () => {
     const api = await TestApi.open();
