@@ -378,7 +378,7 @@ export class NodeDesk implements Desk {
     this.#record(nowMs);
     void this.#storeKeeper.tend();
     // Another process may have written, or another file have come in the place of this one.
-    const overrides = this.#store.overrides();
+    const overrides = ifAvailable(() => this.#store.overrides(), this.#overridesInForce);
     if (overrides !== this.#overridesInForce) this.#override(overrides, []);
     const hasExpired =
       overrides.some((override) => !isActive(override, nowMs)) ||

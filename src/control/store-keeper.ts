@@ -16,6 +16,7 @@ import { SqliteStore, STORE_FILE } from "./sqlite-store.ts";
 import type { NewAuditEntry } from "./store.ts";
 import {
   faultOf,
+  ifAvailable,
   openDatabase,
   type StoreFault,
   StoreFile,
@@ -111,8 +112,10 @@ export class StoreKeeper {
         return { detail, isNew: true };
       }
       // What it cannot do without is read now, so that damage shows.
+      this.store.version();
       this.store.overrides();
       this.store.challenges();
+      this.store.proposals();
       this.store.tokens();
       return null;
     } catch (error) {
@@ -275,7 +278,9 @@ export class StoreKeeper {
 
   #entry(detail: string): NewAuditEntry {
     const by = { author: "meridian", reason: "the store was not what it should be" };
-    return { version: this.store.version(), atMs: this.#nowMs(), ...by, event: "store-restored", detail };
+    // What is damaged may be the very page that says it.
+    const version = ifAvailable(() => this.store.version(), this.#journal.version);
+    return { version, atMs: this.#nowMs(), ...by, event: "store-restored", detail };
   }
 }
 

@@ -3,6 +3,7 @@
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -170,6 +171,37 @@ describe("a damaged store", () => {
   });
 });
 
+describe("a node starts, and answers,", () => {
+  test("with a store that cannot be opened", async () => {
+    const node = await drained();
+    node.pass(1_000);
+    await node.close();
+    for (const part of ["", "-wal", "-shm"]) rmSync(fileOf(node) + part, { force: true });
+    mkdirSync(fileOf(node));
+    const next = await new Node(node.folder, node.dns).open();
+    next.pass(1_000);
+    expect(clients(next)).toEqual(US);
+    expect(next.desk.status().store.problem).toMatchObject({ fault: "unusable" });
+  });
+
+  test("whichever table of its store is damaged", async () => {
+    const node = await drained();
+    node.pass(1_000);
+    checkpoint(node);
+    await node.close();
+    const whole = readFileSync(fileOf(node));
+    for (const [table, page] of rootsOf(fileOf(node))) {
+      writeFileSync(fileOf(node), whole);
+      scribble(fileOf(node), (page - 1) * 4096, 4096);
+      const next = await new Node(node.folder, node.dns).open();
+      next.pass(1_000);
+      expect(clients(next), table).toEqual(US);
+      await next.close();
+      rmSync(`${fileOf(node)}-wal`, { force: true });
+    }
+  });
+});
+
 describe("a store that is lost while the node is stopped", () => {
   test("begins anew with the overrides of the journal, and says so", async () => {
     const node = await drained();
@@ -245,6 +277,14 @@ function scribble(path: string, at: number, length: number): void {
   const octets = readFileSync(path);
   octets.fill(0xa5, at, at + length);
   writeFileSync(path, octets);
+}
+
+/** The first page of each table. */
+function rootsOf(path: string): readonly (readonly [table: string, page: number])[] {
+  const database = new DatabaseSync(path);
+  const rows = database.prepare("SELECT name, rootpage FROM sqlite_schema WHERE type = 'table'").all();
+  database.close();
+  return rows.map(({ name, rootpage }) => [String(name), Number(rootpage)]);
 }
 
 /** The leaves of a table in their order. */
