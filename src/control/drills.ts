@@ -25,7 +25,7 @@ import type { ProfileWindow } from "./profile.ts";
 import type { Attempt, Review } from "./safety.ts";
 import { beyondScope } from "./scope.ts";
 import type { DrillStore, NewAuditEntry, Scope } from "./store.ts";
-import { ifAvailable } from "./store-file.ts";
+import { ifAvailable, StoreUnavailable } from "./store-file.ts";
 import type { Watchers } from "./watchers.ts";
 
 /** Agents see for so long how it was before. */
@@ -45,6 +45,9 @@ const NAME_MAX = 40;
 
 /** Whose name puts back what a drill has done. */
 const MERIDIAN = "meridian";
+
+/** How: against all rules, and also while the store cannot be written, which a drill that goes wrong must not wait for. */
+const PUT_BACK = { author: MERIDIAN, ifVersion: null, force: true, breakGlass: true } as const;
 
 export interface DrillsOptions {
   readonly store: DrillStore;
@@ -262,7 +265,7 @@ export class Drills {
   async #beginBySchedule(spec: DeclaredDrill): Promise<void> {
     const { audit, log, nowMs } = this.#options;
     const by = { author: MERIDIAN, reason: "its schedule" };
-    const outcome = await this.begin({ spec, ...by });
+    const outcome = await this.begin({ spec, ...by }).catch(refusedBy);
     if (outcome.kind === "begun") return;
     const detail = `${spec.name}: ${outcome.problems.map(({ message }) => message).join("; ")}`;
     log.error(`drill not begun: ${detail}`);
@@ -374,7 +377,7 @@ export class Drills {
     for (const { id } of this.#overridesOf(running)) {
       const edit = { kind: "end-override", id } as const;
       const reason = `drill ${drill} has ended: ${describeEnding(ending)}`;
-      const outcome = await change({ author: MERIDIAN, reason, edit, ifVersion: null, force: true });
+      const outcome = await change({ ...PUT_BACK, reason, edit });
       if (outcome.kind !== "published") log.error(`drill ${drill}: ${reasonOf(outcome)}`);
     }
   }
@@ -401,7 +404,7 @@ export class Drills {
     const untilMs = nowMs() + restoresWithin(record.spec, scene, config);
     const edit = { kind: "set-override", action: up, untilMs } as const;
     const reason = `${reasonPrefix(record)}it was up all the time`;
-    const outcome = await change({ author: MERIDIAN, reason, edit, ifVersion: null, force: true });
+    const outcome = await change({ ...PUT_BACK, reason, edit });
     if (outcome.kind !== "published") log.error(`drill ${record.id}: ${reasonOf(outcome)}`);
   }
 
@@ -502,6 +505,12 @@ function overrideInPlaceOf({ name, action, durationMs }: DrillSpec, createdMs: n
 /** What the reason of a drill's override begins with. */
 function reasonPrefix({ id }: DrillRecord): string {
   return `drill ${id}: `;
+}
+
+/** Without a store no drill begins, for then nobody would know what to put back. */
+function refusedBy(error: unknown): DrillOutcome {
+  if (error instanceof StoreUnavailable) return { kind: "refused", problems: [objection(error.message)] };
+  throw error;
 }
 
 /** What fails may still be ended. */

@@ -1,8 +1,10 @@
 /** Drills on a node with a clock that the test moves: what begins, ends, aborts and is put back. */
 
+import { mkdirSync, rmSync } from "node:fs";
 import { beforeEach, describe, expect, test } from "vitest";
 import { parseDrill } from "../../src/config/parse-drill.ts";
 import type { DrillOutcome } from "../../src/control/drills.ts";
+import { STORE_FILE } from "../../src/control/sqlite-store.ts";
 import type { TokenRecord } from "../../src/control/store.ts";
 import type { DrillRecord } from "../../src/drill/drill.ts";
 import type { TestAgent } from "./test-agent.ts";
@@ -49,6 +51,12 @@ function now(id: string): DrillRecord {
   const record = node.desk.drills.find(id);
   if (record === null) throw new Error(`no drill ${id}`);
   return record;
+}
+
+/** Deletes the store of a node, in a way that it cannot be written again. */
+function breakStore({ folder }: Node): void {
+  rmSync(folder.file(`state/${STORE_FILE}`));
+  mkdirSync(folder.file(`state/${STORE_FILE}.new`));
 }
 
 /** Lets the failure begin. */
@@ -112,6 +120,15 @@ describe("a drill of mode drain", () => {
       "override-ended",
       "override-set",
     ]);
+  });
+
+  test("is ended by hand while the store cannot be written", async () => {
+    const drill = await beginGood(drain);
+    await fails(drill);
+    breakStore(node);
+    expect(await node.desk.drills.abort(drill.id, "anna", "enough")).toBe(true);
+    expect(answer()).toEqual([EU]);
+    expect(node.desk.overrides()).toEqual([]);
   });
 
   test("is put back by the next control when this one dies", async () => {
@@ -354,5 +371,13 @@ drills:
     planned.pass(1_000);
     expect(planned.desk.drills.list()).toHaveLength(1);
     expect(planned.desk.drills.nextMs(drill)).toBe(Date.parse("2026-01-03T00:05:00Z"));
+  });
+
+  test("begins none that the store could not remember, and says so", async () => {
+    const planned = await new Node(new Folder({ "meridian.yaml": scheduled })).open();
+    breakStore(planned);
+    planned.pass(5 * 60_000 + 100);
+    await until(() => planned.lines(/^drill not begun: nightly: the store \S+ was deleted/).length > 0);
+    expect(planned.desk.drills.isRunning).toBe(false);
   });
 });
