@@ -27,6 +27,16 @@ describe("suggest", () => {
     expect(suggest(long.toUpperCase(), [`${long}b`, long])).toBe(long);
     expect(suggest(`${long}c`, [long])).toBeNull();
   });
+
+  test("100,000 words hold nobody up, and one of them is found by its case alone", () => {
+    const many = Array.from({ length: 100_000 }, (_, i) => `service-${i}.customers.example.com`);
+    const startedMs = performance.now();
+    expect(suggest("z".repeat(34), many)).toBeNull();
+    expect(suggest("service-99999x.customers.example.com", many)).not.toBeNull();
+    // Some 50 ms each, where all letters of all words would take 7 s.
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
+    expect(suggest("Service-99999.Customers.Example.com", many)).toBe(many.at(-1));
+  });
 });
 
 describe("countTypos", () => {
@@ -43,6 +53,14 @@ describe("countTypos", () => {
         expect(countTypos(b, a)).toBe(typos);
         expect(typos).toBeGreaterThanOrEqual(Math.abs(a.length - b.length));
         expect(typos).toBeLessThanOrEqual(Math.max(a.length, b.length));
+      }),
+    );
+  });
+
+  test("says no more than that there are too many", () => {
+    fc.assert(
+      fc.property(word, word, fc.integer({ min: 1, max: 12 }), (a, b, most) => {
+        expect(Math.min(countTypos(a, b, most), most)).toBe(Math.min(countTypos(a, b), most));
       }),
     );
   });
