@@ -338,7 +338,9 @@ export class Door {
     const createdMs = this.#options.nowMs();
     const audit = [this.#entry("change-proposed", describeEdit(edit), { author, reason })];
     const proposed = { id, edit, author, reason, createdMs, untilMs, version, effects, digest };
-    const outcome = this.#write({ set: [], ended: [], proposed, audit }, request, moved);
+    // It waits in the store: without one nobody could approve it.
+    const how = { ...request, breakGlass: false };
+    const outcome = this.#write({ set: [], ended: [], proposed, audit }, how, moved);
     return outcome.kind === "published" ? { kind: "proposed", version, id } : outcome;
   }
 

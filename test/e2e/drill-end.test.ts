@@ -90,7 +90,9 @@ describe("a drill", () => {
       "--service",
       QNAME,
     ];
-    expect(await drill("rehearse", ...described)).toMatch(/www\.gslb\.example +ipv4 +eu-west +[\d.]+ % +0 %\n/);
+    expect(await drill("rehearse", ...described)).toMatch(
+      /www\.gslb\.example +ipv4 +eu-west +[\d.]+ % +0 %\n/,
+    );
     const id = /^(\S+): drain region eu-west/.exec(
       await drill("run", ...described, "--no-wait", "--reason", "a test"),
     )?.[1];
