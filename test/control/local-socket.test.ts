@@ -125,7 +125,7 @@ describe("while the store cannot be opened", () => {
   });
 
   test.each([
-    ["maxMoved: 10%", /maxMoved/, /maxMoved/],
+    ["minRegionsUp: 2", /minRegionsUp/, /minRegionsUp/],
     ["approval: { services: [www.*] }", /a second person, as proposal/, /takes a second person or a store/],
   ])("the rule %s holds as before, and --force goes against it", async (rule, withStore, without) => {
     const config = `${CONFIG}\nsafety: { ${rule} }\n`;
