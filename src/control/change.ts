@@ -79,7 +79,10 @@ export interface ChangeRequest {
   readonly scope?: Scope;
   /** Whether it is a drill's, which some rules ask more of. */
   readonly isDrill?: boolean;
-  /** Whether an override is made, or ended, also while the store cannot be written; it is put on record afterwards. */
+  /**
+   * Whether an override is made, or ended, also while the store cannot be written; it is put on record afterwards. It neither waits for a
+   * second person nor takes effect step by step.
+   */
   readonly breakGlass?: boolean;
 }
 
@@ -352,8 +355,9 @@ export class Door {
     if (broken.length === 0 || request.force === true) return { kind: "free", broken };
     const isGradual = action?.kind === "weight" || (action?.kind === "drain" && action.rampMs === undefined);
     const refused = { kind: "refused", problems: broken } as const;
-    // A drill that waited, or came little by little, would not be the one that was rehearsed.
-    if (problems.length > 0 || request.isDrill === true || (tooMany !== null && !isGradual)) return refused;
+    // A drill that waited, or came little by little, would not be the one that was rehearsed; and who breaks the glass does it now.
+    const isNow = request.isDrill === true || request.breakGlass === true;
+    if (problems.length > 0 || isNow || (tooMany !== null && !isGradual)) return refused;
     if (needed !== null) return { kind: "needs-approval", approval: needed };
     return tooMany === null ? refused : { kind: "in-steps", problem: tooMany };
   }

@@ -126,7 +126,7 @@ async function obey(order: unknown, desk: Desk): Promise<LocalReply> {
     outcome = await desk.change(request);
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;
-    return refused(`it takes a second person or a store, unless it is made with --force: ${error.message}`);
+    return refused(error.message);
   }
   switch (outcome.kind) {
     case "published": {
@@ -136,12 +136,11 @@ async function obey(order: unknown, desk: Desk): Promise<LocalReply> {
     }
     case "refused":
       return { kind: "refused", problems: outcome.problems.map(({ message }) => message) };
-    case "proposed":
-      return refused(`it waits for a second person, as proposal ${outcome.id}; --force makes it now`);
     case "forbidden":
       return refused(outcome.why);
+    case "proposed":
     case "tried":
-      return refused("it was only tried");
+      throw new Error(`break-glass came to "${outcome.kind}"`);
     case "conflict":
       return refused("another process has changed the store just now; repeat it");
   }

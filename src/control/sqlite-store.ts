@@ -406,7 +406,7 @@ export class SqliteStore implements Store {
   }
 
   /** Of two orders on the same target the newer one wins, whichever comes into the store first. */
-  #record({ version, set, ended, audit }: UnrecordedChange): void {
+  #record({ version, set, ended, settled, audit }: UnrecordedChange): void {
     const atMs = audit[0]?.atMs ?? 0;
     const superseded = new Set(
       [...set.map(({ id }) => id), ...ended].filter((id) => {
@@ -415,6 +415,7 @@ export class SqliteStore implements Store {
     );
     for (const override of set) if (!superseded.has(override.id)) this.#putOverride(override);
     for (const id of ended) if (!superseded.has(id)) this.#file.run("DELETE FROM overrides WHERE id = ?", id);
+    for (const id of settled ?? []) this.#file.run("DELETE FROM proposals WHERE id = ?", id);
     this.#file.run("UPDATE counter SET version = max(version, ?)", version);
     const note = superseded.size === 0 ? "" : "; a newer order was in the store";
     for (const entry of audit)
