@@ -4,24 +4,25 @@ import type { Logger } from "pino";
 import type { Config, VipId } from "../config/config.ts";
 import type { DeclaredDrill, DrillSpec } from "../config/drills.ts";
 import { formatDuration } from "../config/units.ts";
-import { describeDrill, describeEnding, describeMoment } from "../drill/describe.ts";
-import type { DrillEnding, DrillPhase, DrillRecord, Moment } from "../drill/drill.ts";
-import type { DrillOrder, Watcher } from "../drill/observation.ts";
+import { describeDrill, describeEnding } from "../drill/describe.ts";
+import type { DrillEnding, DrillPhase, DrillRecord } from "../drill/drill.ts";
+import type { Watcher } from "../drill/observation.ts";
 import { type DrillReport, drillReport } from "../drill/report.ts";
-import { sideOf, type Verdict } from "../health/verdict.ts";
+import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
 import type { Facts } from "../steering/facts.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
 import { ERRORS_OVER_MS, type Violation, violationOf } from "./drill-guards.ts";
-import { failures, restoresWithin, watchOrder } from "./drill-orders.ts";
-import { isHealthy, objection, type RehearsedDrill, rehearseDrill } from "./drill-rehearsal.ts";
-import { addressesOf, gone, overrideIdOf, ruledAs, type Scene, sceneOf } from "./drill-scene.ts";
+import { failures } from "./drill-orders.ts";
+import { objection, type RehearsedDrill, rehearseDrill } from "./drill-rehearsal.ts";
+import { addressesOf, gone, overrideIdOf, ruledAs, sceneOf } from "./drill-scene.ts";
 import { DrillSchedules, nextOf } from "./drill-schedule.ts";
 import { inTurns } from "./in-turns.ts";
 import type { Edition } from "./live-book.ts";
 import { isActive, type Override, overrideId } from "./override.ts";
 import type { Replanned } from "./planner.ts";
 import type { ProfileWindow } from "./profile.ts";
+import { RunningDrill } from "./running-drill.ts";
 import type { Attempt, Review } from "./safety.ts";
 import { beyondScope } from "./scope.ts";
 import type { DrillStore, NewAuditEntry, Scope } from "./store.ts";
@@ -36,9 +37,6 @@ const AFTER_CACHES_MS = 2_000;
 
 /** So often a drill under way is looked at: a guard may wait for a quarter of a second. */
 const LOOK_MS = 200;
-
-/** A drill in which more happens than this goes on without noting it. */
-const MOMENTS_MAX = 2_000;
 
 /** So much of a drill's name is in its id, which agents take up to 64 characters of. */
 const NAME_MAX = 40;
@@ -78,25 +76,11 @@ export type DrillOutcome =
   | { readonly kind: "begun"; readonly record: DrillRecord }
   | { readonly kind: "refused"; readonly problems: readonly Problem[] };
 
-/** The drill under way. */
-interface Running {
-  record: DrillRecord;
-  /** In which the scene is. */
-  config: Config;
-  scene: Scene;
-  /** By VIP and vantage, what its vote last said. */
-  readonly sides: Map<string, "up" | "down" | null>;
-  /** What is noticed between two looks. */
-  violation: Violation | null;
-  /** The step that is on its way, for which the next one waits; null: none is. */
-  step: Promise<void> | null;
-}
-
 /** All drills of a node. */
 export class Drills {
   readonly #options: DrillsOptions;
   readonly #schedules = new DrillSchedules();
-  #running: Running | null = null;
+  #running: RunningDrill | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: DrillsOptions) {
@@ -193,7 +177,7 @@ export class Drills {
     };
     // On disk before anything is ordered: whoever comes after this process knows what to put back.
     store.save(record);
-    watchers.order(record.id, [this.#watch(this.#run(record, config))]);
+    watchers.order(record.id, [this.#run(record, config).watch]);
     this.#tell(record, "drill-begun", `${describeDrill(spec)} for ${formatDuration(spec.durationMs)}`);
     return { kind: "begun", record };
   }
@@ -203,7 +187,7 @@ export class Drills {
     const running = this.#running;
     if (running?.record.id !== id) return false;
     await running.step;
-    if (!isFailing(running.record.phase)) return false;
+    if (!running.isFailing) return false;
     await this.#end(running, { kind: "by-hand", author, reason });
     return true;
   }
@@ -211,7 +195,10 @@ export class Drills {
   /** Begins what is due by its schedule, and goes on with what is under way. */
   tick(): void {
     const drills = this.#config()?.drills.values() ?? [];
-    for (const spec of this.#schedules.due(drills, this.#options.nowMs())) void this.#beginBySchedule(spec);
+    for (const spec of this.#schedules.due(drills, this.#options.nowMs()))
+      this.#beginBySchedule(spec).catch((cause) =>
+        this.#options.log.error({ cause: String(cause) }, `drill ${spec.name} not begun`),
+      );
     this.#look();
   }
 
@@ -222,40 +209,13 @@ export class Drills {
 
   /** Told of verdicts that have flipped, after dns has been told of what follows. */
   flipped(flipped: readonly Verdict[]): void {
-    const running = this.#running;
-    if (running === null) return;
-    this.#noteVotes(running);
-    for (const { vip, up, reason } of flipped) {
-      if (running.scene.vips.has(vip)) {
-        this.#note(running, { kind: "flipped", atMs: this.#options.nowMs(), vip, up });
-      } else if (!up && running.record.spec.guards.quietElsewhere) {
-        running.violation ??= { guard: "quietElsewhere", reason: `${vip} went down: ${reason}` };
-      }
-    }
+    this.#running?.flipped(flipped);
   }
 
   /** Told of plans that have become others, after dns has been told. */
   replanned(replanned: readonly Replanned[]): void {
-    const running = this.#running;
     const config = this.#config();
-    if (running === null || config === null) return;
-    this.#noteVotes(running);
-    const watched = new Set(running.record.services.map(({ label }) => label));
-    const labels = new Set<string>();
-    for (const { cohort, before, after } of replanned) {
-      for (const number of cohort.services) {
-        const label = config.services[number]?.label;
-        if (label !== undefined && watched.has(label)) labels.add(label);
-      }
-      for (const family of ["ipv4", "ipv6"] as const)
-        if (isHealthy(before[family]) && !isHealthy(after[family]))
-          running.violation ??= {
-            guard: "lastAnswer",
-            reason: `${cohort.service.label} has nothing up to answer with`,
-          };
-    }
-    if (labels.size > 0)
-      this.#note(running, { kind: "patched", atMs: this.#options.nowMs(), services: [...labels] });
+    if (config !== null) this.#running?.replanned(replanned, config);
   }
 
   close(): void {
@@ -272,10 +232,9 @@ export class Drills {
     this.#onRecord(() => audit({ atMs: nowMs(), ...by, event: "drill-refused", detail }));
   }
 
-  #run(record: DrillRecord, config: Config): Running {
+  #run(record: DrillRecord, config: Config): RunningDrill {
     this.#timer ??= setInterval(() => this.#look(), LOOK_MS);
-    const scene = sceneOf(record.spec, config);
-    this.#running = { record, config, scene, sides: new Map(), violation: null, step: null };
+    this.#running = new RunningDrill(record, config, this.#options);
     return this.#running;
   }
 
@@ -287,8 +246,9 @@ export class Drills {
   #look(): void {
     const running = this.#running;
     if (running === null || running.step !== null) return;
-    this.#follow(running);
-    this.#noteVotes(running);
+    const config = this.#config();
+    if (config !== null) running.follow(config);
+    running.noteVotes();
     running.step = this.#step(running, this.#options.nowMs())
       .catch((cause) => this.#options.log.error({ cause: String(cause) }, `drill ${running.record.id}`))
       .finally(() => {
@@ -296,18 +256,9 @@ export class Drills {
       });
   }
 
-  /** A drill is of one config: under another it measures nothing, and ends. */
-  #follow(running: Running): void {
-    const config = this.#config();
-    if (config === null || config === running.config) return;
-    running.config = config;
-    running.scene = sceneOf(running.record.spec, config);
-    running.violation ??= { guard: "sameConfig", reason: "another config came into force" };
-  }
-
-  async #step(running: Running, nowMs: number): Promise<void> {
+  async #step(running: RunningDrill, nowMs: number): Promise<void> {
     const { record } = running;
-    const violation = isFailing(record.phase) ? this.#violation(running, nowMs) : null;
+    const violation = running.isFailing ? this.#violation(running, nowMs) : null;
     if (violation !== null) return await this.#end(running, { kind: "guard", ...violation });
     switch (record.phase) {
       case "watching":
@@ -325,14 +276,14 @@ export class Drills {
   }
 
   /** Has the failure begin. */
-  async #fail(running: Running): Promise<void> {
+  async #fail(running: RunningDrill): Promise<void> {
     const { nowMs, watchers, change } = this.#options;
     const { record, scene } = running;
     const untilMs = nowMs() + record.spec.durationMs;
     running.record = { ...record, untilMs };
     this.#pass(running, "running");
-    this.#note(running, { kind: "begun", atMs: nowMs() });
-    watchers.order(record.id, [this.#watch(running), ...failures(running.record, scene)]);
+    running.note({ kind: "begun", atMs: nowMs() });
+    watchers.order(record.id, [running.watch, ...failures(running.record, scene)]);
     if (scene.override === null) return;
     const edit = { kind: "set-override", action: scene.override, untilMs } as const;
     const by = { author: record.author, reason: `${reasonPrefix(record)}${record.reason}` };
@@ -342,7 +293,7 @@ export class Drills {
   }
 
   /** What speaks against going on. */
-  #violation(running: Running, nowMs: number): Violation | null {
+  #violation(running: RunningDrill, nowMs: number): Violation | null {
     const { record, config, scene, violation } = running;
     if (violation !== null) return violation;
     const { facts, overrides, watchers } = this.#options;
@@ -357,21 +308,21 @@ export class Drills {
   }
 
   /** Ends the failure, whatever it was, and says so everywhere. */
-  async #end(running: Running, ending: DrillEnding): Promise<void> {
+  async #end(running: RunningDrill, ending: DrillEnding): Promise<void> {
     if (running.record.ending !== null) return;
     const { nowMs, watchers } = this.#options;
     running.record = { ...running.record, ending };
-    watchers.order(running.record.id, [this.#watch(running)]);
+    watchers.order(running.record.id, [running.watch]);
     this.#pass(running, "restoring");
     await this.#endOverrides(running, ending);
     if (ending.kind === "guard") await this.#bringUp(running);
-    this.#note(running, { kind: "ended", atMs: nowMs(), ending });
+    running.note({ kind: "ended", atMs: nowMs(), ending });
     const event = ending.kind === "on-time" ? "drill-ended" : "drill-aborted";
     this.#tell(running.record, event, describeEnding(ending));
   }
 
   /** Takes the drill's overrides back where they still count. */
-  async #endOverrides(running: Running, ending: DrillEnding): Promise<void> {
+  async #endOverrides(running: RunningDrill, ending: DrillEnding): Promise<void> {
     const { change, log } = this.#options;
     const { id: drill } = running.record;
     for (const { id } of this.#overridesOf(running)) {
@@ -383,7 +334,7 @@ export class Drills {
   }
 
   /** Those that it made; another of the same id is somebody else's. */
-  #overridesOf({ record }: Running): readonly Override[] {
+  #overridesOf({ record }: RunningDrill): readonly Override[] {
     const { overrides, nowMs } = this.#options;
     return overrides().filter(
       (override) => override.reason.startsWith(reasonPrefix(record)) && isActive(override, nowMs()),
@@ -394,14 +345,15 @@ export class Drills {
    * Brings up at once what was only said to be dead: where a guard is broken, it may be all that is left, and vantages need `rise`
    * looks to find it healthy. That ends when they have, or could have.
    */
-  async #bringUp({ record, config, scene }: Running): Promise<void> {
+  async #bringUp(running: RunningDrill): Promise<void> {
+    const { record } = running;
     const { overrides, change, nowMs, log } = this.#options;
     const { action } = record.spec;
-    const hasBegun = record.moments.some(({ kind }) => kind === "begun");
+    const hasBegun = running.timeOf("begun") !== null;
     if (action.kind !== "dead" || !hasBegun || record.downBefore.length > 0) return;
     const up = { kind: "force", target: action.target, verdict: "up" } as const;
     if (overrides().some(({ id }) => id === overrideId(up))) return;
-    const untilMs = nowMs() + restoresWithin(record.spec, scene, config);
+    const untilMs = nowMs() + running.restoresWithinMs;
     const edit = { kind: "set-override", action: up, untilMs } as const;
     const reason = `${reasonPrefix(record)}it was up all the time`;
     const outcome = await change({ ...PUT_BACK, reason, edit });
@@ -409,9 +361,9 @@ export class Drills {
   }
 
   /** Brings up what is held down for the drill's sake, and sees whether all is as before. */
-  async #restore(running: Running, nowMs: number): Promise<void> {
+  async #restore(running: RunningDrill, nowMs: number): Promise<void> {
     const { judged, change, watchers, store } = this.#options;
-    const { record, config, scene } = running;
+    const { record, scene } = running;
     const held = [...scene.vips].filter((vip) => (judged().get(vip)?.hold ?? null) !== null);
     for (const vip of held) {
       const edit = { kind: "release", target: { by: "vip", id: vip } } as const;
@@ -422,17 +374,15 @@ export class Drills {
       const verdict = judged().get(vip);
       return verdict === undefined || record.downBefore.includes(vip) || (verdict.up && !verdict.recovering);
     };
-    const isRestored = record.moments.some(({ kind }) => kind === "restored");
-    if (!isRestored && [...scene.vips].every(isAsBefore)) {
+    if (running.timeOf("restored") === null && [...scene.vips].every(isAsBefore)) {
       if (record.ending !== null) await this.#endOverrides(running, record.ending);
-      this.#note(running, { kind: "restored", atMs: nowMs });
+      running.note({ kind: "restored", atMs: nowMs });
     }
-    const endedMs = record.moments.find(({ kind }) => kind === "ended")?.atMs ?? nowMs;
-    const restoredMs = running.record.moments.find(({ kind }) => kind === "restored")?.atMs;
+    const endedMs = running.timeOf("ended") ?? nowMs;
+    const restoredMs = running.timeOf("restored");
     const cachesMs =
       Math.max(0, ...record.services.map(({ ttlSeconds }) => ttlSeconds * 1_000)) + AFTER_CACHES_MS;
-    const dueMs =
-      restoredMs === undefined ? endedMs + restoresWithin(record.spec, scene, config) : restoredMs + cachesMs;
+    const dueMs = restoredMs === null ? endedMs + running.restoresWithinMs : restoredMs + cachesMs;
     if (nowMs < dueMs) return;
     this.#pass(running, "over");
     const report = JSON.stringify({ watchers: watchers.seen(record.id) });
@@ -441,38 +391,11 @@ export class Drills {
     this.#running = null;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
-    const missing = restoredMs === undefined ? ", but not all is as before" : "";
+    const missing = restoredMs === null ? ", but not all is as before" : "";
     this.#options.log.info(`drill ${record.id} is over${missing}`);
   }
 
-  /** Votes that have turned; each was reported at the time it is noted with. */
-  #noteVotes(running: Running): void {
-    const judged = this.#options.judged();
-    for (const vip of running.scene.probed)
-      for (const vote of judged.get(vip)?.votes ?? []) {
-        const key = `${vip} ${vote.vantage}`;
-        const side = sideOf(vote);
-        const before = running.sides.get(key);
-        running.sides.set(key, side);
-        if (before === undefined || before === side) continue;
-        const atMs = side === null ? this.#options.nowMs() : (vote.reportedAtMs ?? this.#options.nowMs());
-        this.#note(running, { kind: "voted", atMs, vip, vantage: vote.vantage, side });
-      }
-  }
-
-  #watch({ record, config, scene }: Running): DrillOrder {
-    const untilMs = record.untilMs + restoresWithin(record.spec, scene, config);
-    return watchOrder(scene.services, config, untilMs);
-  }
-
-  #note(running: Running, moment: Moment): void {
-    const { record } = running;
-    if (record.moments.length >= MOMENTS_MAX) return;
-    running.record = { ...record, moments: [...record.moments, moment] };
-    this.#options.log.info(`drill ${record.id}: ${describeMoment(moment)}`);
-  }
-
-  #pass(running: Running, phase: DrillPhase): void {
+  #pass(running: RunningDrill, phase: DrillPhase): void {
     running.record = { ...running.record, phase };
     this.#onRecord(() => this.#options.store.save(running.record));
   }
@@ -511,11 +434,6 @@ function reasonPrefix({ id }: DrillRecord): string {
 function refusedBy(error: unknown): DrillOutcome {
   if (error instanceof StoreUnavailable) return { kind: "refused", problems: [objection(error.message)] };
   throw error;
-}
-
-/** What fails may still be ended. */
-function isFailing(phase: DrillPhase): boolean {
-  return phase === "watching" || phase === "running";
 }
 
 function reasonOf(outcome: Exclude<ChangeOutcome, { kind: "published" }>): string {

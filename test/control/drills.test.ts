@@ -7,7 +7,7 @@ import type { DrillOutcome } from "../../src/control/drills.ts";
 import { STORE_FILE } from "../../src/control/sqlite-store.ts";
 import type { TokenRecord } from "../../src/control/store.ts";
 import type { DrillRecord } from "../../src/drill/drill.ts";
-import type { TestAgent } from "./test-agent.ts";
+import { StreamServer, type TestAgent } from "./test-agent.ts";
 import { CONFIG, Folder, GB, Node, until } from "./test-node.ts";
 
 const EU = "10.0.0.2";
@@ -174,6 +174,49 @@ describe("a drill of mode dead", () => {
     expect(kinds.indexOf("flipped")).toBeLessThan(kinds.indexOf("ended"));
   });
 });
+
+test.each([
+  [{ mode: "cut", target: { vantages: "tokyo" } }, { kind: "silence" }],
+  [
+    { ...dead, by: "tokyo" },
+    { kind: "pretend", vips: [EU_VIP] },
+  ],
+])(
+  "agents are ordered to watch, then %o as %o for its time, and then to watch alone",
+  async (wanted, order) => {
+    const server = await StreamServer.open((socket, { name }) =>
+      node.desk.acceptAgent(socket, node.token(name)),
+    );
+    const agent = await server.connect("tokyo");
+    agent.send({
+      kind: "hello",
+      vantage: "tokyo",
+      session: "two",
+      version: "test",
+      watcher: { resolver: null },
+    });
+    await agent.next("targets");
+    const orders = (): readonly object[] =>
+      agent.received.findLast((one) => one.kind === "orders")?.orders ?? [];
+    const drill = await beginGood({ duration: "20s", ...wanted });
+    await agent.until(() => orders().length === 1);
+    const services = ["www.test.example", "mix.test.example", "near.test.example"];
+    expect(orders()).toMatchObject([
+      {
+        kind: "watch",
+        drill: drill.id,
+        everyMs: 200,
+        services: services.map((label) => ({ label, families: [4, 6] })),
+      },
+    ]);
+    node.pass(2_000);
+    await agent.until(() => orders().length === 2);
+    expect(orders()).toMatchObject([{ kind: "watch" }, { drill: drill.id, forMs: 20_000, ...order }]);
+    await node.desk.drills.abort(drill.id, "anna", "enough");
+    await agent.until(() => orders().length === 1);
+    expect(orders()).toMatchObject([{ kind: "watch" }]);
+  },
+);
 
 describe("a drill may not begin", () => {
   test("while another one is under way", async () => {
