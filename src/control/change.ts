@@ -274,10 +274,21 @@ export class Door {
     });
   }
 
-  /** Takes the steps that are due of overrides that take effect step by step, and takes back those that do harm. */
-  advance(): Promise<void> {
+  /**
+   * Takes the steps that are due of overrides that take effect step by step, and takes back those that do harm. Says which it took that
+   * are not on record.
+   */
+  advance(): Promise<readonly string[]> {
+    const { stager } = this.#options;
     return this.#inTurn(async () => {
-      for (const step of await this.#options.stager.due()) this.#take(step, { author: MERIDIAN });
+      const taken: string[] = [];
+      for (const id of stager.ids()) {
+        const step = await stager.due(id);
+        if (step === null) continue;
+        this.#take(step, { author: MERIDIAN });
+        if (typeof step.record === "string") taken.push(step.record);
+      }
+      return taken;
     });
   }
 
@@ -448,12 +459,15 @@ export class Door {
     return this.#write({ set: [{ ...override, stage }], ended: [], audit }, request);
   }
 
-  #take({ set, ended, record }: StageStep, by: Pick<ChangeRequest, "author" | "dryRun">): ChangeOutcome {
+  #take(
+    { set, ended, record }: StageStep,
+    { author, dryRun = false }: Pick<ChangeRequest, "author" | "dryRun">,
+  ): ChangeOutcome {
     const audit =
-      record === null
+      typeof record === "string"
         ? []
-        : [this.#entry(record.event, record.detail, { author: by.author, reason: record.reason })];
-    return this.#write({ set, ended, audit }, by);
+        : [this.#entry(record.event, record.detail, { author, reason: record.reason })];
+    return this.#write({ set, ended, audit }, { dryRun });
   }
 
   async #release(request: Steering, target: VipTarget): Promise<ChangeOutcome> {

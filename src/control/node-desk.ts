@@ -703,6 +703,9 @@ export class NodeDesk implements Desk {
     this.#advancing = true;
     this.#door
       .advance()
+      .then((taken) => {
+        for (const text of taken) this.#options.log.info(`meridian: ${text}`);
+      })
       .catch((cause) => this.#complain("overrides do not go on to their next step", cause))
       .finally(() => {
         this.#advancing = false;

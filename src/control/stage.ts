@@ -27,9 +27,15 @@ export function partWay(from: number, to: number, stage: Stage | undefined): num
 }
 
 /** `35 % of the way, next step at 2026-01-01T00:05:00.000Z`. */
-export function describeStage({ part, goal, nextMs }: Stage): string {
-  const way = formatPercent(goal === 1 ? part : 1 - part);
-  return `${way} of the way, ${nextMs === null ? "paused" : `next step at ${new Date(nextMs).toISOString()}`}`;
+export function describeStage(stage: Stage): string {
+  const { nextMs } = stage;
+  const next = nextMs === null ? "paused" : `next step at ${new Date(nextMs).toISOString()}`;
+  return `${describeWay(stage)}, ${next}`;
+}
+
+/** `35 % of the way`. */
+export function describeWay({ part, goal }: Stage): string {
+  return `${formatPercent(goal === 1 ? part : 1 - part)} of the way`;
 }
 
 /** What is wrong with a VIP, in a clause; null: nothing is. One that has gone from the config harms nobody. */

@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { Facts } from "../steering/facts.ts";
 import { describeAction, isActive, type Override } from "./override.ts";
 import type { Attempt, Safety } from "./safety.ts";
-import { describeStage, harmTo, type Stage } from "./stage.ts";
+import { describeStage, describeWay, harmTo, type Stage } from "./stage.ts";
 import type { AuditEvent } from "./store.ts";
 
 /** Parts of an override are told apart to within this. */
@@ -15,10 +15,8 @@ export interface StageStep {
   readonly set: readonly Override[];
   /** Ids. */
   readonly ended: readonly string[];
-  /** For the audit list; null: a step among others. */
-  readonly record: { readonly event: AuditEvent; readonly detail: string; readonly reason: string } | null;
-  /** For the log. */
-  readonly note: string;
+  /** For the audit list; a string: it is a step among others, for the log. */
+  readonly record: { readonly event: AuditEvent; readonly detail: string; readonly reason: string } | string;
 }
 
 export interface StagerOptions {
@@ -54,26 +52,27 @@ export class Stager {
     return await this.#begin({ ...override, stage: { ...NOT_BEGUN, part, goal: 0, replaced } });
   }
 
-  /** What is due of all overrides that are on their way. */
-  async due(): Promise<readonly StageStep[]> {
-    const steps: StageStep[] = [];
-    for (const override of this.#options.overrides()) {
-      if (!isStaged(override) || !isActive(override, this.#options.nowMs())) continue;
-      const step = await this.#due(override);
-      if (step !== null) steps.push(step);
-    }
-    return steps;
+  /** The ids of overrides that are on their way. */
+  ids(): readonly string[] {
+    return this.#options.overrides().flatMap((override) => (isStaged(override) ? [override.id] : []));
+  }
+
+  /** What is due of one override; null: nothing. */
+  async due(id: string): Promise<StageStep | null> {
+    const override = this.#options.overrides().find((one) => one.id === id);
+    const isDue = override !== undefined && isStaged(override) && isActive(override, this.#options.nowMs());
+    return isDue ? await this.#due(override) : null;
   }
 
   /** Puts everything back as it was before an override began to change. */
   takeBack(override: Override, event: AuditEvent, reason: string): StageStep | null {
     if (!isStaged(override)) return null;
     const { goal, replaced } = override.stage;
-    const detail = `${describeAction(override.action)}, ${describeStage({ ...override.stage, nextMs: null })}`;
-    const common = { record: { event, detail, reason }, note: `${detail}: ${event} (${reason})` };
-    if (goal === 0) return { set: [whole(override)], ended: [], ...common };
+    const detail = `${describeAction(override.action)}, ${describeWay(override.stage)}`;
+    const record = { event, detail, reason };
+    if (goal === 0) return { set: [whole(override)], ended: [], record };
     const isBack = replaced !== null && isActive(replaced, this.#options.nowMs());
-    return isBack ? { set: [replaced], ended: [], ...common } : { set: [], ended: [override.id], ...common };
+    return isBack ? { set: [replaced], ended: [], record } : { set: [], ended: [override.id], record };
   }
 
   async #begin(override: Staged): Promise<Override | null> {
@@ -96,39 +95,18 @@ export class Stager {
     const { problems } = await this.#options.safety.review(attemptOf(this.#at(override, stage.goal)));
     const broken = problems[0]?.message ?? null;
     const next = broken === null ? await this.#stepped(override) : null;
-    if (next === null) {
-      const why = broken ?? "the next step would move too many clients";
-      const paused = { ...override, stage: { ...stage, nextMs: null } };
-      const detail = `${describeAction(action)}, ${describeStage(paused.stage)}`;
-      return {
-        set: [paused],
-        ended: [],
-        record: { event: "stage-paused", detail, reason: why },
-        note: `${detail}: ${why}`,
-      };
-    }
-    if (isStaged(next))
-      return {
-        set: [next],
-        ended: [],
-        record: null,
-        note: `${describeAction(action)}, ${describeStage(next.stage)}`,
-      };
     const detail = describeAction(action);
+    if (next === null) {
+      const reason = broken ?? "the next step would move too many clients";
+      const paused = { ...override, stage: { ...stage, nextMs: null } };
+      const record = { event: "stage-paused", detail: `${detail}, ${describeWay(stage)}`, reason } as const;
+      return { set: [paused], ended: [], record };
+    }
+    if (isStaged(next)) return { set: [next], ended: [], record: `${detail}, ${describeStage(next.stage)}` };
     const reason = "all steps are taken";
     return stage.goal === 1
-      ? {
-          set: [next],
-          ended: [],
-          record: { event: "stage-finished", detail, reason },
-          note: `${detail} is in force as a whole`,
-        }
-      : {
-          set: [],
-          ended: [id],
-          record: { event: "override-ended", detail, reason },
-          note: `${detail} has ended`,
-        };
+      ? { set: [next], ended: [], record: { event: "stage-finished", detail, reason } }
+      : { set: [], ended: [id], record: { event: "override-ended", detail, reason } };
   }
 
   /** The largest step that moves no more clients than one change may; without a stage where it comes to its goal. */

@@ -59,6 +59,7 @@ describe("a drain that moves more than one change may", () => {
     expect(moves).toHaveLength(3);
     for (const moved of moves) expect(moved).toBeLessThanOrEqual(0.2);
     expect(moves[0]).toBeGreaterThan(0.19);
+    expect(node.lines(/^meridian: drain region eu-west, .* of the way, next step at/)).toHaveLength(1);
     expect(node.dns.addresses(WWW, GB)).toEqual(["10.0.0.1"]);
     expect(events(node).slice(0, 2)).toEqual(["meridian stage-finished", "anna change-staged"]);
   });
