@@ -4,6 +4,7 @@
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
+import type { OrderOptions, Verb } from "./command/override.ts";
 import { version } from "./version.ts";
 
 // Stripping types and compiling takes more than half of a start, so the outcome is kept, for the processes started by
@@ -140,6 +141,81 @@ asking(program.command("capacity"))
   .description("show what each region's death would put on the others")
   .option("--json", "print data")
   .action(async (options) => (await import("./command/capacity.ts")).capacity(options));
+
+const why = new Option("--reason <text>", "why; it goes to the audit list").makeOptionMandatory();
+const broken = new Option("--force", "also if that breaks rules; the audit list says which");
+/** A command that sets an override. */
+function overriding(
+  verb: Verb,
+  what: string,
+  name = "a region, a member (pool/member) or a VIP (pool/member/ipv4)",
+): Command {
+  return asking(program.command(verb))
+    .description(what)
+    .argument("<name>", name)
+    .addOption(why)
+    .option("--for <duration>", "end it by itself after so long, as in 2h")
+    .addOption(broken)
+    .option("--json", "print the API's answer as it is");
+}
+const ordered = async (verb: Verb, name: string, weight: number | null, options: OrderOptions) =>
+  (await import("./command/override.ts")).order(verb, name, weight, options);
+overriding("drain", "use it only when nothing else is up", "a region or a member (pool/member)")
+  .option("--ramp <duration>", "over how long its clients leave, as in 5m")
+  .action((name, options) => ordered("drain", name, null, options));
+overriding("weight", "give it another weight", "a region, a member (pool/member) or a choice")
+  .argument("<number>", "0 or more; 0: only when nothing else is up", Number)
+  .option("--choice", "the name is that of a choice: policy/choice, or service/choice")
+  .action((name, weight, options) => ordered("weight", name, weight, options));
+for (const [verb, what] of [
+  ["force-up", "take it for up, whatever vantages see"],
+  ["force-down", "take it for down, whatever vantages see"],
+  ["freeze", "leave its verdicts as they are, whatever vantages see"],
+] as const)
+  overriding(verb, what).action((name, options) => ordered(verb, name, null, options));
+asking(program.command("end"))
+  .description("end an override")
+  .argument("<id>", "as get overrides shows it")
+  .addOption(why)
+  .addOption(broken)
+  .option("--json", "print the API's answer as it is")
+  .action(async (id, options) => (await import("./command/override.ts")).endOverride(id, options));
+for (const verb of ["approve", "withdraw"] as const)
+  asking(program.command(verb))
+    .description(`${verb} a change that waits for a second person`)
+    .argument("<id>", "as get proposals shows it")
+    .addOption(why)
+    .option("--json", "print the API's answer as it is")
+    .action(async (id, options) => (await import("./command/override.ts")).decide(verb, id, options));
+
+const challenge = program
+  .command("challenge")
+  .description("answer challenges of certificate authorities, without an edit of any zone");
+asking(challenge.command("set"))
+  .argument("<name>", "the name that is to be certified")
+  .argument("<value>")
+  .option("--for <duration>", "how long; else as the config says")
+  .action(async (name, value, options) =>
+    (await import("./command/challenge.ts")).setChallenge(name, value, options),
+  );
+asking(challenge.command("end"))
+  .argument("<name>")
+  .argument("<value>")
+  .action(async (name, value, options) =>
+    (await import("./command/challenge.ts")).endChallenge(name, value, options),
+  );
+
+const sending = program
+  .command("send")
+  .description("tell a node what machines know, as JSON from a file or standard input");
+for (const [what, meaning] of [
+  ["signals", "errors and loads of members, as others see them"],
+  ["observations", "round-trip times of clients"],
+] as const)
+  asking(sending.command(what))
+    .description(meaning)
+    .argument("[file]")
+    .action(async (file, options) => (await import("./command/send.ts")).send(what, file ?? null, options));
 
 asking(program.command("release"))
   .description("bring up what is healthy and held down")

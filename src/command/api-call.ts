@@ -148,6 +148,8 @@ async function send(
   request.end(body);
   try {
     const [response] = (await once(request, "response")) as [IncomingMessage];
+    // There is nothing to tell, and that is no error.
+    if (response.statusCode === 204) return { statusCode: 204, answer: {} };
     const isJson = /[/+]json\b/.test(response.headers["content-type"] ?? "");
     return { statusCode: response.statusCode, answer: await (isJson ? json(response) : text(response)) };
   } catch (cause) {
