@@ -13,8 +13,7 @@ export async function send(
 ): Promise<void> {
   const body = read(file);
   if (body === null) return;
-  const answer = await postToApi(`/v1/${what}`, body, options);
-  if (answer !== null) print(JSON.stringify(answer));
+  if ((await postToApi(`/v1/${what}`, body, options)) !== null) print(`the ${what} are taken`);
 }
 
 function read(file: string | null): object | null {

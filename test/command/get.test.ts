@@ -8,6 +8,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "/v1/agents/stream",
   "/v1/audit/verify",
   "/v1/drills/declared",
+  "/v1/drills/{id}/report",
   "/v1/events",
   "/v1/profile",
   "/v1/rtt/vantages",
