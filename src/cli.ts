@@ -40,6 +40,8 @@ const clearText = new Option(
   "--clear-text",
   "send the token without TLS, to another machine too: only where the network encrypts",
 );
+const why = new Option("--reason <text>", "why; it goes to the audit list").makeOptionMandatory();
+const forcing = new Option("--force", "also if that breaks rules; the audit list says which");
 
 /** A command that asks a node, with all that it takes to find, trust and satisfy one. */
 function asking(command: Command): Command {
@@ -142,8 +144,6 @@ asking(program.command("capacity"))
   .option("--json", "print data")
   .action(async (options) => (await import("./command/capacity.ts")).capacity(options));
 
-const why = new Option("--reason <text>", "why; it goes to the audit list").makeOptionMandatory();
-const broken = new Option("--force", "also if that breaks rules; the audit list says which");
 /** A command that sets an override. */
 function overriding(
   verb: Verb,
@@ -155,7 +155,7 @@ function overriding(
     .argument("<name>", name)
     .addOption(why)
     .option("--for <duration>", "end it by itself after so long, as in 2h")
-    .addOption(broken)
+    .addOption(forcing)
     .option("--json", "print the API's answer as it is");
 }
 const ordered = async (verb: Verb, name: string, weight: number | null, options: OrderOptions) =>
@@ -177,9 +177,21 @@ asking(program.command("end"))
   .description("end an override")
   .argument("<id>", "as get overrides shows it")
   .addOption(why)
-  .addOption(broken)
+  .addOption(forcing)
   .option("--json", "print the API's answer as it is")
   .action(async (id, options) => (await import("./command/override.ts")).endOverride(id, options));
+const stage = program.command("stage").description("hold or go on with a change that takes effect in steps");
+for (const [verb, what] of [
+  ["pause", "leave it at the step that it is at"],
+  ["resume", "go on"],
+  ["abort", "take back what it has done"],
+] as const)
+  asking(stage.command(verb))
+    .description(what)
+    .argument("<id>", "the override, as get overrides shows it")
+    .addOption(why)
+    .option("--json", "print the API's answer as it is")
+    .action(async (id, options) => (await import("./command/override.ts")).stage(verb, id, options));
 for (const verb of ["approve", "withdraw"] as const)
   asking(program.command(verb))
     .description(`${verb} a change that waits for a second person`)
@@ -220,7 +232,7 @@ for (const [what, meaning] of [
 asking(program.command("release"))
   .description("bring up what is healthy and held down")
   .argument("<name>", "a region, a member (pool/member) or a VIP (pool/member/ipv4)")
-  .requiredOption("--reason <text>", "why; it goes to the audit list")
+  .addOption(why)
   .action(async (name, options) => (await import("./command/release.ts")).release(name, options));
 
 const alarm = program.command("alarm").description("show what is wrong, and who is told");
@@ -258,7 +270,7 @@ function describing(command: Command): Command {
 }
 describing(drill.command("run"))
   .description("begin a drill, and print what happens until all is as before")
-  .requiredOption("--reason <text>", "why; it goes to the audit list")
+  .addOption(why)
   .option("--no-wait", "do not wait for its end")
   .action(async (name, options) => (await import("./command/drill.ts")).runDrill(name ?? null, options));
 describing(drill.command("rehearse"))
@@ -291,7 +303,7 @@ asking(drill.command("compare"))
 asking(drill.command("abort"))
   .description("end a drill before its time, and put everything back")
   .argument("<id>", "a drill that was begun")
-  .requiredOption("--reason <text>", "why; it goes to the audit list")
+  .addOption(why)
   .action(async (id, options) => (await import("./command/drill.ts")).abortDrill(id, options));
 
 const local = program
@@ -301,10 +313,10 @@ const local = program
 function ordering(command: Command): Command {
   return command
     .argument("<name>", "a region, a member (pool/member) or, to force it, a VIP (pool/member/ipv4)")
-    .requiredOption("--reason <text>", "why; it goes to the audit list")
+    .addOption(why)
     .addOption(config)
     .option("--state <dir>", "state folder of the node, in place of the one that the config names")
-    .option("--force", "also if that breaks rules; the audit list says which")
+    .addOption(forcing)
     .option("--json", "print data");
 }
 for (const [verb, what] of [
@@ -332,7 +344,6 @@ asking(program.command("history"))
   .action(async (options) => (await import("./command/history.ts")).history(options));
 
 const yes = new Option("--yes", "do not ask");
-const forcing = new Option("--force", "also if that breaks rules; the audit list says which");
 asking(program.command("apply"))
   .description(
     "put a folder's config, zones and labels in force on a node that takes them (node.source: api)",
@@ -350,7 +361,7 @@ asking(program.command("rollback"))
     "put the files of a snapshot in force again; without a version those on disk, after a rollback",
   )
   .argument("[version]", "version, as snapshots list shows it")
-  .requiredOption("--reason <text>", "why; it goes to the audit list")
+  .addOption(why)
   .addOption(yes)
   .addOption(forcing)
   .option("--json", "print data")

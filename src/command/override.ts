@@ -65,6 +65,17 @@ export async function endOverride(id: string, options: OrderOptions): Promise<vo
   if (ended !== null) tell(ended, options);
 }
 
+/** Pauses, resumes or aborts an override that takes effect step by step. */
+export async function stage(
+  what: "pause" | "resume" | "abort",
+  id: string,
+  options: OrderOptions,
+): Promise<void> {
+  const body = { order: what, reason: options.reason };
+  const staged = await postToApi(`/v1/overrides/${encodeURIComponent(id)}/stage`, body, options);
+  if (staged !== null) tell(staged, options);
+}
+
 /** Approves a change that somebody else has proposed, or withdraws it. */
 export async function decide(what: "approve" | "withdraw", id: string, options: OrderOptions): Promise<void> {
   const { reason } = options;

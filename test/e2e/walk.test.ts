@@ -75,6 +75,7 @@ async function walk(lab: Lab, site: Site): Promise<Walked> {
     addToken(lab, site, name, role, ...rest);
   const env = {
     MERIDIAN_API: site.api,
+    CONFIG: site.folder,
     MERIDIAN_TOKEN: await token("first", "admin"),
     SECOND_TOKEN: await token("second", "admin"),
     SIGNALS_TOKEN: await token("balancer", "signals", "--pool", "web"),
