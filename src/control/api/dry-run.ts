@@ -20,7 +20,7 @@ const share = Type.Number({ minimum: 0, maximum: 1.000001 });
 export interface TriedBody {
   readonly dryRun: true;
   readonly changes: readonly Pick<NewAuditEntry, "event" | "detail">[];
-  readonly moved: Moved | null;
+  readonly moved: Omit<Moved, "gaining"> | null;
   readonly lines: readonly string[];
 }
 
@@ -70,10 +70,15 @@ export function answerTried(
   return {
     dryRun: true,
     changes: changes.map(({ event, detail }) => ({ event, detail })),
-    moved,
+    moved: moved && viewOf(moved),
     lines: [
       ...changes.map(({ event, detail }) => `${event}: ${detail}`),
       ...(moved === null ? [] : describeMove(moved)),
     ],
   };
+}
+
+/** Which VIPs gain is for those that watch a change while it takes effect. */
+function viewOf({ gaining: _, ...shown }: Moved): Omit<Moved, "gaining"> {
+  return shown;
 }
