@@ -113,6 +113,7 @@ export async function openDesk(options: NodeDeskOptions): Promise<NodeDesk> {
   let said: readonly Problem[] = [];
   for (;;) {
     const applied = new AppliedFiles(options.stateFolder);
+    if (applied.problem !== null) log.error(formatProblem(applied.problem));
     const loader = new Loader(configFolder, applied);
     const loaded = await inTurns(loader.loadInSteps());
     let { problems } = loaded;

@@ -340,6 +340,18 @@ describe("a node with its files on disk", () => {
     expect(next.dns.addresses("www.test.example", GB)).toEqual(EU);
   });
 
+  test("has its files back, and says why, where a rollback is not as it was written", async () => {
+    const api = await withMistake();
+    await rollback(api);
+    await api.close();
+    await api.node.close();
+    api.node.folder.write("state/applied.json", "half of it");
+    const next = await new Node(api.node.folder, api.node.dns).open();
+    expect(next.dns.addresses("www.test.example", GB)).toEqual(US);
+    expect(next.lines(/applied.json: is not as it was written/)).toHaveLength(1);
+    expect(next.desk.status().declared).toEqual({ source: "files", by: null, drift: null });
+  });
+
   test("has its files back once they say the same", async () => {
     const api = await withMistake();
     await rollback(api);
