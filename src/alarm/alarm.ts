@@ -23,6 +23,10 @@ export type AlarmKind =
   | "change-forced"
   /** A change waits for a second person. */
   | "change-proposed"
+  /** A change in steps was taken back, because those who got the clients failed. */
+  | "stage-rolled-back"
+  /** A change in steps does not go on by itself. */
+  | "stage-paused"
   | "drill-begun"
   | "drill-ended"
   /** A drill ended before its time: by hand, or because a guard stopped it. */
@@ -53,6 +57,8 @@ const SEVERITY: Readonly<Record<AlarmKind, Severity>> = {
   "override-expired": "info",
   "change-forced": "warning",
   "change-proposed": "info",
+  "stage-rolled-back": "warning",
+  "stage-paused": "info",
   "drill-begun": "info",
   "drill-ended": "info",
   "drill-aborted": "warning",

@@ -208,12 +208,14 @@ export function momentOf({ sequence, event, atMs, author, detail, reason }: Audi
     case "override-expired":
       return of(event, `${detail} has come to its end`);
     case "change-proposed":
+    case "stage-rolled-back":
+    case "stage-paused":
     case "store-restored":
     case "drill-begun":
     case "drill-ended":
     case "drill-aborted":
     case "drill-refused":
-      return of(event, `${event.replace("-", " ")}: ${detail} (${author}: ${reason})`);
+      return of(event, `${event.replaceAll("-", " ")}: ${detail} (${author}: ${reason})`);
     default:
       return null;
   }
