@@ -35,8 +35,11 @@ describe("the demo", () => {
       expect(banner).toContain(part);
     expect(token).toMatch(/^[\w-]{40,}$/);
     const state = join(site.folder, "var");
-    for (const file of readdirSync(state))
-      expect(readFileSync(join(state, file), "latin1")).not.toContain(token);
+    const files = readdirSync(state, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
+    for (const { parentPath, name } of files)
+      expect(readFileSync(join(parentPath, name), "latin1")).not.toContain(token);
   });
 
   test.skipIf(!has("dig"))("prints dig lines with three different answers (needs dig)", async () => {
