@@ -1,6 +1,5 @@
 /** Runs drills, one at a time: orders what fails, looks after guards, puts everything back, and keeps what was seen. */
 
-import type { Logger } from "pino";
 import type { Config, VipId } from "../config/config.ts";
 import type { DeclaredDrill, DrillSpec } from "../config/drills.ts";
 import { formatDuration } from "../config/units.ts";
@@ -11,15 +10,19 @@ import { type DrillReport, drillReport } from "../drill/report.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
 import type { Facts } from "../steering/facts.ts";
-import type { ChangeOutcome, ChangeRequest } from "./change.ts";
 import { ERRORS_OVER_MS, type Violation, violationOf } from "./drill-guards.ts";
 import { failures } from "./drill-orders.ts";
+import {
+  DrillOverrides,
+  type DrillOverridesOptions,
+  MERIDIAN,
+  overrideInPlaceOf,
+} from "./drill-overrides.ts";
 import { objection, type RehearsedDrill, rehearseDrill } from "./drill-rehearsal.ts";
 import { addressesOf, gone, overrideIdOf, ruledAs, sceneOf } from "./drill-scene.ts";
 import { DrillSchedules, nextOf } from "./drill-schedule.ts";
 import { inTurns } from "./in-turns.ts";
 import type { Edition } from "./live-book.ts";
-import { isActive, type Override, overrideId } from "./override.ts";
 import type { Replanned } from "./planner.ts";
 import type { ProfileWindow } from "./profile.ts";
 import { RunningDrill } from "./running-drill.ts";
@@ -41,28 +44,18 @@ const LOOK_MS = 200;
 /** So much of a drill's name is in its id, which agents take up to 64 characters of. */
 const NAME_MAX = 40;
 
-/** Whose name puts back what a drill has done. */
-const MERIDIAN = "meridian";
-
-/** How: against all rules, and also while the store cannot be written, which a drill that goes wrong must not wait for. */
-const PUT_BACK = { author: MERIDIAN, ifVersion: null, force: true, breakGlass: true } as const;
-
-export interface DrillsOptions {
+export interface DrillsOptions extends DrillOverridesOptions {
   readonly store: DrillStore;
   readonly watchers: Watchers;
-  readonly nowMs: () => number;
   readonly edition: () => Edition | null;
   readonly facts: () => Facts;
   /** The verdicts by reports alone. */
   readonly judged: () => ReadonlyMap<VipId, Verdict>;
-  readonly overrides: () => readonly Override[];
-  readonly change: (request: ChangeRequest) => Promise<ChangeOutcome>;
   /** The rules that this would break, now or when it ends. */
   readonly review: (attempt: Attempt) => Promise<Review>;
   /** The traffic that says how many clients would be moved; null: none is kept. */
   readonly traffic: () => Promise<Iterable<ProfileWindow> | null>;
   readonly audit: (entry: Omit<NewAuditEntry, "version">) => void;
-  readonly log: Logger;
 }
 
 /** Who wants a drill, and why. */
@@ -79,12 +72,14 @@ export type DrillOutcome =
 /** All drills of a node. */
 export class Drills {
   readonly #options: DrillsOptions;
+  readonly #overrides: DrillOverrides;
   readonly #schedules = new DrillSchedules();
   #running: RunningDrill | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: DrillsOptions) {
     this.#options = options;
+    this.#overrides = new DrillOverrides(options);
   }
 
   /** Whether one is under way. */
@@ -120,7 +115,7 @@ export class Drills {
     if (record === undefined || config === null) return;
     const running = this.#run(record, config);
     if (record.ending === null) await this.#end(running, { kind: "control-died" });
-    else await this.#endOverrides(running, record.ending);
+    else await this.#overrides.end(running, record.ending);
   }
 
   /** Tries a drill on a copy; nothing changes. */
@@ -277,19 +272,15 @@ export class Drills {
 
   /** Has the failure begin. */
   async #fail(running: RunningDrill): Promise<void> {
-    const { nowMs, watchers, change } = this.#options;
+    const { nowMs, watchers } = this.#options;
     const { record, scene } = running;
     const untilMs = nowMs() + record.spec.durationMs;
     running.record = { ...record, untilMs };
     this.#pass(running, "running");
     running.note({ kind: "begun", atMs: nowMs() });
     watchers.order(record.id, [running.watch, ...failures(running.record, scene)]);
-    if (scene.override === null) return;
-    const edit = { kind: "set-override", action: scene.override, untilMs } as const;
-    const by = { author: record.author, reason: `${reasonPrefix(record)}${record.reason}` };
-    const outcome = await change({ ...by, edit, ifVersion: null, isDrill: true });
-    if (outcome.kind !== "published")
-      await this.#end(running, { kind: "refused", reason: reasonOf(outcome) });
+    const reason = await this.#overrides.set(running);
+    if (reason !== null) await this.#end(running, { kind: "refused", reason });
   }
 
   /** What speaks against going on. */
@@ -314,68 +305,25 @@ export class Drills {
     running.record = { ...running.record, ending };
     watchers.order(running.record.id, [running.watch]);
     this.#pass(running, "restoring");
-    await this.#endOverrides(running, ending);
-    if (ending.kind === "guard") await this.#bringUp(running);
+    await this.#overrides.end(running, ending);
+    if (ending.kind === "guard") await this.#overrides.bringUp(running);
     running.note({ kind: "ended", atMs: nowMs(), ending });
     const event = ending.kind === "on-time" ? "drill-ended" : "drill-aborted";
     this.#tell(running.record, event, describeEnding(ending));
   }
 
-  /** Takes the drill's overrides back where they still count. */
-  async #endOverrides(running: RunningDrill, ending: DrillEnding): Promise<void> {
-    const { change, log } = this.#options;
-    const { id: drill } = running.record;
-    for (const { id } of this.#overridesOf(running)) {
-      const edit = { kind: "end-override", id } as const;
-      const reason = `drill ${drill} has ended: ${describeEnding(ending)}`;
-      const outcome = await change({ ...PUT_BACK, reason, edit });
-      if (outcome.kind !== "published") log.error(`drill ${drill}: ${reasonOf(outcome)}`);
-    }
-  }
-
-  /** Those that it made; another of the same id is somebody else's. */
-  #overridesOf({ record }: RunningDrill): readonly Override[] {
-    const { overrides, nowMs } = this.#options;
-    return overrides().filter(
-      (override) => override.reason.startsWith(reasonPrefix(record)) && isActive(override, nowMs()),
-    );
-  }
-
-  /**
-   * Brings up at once what was only said to be dead: where a guard is broken, it may be all that is left, and vantages need `rise`
-   * looks to find it healthy. That ends when they have, or could have.
-   */
-  async #bringUp(running: RunningDrill): Promise<void> {
-    const { record } = running;
-    const { overrides, change, nowMs, log } = this.#options;
-    const { action } = record.spec;
-    const hasBegun = running.timeOf("begun") !== null;
-    if (action.kind !== "dead" || !hasBegun || record.downBefore.length > 0) return;
-    const up = { kind: "force", target: action.target, verdict: "up" } as const;
-    if (overrides().some(({ id }) => id === overrideId(up))) return;
-    const untilMs = nowMs() + running.restoresWithinMs;
-    const edit = { kind: "set-override", action: up, untilMs } as const;
-    const reason = `${reasonPrefix(record)}it was up all the time`;
-    const outcome = await change({ ...PUT_BACK, reason, edit });
-    if (outcome.kind !== "published") log.error(`drill ${record.id}: ${reasonOf(outcome)}`);
-  }
-
   /** Brings up what is held down for the drill's sake, and sees whether all is as before. */
   async #restore(running: RunningDrill, nowMs: number): Promise<void> {
-    const { judged, change, watchers, store } = this.#options;
+    const { judged, watchers, store } = this.#options;
     const { record, scene } = running;
     const held = [...scene.vips].filter((vip) => (judged().get(vip)?.hold ?? null) !== null);
-    for (const vip of held) {
-      const edit = { kind: "release", target: { by: "vip", id: vip } } as const;
-      const reason = `drill ${record.id} has ended: it was healthy all the time`;
-      await change({ author: MERIDIAN, reason, edit, ifVersion: null, force: true });
-    }
+    await this.#overrides.release(running, held);
     const isAsBefore = (vip: VipId): boolean => {
       const verdict = judged().get(vip);
       return verdict === undefined || record.downBefore.includes(vip) || (verdict.up && !verdict.recovering);
     };
     if (running.timeOf("restored") === null && [...scene.vips].every(isAsBefore)) {
-      if (record.ending !== null) await this.#endOverrides(running, record.ending);
+      if (record.ending !== null) await this.#overrides.end(running, record.ending);
       running.note({ kind: "restored", atMs: nowMs });
     }
     const endedMs = running.timeOf("ended") ?? nowMs;
@@ -417,29 +365,8 @@ export class Drills {
   }
 }
 
-/** What rules are asked about in place of a drill, which may be made by agents; none: nothing is taken away. */
-function overrideInPlaceOf({ name, action, durationMs }: DrillSpec, createdMs: number): readonly Override[] {
-  const ruled = ruledAs(action);
-  if (ruled === null) return [];
-  const by = { author: MERIDIAN, reason: name, createdMs, untilMs: createdMs + durationMs };
-  return [{ id: overrideId(ruled), action: ruled, ...by }];
-}
-
-/** What the reason of a drill's override begins with. */
-function reasonPrefix({ id }: DrillRecord): string {
-  return `drill ${id}: `;
-}
-
 /** Without a store no drill begins, for then nobody would know what to put back. */
 function refusedBy(error: unknown): DrillOutcome {
   if (error instanceof StoreUnavailable) return { kind: "refused", problems: [objection(error.message)] };
   throw error;
-}
-
-function reasonOf(outcome: Exclude<ChangeOutcome, { kind: "published" }>): string {
-  if (outcome.kind === "conflict") return `somebody else made version ${outcome.current}`;
-  if (outcome.kind === "forbidden") return outcome.why;
-  if (outcome.kind === "proposed") return "it waits for a second person";
-  if (outcome.kind === "tried") return "it was only tried";
-  return outcome.problems.map(({ message }) => message).join("; ");
 }

@@ -1,0 +1,105 @@
+/** What a drill changes through the one door, and how that is taken back. */
+
+import type { Logger } from "pino";
+import type { VipId } from "../config/config.ts";
+import type { DrillSpec } from "../config/drills.ts";
+import { describeEnding } from "../drill/describe.ts";
+import type { DrillEnding, DrillRecord } from "../drill/drill.ts";
+import type { ChangeOutcome, ChangeRequest } from "./change.ts";
+import { ruledAs } from "./drill-scene.ts";
+import { isActive, type Override, overrideId } from "./override.ts";
+import type { RunningDrill } from "./running-drill.ts";
+
+/** Whose name puts back what a drill has done. */
+export const MERIDIAN = "meridian";
+
+/** How: against all rules, and also while the store cannot be written, which a drill that goes wrong must not wait for. */
+const PUT_BACK = { author: MERIDIAN, ifVersion: null, force: true, breakGlass: true } as const;
+
+export interface DrillOverridesOptions {
+  readonly nowMs: () => number;
+  readonly overrides: () => readonly Override[];
+  readonly change: (request: ChangeRequest) => Promise<ChangeOutcome>;
+  readonly log: Logger;
+}
+
+export class DrillOverrides {
+  readonly #options: DrillOverridesOptions;
+
+  constructor(options: DrillOverridesOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the failure, where an override does, until the drill's end; returns why not, or null. */
+  async set({ record, scene }: RunningDrill): Promise<string | null> {
+    if (scene.override === null) return null;
+    const edit = { kind: "set-override", action: scene.override, untilMs: record.untilMs } as const;
+    const by = { author: record.author, reason: `${reasonPrefix(record)}${record.reason}` };
+    const outcome = await this.#options.change({ ...by, edit, ifVersion: null, isDrill: true });
+    return outcome.kind === "published" ? null : reasonOf(outcome);
+  }
+
+  /** Takes back all that the drill has made and that still counts; another override of the same id is somebody else's. */
+  async end({ record }: RunningDrill, ending: DrillEnding): Promise<void> {
+    const { overrides, nowMs } = this.#options;
+    const own = overrides().filter(
+      (override) => override.reason.startsWith(reasonPrefix(record)) && isActive(override, nowMs()),
+    );
+    const reason = `drill ${record.id} has ended: ${describeEnding(ending)}`;
+    for (const { id } of own) await this.#putBack(record, { reason, edit: { kind: "end-override", id } });
+  }
+
+  /**
+   * Brings up at once what was only said to be dead: where a guard is broken, it may be all that is left, and vantages need `rise`
+   * looks to find it healthy. That ends when they have, or could have.
+   */
+  async bringUp(running: RunningDrill): Promise<void> {
+    const { record } = running;
+    const { overrides, nowMs } = this.#options;
+    const { action } = record.spec;
+    const hasBegun = running.timeOf("begun") !== null;
+    if (action.kind !== "dead" || !hasBegun || record.downBefore.length > 0) return;
+    const up = { kind: "force", target: action.target, verdict: "up" } as const;
+    if (overrides().some(({ id }) => id === overrideId(up))) return;
+    const untilMs = nowMs() + running.restoresWithinMs;
+    const reason = `${reasonPrefix(record)}it was up all the time`;
+    await this.#putBack(record, { reason, edit: { kind: "set-override", action: up, untilMs } });
+  }
+
+  /** Brings up what is healthy and held down for the drill's sake. */
+  async release({ record }: RunningDrill, vips: readonly VipId[]): Promise<void> {
+    const reason = `drill ${record.id} has ended: it was healthy all the time`;
+    for (const id of vips)
+      await this.#putBack(record, { reason, edit: { kind: "release", target: { by: "vip", id } } });
+  }
+
+  async #putBack({ id }: DrillRecord, request: Pick<ChangeRequest, "reason" | "edit">): Promise<void> {
+    const { change, log } = this.#options;
+    const outcome = await change({ ...PUT_BACK, ...request });
+    if (outcome.kind !== "published") log.error(`drill ${id}: ${reasonOf(outcome)}`);
+  }
+}
+
+/** What rules are asked about in place of a drill, which may be made by agents; none: nothing is taken away. */
+export function overrideInPlaceOf(
+  { name, action, durationMs }: DrillSpec,
+  createdMs: number,
+): readonly Override[] {
+  const ruled = ruledAs(action);
+  if (ruled === null) return [];
+  const by = { author: MERIDIAN, reason: name, createdMs, untilMs: createdMs + durationMs };
+  return [{ id: overrideId(ruled), action: ruled, ...by }];
+}
+
+/** What the reason of a drill's override begins with. */
+function reasonPrefix({ id }: DrillRecord): string {
+  return `drill ${id}: `;
+}
+
+function reasonOf(outcome: Exclude<ChangeOutcome, { kind: "published" }>): string {
+  if (outcome.kind === "conflict") return `somebody else made version ${outcome.current}`;
+  if (outcome.kind === "forbidden") return outcome.why;
+  if (outcome.kind === "proposed") return "it waits for a second person";
+  if (outcome.kind === "tried") return "it was only tried";
+  return outcome.problems.map(({ message }) => message).join("; ");
+}
