@@ -221,6 +221,8 @@ export interface StoreStatus {
   readonly problem: StoreProblem | null;
   /** Changes by break-glass that are in force and that it does not have yet. */
   readonly unrecorded: number;
+  /** Whether these outlive control: they are in the journal. */
+  readonly isJournaled: boolean;
 }
 
 /** Where config and zones come from. */

@@ -49,12 +49,17 @@ export class Journal {
     return this.#content?.unrecorded ?? [];
   }
 
-  /** Takes a change in, with the overrides that are in force with it. False: it is in memory only, because it cannot be written. */
-  add(change: StoredChange, overrides: readonly Override[], nowMs: number): boolean {
+  /** Whether what it holds outlives this process. */
+  get isWritten(): boolean {
+    return this.#isWritten;
+  }
+
+  /** Takes a change in, with the overrides that are in force with it. */
+  add(change: StoredChange, overrides: readonly Override[], nowMs: number): void {
     const sequence = Math.max(nowMs, 1 + (this.unrecorded.at(-1)?.sequence ?? 0));
     const unrecorded = [...this.unrecorded, { ...change, sequence }];
     this.#content = { version: change.version, overrides, unrecorded };
-    return this.#write();
+    this.save();
   }
 
   /** Takes note that the store has all, and what is so. */
@@ -62,17 +67,17 @@ export class Journal {
     const isSame = version === this.version && overrides === this.overrides && this.unrecorded.length === 0;
     if (isSame && this.#isWritten) return;
     this.#content = { version, overrides, unrecorded: [] };
-    this.#write();
+    this.save();
   }
 
-  #write(): boolean {
+  /** Writes what it holds; where that does not work now, it may be tried again. */
+  save(): void {
     try {
       this.#file.write(JSON.stringify(this.#content));
       this.#isWritten = true;
     } catch {
       this.#isWritten = false;
     }
-    return this.#isWritten;
   }
 }
 

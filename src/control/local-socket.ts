@@ -130,9 +130,13 @@ async function obey(order: unknown, desk: Desk): Promise<LocalReply> {
   }
   switch (outcome.kind) {
     case "published": {
-      const { problem, unrecorded } = desk.status().store;
-      const why = unrecorded === 0 ? null : (problem?.message ?? "the store does not have it yet");
-      return { kind: "done", version: outcome.version, unrecorded: why };
+      const { problem, unrecorded, isJournaled } = desk.status().store;
+      if (unrecorded === 0) return { kind: "done", version: outcome.version, unrecorded: null };
+      const why = problem?.message ?? "the store does not have it yet";
+      const lost = isJournaled
+        ? ""
+        : "; the journal cannot be written either: a control that starts again forgets it";
+      return { kind: "done", version: outcome.version, unrecorded: `${why}${lost}` };
     }
     case "refused":
       return { kind: "refused", problems: outcome.problems.map(({ message }) => message) };

@@ -491,7 +491,11 @@ export class NodeDesk implements Desk {
       notifies: this.#notifier.outcomes,
       lastReload: this.#lastReload,
       apiCertificateEndMs: this.#apiCertificateEndMs,
-      store: { problem: this.#storeKeeper.problem, unrecorded: this.#storeKeeper.unrecorded },
+      store: {
+        problem: this.#storeKeeper.problem,
+        unrecorded: this.#storeKeeper.unrecorded,
+        isJournaled: this.#storeKeeper.isJournaled,
+      },
       declared: this.#declared(),
     };
   }

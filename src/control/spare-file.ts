@@ -9,6 +9,8 @@ import { crc32 } from "node:zlib";
  *
  *     octets  0    4         8       12      16
  *             | magic | number | length | CRC-32 | content ... | anything |
+ *
+ * The checksum is over number, length and content, so that a new number before an old content is none.
  */
 const HEADER_OCTETS = 16;
 const MAGIC = 0x4d524453;
@@ -53,7 +55,7 @@ export class SpareFile {
     slot.writeUInt32LE(MAGIC, 0);
     slot.writeUInt32LE(this.#number + 1, 4);
     slot.writeUInt32LE(content.length, 8);
-    slot.writeUInt32LE(crc32(content), 12);
+    slot.writeUInt32LE(checksum(slot, content), 12);
     content.copy(slot, HEADER_OCTETS);
     if (octets > this.#slotOctets) this.#make(slot);
     else {
@@ -90,11 +92,15 @@ export class SpareFile {
 
 function slotAt(octets: Buffer, at: number): Slot | null {
   if (at + HEADER_OCTETS > octets.length || octets.readUInt32LE(at) !== MAGIC) return null;
-  const start = at + HEADER_OCTETS;
-  const content = octets.subarray(start, start + octets.readUInt32LE(at + 8));
-  const isWhole =
-    content.length === octets.readUInt32LE(at + 8) && crc32(content) === octets.readUInt32LE(at + 12);
-  return isWhole ? { at, number: octets.readUInt32LE(at + 4), content } : null;
+  const slot = octets.subarray(at);
+  const length = slot.readUInt32LE(8);
+  const content = slot.subarray(HEADER_OCTETS, HEADER_OCTETS + length);
+  const isWhole = content.length === length && checksum(slot, content) === slot.readUInt32LE(12);
+  return isWhole ? { at, number: slot.readUInt32LE(4), content } : null;
+}
+
+function checksum(slot: Buffer, content: Buffer): number {
+  return crc32(content, crc32(slot.subarray(4, 12)));
 }
 
 function readIfThere(path: string): Buffer {

@@ -132,8 +132,8 @@ export class SqliteStore implements Store {
     return outcome;
   }
 
-  commitLater(change: StoredChange, nowMs: number): boolean {
-    return this.#journal?.add(change, edited(this.overrides(), change), nowMs) ?? false;
+  commitLater(change: StoredChange, nowMs: number): void {
+    this.#journal?.add(change, edited(this.overrides(), change), nowMs);
   }
 
   /** Writes what could not be written when it was ordered. */

@@ -89,6 +89,11 @@ export class StoreKeeper {
     return this.#journal.unrecorded.length;
   }
 
+  /** Whether these outlive this process. */
+  get isJournaled(): boolean {
+    return this.#journal.isWritten;
+  }
+
   /** Looks at the file, and puts right what can be put right now; for once a second. */
   async tend(): Promise<void> {
     if (this.#tending !== null) return;
@@ -138,6 +143,7 @@ export class StoreKeeper {
       this.#sayProblem();
       if (restored !== null) onRestored(restored);
     } catch (error) {
+      if (this.unrecorded > 0 && !this.isJournaled) this.#journal.save();
       this.#sayProblem();
       if (!(error instanceof StoreUnavailable))
         log.error({ cause: String(error) }, "the store is not looked after");

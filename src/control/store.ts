@@ -41,10 +41,9 @@ export interface Store extends ProfileStore, AlarmStore {
   /** Writes one change. A version that is not above the stored one is a conflict, and nothing is written. */
   commit(change: StoredChange): CommitOutcome;
   /**
-   * Takes a change into account that cannot be written now, and writes it once it can be: overrides are as it says from now on. False: it
-   * is kept in memory only.
+   * Takes a change into account that cannot be written now, and writes it once it can be: overrides are as it says from now on.
    */
-  commitLater(change: StoredChange, nowMs: number): boolean;
+  commitLater(change: StoredChange, nowMs: number): void;
   /** The last verdicts, so that a restart does not forget who is down. */
   verdicts(): readonly StoredVerdict[];
   /** Replaces the verdicts of these VIPs. */

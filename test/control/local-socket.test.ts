@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, renameSync, rmdirSync, statSync } from "node:fs";
+import { mkdirSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -141,6 +141,26 @@ describe("while the store cannot be opened", () => {
     expect(clients(node)).toEqual(EU);
     expect(await ask(node, { ...order, force: true })).toMatchObject({ kind: "done" });
     expect(clients(node)).toEqual(US);
+  });
+
+  test("and the journal neither, orders are in force, and say that a restart forgets them until they are written", async () => {
+    const before = await open();
+    await before.close();
+    block(before);
+    const journal = before.folder.file("state/journal");
+    rmSync(journal, { force: true });
+    mkdirSync(journal);
+    const node = await again(before);
+    expect(await ask(node, { verb: "drain", target: "eu-west" })).toMatchObject({
+      kind: "done",
+      unrecorded: expect.stringMatching(/the journal cannot be written either/),
+    });
+    expect(clients(node)).toEqual(US);
+    rmdirSync(journal);
+    node.pass(1_000);
+    await until(() => node.desk.status().store.isJournaled);
+    await node.close();
+    expect(clients(await again(node))).toEqual(US);
   });
 
   test("of two orders on the same target the newer one wins, whichever comes into the store first", async () => {
