@@ -50,7 +50,9 @@ export interface ServiceReport {
 /** Makes the report of a drill. */
 export function drillReport(drill: DrillRecord, watchers: readonly Watcher[]): DrillReport {
   const begunAtMs = timeOf(drill, "begun");
-  const endedAtMs = timeOf(drill, "ended");
+  const notedAtMs = timeOf(drill, "ended");
+  // Orders end on time by themselves, and a node that is busy notes it later.
+  const endedAtMs = notedAtMs === null ? null : Math.min(notedAtMs, drill.untilMs);
   const restoredAtMs = timeOf(drill, "restored");
   const stretchers = watchers.flatMap((watcher) => stretcherOf(drill, watcher, begunAtMs, endedAtMs));
   const clients = watchers.flatMap((watcher) => {

@@ -60,6 +60,15 @@ describe("a passage", () => {
     expect(clients[0]?.failover).toMatchObject({ segments: { clientMs: 0 }, totalMs: 6_010 });
   });
 
+  test("of a recovery begins when the orders ended, though a busy node noted that after the verdict had turned", () => {
+    const { clients } = reportOf([wellBehaved], {
+      moments: drill().moments.map((moment) =>
+        moment.kind === "ended" ? { ...moment, atMs: 44_100 } : moment,
+      ),
+    });
+    expect(clients[0]?.recovery).toMatchObject({ kind: "passed", totalMs: 8_015 });
+  });
+
   test("of answers that are drawn by weight ends after the last one of before", () => {
     const drawn: Answers = Array.from({ length: 60 }, (_, i) => [
       i * 1_000,

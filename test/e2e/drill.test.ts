@@ -246,6 +246,7 @@ describe.skipIf(!has("unbound") || !has("named"))("a drill (needs unbound and na
         ];
         report(`${turn} through ${resolver}, ${passed.length} drills (bound ${boundMs} ms): p50, p95, worst`);
         for (const [name, times] of rows) report(`  ${name.padEnd(12)} ${quantiles(times)}`);
+        if (turn === "recovery") continue;
         report(`  above the bound: ${passed.filter(({ lastBeforeMs }) => lastBeforeMs > boundMs).length}`);
       }
     const uncertain = taken.flatMap(({ watchers }) => watchers.map(({ uncertaintyMs }) => uncertaintyMs));
