@@ -37,7 +37,10 @@ export interface Batch {
   readonly more: number;
 }
 
-/** An outage of a destination keeps no more than this. Alarms that stand are offered again, so only moments are lost beyond. */
+/**
+ * No more than this is kept of a severity, and as many moments: a thousand VIPs that are down leave room for what is critical, and for
+ * what somebody does about it. Alarms that stand are offered again, so only moments are lost beyond.
+ */
 const ENTRIES_MAX = 1_000;
 
 /** A message is read by people. */
@@ -58,7 +61,9 @@ const RETRY_MS_MAX = 300_000;
  * What ends after its delay but before it was taken (the destination was out of reach) is told as ended, with both times.
  */
 export class Outbox {
-  readonly #entries: Map<string, Entry>;
+  readonly #entries = new Map<string, Entry>();
+  /** How many entries there are, by what shares its room. */
+  readonly #counts = new Map<string, number>();
   #failures = 0;
   #retryMs = 0;
   #lost = 0;
@@ -66,7 +71,8 @@ export class Outbox {
 
   /** `restored` is what an earlier one had. */
   constructor(restored: readonly Entry[] = []) {
-    this.#entries = new Map(restored.map((entry) => [idOf(entry.alarm), entry]));
+    for (const entry of restored) this.#put(entry);
+    this.#hasChanged = false;
   }
 
   entries(): readonly Entry[] {
@@ -102,7 +108,7 @@ export class Outbox {
     for (const [id, [alarm, terms]] of standing) {
       const entry = this.#entries.get(id);
       if (entry === undefined) {
-        if (this.#entries.size < ENTRIES_MAX)
+        if (this.#hasRoomFor(alarm))
           this.#put({ alarm, terms, dueMs: nowMs + terms.delayMs, isTold: false, endedMs: null });
       } else if (entry.endedMs !== null) this.#put({ ...entry, endedMs: null });
     }
@@ -115,8 +121,7 @@ export class Outbox {
 
   /** Adds a moment. */
   add(alarm: Alarm, terms: Terms, nowMs: number): void {
-    if (this.#entries.size < ENTRIES_MAX)
-      this.#put({ alarm, terms, dueMs: nowMs, isTold: false, endedMs: null });
+    if (this.#hasRoomFor(alarm)) this.#put({ alarm, terms, dueMs: nowMs, isTold: false, endedMs: null });
     else this.#lost += 1;
   }
 
@@ -161,15 +166,33 @@ export class Outbox {
     else this.#put({ ...entry, endedMs: nowMs, dueMs: entry.isTold ? nowMs : entry.dueMs });
   }
 
+  #hasRoomFor(alarm: Alarm): boolean {
+    return (this.#counts.get(roomOf(alarm)) ?? 0) < ENTRIES_MAX;
+  }
+
   #put(entry: Entry): void {
-    this.#entries.set(idOf(entry.alarm), entry);
+    const id = idOf(entry.alarm);
+    if (!this.#entries.has(id)) this.#count(entry, 1);
+    this.#entries.set(id, entry);
     this.#hasChanged = true;
   }
 
   #drop(id: string): void {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) this.#count(entry, -1);
     this.#entries.delete(id);
     this.#hasChanged = true;
   }
+
+  #count({ alarm }: Entry, more: 1 | -1): void {
+    const room = roomOf(alarm);
+    this.#counts.set(room, (this.#counts.get(room) ?? 0) + more);
+  }
+}
+
+/** What takes room from an alarm: those of its severity, that last or not. */
+function roomOf(alarm: Alarm): string {
+  return `${severityOf(alarm)} ${alarm.lasts}`;
 }
 
 /** Moments are each one of its own. */

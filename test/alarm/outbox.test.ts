@@ -139,20 +139,32 @@ describe("a destination that takes nothing", () => {
     expect(box.take(6_000)).toEqual([]);
   });
 
-  test("keeps no more than 1,000 entries, and what stands beyond these is told later", () => {
+  test("keeps no more than 1,000 alarms of a severity, and as many moments; what stands beyond these is told later", () => {
     const box = new Box();
     const many = Array.from({ length: 1_200 }, (_, i) => alarm("vip-down", `vip ${i}`, "", 0));
     box.stand(0, many);
     expect(box.outbox.entries()).toHaveLength(1_000);
-    for (let i = 0; i < 30; i += 1)
-      box.outbox.add(alarm("change-forced", `audit entry ${i}`, "", 0, false), TERMS, 0);
-    expect(box.outbox.lost).toBe(30);
     expect(box.take(0)).toEqual([...Array.from({ length: 50 }, () => "begun vip-down"), "950 more"]);
     for (let i = 0; i < 19; i += 1) box.take(0);
     expect(box.outbox.waiting).toBe(0);
     box.stand(1, []);
     while (box.outbox.waiting > 0) box.take(1);
     expect(box.stand(2, many).outbox.waiting).toBe(1_000);
+    for (let i = 0; i < 1_030; i += 1)
+      box.outbox.add(alarm("change-forced", `audit entry ${i}`, "", 0, false), TERMS, 0);
+    expect(box.outbox.lost).toBe(30);
+  });
+
+  test("that is critical, and what somebody does, is told also when 1,000 VIPs are down, before and after a restart", () => {
+    const many = Array.from({ length: 1_000 }, (_, i) => alarm("vip-down", `vip ${i}`, "", 0));
+    const box = new Box();
+    box.stand(0, many);
+    while (box.outbox.waiting > 0) box.take(0);
+    expect(box.stand(1, [...many, SERVICE]).take(1)).toEqual(["begun service-down"]);
+    box.outbox = new Outbox(box.outbox.entries());
+    box.outbox.add(alarm("change-forced", "audit entry 1", "", 0, false), TERMS, 2);
+    expect(box.take(2)).toEqual(["happened change-forced"]);
+    expect(box.stand(3, [...many, SERVICE, alarm("vip-down", "vip 1000", "", 0)]).take(3)).toEqual([]);
   });
 });
 
