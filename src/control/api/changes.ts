@@ -2,7 +2,7 @@
 
 import Type, { type Static } from "typebox";
 import type { Desk } from "../desk.ts";
-import type { AuditEntry } from "../store.ts";
+import type { AuditEntry, AuditEvent } from "../store.ts";
 import type { Api } from "./api.ts";
 import { Failure } from "./errors.ts";
 import { itemUrl, limitOf, limitText, sequenceText } from "./page.ts";
@@ -70,7 +70,7 @@ export function changeRoutes(app: Api, desk: Desk): void {
     },
     ({ params }) => {
       const wanted = Number(params.version);
-      const found = changesBelow(desk, null).find((one) => one.version <= wanted);
+      const found = changesBelow(desk, endOf(wanted, desk)).find((one) => one.version <= wanted);
       if (found?.version === wanted) return found;
       throw new Failure(404, `no change made version ${wanted}; the last made ${desk.status().version}`);
     },
@@ -81,7 +81,29 @@ export function changeRoutes(app: Api, desk: Desk): void {
 const ENTRIES_READ = 500;
 
 /** These say in which version they happened, and make none. */
-const MAKES_NO_VERSION: ReadonlySet<string> = new Set(["token-added", "token-removed", "keys-rolled"]);
+const MAKES_NO_VERSION: ReadonlySet<AuditEvent> = new Set([
+  "token-added",
+  "token-removed",
+  "keys-rolled",
+  "address-locked",
+  "drill-begun",
+  "drill-ended",
+  "drill-aborted",
+  "drill-refused",
+  "store-restored",
+]);
+
+/** The `sequence` behind the entries of a version and of all before it: versions rise with it, so it is found by halves. */
+function endOf(wanted: number, desk: Desk): number {
+  let [low, high] = [0, desk.audit(1, null)[0]?.sequence ?? 0];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    const [entry] = desk.audit(1, middle + 1);
+    if (entry === undefined || entry.version <= wanted) low = middle;
+    else high = middle - 1;
+  }
+  return low + 1;
+}
 
 /** The newest first, of those whose entries have a `sequence` below `before` (null: all). */
 function* changesBelow(desk: Desk, before: number | null): Generator<Static<typeof change>> {

@@ -205,7 +205,8 @@ export function factRoutes(app: Api, desk: Desk): void {
     },
     ({ params: { id } }) => {
       const { config } = desk.snapshot();
-      const verdicts = desk.verdicts().flatMap((verdict) => verdictOf(verdict, desk.facts(), config));
+      const facts = desk.facts();
+      const verdicts = desk.verdicts().flatMap((verdict) => verdictOf(verdict, facts, config));
       return itemOf("VIP", verdicts, ({ vip }) => vip, id);
     },
   );

@@ -1,6 +1,7 @@
 /** What can be read: every list and what it lists, by the same conventions. */
 
 import { describe, expect, test } from "vitest";
+import { makeSecret } from "../../../src/control/token.ts";
 import { CONFIG, Folder, GB, Node, US, ZONE } from "../test-node.ts";
 import { documentOf, TestApi } from "./test-api.ts";
 
@@ -221,6 +222,10 @@ test("changes are told by version, without what makes none", async () => {
   const drain = { kind: "drain", target: { region: "eu-west" }, reason: "maintenance" };
   await api.post("/v1/overrides", drain);
   await api.delete("/v1/tokens/rita");
+  // What happens beside changes has the version of that moment, and is none of what made it.
+  for (let i = 0; i < 12; i += 1)
+    await api.call("GET", "/v1/changes", { headers: { authorization: `Bearer ${makeSecret().secret}` } });
+  expect(api.node.desk.audit(1, null)[0]).toMatchObject({ event: "address-locked", version: 2 });
   await api.post("/v1/overrides", { ...drain, until: "+10m" });
   const { body } = await api.call("GET", "/v1/changes", {});
   expect(body.changes.map(({ version }: { version: number }) => version)).toEqual([3, 2, 1]);
