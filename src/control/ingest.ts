@@ -130,6 +130,8 @@ export class Ingest {
   }
 
   #receive(stream: Stream, data: RawData, isBinary: boolean): void {
+    // One that is refused may have sent much more.
+    if (stream.socket.readyState !== stream.socket.OPEN) return;
     const message: AgentMessage | MessageProblem =
       isBinary || !Buffer.isBuffer(data)
         ? { kind: "problem", message: "expected text, got binary data" }

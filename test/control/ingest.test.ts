@@ -15,19 +15,23 @@ const config = parse(CONFIG);
 async function open(reportsPerSecondMax = 20_000): Promise<{
   readonly ingest: Ingest;
   readonly taken: Report[];
+  readonly refusals: string[];
   connect(vantage: string): Promise<TestAgent>;
 }> {
   const taken: Report[] = [];
+  const refusals: string[] = [];
   const ingest = new Ingest(config, 7, {
     nowMs: () => 10_000,
     take: (reports) => taken.push(...reports),
     orders: () => [],
     observe: () => undefined,
-    onStream: () => undefined,
+    onStream: (_token, event, detail) => {
+      if (event === "refused") refusals.push(detail);
+    },
     reportsPerSecondMax,
   });
   const server = await StreamServer.open((socket, token) => ingest.accept(socket, token));
-  return { ingest, taken, connect: (vantage) => server.connect(vantage) };
+  return { ingest, taken, refusals, connect: (vantage) => server.connect(vantage) };
 }
 
 describe("an agent that says hello", () => {
@@ -76,6 +80,15 @@ describe("an agent that says hello", () => {
     await agent.greet("dublin");
     agent.send(hello("dublin"));
     expect((await agent.next("refused")).reason).toMatch(/another/);
+  });
+
+  test("is refused once, whatever has come behind it", async () => {
+    const { refusals, connect } = await open();
+    const agent = await connect("tokyo");
+    const closed = once(agent.socket, "close");
+    for (let i = 0; i < 100; i += 1) agent.socket.send("{}");
+    await closed;
+    expect(refusals).toHaveLength(1);
   });
 
   test("in octets instead of text is refused", async () => {
