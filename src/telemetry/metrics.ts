@@ -232,6 +232,7 @@ const NODE: readonly Family[] = [
 export class Metrics {
   readonly #registry = new Registry();
   readonly #sample: () => Promise<Sample>;
+  #underWay: Promise<string> | null = null;
   readonly #families: readonly { readonly family: Family; readonly metric: Counter | Gauge }[];
 
   /** `sample` is asked at each scrape. */
@@ -251,7 +252,15 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  async text(): Promise<string> {
+  /** Who asks while it is being worked out gets the same: it may take a while, and anybody may ask. */
+  text(): Promise<string> {
+    this.#underWay ??= this.#text().finally(() => {
+      this.#underWay = null;
+    });
+    return this.#underWay;
+  }
+
+  async #text(): Promise<string> {
     const sample = await this.#sample();
     for (const { family, metric } of this.#families) {
       const readings = family.read(sample);

@@ -230,3 +230,15 @@ function problemsIn({ name, help, type }: Family): readonly string[] {
   if (!/^[A-Z0-9].*\.$/.test(help)) problems.push("no sentence as help");
   return problems.map((problem) => `${name}: ${problem}`);
 }
+
+test("scrapes at the same time are one, and the next is another", async () => {
+  let samples = 0;
+  const metrics = new Metrics(async () => {
+    samples += 1;
+    return SAMPLE;
+  });
+  const [one, other] = await Promise.all([metrics.text(), metrics.text()]);
+  expect([other === one, samples]).toEqual([true, 1]);
+  await metrics.text();
+  expect(samples).toBe(2);
+});
