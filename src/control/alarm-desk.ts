@@ -27,8 +27,8 @@ const SETTLE_MS = 60_000;
 /** Certificates and signatures end slowly. */
 const COUNTERS_MS = 10_000;
 
-/** The audit list is read in parts of this length. */
-const AUDIT_PART = 100;
+/** So many entries of the audit list are looked through at once: all that end in the same second, of the most overrides that there are. */
+const AUDIT_MAX = 20_000;
 
 /** More alarms than that nobody reads; they are counted. */
 const STANDING_MAX = 10_000;
@@ -191,8 +191,9 @@ export class AlarmDesk {
 
 /** The oldest first; of very many that came at once only the newest. */
 function auditAfter(store: Store, sequence: number): ReturnType<Store["audit"]> {
+  const count = (store.auditHead()?.sequence ?? 0) - sequence;
   return store
-    .audit(AUDIT_PART, null)
+    .audit(Math.min(count, AUDIT_MAX), null)
     .filter((entry) => entry.sequence > sequence)
     .toReversed();
 }

@@ -220,6 +220,21 @@ describe("a node", () => {
     expect(told(receiver)).toHaveLength(1);
   });
 
+  test("tells of a change that was forced among many others of the same second", async () => {
+    const fleet = await Fleet.open("severity: warning, group: 0s");
+    const { node } = fleet;
+    node.folder.write(
+      "meridian.yaml",
+      `${config(fleet.receiver, "severity: warning, group: 0s")}\nsafety: { minRegionsUp: 2 }\n`,
+    );
+    await node.change({ kind: "reload" });
+    const drain = { kind: "drain", target: { by: "region", id: "us-east" } } as const;
+    const edit = { kind: "set-override", action: drain, untilMs: null } as const;
+    await node.desk.change({ author: "anna", reason: "hidden", edit, ifVersion: null, force: true });
+    for (let i = 0; i < 120; i += 1) await node.addToken(`token-${i}`, { role: "reader" });
+    expect(await fleet.told(1)).toEqual([expect.stringMatching(/^happened change-forced audit entry \d+$/)]);
+  });
+
   test("tells only what its routes want: by severity, service and delay", async () => {
     const critical = await Fleet.open("severity: critical, group: 0s");
     await critical.see("timeout", "timeout");
