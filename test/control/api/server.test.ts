@@ -8,6 +8,8 @@ import { Agent, request } from "node:https";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { isDeepStrictEqual } from "node:util";
+import { Validator } from "@seriousme/openapi-schema-validator";
 import { Compile } from "typebox/schema";
 import { describe, expect, test } from "vitest";
 import { certificateOf, HAS_OPENSSL, makeCertificate } from "../../serve/certificates.ts";
@@ -31,6 +33,16 @@ describe("the OpenAPI document", () => {
         });
       }
     }
+  });
+
+  test("is valid by the schema of OpenAPI 3.1, with an id of its own for each operation", async () => {
+    const document = await documentOf((await new Node().open()).desk);
+    expect(await new Validator().validate(JSON.parse(JSON.stringify(document)))).toEqual({ valid: true });
+    const ids = Object.values(document.paths).flatMap((operations) =>
+      Object.values(operations).map(({ operationId }) => operationId),
+    );
+    expect(ids).not.toContain(undefined);
+    expect(new Set(ids).size).toBe(ids.length);
   });
 
   test("marks the routes that need no token", async () => {
@@ -184,8 +196,10 @@ function problemsIn(path: string, method: string, operation: Operation): readonl
   const canBeTried = parameters.some(({ name }) => name === "dryRun") && successes.length > 1;
   const success = successes.filter((status) => !canBeTried || status !== "200");
   if (success.length !== 1) problems.push(`not one success: ${success.join()}`);
-  if (responses["default"] === undefined) problems.push("no error");
+  if (!isDeepStrictEqual(responses["default"], { $ref: "#/components/responses/problem" }))
+    problems.push("no error");
   for (const [status, { description, content }] of Object.entries(responses)) {
+    if (status === "default") continue;
     if (description === "" || description === "Default Response") problems.push(`${status} is not described`);
     if (status === "101" || status === "204") continue;
     const schemas = Object.values(content ?? {}).map(({ schema }) => schema);

@@ -13,7 +13,10 @@ import { Node } from "../test-node.ts";
 export interface Document {
   readonly openapi: string;
   readonly info: { readonly title: string; readonly version: string };
-  readonly components: { readonly securitySchemes: Readonly<Record<string, unknown>> };
+  readonly components: {
+    readonly securitySchemes: Readonly<Record<string, unknown>>;
+    readonly responses: { readonly problem: Response };
+  };
   readonly security: readonly unknown[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 }
@@ -25,10 +28,17 @@ export interface Operation {
   readonly security?: readonly unknown[];
   readonly parameters?: readonly { readonly name: string; readonly in: string }[];
   readonly requestBody?: { readonly content: Content };
-  readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: Content }>>;
+  readonly operationId?: string;
+  /** `default` refers to the one problem that all share. */
+  readonly responses: Readonly<Record<string, Response>>;
 }
 
-type Content = Readonly<Record<string, { readonly schema: object }>>;
+interface Response {
+  readonly description: string;
+  readonly content?: Content;
+}
+
+type Content = Readonly<Record<string, { readonly schema: object; readonly example?: unknown }>>;
 
 export interface Result {
   readonly status: number;
@@ -155,11 +165,8 @@ export class TestApi {
     const wanted = path.split("?", 1)[0] ?? "";
     const found = Object.entries(this.#document.paths).find(([template]) => matches(template, wanted));
     const responses = found?.[1][method.toLowerCase()]?.responses;
-    const response =
-      responses?.[String(status)] ??
-      responses?.["default"] ??
-      this.#document.paths["/healthz"]?.["get"]?.responses["default"];
-    const schema = response?.content?.[type]?.schema;
+    const response = responses?.[String(status)] ?? this.#document.components.responses.problem;
+    const schema = response.content?.[type]?.schema;
     expect(schema, `${method} ${path} ${status} has a schema for ${type}`).toBeDefined();
     if (schema === undefined) return;
     expect(Compile(schema).Errors(body), `${method} ${path} ${status}`).toEqual([true, []]);
