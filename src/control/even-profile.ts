@@ -49,7 +49,18 @@ export function* evenProfile(
 }
 
 /** Where each country first has IPv4 addresses, in the order of these. */
-export function prefixesByCountry({ tree, locations }: Atlas): ReadonlyMap<string, CountryPrefix> {
+export function prefixesByCountry(atlas: Atlas): ReadonlyMap<string, CountryPrefix> {
+  const known = KNOWN.get(atlas);
+  if (known !== undefined) return known;
+  const found = walkCountries(atlas);
+  KNOWN.set(atlas, found);
+  return found;
+}
+
+/** Each change that is held to rules asks, and to walk the whole world takes a while. */
+const KNOWN = new WeakMap<Atlas, ReadonlyMap<string, CountryPrefix>>();
+
+function walkCountries({ tree, locations }: Atlas): ReadonlyMap<string, CountryPrefix> {
   const found = new Map<string, CountryPrefix>();
   const walk = (entry: number, high: number, length: number): void => {
     if (isLeaf(entry)) {
