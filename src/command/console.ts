@@ -4,7 +4,13 @@ import { formatProblem, type Problem } from "../problem.ts";
 
 /** Writes a line of the command's result. */
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${printable(line)}\n`);
+}
+
+/** A text without what a terminal would obey: agents, and servers that they probe, say what they like. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all but tabs and line feeds is what must not come through
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
 }
 
 // A reader that has seen enough, as `head` does, closes the pipe: that is no error of ours.
@@ -33,7 +39,7 @@ export function plural(count: number, noun: string): string {
 
 /** Writes a message for the operator, and makes the command end with status 1. */
 export function complain(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${printable(line)}\n`);
   process.exitCode = 1;
 }
 

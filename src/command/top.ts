@@ -2,7 +2,7 @@
 
 import { stripVTControlCharacters, styleText } from "node:util";
 import { type ApiOptions, getFromApi, getListFromApi } from "./api-call.ts";
-import { complain, print } from "./console.ts";
+import { complain, print, printable } from "./console.ts";
 
 /** What the screen shows; parts are null where they could not be had. */
 export interface Scene {
@@ -176,7 +176,14 @@ function section<T>(
   wordsOf: (entry: T) => readonly string[],
 ): readonly string[] {
   if (entries.length === 0) return [];
-  return ["", styleText("dim", title), ...entries.map((entry) => wordsOf(entry).join("  "))];
+  return ["", styleText("dim", title), ...entries.map((entry) => wordsOf(withoutControls(entry)).join("  "))];
+}
+
+/** An entry as it came, with texts that a terminal can be given, each on one line. */
+function withoutControls<T>(entry: T): T {
+  return JSON.parse(JSON.stringify(entry), (_key, value) =>
+    typeof value === "string" ? printable(value).replaceAll(/[\t\n]+/g, " ") : value,
+  );
 }
 
 function countOf(missing: number, all: number, what: string): string {

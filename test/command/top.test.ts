@@ -37,6 +37,21 @@ test("a calm node has its services alone, with what is planned beside what was s
   ]);
 });
 
+test("what an agent has said neither moves the cursor nor makes a line of its own", () => {
+  const reason = "refused: \u001b[2J\u001b]0;mine\u0007\r\n0 of 1 VIPs up";
+  const verdict = {
+    vip: "web/eu-west/ipv4",
+    up: false,
+    basis: "judged",
+    reason,
+    since: "2026-01-02T03:00:00Z",
+  };
+  const lines = draw({ ...CALM, verdicts: [verdict] }, 200, 50);
+  expect(lines.find((line) => line.includes("refused"))).toContain(
+    "refused: \ufffd[2J\ufffd]0;mine\ufffd\ufffd 0 of 1",
+  );
+});
+
 test("what is wrong comes before them", () => {
   const lines = screen({
     status: { version: 13, adoptedVersion: 12, reportsTaken: 7 },
