@@ -97,6 +97,8 @@ export function eventRoutes(app: Api, desk: Desk, log: Logger): void {
       reply.header("x-accel-buffering", "no");
       reply.hijack();
       const response = reply.raw;
+      // Who has gone while the token was looked at closes no stream any more.
+      if (response.destroyed) return;
       response.writeHead(200, Object.fromEntries(Object.entries(reply.getHeaders()).map(headerOf)));
       const opened = new EventStream(desk, response, token, cursor, request.query.kind ?? null);
       streams.add(opened);
@@ -140,7 +142,7 @@ class EventStream {
 
   /** Sends what is new, unless the client has not taken what was. */
   look(): void {
-    if (!this.#isLetIn()) {
+    if (!this.#desk.honours(this.#token)) {
       this.end();
       return;
     }
@@ -177,13 +179,6 @@ class EventStream {
   #write(name: string, data: object): void {
     this.#idle = 0;
     this.#response.write(`id: ${idOf(this.#cursor)}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
-  }
-
-  /** Not any more when the token was removed or has expired; another one of its name is another. */
-  #isLetIn(): boolean {
-    const { name, createdMs, expiresMs } = this.#token;
-    if (expiresMs !== null && expiresMs <= this.#desk.nowMs()) return false;
-    return this.#desk.tokens().some((token) => token.name === name && token.createdMs === createdMs);
   }
 }
 
