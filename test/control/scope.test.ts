@@ -23,6 +23,7 @@ const BOTH: Scope = { zones: ["test.example", "other.example"], services: [] };
 const HELD = [
   "POST /v1/overrides",
   "DELETE /v1/overrides/{id}",
+  "POST /v1/overrides/{id}/stage",
   "POST /v1/releases",
   "PUT /v1/challenges/{name}/{value}",
   "DELETE /v1/challenges/{name}/{value}",
@@ -81,6 +82,11 @@ test("an override of somebody else ends by it only where it could have been made
   const { api, order } = await open(MIX);
   await api.post("/v1/overrides", { ...CHOICE, reason: "a test" });
   await api.post("/v1/overrides", { ...REGION, reason: "a test" });
+  // Nothing takes effect step by step here: the first has passed the door.
+  const pause = (id: string) =>
+    order("POST", `/v1/overrides/${id}/stage`, { order: "pause", reason: "a test" });
+  expect((await pause("weight:choice:mix%2Fnew")).body.detail).toMatch(/takes effect step by step$/);
+  expect((await pause("drain:region:eu-west")).status).toBe(403);
   expect((await order("DELETE", "/v1/overrides/weight:choice:mix%2Fnew")).status).toBe(200);
   expect((await order("DELETE", "/v1/overrides/drain:region:eu-west")).status).toBe(403);
   expect((await order("DELETE", "/v1/overrides/drain:region:us-east")).status).toBe(404);

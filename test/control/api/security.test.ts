@@ -14,7 +14,11 @@ import { documentOf, TestApi } from "./test-api.ts";
 const KIB_64 = 64 * 1024;
 
 /** The longest bodies that there may be, where that is not 64 KiB. */
-const BODY_LIMITS: Readonly<Record<string, number>> = { "POST /v1/simulate": 16 * 1024 * 1024 };
+const BODY_LIMITS: Readonly<Record<string, number>> = {
+  "POST /v1/simulate": 16 * 1024 * 1024,
+  "POST /v1/preview": 64 * 1024 * 1024,
+  "PUT /v1/config": 64 * 1024 * 1024,
+};
 
 describe("a body", () => {
   test("at the limit is read, and one octet beyond it is not, on each route that takes one", async () => {

@@ -132,7 +132,7 @@ test("a token for signals names pools of the config", async () => {
   const api = await open();
   const add = (pools: unknown): Promise<Result> =>
     api.post("/v1/tokens", { name: "x", role: "signals", pools });
-  expect((await add(["wbe"])).body.detail).toMatch(/^pool: no pool "wbe" in .*did you mean "web"\?$/);
+  expect((await add(["wbe"])).body.detail).toMatch(/^pools: no pool "wbe" in .*did you mean "web"\?$/);
   expect((await add([])).status).toBe(400);
   expect((await add(["web"])).body).toMatchObject({ name: "x", role: "signals", pools: ["web"] });
   const { tokens } = (await api.get("/v1/tokens")).body;
