@@ -204,6 +204,7 @@ class Pair {
     const changed = [...this.#vips.keys()].filter(
       (address) => down.includes(address) !== this.#down.includes(address),
     );
+    if (changed.length === 0) return;
     for (const address of changed) {
       const verdict = down.includes(address) ? "down" : "up";
       for (const vip of this.#vips.get(address) ?? [])
