@@ -2,15 +2,25 @@
 
 import type { VantageId } from "../config/config.ts";
 import { CourseRecorder } from "../drill/course.ts";
-import type { DrillOrder, Route, Watcher } from "../drill/observation.ts";
+import type { DrillOrder, Route, Run, Watcher } from "../drill/observation.ts";
 import { type Observations, type Order, routesOf, type SentObservation } from "../probe/orders.ts";
 import type { Hello } from "../probe/protocol.ts";
 
 /** The latest of so many connections are remembered: half of them are seconds of the largest watch. */
 const CONNECTIONS_MAX = 100_000;
 
-/** Sessions of agents that are remembered in a drill. */
-const WATCHERS_MAX = 1_000;
+/** Sessions of agents of one vantage whose courses are told apart in a drill. */
+const WATCHERS_PER_VANTAGE_MAX = 50;
+
+/** How long the runs of a report may be in JSON, so that no agent fills control's memory. */
+interface RunOctets {
+  readonly drill: number;
+  /** Less than all, so that the agents of one vantage crowd out no others. */
+  readonly vantage: number;
+}
+
+/** A run with one address has some 210 octets: a vantage keeps about 80,000. */
+const OCTETS_MAX: RunOctets = { drill: 64 * 1_024 * 1_024, vantage: 16 * 1_024 * 1_024 };
 
 export interface WatchersOptions {
   readonly nowMs: () => number;
@@ -18,6 +28,7 @@ export interface WatchersOptions {
   readonly send: () => void;
   /** The agents that are connected. */
   readonly agents: () => readonly Hello[];
+  readonly octetsMax?: RunOctets;
 }
 
 /** How connections of watchers have ended. */
@@ -29,7 +40,7 @@ export interface ConnectionCount {
 /**
  * Orders and observations of all drills under way, in memory: who orders must do so again after a restart.
  *
- * What agents send is taken only for routes that they were ordered to watch, so that it is bounded by the orders.
+ * What agents send is taken only for routes that they were ordered to watch, and kept while there is room; looks beyond that are counted.
  */
 export class Watchers {
   readonly #options: WatchersOptions;
@@ -41,7 +52,7 @@ export class Watchers {
 
   /** Orders this for a drill from now on, in place of what it has ordered before; what was seen stays. */
   order(drill: string, orders: readonly DrillOrder[]): void {
-    const watched = this.#drills.get(drill) ?? new WatchedDrill();
+    const watched = this.#drills.get(drill) ?? new WatchedDrill(this.#options.octetsMax ?? OCTETS_MAX);
     this.#drills.set(drill, watched);
     watched.orders = orders;
     this.#options.send();
@@ -54,11 +65,9 @@ export class Watchers {
 
   /** What the agents have seen for a drill until now; those that are connected and have seen nothing are there too. */
   seen(drill: string): readonly Watcher[] {
-    const recorders = this.#drills.get(drill)?.recorders ?? new Map<string, WatcherRecorder>();
-    const idle = this.#options.agents().filter((agent) => !recorders.has(keyOf(agent)));
-    return [...recorders.values(), ...idle.map((agent) => new WatcherRecorder(agent))].map((recorder) =>
-      recorder.watcher(),
-    );
+    const watched = this.#drills.get(drill);
+    const idle = this.#options.agents().filter((agent) => watched?.knows(agent) !== true);
+    return [...(watched?.watchers() ?? []), ...idle.map((agent) => new WatcherRecorder(agent).watcher())];
   }
 
   /** How the connections have ended of which the watchers of a drill told since a moment. */
@@ -104,12 +113,18 @@ function sentOrder(drill: string, order: DrillOrder, nowMs: number): Order {
 
 /** What one drill has ordered and got. */
 class WatchedDrill {
-  readonly recorders = new Map<string, WatcherRecorder>();
+  readonly #octetsMax: RunOctets;
+  readonly #vantages = new Map<VantageId, WatchedVantage>();
+  #octets = 0;
   #orders: readonly DrillOrder[] = [];
-  /** Keys of the routes that were ever ordered. */
-  readonly #routes = new Set<string>();
+  /** The routes that were ever ordered, by their keys. */
+  readonly #routes = new Map<string, Route>();
   /** How connections ended, and when, the oldest first. */
   #connections: { readonly atMs: number; readonly failed: boolean }[] = [];
+
+  constructor(octetsMax: RunOctets) {
+    this.#octetsMax = octetsMax;
+  }
 
   get orders(): readonly DrillOrder[] {
     return this.#orders;
@@ -118,20 +133,46 @@ class WatchedDrill {
   set orders(orders: readonly DrillOrder[]) {
     this.#orders = orders;
     for (const order of orders)
-      if (order.kind === "watch") for (const route of routesOf(order)) this.#routes.add(routeKey(route));
+      if (order.kind === "watch") for (const route of routesOf(order)) this.#add(route);
+  }
+
+  /** Courses are found by their routes, which stay the same when they are ordered again. */
+  #add(route: Route): void {
+    const key = routeKey(route);
+    if (!this.#routes.has(key)) this.#routes.set(key, route);
+  }
+
+  knows({ vantage, session }: Hello): boolean {
+    return this.#vantages.get(vantage)?.sessions.has(session) ?? false;
+  }
+
+  watchers(): readonly Watcher[] {
+    return [...this.#vantages.values()].flatMap(({ sessions, others }) =>
+      [...sessions.values(), ...(others === null ? [] : [others])].map((recorder) => recorder.watcher()),
+    );
   }
 
   take(hello: Hello, observation: SentObservation, uncertaintyMs: number, nowMs: number): void {
-    if (!this.#routes.has(routeKey(observation))) return;
-    const known = this.recorders.get(keyOf(hello));
-    if (known === undefined && this.recorders.size >= WATCHERS_MAX) return;
-    const recorder = known ?? new WatcherRecorder(hello);
-    this.recorders.set(keyOf(hello), recorder);
-    recorder.take(observation, uncertaintyMs);
+    const route = this.#routes.get(routeKey(observation));
+    if (route === undefined) return;
+    const watched = this.#vantages.get(hello.vantage) ?? new WatchedVantage();
+    this.#vantages.set(hello.vantage, watched);
+    const recorder = watched.recorderOf(hello, (run) => this.#hasRoomFor(run, watched));
+    recorder.take(route, observation, uncertaintyMs);
     const { connection } = observation;
     if (connection !== null) this.#connections.push({ atMs: nowMs, failed: connection.problem !== null });
     if (this.#connections.length > CONNECTIONS_MAX)
       this.#connections = this.#connections.slice(CONNECTIONS_MAX / 2);
+  }
+
+  /** Whether there is room for a run; it is taken then. */
+  #hasRoomFor(run: Run, watched: WatchedVantage): boolean {
+    const octets = JSON.stringify(run).length;
+    const { drill, vantage } = this.#octetsMax;
+    if (this.#octets + octets > drill || watched.octets + octets > vantage) return false;
+    this.#octets += octets;
+    watched.octets += octets;
+    return true;
   }
 
   connectionsSince(sinceMs: number): ConnectionCount {
@@ -140,22 +181,43 @@ class WatchedDrill {
   }
 }
 
+/** What the agents of one vantage have seen for a drill. */
+class WatchedVantage {
+  readonly sessions = new Map<string, WatcherRecorder>();
+  /** The looks of all further sessions are only counted; null: there are none. */
+  others: WatcherRecorder | null = null;
+  octets = 0;
+
+  recorderOf(hello: Hello, hasRoomFor: (run: Run) => boolean): WatcherRecorder {
+    const known = this.sessions.get(hello.session);
+    if (known !== undefined) return known;
+    if (this.sessions.size >= WATCHERS_PER_VANTAGE_MAX) {
+      this.others ??= new WatcherRecorder({ ...hello, watcher: { resolver: null } });
+      return this.others;
+    }
+    const recorder = new WatcherRecorder(hello, hasRoomFor);
+    this.sessions.set(hello.session, recorder);
+    return recorder;
+  }
+}
+
 /** What one session of an agent has seen for a drill. */
 class WatcherRecorder {
   readonly #hello: Hello;
-  readonly #courses = new Map<string, CourseRecorder>();
+  readonly #hasRoomFor: (run: Run) => boolean;
+  readonly #courses = new Map<Route, CourseRecorder>();
   #uncertaintyMs: number | null = null;
 
-  constructor(hello: Hello) {
+  /** Without room all looks are only counted. */
+  constructor(hello: Hello, hasRoomFor: (run: Run) => boolean = () => false) {
     this.#hello = hello;
+    this.#hasRoomFor = hasRoomFor;
   }
 
-  take({ label, family, node, ...observation }: SentObservation, uncertaintyMs: number): void {
-    const route = { label, family, node };
-    const key = routeKey(route);
-    const course = this.#courses.get(key) ?? new CourseRecorder(route);
-    this.#courses.set(key, course);
-    course.add(observation);
+  take(route: Route, { askedAtMs, reply, connection }: SentObservation, uncertaintyMs: number): void {
+    const course = this.#courses.get(route) ?? new CourseRecorder(route, this.#hasRoomFor);
+    this.#courses.set(route, course);
+    course.add({ askedAtMs, reply, connection });
     this.#uncertaintyMs = Math.max(this.#uncertaintyMs ?? 0, uncertaintyMs);
   }
 
@@ -173,10 +235,6 @@ class WatcherRecorder {
       })),
     };
   }
-}
-
-function keyOf({ vantage, session }: Hello): string {
-  return `${vantage} ${session}`;
 }
 
 function routeKey({ label, family, node }: Route): string {

@@ -8,11 +8,14 @@ const RUNS_MAX = 5_000;
 /** The course of a route, while it is watched. */
 export class CourseRecorder implements Course {
   readonly route: Route;
+  readonly #hasRoomFor: (run: Run) => boolean;
   readonly #runs: Run[] = [];
   #dropped = 0;
 
-  constructor(route: Route) {
+  /** `hasRoomFor` is asked before each run that is begun: others share the room with it. */
+  constructor(route: Route, hasRoomFor: (run: Run) => boolean) {
     this.route = route;
+    this.#hasRoomFor = hasRoomFor;
   }
 
   get runs(): readonly Run[] {
@@ -23,13 +26,14 @@ export class CourseRecorder implements Course {
     return this.#dropped;
   }
 
-  /** Adds a look; they come in the order in which they began. */
+  /** Adds a look; they come in the order in which they began. After the first that is dropped all are, so that runs have no holes. */
   add(observation: Observation): void {
     const look = runOf(observation);
     const last = this.#runs.at(-1);
-    if (this.#dropped === 0 && last !== undefined && sawTheSame(last, look))
+    if (this.#dropped > 0) this.#dropped += 1;
+    else if (last !== undefined && sawTheSame(last, look))
       this.#runs[this.#runs.length - 1] = join(last, look);
-    else if (this.#runs.length < RUNS_MAX) this.#runs.push(look);
+    else if (this.#runs.length < RUNS_MAX && this.#hasRoomFor(look)) this.#runs.push(look);
     else this.#dropped += 1;
   }
 }

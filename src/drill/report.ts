@@ -35,6 +35,8 @@ interface WatcherSummary {
   readonly watches: boolean;
   readonly uncertaintyMs: number | null;
   readonly looks: number;
+  /** Looks beyond what is kept of a drill: they are not in `looks`. */
+  readonly dropped: number;
 }
 
 /** A service against what it promises. */
@@ -101,5 +103,6 @@ function timeOf({ moments }: DrillRecord, kind: DrillRecord["moments"][number]["
 
 function summaryOf({ vantage, resolver, watches, uncertaintyMs, courses }: Watcher): WatcherSummary {
   const looks = courses.flatMap(({ runs }) => runs).reduce((sum, run) => sum + run.looks, 0);
-  return { vantage, resolver, watches, uncertaintyMs, looks };
+  const dropped = courses.reduce((sum, course) => sum + course.dropped, 0);
+  return { vantage, resolver, watches, uncertaintyMs, looks, dropped };
 }

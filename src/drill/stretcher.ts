@@ -55,13 +55,13 @@ function heldFor(
   endedAtMs: number | null,
 ): number {
   if (begunAtMs === null) return 0;
+  const own = courses.filter(({ route }) => route.label === label && route.family === family);
+  // A course that is cut off does not say when the last answer came.
+  if (own.some(({ dropped }) => dropped > 0)) return 0;
   const untilMs = endedAtMs ?? Number.POSITIVE_INFINITY;
   const lastOf = (isResolver: boolean): readonly number[] =>
-    courses
-      .filter(
-        ({ route }) =>
-          route.label === label && route.family === family && (route.node === null) === isResolver,
-      )
+    own
+      .filter(({ route }) => (route.node === null) === isResolver)
       .flatMap(({ runs }) => runs)
       .filter((run) => run.firstAskedAtMs < untilMs && run.addresses.some((address) => gone.has(address)))
       .map((run) => Math.min(run.lastAskedAtMs, untilMs));

@@ -34,7 +34,7 @@ export function judgeDrill(report: Omit<DrillReport, "verdict">): Verdict {
   if (aborted !== null) return { kind: "aborted", reasons: [aborted] };
   const failures = [...late(report), ...unexpected(report), ...unjudged(report), ...notRestored(report)];
   if (failures.length > 0) return { kind: "failed", reasons: failures };
-  const doubts = [...unseen(report), ...unclear(report)];
+  const doubts = [...unseen(report), ...unkept(report), ...unclear(report)];
   if (doubts.length > 0) return { kind: "inconclusive", reasons: doubts };
   return { kind: "passed", reasons: [] };
 }
@@ -134,6 +134,12 @@ function unseen({ drill, watchers, clients }: Omit<DrillReport, "verdict">): rea
       "no client was seen to move: none was answered with what the drill takes away, or none kept to TTLs",
     ];
   return [];
+}
+
+function unkept({ watchers }: Omit<DrillReport, "verdict">): readonly string[] {
+  return watchers.flatMap(({ vantage, dropped }) =>
+    dropped > 0 ? [`${vantage} saw more than is kept of a drill: ${dropped} looks are missing`] : [],
+  );
 }
 
 function unclear({ drill, clients }: Omit<DrillReport, "verdict">): readonly string[] {

@@ -16,13 +16,14 @@ const config = parseConfigText("meridian.yaml", CONFIG, "/etc/meridian").value;
 if (config === null) throw new Error("the config is not sound");
 
 /** A node's ingest on a real server, with a clock that the test sets. */
-async function open() {
+async function open(octetsMax = { drill: 1_000_000, vantage: 1_000_000 }) {
   const clock = { nowMs: 10_000 };
   const nowMs = (): number => clock.nowMs;
   const watchers: Watchers = new Watchers({
     nowMs,
     send: () => ingest.sendOrders(),
     agents: () => ingest.agents,
+    octetsMax,
   });
   const ingest: Ingest = new Ingest(config!, 7, {
     nowMs,
@@ -165,6 +166,63 @@ describe("observations", () => {
     expect(watchers.connectionsSince("d1", 10_000)).toEqual({ tried: 3, failed: 1 });
     expect(watchers.connectionsSince("d1", 15_000)).toEqual({ tried: 1, failed: 0 });
     expect(watchers.connectionsSince("d2", 0)).toEqual({ tried: 0, failed: 0 });
+  });
+});
+
+describe("what is kept of a drill", () => {
+  /** `looks` that each see something else. */
+  async function flood(agent: TestAgent, vantage: string, looks: number, session = "one"): Promise<void> {
+    agent.send(hello(vantage, session));
+    await agent.next("orders");
+    const addressed = (i: number) => ({ atMs: 10_110, rcode: 0, addresses: [`10.0.0.${i}`], ttlSeconds: 5 });
+    await observe(agent, 1, ...Array.from({ length: looks }, (_, i) => seen({ reply: addressed(i) })));
+  }
+
+  /** By vantage, how many runs are kept and how many looks are not. */
+  function keptOf(watchers: Watchers): object {
+    return watchers
+      .seen("d1")
+      .map(({ vantage, courses }) => [vantage, courses.map(({ runs, dropped }) => [runs.length, dropped])]);
+  }
+
+  // Such a run has some 175 octets.
+  test("of one vantage has a bound, so that others have room", async () => {
+    const { watchers, connect } = await open({ drill: 1_000_000, vantage: 1_800 });
+    watchers.order("d1", [watch]);
+    await flood(await connect("dublin"), "dublin", 100);
+    await flood(await connect("dublin"), "dublin", 100, "two");
+    await flood(await connect("tokyo"), "tokyo", 5);
+    expect(keptOf(watchers)).toEqual([
+      ["dublin", [[10, 90]]],
+      ["dublin", [[0, 100]]],
+      ["tokyo", [[5, 0]]],
+    ]);
+  });
+
+  test("of all vantages together has a bound", async () => {
+    const { watchers, connect } = await open({ drill: 2_700, vantage: 1_800 });
+    watchers.order("d1", [watch]);
+    await flood(await connect("dublin"), "dublin", 100);
+    await flood(await connect("tokyo"), "tokyo", 100);
+    expect(keptOf(watchers)).toEqual([
+      ["dublin", [[10, 90]]],
+      ["tokyo", [[5, 95]]],
+    ]);
+  });
+
+  test("is told apart for 50 sessions of a vantage; looks of further ones are counted together", async () => {
+    const { watchers, connect } = await open();
+    watchers.order("d1", [watch]);
+    for (let i = 0; i < 52; i += 1) {
+      const agent = await connect("dublin");
+      await flood(agent, "dublin", 2, `s${i}`);
+      agent.socket.terminate();
+    }
+    const kept = watchers
+      .seen("d1")
+      .map(({ courses }) => courses.map(({ runs, dropped }) => [runs.length, dropped]));
+    expect(kept.slice(0, 50)).toEqual(Array(50).fill([[2, 0]]));
+    expect(kept.slice(50)).toContainEqual([[0, 4]]);
   });
 });
 

@@ -17,7 +17,7 @@ function look(
 }
 
 function courseOf(...looks: readonly Observation[]): CourseRecorder {
-  const course = new CourseRecorder(route);
+  const course = new CourseRecorder(route, () => true);
   for (const each of looks) course.add(each);
   return course;
 }
@@ -65,8 +65,15 @@ describe("a course", () => {
   });
 
   test("keeps 5,000 runs, and counts the looks beyond", () => {
-    const course = new CourseRecorder(route);
+    const course = new CourseRecorder(route, () => true);
     for (let i = 0; i < 5_010; i += 1) course.add(look(i * 200, [`10.0.0.${i % 2}`]));
     expect([course.runs.length, course.dropped]).toEqual([5_000, 10]);
+  });
+
+  test("has no holes: once there was no room for a run, nothing more is kept", () => {
+    const course = new CourseRecorder(route, ({ addresses }) => addresses.length === 1);
+    for (const addresses of [["10.0.0.1"], ["10.0.0.1", "10.0.0.2"], ["10.0.0.1"], ["10.0.0.3"]])
+      course.add(look(course.dropped * 200, addresses));
+    expect([course.runs.map(({ looks }) => looks), course.dropped]).toEqual([[1], 3]);
   });
 });

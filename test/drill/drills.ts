@@ -59,6 +59,8 @@ export interface Sight {
   /** The TTL that the resolver answers with. */
   readonly ttlSeconds?: number;
   readonly connects?: (address: string, atMs: number) => boolean;
+  /** Only so many runs of the node are kept. */
+  readonly runsKept?: number;
   /** Looks between these times never came. */
   readonly lost?: readonly [fromMs: number, toMs: number];
   readonly fromMs?: number;
@@ -69,8 +71,13 @@ export interface Sight {
 export function watcher(sight: Sight): Watcher {
   const { vantage = "dublin", resolver = "192.0.2.53:53", ttlSeconds = 5 } = sight;
   const connects = sight.connects ?? (() => true);
-  const straight = new CourseRecorder({ label: "www.test.example", family: 4, node: "dns1" });
-  const through = new CourseRecorder({ label: "www.test.example", family: 4, node: null });
+  const straight: CourseRecorder = new CourseRecorder(
+    { label: "www.test.example", family: 4, node: "dns1" },
+    () => {
+      return straight.runs.length < (sight.runsKept ?? Number.POSITIVE_INFINITY);
+    },
+  );
+  const through = new CourseRecorder({ label: "www.test.example", family: 4, node: null }, () => true);
   for (let askedAtMs = sight.fromMs ?? 5_000; askedAtMs <= (sight.toMs ?? 55_000); askedAtMs += 200) {
     if (sight.lost !== undefined && askedAtMs >= sight.lost[0] && askedAtMs < sight.lost[1]) continue;
     for (const [course, answers, ttl] of [

@@ -212,6 +212,11 @@ describe("the verdict", () => {
       "no client was seen to move",
     ],
     ["looks are missing where it moved", [{ ...wellBehaved, lost: [15_000, 17_500] }], "looks are missing"],
+    [
+      "more was seen than is kept",
+      [{ ...wellBehaved, runsKept: 1 }],
+      "dublin saw more than is kept of a drill",
+    ],
     ["nobody looked when it began", [{ ...wellBehaved, fromMs: 13_000 }], "nothing was seen when it began"],
     ["the agent went away", [{ ...stretching, ttlSeconds: 5, toMs: 15_000 }], "looks are missing"],
   ])("is inconclusive when %s", (_, sights, reason) => {
@@ -223,7 +228,14 @@ describe("the verdict", () => {
   test("names an agent that does not watch", () => {
     const old = { ...watcher(wellBehaved), watches: false, uncertaintyMs: null, courses: [] };
     expect(drillReport(drill(), [old]).watchers).toEqual([
-      { vantage: "dublin", resolver: "192.0.2.53:53", watches: false, uncertaintyMs: null, looks: 0 },
+      {
+        vantage: "dublin",
+        resolver: "192.0.2.53:53",
+        watches: false,
+        uncertaintyMs: null,
+        looks: 0,
+        dropped: 0,
+      },
     ]);
   });
 });

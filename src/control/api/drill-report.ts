@@ -123,6 +123,7 @@ const report = object(
           Type.Number({ description: "by how much its times may be off at most; null: it saw nothing" }),
         ),
         looks: Type.Integer({ minimum: 0 }),
+        dropped: Type.Integer({ minimum: 0, description: "looks beyond what is kept of a drill" }),
       }),
     ),
     clients: Type.Array(
