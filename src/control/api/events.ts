@@ -16,6 +16,9 @@ import { errorBody, formatMoment, object, oneOf } from "./schemas.ts";
 /** Everybody who reads along. */
 const STREAMS_MAX = 100;
 
+/** Of these one token has at most so many, so that it leaves places for others. */
+const STREAMS_PER_TOKEN_MAX = 10;
+
 /** So often each stream is given what is new. */
 const LOOK_MS = 500;
 
@@ -85,14 +88,14 @@ export function eventRoutes(app: Api, desk: Desk, log: Logger): void {
       },
     },
     async (request, reply) => {
-      if (streams.size >= STREAMS_MAX)
-        throw new Failure(429, `${STREAMS_MAX} clients read events already`, {
-          headers: { "retry-after": "60" },
-        });
       const last = request.headers["last-event-id"] ?? request.query.lastEventId;
       const cursor = last === undefined ? desk.events.end() : cursorOf(last);
       const { token } = request;
       if (token === null) throw new Error("this route is public: its streams would never end");
+      if (streams.size >= STREAMS_MAX) throw tooMany(`${STREAMS_MAX} clients read events already`);
+      const own = [...streams].filter((stream) => stream.token.id === token.id).length;
+      if (own >= STREAMS_PER_TOKEN_MAX)
+        throw tooMany(`${STREAMS_PER_TOKEN_MAX} clients read events with the token ${token.name} already`);
       reply.header("content-type", "text/event-stream").header("cache-control", "no-store");
       reply.header("x-accel-buffering", "no");
       reply.hijack();
@@ -108,6 +111,10 @@ export function eventRoutes(app: Api, desk: Desk, log: Logger): void {
   );
 }
 
+function tooMany(message: string): Failure {
+  return new Failure(429, message, { headers: { "retry-after": "60" } });
+}
+
 function headerOf([name, value]: readonly [string, number | string | string[] | undefined]): [
   string,
   string,
@@ -117,9 +124,9 @@ function headerOf([name, value]: readonly [string, number | string | string[] | 
 
 /** One client that reads along. */
 class EventStream {
+  readonly token: TokenRecord;
   readonly #desk: Desk;
   readonly #response: ServerResponse;
-  readonly #token: TokenRecord;
   readonly #kind: LoggedEvent["kind"] | null;
   #cursor: EventCursor;
   #idle = 0;
@@ -134,7 +141,7 @@ class EventStream {
   ) {
     this.#desk = desk;
     this.#response = response;
-    this.#token = token;
+    this.token = token;
     this.#cursor = cursor;
     this.#kind = kind;
     response.write(`: id ${idOf(cursor)} is where this begins\n\n`);
@@ -142,7 +149,7 @@ class EventStream {
 
   /** Sends what is new, unless the client has not taken what was. */
   look(): void {
-    if (!this.#desk.honours(this.#token)) {
+    if (!this.#desk.honours(this.token)) {
       this.end();
       return;
     }

@@ -71,6 +71,13 @@ async function read(api: TestApi, query = "", last?: string, token = api.tokens.
   return reader;
 }
 
+function isLetIn(api: TestApi): Promise<boolean> {
+  return read(api).then(
+    () => true,
+    () => false,
+  );
+}
+
 test("what changes by itself and what somebody does is told, in its order, with who did it", async () => {
   const api = await TestApi.open();
   const reader = await read(api);
@@ -171,20 +178,30 @@ test("a stream ends when its token expires", async () => {
 
 test("so many clients and no more read along, and a place is free again when one leaves", async () => {
   const api = await TestApi.open();
-  const readers = await Promise.all(Array.from({ length: 100 }, () => read(api)));
+  const tokens = await Promise.all(
+    Array.from({ length: 10 }, (_, i) => api.node.addToken(`reader-${i}`, { role: "reader" })),
+  );
+  const readers = await Promise.all(
+    Array.from({ length: 100 }, (_, i) => read(api, "", undefined, tokens[i % tokens.length])),
+  );
   const refused = await api.get("/v1/events");
   expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "60"]);
   readers[0]?.response.destroy();
-  await expect
-    .poll(
-      () =>
-        read(api).then(
-          () => true,
-          () => false,
-        ),
-      { timeout: 5_000 },
-    )
-    .toBe(true);
+  await expect.poll(() => isLetIn(api), { timeout: 5_000 }).toBe(true);
+});
+
+test("one token leaves places for others, and has its own again when one of its clients leaves", async () => {
+  const api = await TestApi.open();
+  const readers = await Promise.all(Array.from({ length: 10 }, () => read(api)));
+  const refused = await api.get("/v1/events");
+  expect([refused.status, refused.headers.get("retry-after"), refused.body.detail]).toEqual([
+    429,
+    "60",
+    "10 clients read events with the token rita already",
+  ]);
+  await read(api, "", undefined, api.tokens.admin);
+  readers[0]?.response.destroy();
+  await expect.poll(() => isLetIn(api), { timeout: 5_000 }).toBe(true);
 });
 
 test.each(["x", "1", "1-2-3", "-1-2"])("the id %j is none", async (id) => {
