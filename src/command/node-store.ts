@@ -6,9 +6,6 @@ import type { Config } from "../config/config.ts";
 import { openSqliteStore, STORE_FILE } from "../control/sqlite-store.ts";
 import type { Store } from "../control/store.ts";
 
-/** Who makes the changes that commands make. */
-export const AUTHOR = "command line";
-
 /** Does something with the store; nothing without a config (null), which has been complained of. */
 export function withStore(config: Config | null, use: (store: Store) => void): void {
   if (config === null) return;

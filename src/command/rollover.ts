@@ -1,12 +1,13 @@
 /** `meridian key roll`, `cancel` and `seen`: what an operator says to a rollover. A node that runs goes on from there by itself. */
 
 import type { Config, DnssecZone } from "../config/config.ts";
+import { COMMAND_LINE } from "../control/author.ts";
 import { changeKeyState, describeStep } from "../control/key-change.ts";
 import { makeKey } from "../control/keys.ts";
 import { ALGORITHMS } from "../dnssec/algorithm.ts";
 import { begin, type KeyState, seenByHand, turn } from "../dnssec/rollover.ts";
 import { complain, print } from "./console.ts";
-import { AUTHOR, withStore } from "./node-store.ts";
+import { withStore } from "./node-store.ts";
 import { withZone } from "./signed-zone.ts";
 
 interface Options {
@@ -64,7 +65,7 @@ function change(
       return;
     }
     withStore(config, (store) => {
-      const by = { stateFolder, zone, author: AUTHOR, reason, nowMs: Date.now() };
+      const by = { stateFolder, zone, author: COMMAND_LINE, reason, nowMs: Date.now() };
       let problem = `${label} has no state of its keys yet: start the node, which begins to keep one`;
       const made = changeKeyState(store, by, (state) => {
         if (state === null) return null;

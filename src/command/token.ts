@@ -1,12 +1,13 @@
 /** `meridian token`: works on the store itself, so that the first token needs no token. */
 
 import { parseDuration } from "../config/units.ts";
+import { COMMAND_LINE, tokenNameProblems } from "../control/author.ts";
 import { grantProblems } from "../control/scope.ts";
 import { describeGrant, type TokenGrant } from "../control/store.ts";
 import { isValid, newToken } from "../control/token-keeper.ts";
 import { complain, print, printTable } from "./console.ts";
 import { readConfig } from "./node.ts";
-import { AUTHOR, withStore } from "./node-store.ts";
+import { withStore } from "./node-store.ts";
 
 interface NewTokenOptions {
   readonly config: string;
@@ -30,7 +31,7 @@ export async function addToken(name: string, options: NewTokenOptions): Promise<
     complain(`--expires: expected a duration such as 12h or 90d, got "${options.expires}"`);
   else {
     const config = readConfig(options.config);
-    const problems = config === null ? [] : grantProblems(grant, config);
+    const problems = config === null ? [] : [...tokenNameProblems(name), ...grantProblems(grant, config)];
     if (config === null || problems.length > 0) {
       for (const problem of problems) complain(problem);
       return;
@@ -39,7 +40,7 @@ export async function addToken(name: string, options: NewTokenOptions): Promise<
     const expiresMs = lastsMs === null ? null : nowMs + lastsMs;
     const { token, hash, secret } = await newToken({ name, grant, expiresMs }, nowMs);
     withStore(config, (store) => {
-      if (store.addToken(token, hash, AUTHOR)) print(secret);
+      if (store.addToken(token, hash, COMMAND_LINE)) print(secret);
       else
         complain(
           `Cannot add token ${name}: there is one of that name; remove it first or choose another name`,
@@ -78,7 +79,7 @@ export function listTokens(options: { readonly config: string; readonly json?: b
 /** Takes a token's rights away, at once. */
 export function removeToken(name: string, options: { readonly config: string }): void {
   withStore(readConfig(options.config), (store) => {
-    if (!store.removeToken(name, AUTHOR, Date.now())) complain(`There is no token ${name}`);
+    if (!store.removeToken(name, COMMAND_LINE, Date.now())) complain(`There is no token ${name}`);
   });
 }
 

@@ -7,6 +7,7 @@ import { didYouMean } from "../suggest.ts";
 import { Rcode } from "../wire/codes.ts";
 import type { Name } from "../wire/name.ts";
 import type { AppliedFiles } from "./applied.ts";
+import { MERIDIAN } from "./author.ts";
 import {
   CHALLENGES_MAX,
   type Challenge,
@@ -102,9 +103,6 @@ export type ChangeOutcome =
   | { readonly kind: "tried"; readonly audit: readonly NewAuditEntry[]; readonly moved: Moved | null }
   /** `ifVersion` is not the version any more. */
   | { readonly kind: "conflict"; readonly current: number };
-
-/** Who makes the changes that nobody ordered. */
-const MERIDIAN = "meridian";
 
 /** The last moment that a `Date` can hold. */
 const TIME_MAX_MS = 8.64e15;

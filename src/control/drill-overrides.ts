@@ -5,15 +5,13 @@ import type { VipId } from "../config/config.ts";
 import type { DrillSpec } from "../config/drills.ts";
 import { describeEnding } from "../drill/describe.ts";
 import type { DrillEnding, DrillRecord } from "../drill/drill.ts";
+import { MERIDIAN } from "./author.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
 import { ruledAs } from "./drill-scene.ts";
 import { isActive, type Override, overrideId } from "./override.ts";
 import type { RunningDrill } from "./running-drill.ts";
 
-/** Whose name puts back what a drill has done. */
-export const MERIDIAN = "meridian";
-
-/** How: against all rules, and also while the store cannot be written, which a drill that goes wrong must not wait for. */
+/** How it is put back: against all rules, and also while the store cannot be written, which a drill that goes wrong must not wait for. */
 const PUT_BACK = { author: MERIDIAN, ifVersion: null, force: true, breakGlass: true } as const;
 
 export interface DrillOverridesOptions {

@@ -10,14 +10,10 @@ import { type DrillReport, drillReport } from "../drill/report.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
 import type { Facts } from "../steering/facts.ts";
+import { MERIDIAN } from "./author.ts";
 import { ERRORS_OVER_MS, type Violation, violationOf } from "./drill-guards.ts";
 import { failures } from "./drill-orders.ts";
-import {
-  DrillOverrides,
-  type DrillOverridesOptions,
-  MERIDIAN,
-  overrideInPlaceOf,
-} from "./drill-overrides.ts";
+import { DrillOverrides, type DrillOverridesOptions, overrideInPlaceOf } from "./drill-overrides.ts";
 import { objection, type RehearsedDrill, rehearseDrill } from "./drill-rehearsal.ts";
 import { addressesOf, gone, overrideIdOf, ruledAs, sceneOf } from "./drill-scene.ts";
 import { DrillSchedules, nextOf } from "./drill-schedule.ts";

@@ -23,6 +23,7 @@ import {
 import { afterJump, untilMs } from "../dnssec/rollover-waits.ts";
 import { RRType } from "../wire/codes.ts";
 import { nameKey } from "../wire/name.ts";
+import { MERIDIAN } from "./author.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { FileReader } from "./files.ts";
 import { changeKeyState, describeStep, isSameKeys } from "./key-change.ts";
@@ -236,7 +237,7 @@ export class KeyRoller {
     const change = {
       stateFolder: this.#stateFolder(),
       zone,
-      author: "meridian",
+      author: MERIDIAN,
       reason: "its time has come",
       nowMs: nowMs(),
     };
@@ -254,7 +255,7 @@ export class KeyRoller {
     const { nowMs, store } = this.#options;
     const by = this.#nodeName();
     const state = settled(by, keys, nowMs());
-    const change = { stateFolder: this.#stateFolder(), zone, author: "meridian", reason: "", nowMs: nowMs() };
+    const change = { stateFolder: this.#stateFolder(), zone, author: MERIDIAN, reason: "", nowMs: nowMs() };
     changeKeyState(store, { ...change, reason: "its keys are rolled from now on" }, () => state);
     return state;
   }

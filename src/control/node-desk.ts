@@ -17,6 +17,7 @@ import { Afterwards } from "./afterwards.ts";
 import { AlarmDesk } from "./alarm-desk.ts";
 import type { TestOutcome } from "./alarms.ts";
 import { AppliedFiles } from "./applied.ts";
+import { FILE } from "./author.ts";
 import { capacities, type PoolCapacity } from "./capacity.ts";
 import { type Challenge, challengesFor, live } from "./challenge.ts";
 import { type Authorship, type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
@@ -725,7 +726,7 @@ export class NodeDesk implements Desk {
 
   #reload(reason: string): void {
     this.#door
-      .change({ author: "file", reason, edit: { kind: "reload" }, ifVersion: null })
+      .change({ author: FILE, reason, edit: { kind: "reload" }, ifVersion: null })
       .catch((cause) => this.#complain("the files were not loaded to the end", cause));
   }
 

@@ -6,6 +6,7 @@ import { backup, DatabaseSync } from "node:sqlite";
 import type { Logger } from "pino";
 import { messageOf } from "../problem.ts";
 import { finish, type Steps } from "../steps.ts";
+import { MERIDIAN } from "./author.ts";
 import type { Challenge } from "./challenge.ts";
 import { inTurns } from "./in-turns.ts";
 import { JOURNAL_FILE, Journal } from "./journal.ts";
@@ -283,7 +284,7 @@ export class StoreKeeper {
   }
 
   #entry(detail: string): NewAuditEntry {
-    const by = { author: "meridian", reason: "the store was not what it should be" };
+    const by = { author: MERIDIAN, reason: "the store was not what it should be" };
     // What is damaged may be the very page that says it.
     const version = ifAvailable(() => this.store.version(), this.#journal.version);
     return { version, atMs: this.#nowMs(), ...by, event: "store-restored", detail };

@@ -1,6 +1,7 @@
 /** Makes tokens and knows whose they are, at the price of one scrypt for the first use of each. */
 
 import { createHmac, randomBytes } from "node:crypto";
+import { MERIDIAN } from "./author.ts";
 import type { Store, TokenGrant, TokenRecord } from "./store.ts";
 import { hashSecret, idOf, isSecretOf, makeSecret, SCRYPT_COST } from "./token.ts";
 
@@ -149,7 +150,7 @@ export class TokenKeeper {
     this.#locks += 1;
     if (this.#locks > LOCKS_ON_RECORD.most) return;
     const detail = `${address} until ${new Date(untilMs).toISOString()}, after ${failures} tokens that are not known`;
-    const entry = { atMs, author: "meridian", reason: "guessing", event: "address-locked", detail } as const;
+    const entry = { atMs, author: MERIDIAN, reason: "guessing", event: "address-locked", detail } as const;
     this.#store.exclusively(() => ({ ...entry, version: this.#store.version() }));
   }
 

@@ -3,6 +3,7 @@
 import Type, { type Static } from "typebox";
 import { inRequest } from "../../problem.ts";
 import { didYouMean } from "../../suggest.ts";
+import { TOKEN_NAME, tokenNameProblems } from "../author.ts";
 import type { Desk } from "../desk.ts";
 import { grantProblems } from "../scope.ts";
 import { describeGrant, ROLES, type Scope, type TokenGrant, type TokenRecord } from "../store.ts";
@@ -24,7 +25,7 @@ import {
 } from "./schemas.ts";
 
 const name = Type.String({
-  pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+  pattern: TOKEN_NAME,
   description: "a name of at most 63 letters, digits, dots, hyphens and underscores",
 });
 const vantage = Type.String({ description: "a vantage of the config" });
@@ -124,7 +125,7 @@ export function tokenRoutes(app: Api, desk: Desk): void {
       const expiresMs = expires === undefined ? null : momentOf("expires", expires, desk.nowMs());
       if (expiresMs !== null && expiresMs <= desk.nowMs())
         throw failureFor(422, [inRequest(`expires: expected a time after ${formatMoment(desk.nowMs())}`)]);
-      const problems = grantProblems(grant, desk.snapshot().config);
+      const problems = [...tokenNameProblems(name), ...grantProblems(grant, desk.snapshot().config)];
       if (problems.length > 0) throw failureFor(422, problems.map(inRequest));
       if (isDryRun(request)) {
         if (desk.tokens().some((token) => token.name === name)) throw taken(name);

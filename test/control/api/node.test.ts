@@ -363,6 +363,8 @@ describe("/v1/tokens", () => {
     [{ name: "x", role: "root" }, 400, "name, role"],
     [{ name: "x", role: "agent" }, 400, "name, role"],
     [{ name: "x", role: "reader", vantage: "tokyo" }, 400, "name, role"],
+    [{ name: "meridian", role: "reader" }, 422, 'expected another than "meridian"'],
+    [{ name: "File", role: "admin" }, 422, 'expected another than "File"'],
     [{ name: "x", role: "agent", vantage: "tokio" }, 422, 'did you mean "tokyo"?'],
   ])("does not make %j", async (body, status, message) => {
     const api = await TestApi.open();
