@@ -25,6 +25,9 @@ const REPORTS_PER_SECOND_MAX = 20_000;
 /** An agent makes a session at each start; numbers of more sessions than this are not remembered. */
 const SESSIONS_MAX = 16;
 
+/** So much of what an agent has asked for may wait until it reads: 10,000 replies, of which a batch takes one. */
+const UNREAD_OCTETS_MAX = 1_048_576;
+
 /** WebSocket close code for a peer that breaks the rules (RFC 6455 §7.4.1). */
 const POLICY_VIOLATION = 1008;
 
@@ -196,7 +199,7 @@ export class Ingest {
         })),
       );
     }
-    stream.send({ kind: "ack", sequence: this.#reportsOf.last(hello) });
+    this.#reply(stream, { kind: "ack", sequence: this.#reportsOf.last(hello) });
     stream.spend(message.reports.length);
   }
 
@@ -204,13 +207,13 @@ export class Ingest {
     const { hello } = stream;
     if (hello === null) return;
     if (this.#observationsOf.isNew(hello, message.sequence)) this.#options.observe(hello, message);
-    stream.send({ kind: "observed", sequence: this.#observationsOf.last(hello) });
+    this.#reply(stream, { kind: "observed", sequence: this.#observationsOf.last(hello) });
     stream.spend(message.observations.length);
   }
 
   #tellTime(stream: Stream, { sentAtMs }: ClockRequest): void {
     const nowMs = this.#options.nowMs();
-    stream.send({ kind: "clock", sentAtMs, receivedAtMs: nowMs, repliedAtMs: nowMs });
+    this.#reply(stream, { kind: "clock", sentAtMs, receivedAtMs: nowMs, repliedAtMs: nowMs });
     stream.spend(1);
   }
 
@@ -235,6 +238,14 @@ export class Ingest {
     const { hello } = stream;
     if (hello?.watcher !== undefined)
       stream.send({ kind: "orders", orders: this.#options.orders(hello.vantage) });
+  }
+
+  /** Replies to an agent; one that sends and never reads would fill memory, and could not be told that it is let go. */
+  #reply(stream: Stream, message: NodeMessage): void {
+    stream.reply(message);
+    if (stream.unreadOctets <= UNREAD_OCTETS_MAX) return;
+    this.#options.onStream(stream.token.name, "refused", "it does not read what it is sent");
+    stream.socket.terminate();
   }
 
   #refuse(stream: Stream, reason: string): void {
@@ -287,6 +298,8 @@ class Stream {
   readonly socket: WebSocket;
   readonly token: TokenRecord;
   hello: Hello | null = null;
+  /** Of replies; targets and orders are not the agent's doing, and may be longer. */
+  unreadOctets = 0;
   readonly #reportsPerSecond: number;
   /** Reports that may still come before the stream is paused. */
   #budget: number;
@@ -303,6 +316,15 @@ class Stream {
 
   send(message: NodeMessage): void {
     if (this.socket.readyState === this.socket.OPEN) this.socket.send(formatMessage(message));
+  }
+
+  /** Sends what the agent has asked for. */
+  reply(message: NodeMessage): void {
+    const text = formatMessage(message);
+    this.unreadOctets += text.length;
+    this.socket.send(text, () => {
+      this.unreadOctets -= text.length;
+    });
   }
 
   alive(): void {

@@ -184,6 +184,23 @@ describe("reports", () => {
   });
 });
 
+test("an agent that sends and never reads is let go, once", async () => {
+  const { ingest, refusals, connect } = await open(10_000_000);
+  const agent = await connect("dublin");
+  await agent.greet("dublin");
+  const other = await connect("tokyo");
+  await other.greet("tokyo");
+  agent.socket.pause();
+  const message = JSON.stringify({ kind: "clock", sentAtMs: 1 });
+  // Beside what may wait in the node, there is what the kernel takes.
+  for (let round = 0; round < 200 && refusals.length === 0; round += 1) {
+    for (let i = 0; i < 2_000; i += 1) agent.socket.send(message);
+    await other.report({ [EU_VIP]: "ok" });
+  }
+  await expect.poll(() => ingest.agents.map(({ vantage }) => vantage)).toEqual(["tokyo"]);
+  expect(refusals).toEqual(["it does not read what it is sent"]);
+});
+
 describe("another config", () => {
   test("with other targets is told to the agents, one with the same is not", async () => {
     const { ingest, connect } = await open();
