@@ -24,8 +24,11 @@ import { tcpProbeSpec } from "./spec.ts";
 /** How many observations go into one message at most; with the longest names and all addresses they still fit. */
 export const OBSERVATIONS_PER_MESSAGE_MAX = 200;
 
-/** More routes than this are no order that an agent can read: each costs a query in `everyMs`. */
+/** More routes than this are no order that an agent can read. */
 export const ROUTES_MAX = 256;
+
+/** Nor does it take orders for more looks than this in a second: each is a query and a connection. A drill has at most 400. */
+export const LOOKS_PER_SECOND_MAX = 2_000;
 
 /** Addresses of one reply that are told. */
 export const ADDRESSES_MAX = 32;
@@ -77,6 +80,15 @@ interface SentPretend extends Sent {
 
 interface SentSilence extends Sent {
   readonly kind: "silence";
+}
+
+/** How many `routesOf` a watch are, whose list may be too long to be made. */
+export function routeCount({ services, nodes }: WatchTask): number {
+  return services.reduce((sum, { families }) => sum + families.length, 0) * (1 + nodes.length);
+}
+
+export function looksPerSecond(watch: WatchTask): number {
+  return (routeCount(watch) * 1_000) / watch.everyMs;
 }
 
 /** What a watch asks for: of each node, and of the agent's resolver, each family of each service. */

@@ -31,6 +31,8 @@ import {
   type ClockRequest,
   clockReplySchema,
   clockRequestSchema,
+  LOOKS_PER_SECOND_MAX,
+  looksPerSecond,
   type Observations,
   type Observed,
   type Order,
@@ -40,7 +42,8 @@ import {
   orderSchema,
   type ReadOrders,
   ROUTES_MAX,
-  routesOf,
+  routeCount,
+  type SentWatch,
   type WatcherHello,
   watcherSchema,
 } from "./orders.ts";
@@ -215,13 +218,29 @@ function readTargets(version: number, sent: readonly unknown[]): ReadTargets {
 function readOrders(sent: readonly unknown[]): ReadOrders {
   const orders: Order[] = [];
   const unreadable: string[] = [];
+  let looksSoFar = 0;
   for (const [i, order] of sent.entries()) {
     if (!orderValidator.Check(order)) unreadable.push(`orders/${i}${flawOf(orderValidator, order)}`);
-    else if (order.kind === "watch" && routesOf(order).length > ROUTES_MAX)
-      unreadable.push(`orders/${i}: expected at most ${ROUTES_MAX} routes, got ${routesOf(order).length}`);
-    else orders.push(order);
+    else {
+      const looks = order.kind === "watch" ? looksPerSecond(order) : 0;
+      const excess = order.kind === "watch" ? excessOf(order, looksSoFar + looks) : null;
+      if (excess !== null) unreadable.push(`orders/${i}: ${excess}`);
+      else {
+        looksSoFar += looks;
+        orders.push(order);
+      }
+    }
   }
   return { kind: "orders", orders, unreadable };
+}
+
+/** Why an order asks for too much, with which there would be so many looks a second; null: it does not. */
+function excessOf(order: SentWatch, looks: number): string | null {
+  const routes = routeCount(order);
+  if (routes > ROUTES_MAX) return `expected at most ${ROUTES_MAX} routes, got ${routes}`;
+  return looks > LOOKS_PER_SECOND_MAX
+    ? `expected at most ${LOOKS_PER_SECOND_MAX} looks a second of all orders, got ${Math.ceil(looks)}`
+    : null;
 }
 
 /** Where a value is not as expected, and what would be. */

@@ -133,6 +133,33 @@ describe("what breaks the protocol is a problem that says what would be right", 
     });
   });
 
+  const watch = (drill: string, everyMs: number, services: number, nodes: number) => ({
+    kind: "watch",
+    drill,
+    forMs: 1_000,
+    everyMs,
+    services: Array.from({ length: services }, (_, i) => ({ label: `s${i}.example`, families: [4, 6] })),
+    nodes: Array.from({ length: nodes }, (_, i) => ({ node: `dns${i}`, address: "192.0.2.1", port: 53 })),
+    connections: [],
+  });
+
+  test.each([
+    [[watch("a", 200, 100, 100)], [], ["orders/0: expected at most 256 routes, got 20200"]],
+    [
+      [watch("a", 20, 10, 3), watch("b", 200, 64, 1)],
+      ["b"],
+      ["orders/0: expected at most 2000 looks a second of all orders, got 4000"],
+    ],
+    [
+      [watch("a", 200, 64, 1), watch("b", 200, 64, 1), watch("c", 500, 64, 1)],
+      ["a", "c"],
+      ["orders/1: expected at most 2000 looks a second of all orders, got 2560"],
+    ],
+  ])("in an order to watch, which is left out: #%$", (orders, followed, unreadable) => {
+    const read = parseNodeMessage(JSON.stringify({ kind: "orders", orders }));
+    expect(read).toMatchObject({ kind: "orders", orders: followed.map((drill) => ({ drill })), unreadable });
+  });
+
   test("an agent's own hello is checked by the same rule", () => {
     expect(checkHello(hello)).toEqual(hello);
     expect(checkHello({ ...hello, vantage: "" })).toMatchObject({ kind: "problem" });
