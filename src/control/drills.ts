@@ -90,7 +90,8 @@ export class Drills {
   }
 
   find(id: string): DrillRecord | null {
-    return this.list().find((record) => record.id === id) ?? null;
+    const running = this.#running?.record;
+    return running?.id === id ? running : this.#options.store.find(id);
   }
 
   /** What a drill has shown, until now where it is under way. */

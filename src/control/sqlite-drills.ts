@@ -20,6 +20,11 @@ export class SqliteDrills implements DrillStore {
     return rows.map(({ record }): DrillRecord => JSON.parse(String(record)));
   }
 
+  find(id: string): DrillRecord | null {
+    const row = this.#file.one("SELECT record FROM drills WHERE id = ?", id);
+    return row === null ? null : JSON.parse(String(row["record"]));
+  }
+
   save(record: DrillRecord): void {
     this.#file.transaction(() => {
       this.#file.run(

@@ -75,6 +75,8 @@ export interface Store extends ProfileStore, AlarmStore {
 export interface DrillStore {
   /** The newest first. */
   list(): readonly DrillRecord[];
+  /** One by its id; null: there is none. */
+  find(id: string): DrillRecord | null;
   /** Adds a drill, or replaces it. */
   save(record: DrillRecord): void;
   /** The report in JSON; null: there is none. */

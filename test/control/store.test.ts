@@ -74,6 +74,8 @@ function conformance(name: string, open: () => Store): void {
       expect(kept.at(-1)?.id).toBe("d4");
       expect(store.drills.report("d203")).toBe('{"verdict":"passed"}');
       expect(store.drills.report("d202")).toBeNull();
+      expect(store.drills.find("d203")).toEqual(kept[0]);
+      expect(store.drills.find("d3")).toBeNull();
     });
 
     test("windows of a profile come back as they were, the oldest first, until they are dropped", () => {
