@@ -1,4 +1,7 @@
-/** Times that come again, in the five fields of crontab(5). */
+/**
+ * Times that come again, in the five fields of crontab(5). Our own and not node-cron: the clock is passed in, problems are told with
+ * their place, and a next time can be shown.
+ */
 
 /** A schedule as sets of numbers. */
 export interface Cron {
