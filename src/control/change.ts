@@ -469,7 +469,7 @@ export class Door {
   }
 
   async #release(request: Steering, target: VipTarget): Promise<ChangeOutcome> {
-    const { snapshot, isHeldDown, release, store } = this.#options;
+    const { snapshot, isHeldDown, release } = this.#options;
     const { config } = snapshot();
     const problem = targetProblem(config, target);
     if (problem !== null) return refused(problem);
@@ -485,7 +485,8 @@ export class Door {
     const audit = this.#entries("hold-released", detail, request, judged.broken);
     if (request.dryRun === true) return { kind: "tried", audit, moved };
     const version = this.version() + 1;
-    const stored = store.commit({ version, set: [], ended: [], settled: [proposalId(request.edit)], audit });
+    const change = { version, set: [], ended: [], settled: [proposalId(request.edit)], audit };
+    const stored = this.#commit(change, request.breakGlass === true);
     if (stored.kind === "conflict") return stored;
     release(vips, audit);
     return { kind: "published", version };

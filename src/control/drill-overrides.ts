@@ -1,15 +1,13 @@
 /** What a drill changes through the one door, and how that is taken back. */
 
-import type { Logger } from "pino";
-import type { VipId } from "../config/config.ts";
 import type { DrillSpec } from "../config/drills.ts";
-import { describeEnding } from "../drill/describe.ts";
-import type { DrillEnding, DrillRecord } from "../drill/drill.ts";
+import type { DrillRecord } from "../drill/drill.ts";
 import { MERIDIAN } from "./author.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
 import { ruledAs } from "./drill-scene.ts";
 import { isActive, type Override, overrideId } from "./override.ts";
 import type { RunningDrill } from "./running-drill.ts";
+import { StoreUnavailable } from "./store-file.ts";
 
 /** How it is put back: against all rules, and also while the store cannot be written, which a drill that goes wrong must not wait for. */
 const PUT_BACK = { author: MERIDIAN, ifVersion: null, force: true, breakGlass: true } as const;
@@ -18,7 +16,6 @@ export interface DrillOverridesOptions {
   readonly nowMs: () => number;
   readonly overrides: () => readonly Override[];
   readonly change: (request: ChangeRequest) => Promise<ChangeOutcome>;
-  readonly log: Logger;
 }
 
 export class DrillOverrides {
@@ -34,17 +31,24 @@ export class DrillOverrides {
     const edit = { kind: "set-override", action: scene.override, untilMs: record.untilMs } as const;
     const by = { author: record.author, reason: `${reasonPrefix(record)}${record.reason}` };
     const outcome = await this.#options.change({ ...by, edit, ifVersion: null, isDrill: true });
-    return outcome.kind === "published" ? null : reasonOf(outcome);
+    return reasonOf(outcome);
   }
 
-  /** Takes back all that the drill has made and that still counts; another override of the same id is somebody else's. */
-  async end({ record }: RunningDrill, ending: DrillEnding): Promise<void> {
+  /**
+   * Takes back all that the drill has made and that still counts; another override of the same id is somebody else's. Returns whether
+   * nothing of it is left.
+   */
+  async end(running: RunningDrill, why: string): Promise<boolean> {
+    const { record } = running;
     const { overrides, nowMs } = this.#options;
     const own = overrides().filter(
       (override) => override.reason.startsWith(reasonPrefix(record)) && isActive(override, nowMs()),
     );
-    const reason = `drill ${record.id} has ended: ${describeEnding(ending)}`;
-    for (const { id } of own) await this.#putBack(record, { reason, edit: { kind: "end-override", id } });
+    const reason = `drill ${record.id} has ended: ${why}`;
+    let isBack = true;
+    for (const { id } of own)
+      isBack = (await this.#putBack(running, { reason, edit: { kind: "end-override", id } })) && isBack;
+    return isBack;
   }
 
   /**
@@ -61,20 +65,24 @@ export class DrillOverrides {
     if (overrides().some(({ id }) => id === overrideId(up))) return;
     const untilMs = nowMs() + running.restoresWithinMs;
     const reason = `${reasonPrefix(record)}it was up all the time`;
-    await this.#putBack(record, { reason, edit: { kind: "set-override", action: up, untilMs } });
+    await this.#putBack(running, { reason, edit: { kind: "set-override", action: up, untilMs } });
   }
 
   /** Brings up what is healthy and held down for the drill's sake. */
-  async release({ record }: RunningDrill, vips: readonly VipId[]): Promise<void> {
-    const reason = `drill ${record.id} has ended: it was healthy all the time`;
-    for (const id of vips)
-      await this.#putBack(record, { reason, edit: { kind: "release", target: { by: "vip", id } } });
+  async release(running: RunningDrill): Promise<void> {
+    const reason = `drill ${running.record.id} has ended: it was healthy all the time`;
+    for (const id of running.scene.vips) {
+      // One that is judged by another has come up with it.
+      if (!running.isHeldDown(id)) continue;
+      await this.#putBack(running, { reason, edit: { kind: "release", target: { by: "vip", id } } });
+    }
   }
 
-  async #putBack({ id }: DrillRecord, request: Pick<ChangeRequest, "reason" | "edit">): Promise<void> {
-    const { change, log } = this.#options;
-    const outcome = await change({ ...PUT_BACK, ...request });
-    if (outcome.kind !== "published") log.error(`drill ${id}: ${reasonOf(outcome)}`);
+  /** Returns whether it is done; else it is to be tried again. */
+  async #putBack(running: RunningDrill, request: Pick<ChangeRequest, "reason" | "edit">): Promise<boolean> {
+    const why = await this.#options.change({ ...PUT_BACK, ...request }).then(reasonOf, unavailable);
+    if (why !== null) running.postpone(why);
+    return why === null;
   }
 }
 
@@ -94,10 +102,18 @@ function reasonPrefix({ id }: DrillRecord): string {
   return `drill ${id}: `;
 }
 
-function reasonOf(outcome: Exclude<ChangeOutcome, { kind: "published" }>): string {
+/** Why something was not done; null: it was. */
+function reasonOf(outcome: ChangeOutcome): string | null {
+  if (outcome.kind === "published") return null;
   if (outcome.kind === "conflict") return `somebody else made version ${outcome.current}`;
   if (outcome.kind === "forbidden") return outcome.why;
   if (outcome.kind === "proposed") return "it waits for a second person";
   if (outcome.kind === "tried") return "it was only tried";
   return outcome.problems.map(({ message }) => message).join("; ");
+}
+
+/** What cannot be done before the store can be used again. */
+function unavailable(error: unknown): string {
+  if (error instanceof StoreUnavailable) return error.message;
+  throw error;
 }

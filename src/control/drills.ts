@@ -1,5 +1,6 @@
 /** Runs drills, one at a time: orders what fails, looks after guards, puts everything back, and keeps what was seen. */
 
+import type { Logger } from "pino";
 import type { Config, VipId } from "../config/config.ts";
 import type { DeclaredDrill, DrillSpec } from "../config/drills.ts";
 import { formatDuration } from "../config/units.ts";
@@ -52,6 +53,7 @@ export interface DrillsOptions extends DrillOverridesOptions {
   /** The traffic that says how many clients would be moved; null: none is kept. */
   readonly traffic: () => Promise<Iterable<ProfileWindow> | null>;
   readonly audit: (entry: Omit<NewAuditEntry, "version">) => void;
+  readonly log: Logger;
 }
 
 /** Who wants a drill, and why. */
@@ -71,6 +73,8 @@ export class Drills {
   readonly #overrides: DrillOverrides;
   readonly #schedules = new DrillSchedules();
   #running: RunningDrill | null = null;
+  /** Whether it is known which drill was left by a control that died, if any. */
+  #hasResumed = false;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: DrillsOptions) {
@@ -104,17 +108,6 @@ export class Drills {
     return drillReport(record, seen);
   }
 
-  /** Finds a drill under which control died: its orders end by themselves, and what is left of it is put back now. */
-  async resume(): Promise<void> {
-    const config = this.#config();
-    const records = ifAvailable(() => this.#options.store.list(), []);
-    const [record] = records.filter(({ phase }) => phase !== "over");
-    if (record === undefined || config === null) return;
-    const running = this.#run(record, config);
-    if (record.ending === null) await this.#end(running, { kind: "control-died" });
-    else await this.#overrides.end(running, record.ending);
-  }
-
   /** Tries a drill on a copy; nothing changes. */
   async rehearse(spec: DrillSpec): Promise<RehearsedDrill> {
     const { edition, facts, nowMs, overrides, review, traffic } = this.#options;
@@ -144,6 +137,7 @@ export class Drills {
 
   /** Begins a drill, unless its rehearsal finds a reason not to. */
   async begin({ spec, author, reason }: DrillRequest): Promise<DrillOutcome> {
+    await this.#resume();
     const { problems, services, vips } = await this.rehearse(spec);
     if (problems.length > 0) return { kind: "refused", problems };
     const { facts, nowMs, store, watchers } = this.#options;
@@ -178,14 +172,17 @@ export class Drills {
   async abort(id: string, author: string, reason: string): Promise<boolean> {
     const running = this.#running;
     if (running?.record.id !== id) return false;
-    await running.step;
+    while (running.step !== null) await running.step;
     if (!running.isFailing) return false;
-    await this.#end(running, { kind: "by-hand", author, reason });
+    await this.#during(running, this.#end(running, { kind: "by-hand", author, reason }));
     return true;
   }
 
   /** Begins what is due by its schedule, and goes on with what is under way. */
   tick(): void {
+    this.#resume().catch((cause) =>
+      this.#options.log.error({ cause: String(cause) }, "a drill is not put back"),
+    );
     const drills = this.#config()?.drills.values() ?? [];
     for (const spec of this.#schedules.due(drills, this.#options.nowMs()))
       this.#beginBySchedule(spec).catch((cause) =>
@@ -212,6 +209,23 @@ export class Drills {
 
   close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
+  }
+
+  /**
+   * Finds a drill under which control died: its orders end by themselves, and what is left of it is put back now. While the store
+   * cannot be read, that is still to be done.
+   */
+  async #resume(): Promise<void> {
+    const config = this.#config();
+    if (this.#hasResumed || config === null) return;
+    const records = ifAvailable(() => this.#options.store.list(), null);
+    if (records === null) return;
+    this.#hasResumed = true;
+    const record = records.find(({ phase }) => phase !== "over");
+    if (record === undefined) return;
+    const running = this.#run(record, config);
+    // What had begun to end goes on with the next look.
+    if (record.ending === null) await this.#during(running, this.#end(running, { kind: "control-died" }));
   }
 
   async #beginBySchedule(spec: DeclaredDrill): Promise<void> {
@@ -241,11 +255,17 @@ export class Drills {
     const config = this.#config();
     if (config !== null) running.follow(config);
     running.noteVotes();
-    running.step = this.#step(running, this.#options.nowMs())
-      .catch((cause) => this.#options.log.error({ cause: String(cause) }, `drill ${running.record.id}`))
-      .finally(() => {
-        running.step = null;
-      });
+    this.#during(running, this.#step(running, this.#options.nowMs())).catch((cause) =>
+      this.#options.log.error({ cause: String(cause) }, `drill ${running.record.id}`),
+    );
+  }
+
+  /** One step at a time: the next look, and who aborts, wait for it, whatever comes of it. */
+  async #during(running: RunningDrill, step: Promise<void>): Promise<void> {
+    running.step = step.catch(() => undefined);
+    await running.step;
+    running.step = null;
+    await step;
   }
 
   async #step(running: RunningDrill, nowMs: number): Promise<void> {
@@ -260,7 +280,7 @@ export class Drills {
         if (nowMs >= record.untilMs) await this.#end(running, { kind: "on-time" });
         break;
       case "restoring":
-        await this.#restore(running, nowMs);
+        if (nowMs >= running.retryMs) await this.#restore(running, nowMs);
         break;
       case "over":
         break;
@@ -298,32 +318,36 @@ export class Drills {
   /** Ends the failure, whatever it was, and says so everywhere. */
   async #end(running: RunningDrill, ending: DrillEnding): Promise<void> {
     if (running.record.ending !== null) return;
-    const { nowMs, watchers } = this.#options;
     running.record = { ...running.record, ending };
-    watchers.order(running.record.id, [running.watch]);
+    this.#options.watchers.order(running.record.id, [running.watch]);
     this.#pass(running, "restoring");
-    await this.#overrides.end(running, ending);
+    await this.#takeBack(running, ending);
+  }
+
+  /** Takes back what the drill has changed; where that fails, the next look tries it again. */
+  async #takeBack(running: RunningDrill, ending: DrillEnding): Promise<void> {
+    const isBack = await this.#overrides.end(running, describeEnding(ending));
+    if (!isBack) return;
     if (ending.kind === "guard") await this.#overrides.bringUp(running);
-    running.note({ kind: "ended", atMs: nowMs(), ending });
+    running.note({ kind: "ended", atMs: this.#options.nowMs(), ending });
+    this.#save(running);
     const event = ending.kind === "on-time" ? "drill-ended" : "drill-aborted";
     this.#tell(running.record, event, describeEnding(ending));
   }
 
   /** Brings up what is held down for the drill's sake, and sees whether all is as before. */
   async #restore(running: RunningDrill, nowMs: number): Promise<void> {
-    const { judged, watchers, store } = this.#options;
-    const { record, scene } = running;
-    const held = [...scene.vips].filter((vip) => (judged().get(vip)?.hold ?? null) !== null);
-    await this.#overrides.release(running, held);
-    const isAsBefore = (vip: VipId): boolean => {
-      const verdict = judged().get(vip);
-      return verdict === undefined || record.downBefore.includes(vip) || (verdict.up && !verdict.recovering);
-    };
-    if (running.timeOf("restored") === null && [...scene.vips].every(isAsBefore)) {
-      if (record.ending !== null) await this.#overrides.end(running, record.ending);
-      running.note({ kind: "restored", atMs: nowMs });
+    const { watchers, store } = this.#options;
+    const { record } = running;
+    const { ending } = record;
+    if (ending !== null && running.timeOf("ended") === null) await this.#takeBack(running, ending);
+    const endedMs = running.timeOf("ended");
+    if (endedMs === null) return;
+    await this.#overrides.release(running);
+    if (running.timeOf("restored") === null && running.isAsBefore) {
+      const isBack = await this.#overrides.end(running, "all is as before");
+      if (isBack) running.note({ kind: "restored", atMs: nowMs });
     }
-    const endedMs = running.timeOf("ended") ?? nowMs;
     const restoredMs = running.timeOf("restored");
     const cachesMs =
       Math.max(0, ...record.services.map(({ ttlSeconds }) => ttlSeconds * 1_000)) + AFTER_CACHES_MS;
@@ -342,6 +366,10 @@ export class Drills {
 
   #pass(running: RunningDrill, phase: DrillPhase): void {
     running.record = { ...running.record, phase };
+    this.#save(running);
+  }
+
+  #save(running: RunningDrill): void {
     this.#onRecord(() => this.#options.store.save(running.record));
   }
 

@@ -363,10 +363,7 @@ export class NodeDesk implements Desk {
   /** Publishes the first book, and lets time move from then on. */
   async begin(loaded: Loaded): Promise<ChangeOutcome> {
     const outcome = await this.#door.begin(loaded);
-    if (outcome.kind === "published") {
-      this.tick();
-      await this.drills.resume();
-    }
+    if (outcome.kind === "published") this.tick();
     return outcome;
   }
 

@@ -12,8 +12,12 @@ import { isHealthy } from "./drill-rehearsal.ts";
 import { type Scene, sceneOf } from "./drill-scene.ts";
 import type { Replanned } from "./planner.ts";
 
-/** A drill in which more happens than this goes on without noting it. */
+/** A drill in which more happens than this goes on without noting it, but for its own steps. */
 const MOMENTS_MAX = 2_000;
+
+/** What could not be put back is tried again after so long, and each time after twice as long, up to the most. */
+const RETRY_MS = 200;
+const RETRY_MS_MAX = 5_000;
 
 export interface RunningDrillOptions {
   readonly nowMs: () => number;
@@ -28,6 +32,11 @@ export class RunningDrill {
   violation: Violation | null = null;
   /** The step that is on its way, for which the next one waits; null: none is. */
   step: Promise<void> | null = null;
+  /** From when on putting back is tried, again where it came to nothing. */
+  retryMs = 0;
+  #waitMs = RETRY_MS;
+  /** Why it came to nothing last; null: it did not. */
+  #postponedFor: string | null = null;
   readonly #options: RunningDrillOptions;
   /** By VIP and vantage, what its vote last said. */
   readonly #sides = new Map<string, "up" | "down" | null>();
@@ -60,6 +69,20 @@ export class RunningDrill {
     return restoresWithin(this.record.spec, this.#scene, this.#config);
   }
 
+  /** Verdicts are as before the drill. */
+  get isAsBefore(): boolean {
+    return [...this.#scene.vips].every((vip) => {
+      const verdict = this.#options.judged().get(vip);
+      const wasDown = this.record.downBefore.includes(vip);
+      return verdict === undefined || wasDown || (verdict.up && !verdict.recovering);
+    });
+  }
+
+  /** Whether it is healthy, and held down all the same. */
+  isHeldDown(vip: VipId): boolean {
+    return (this.#options.judged().get(vip)?.hold ?? null) !== null;
+  }
+
   /** Agents watch until everything must be as before. */
   get watch(): DrillOrder {
     return watchOrder(this.#scene.services, this.#config, this.record.untilMs + this.restoresWithinMs);
@@ -72,9 +95,19 @@ export class RunningDrill {
 
   note(moment: Moment): void {
     const { record } = this;
-    if (record.moments.length >= MOMENTS_MAX) return;
+    const isStep = moment.kind === "begun" || moment.kind === "ended" || moment.kind === "restored";
+    if (record.moments.length >= MOMENTS_MAX && !isStep) return;
     this.record = { ...record, moments: [...record.moments, moment] };
     this.#options.log.info(`drill ${record.id}: ${describeMoment(moment)}`);
+  }
+
+  /** Puts off what could not be put back, and says why, once. */
+  postpone(why: string): void {
+    const { nowMs, log } = this.#options;
+    if (why !== this.#postponedFor) log.error(`drill ${this.record.id}: ${why}`);
+    this.#postponedFor = why;
+    this.retryMs = nowMs() + this.#waitMs;
+    this.#waitMs = Math.min(2 * this.#waitMs, RETRY_MS_MAX);
   }
 
   /** A drill is of one config: under another it measures nothing, and ends. */

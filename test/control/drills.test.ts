@@ -1,6 +1,6 @@
 /** Drills on a node with a clock that the test moves: what begins, ends, aborts and is put back. */
 
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { beforeEach, describe, expect, test } from "vitest";
 import { parseDrill } from "../../src/config/parse-drill.ts";
 import type { DrillOutcome } from "../../src/control/drills.ts";
@@ -142,6 +142,39 @@ describe("a drill of mode drain", () => {
     expect(next.desk.drills.find(drill.id)?.ending).toEqual({ kind: "control-died" });
     await over(drill.id, next);
   });
+
+  test("is put back by a next control that cannot read the store at first", async () => {
+    const drill = await beginGood(drain);
+    await fails(drill);
+    await node.close();
+    const store = node.folder.file(`state/${STORE_FILE}`);
+    renameSync(store, `${store}.away`);
+    mkdirSync(store);
+    const next = new Node(node.folder, node.dns);
+    next.nowMs = node.nowMs;
+    await next.open();
+    expect(next.desk.status().store.problem?.fault).toBe("unusable");
+    expect(next.desk.drills.isRunning).toBe(false);
+    rmdirSync(store);
+    renameSync(`${store}.away`, store);
+    next.pass(1_000);
+    await until(() => next.desk.status().store.problem === null);
+    next.pass(1_000);
+    await until(() => next.desk.overrides().length === 0);
+    expect(answer()).toEqual([EU]);
+    expect((await over(drill.id, next)).ending).toEqual({ kind: "control-died" });
+  });
+
+  test("is restored only after it has ended, also when its time is up while somebody ends it", async () => {
+    const drill = await beginGood(drain);
+    await fails(drill);
+    const aborting = node.desk.drills.abort(drill.id, "anna", "enough");
+    while (now(drill.id).phase !== "restoring") await Promise.resolve();
+    node.pass(20_000);
+    expect(await aborting).toBe(true);
+    const kinds = (await over(drill.id)).moments.map(({ kind }) => kind);
+    expect(kinds.slice(-2)).toEqual(["ended", "restored"]);
+  });
 });
 
 describe("a drill of mode weight", () => {
@@ -172,6 +205,38 @@ describe("a drill of mode dead", () => {
     expect(kinds.filter((kind) => kind === "flipped")).toHaveLength(4);
     expect(kinds.filter((kind) => kind === "patched").length).toBeGreaterThanOrEqual(2);
     expect(kinds.indexOf("flipped")).toBeLessThan(kinds.indexOf("ended"));
+  });
+});
+
+describe("what a drill has held down is brought up at its end", () => {
+  const HELD = CONFIG.replace("slowStart: 0s", "slowStart: 0s, failback: manual");
+
+  /** A death that has been seen, has ended, and is seen no more. */
+  async function heldDown(atEnd: () => void): Promise<DrillRecord> {
+    node.folder.write("meridian.yaml", HELD);
+    await node.change({ kind: "reload" });
+    for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "ok", [US_VIP]: "ok" });
+    const drill = await beginGood(dead);
+    await fails(drill);
+    for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "timeout", [US_VIP]: "ok" });
+    await until(() => answer()[0] === US);
+    atEnd();
+    node.pass(18_000);
+    await ends(drill);
+    for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "ok", [US_VIP]: "ok" });
+    return drill;
+  }
+
+  test("at once", async () => {
+    const drill = await heldDown(() => undefined);
+    await until(() => answer()[0] === EU);
+    await until(() => now(drill.id).moments.some(({ kind }) => kind === "restored"));
+  });
+
+  test("and while the store cannot be written", async () => {
+    await heldDown(() => breakStore(node));
+    await until(() => answer()[0] === EU);
+    expect(node.logged.filter(({ level, msg }) => level >= 50 && msg.startsWith("drill "))).toEqual([]);
   });
 });
 
