@@ -39,21 +39,16 @@ export class DrillOverrides {
    * nothing of it is left.
    */
   async end(running: RunningDrill, why: string): Promise<boolean> {
-    const { record } = running;
-    const { overrides, nowMs } = this.#options;
-    const own = overrides().filter(
-      (override) => override.reason.startsWith(reasonPrefix(record)) && isActive(override, nowMs()),
-    );
-    const reason = `drill ${record.id} has ended: ${why}`;
+    const reason = `drill ${running.record.id} has ended: ${why}`;
     let isBack = true;
-    for (const { id } of own)
+    for (const { id } of this.#own(running))
       isBack = (await this.#putBack(running, { reason, edit: { kind: "end-override", id } })) && isBack;
     return isBack;
   }
 
   /**
    * Brings up at once what was only said to be dead: where a guard is broken, it may be all that is left, and vantages need `rise`
-   * looks to find it healthy. That ends when they have, or could have.
+   * looks to find it healthy. That ends when they have, when they have seen that it fails (`letGo`), or when they could have.
    */
   async bringUp(running: RunningDrill): Promise<void> {
     const { record } = running;
@@ -68,6 +63,12 @@ export class DrillOverrides {
     await this.#putBack(running, { reason, edit: { kind: "set-override", action: up, untilMs } });
   }
 
+  /** Ends what `bringUp` has forced as soon as vantages have seen for themselves that it is not up. */
+  async letGo(running: RunningDrill): Promise<void> {
+    if (this.#own(running).length > 0 && running.hasDied)
+      await this.end(running, "vantages see for themselves that its target fails");
+  }
+
   /** Brings up what is healthy and held down for the drill's sake. */
   async release(running: RunningDrill): Promise<void> {
     const reason = `drill ${running.record.id} has ended: it was healthy all the time`;
@@ -76,6 +77,15 @@ export class DrillOverrides {
       if (!running.isHeldDown(id)) continue;
       await this.#putBack(running, { reason, edit: { kind: "release", target: { by: "vip", id } } });
     }
+  }
+
+  /** What the drill has made and still counts. */
+  #own({ record }: RunningDrill): readonly Override[] {
+    const { overrides, nowMs } = this.#options;
+    const prefix = reasonPrefix(record);
+    return overrides().filter(
+      (override) => override.reason.startsWith(prefix) && isActive(override, nowMs()),
+    );
   }
 
   /** Returns whether it is done; else it is to be tried again. */

@@ -343,6 +343,7 @@ export class Drills {
     if (ending !== null && running.timeOf("ended") === null) await this.#takeBack(running, ending);
     const endedMs = running.timeOf("ended");
     if (endedMs === null) return;
+    await this.#overrides.letGo(running);
     await this.#overrides.release(running);
     if (running.timeOf("restored") === null && running.isAsBefore) {
       const isBack = await this.#overrides.end(running, "all is as before");

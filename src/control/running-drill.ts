@@ -5,7 +5,10 @@ import type { Config, VipId } from "../config/config.ts";
 import { describeMoment } from "../drill/describe.ts";
 import type { DrillRecord, Moment } from "../drill/drill.ts";
 import type { DrillOrder } from "../drill/observation.ts";
+import { votesNeeded } from "../health/quorum.ts";
+import { trackedVips } from "../health/tracked.ts";
 import { sideOf, type Verdict } from "../health/verdict.ts";
+import { PRETENDED } from "../probe/orders.ts";
 import type { Violation } from "./drill-guards.ts";
 import { restoresWithin, watchOrder } from "./drill-orders.ts";
 import { isHealthy } from "./drill-rehearsal.ts";
@@ -75,6 +78,25 @@ export class RunningDrill {
       const verdict = this.#options.judged().get(vip);
       const wasDown = this.record.downBefore.includes(vip);
       return verdict === undefined || wasDown || (verdict.up && !verdict.recovering);
+    });
+  }
+
+  /** Whether so many vantages have seen a VIP fail since the failure ended, and not for the drill's sake, as may vote it down. */
+  get hasDied(): boolean {
+    const endedMs = this.timeOf("ended");
+    if (endedMs === null) return false;
+    return trackedVips(this.#config).some(({ vip, check }) => {
+      if (check === null || !this.#scene.vips.has(vip)) return false;
+      const votes =
+        this.#options
+          .judged()
+          .get(vip)
+          ?.votes.filter(({ counts }) => counts) ?? [];
+      const failing = votes.filter(
+        ({ error, reportedAtMs }) =>
+          error !== null && error.detail !== PRETENDED && reportedAtMs !== null && reportedAtMs > endedMs,
+      );
+      return failing.length > 0 && failing.length >= votesNeeded(check.quorum, votes.length);
     });
   }
 

@@ -73,6 +73,9 @@ export interface SentWatch extends Sent, WatchTask {
   readonly kind: "watch";
 }
 
+/** What an agent says of the failure that it pretends. */
+export const PRETENDED = "a drill pretends that it is dead";
+
 interface SentPretend extends Sent {
   readonly kind: "pretend";
   readonly vips: readonly VipId[];

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { VipId } from "../config/config.ts";
 import type { Outcome } from "../health/report.ts";
 import type { Clock } from "./clock.ts";
-import type { Order, SentWatch } from "./orders.ts";
+import { type Order, PRETENDED, type SentWatch } from "./orders.ts";
 import type { Target } from "./protocol.ts";
 
 export interface StandingOrdersOptions<Node> {
@@ -109,7 +109,7 @@ function pretended(totalMs: number): Outcome {
   return {
     kind: "failure",
     error: "timeout",
-    detail: "a drill pretends that it is dead",
+    detail: PRETENDED,
     timings: { connectMs: null, tlsMs: null, firstByteMs: null, totalMs },
   };
 }

@@ -7,7 +7,7 @@ import type { DrillOutcome } from "../../src/control/drills.ts";
 import { STORE_FILE } from "../../src/control/sqlite-store.ts";
 import type { TokenRecord } from "../../src/control/store.ts";
 import type { DrillRecord } from "../../src/drill/drill.ts";
-import { StreamServer, type TestAgent } from "./test-agent.ts";
+import { type Seen, StreamServer, type TestAgent } from "./test-agent.ts";
 import { CONFIG, Folder, GB, Node, until } from "./test-node.ts";
 
 const EU = "10.0.0.2";
@@ -28,7 +28,7 @@ beforeEach(async () => {
 });
 
 /** All vantages report the same, a second after they did so before. */
-async function report(outcomes: Readonly<Record<string, "ok" | "timeout">>): Promise<void> {
+async function report(outcomes: Readonly<Record<string, Seen>>): Promise<void> {
   node.pass(1_000);
   for (const agent of Object.values(agents)) await agent.report(outcomes);
 }
@@ -382,6 +382,26 @@ describe("a guard that is broken ends the drill within a second, and all is put 
       guard: "lastAnswer",
       reason: "www.test.example has nothing up to answer with",
     });
+  });
+
+  test("what only seemed dead, and dies then, is up no longer than until vantages have seen it", async () => {
+    const { id } = await beginGood({ ...dead, duration: "60s", guards: { quietElsewhere: false } });
+    await fails(now(id));
+    for (let i = 0; i < 2; i += 1) await report({ [EU_VIP]: "pretended", [US_VIP]: "timeout" });
+    await ends(now(id));
+    const forced = (): boolean => node.desk.overrides().some(({ action }) => action.kind === "force");
+    // What was still on its way when the orders ended says nothing, and neither does one vantage alone.
+    await report({ [EU_VIP]: "pretended", [US_VIP]: "ok" });
+    node.pass(100);
+    await agents.dublin.report({ [EU_VIP]: "timeout" });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(forced()).toBe(true);
+    expect(answer()).toEqual([EU]);
+    const endedMs = now(id).moments.find(({ kind }) => kind === "ended")?.atMs ?? 0;
+    await report({ [EU_VIP]: "timeout", [US_VIP]: "ok" });
+    await until(() => !forced());
+    expect(node.nowMs - endedMs).toBeLessThan(3_000);
+    expect(answer()).toEqual([US]);
   });
 
   test("clients cannot connect", async () => {

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import type { TokenRecord } from "../../src/control/store.ts";
+import { PRETENDED } from "../../src/probe/orders.ts";
 import { type NodeMessage, parseNodeMessage } from "../../src/probe/protocol.ts";
 
 /** The part of the API that agents need: hands every connection to `accept`, with the token that the URL names. */
@@ -71,7 +72,7 @@ export class TestAgent {
   }
 
   /** Reports on VIPs and waits until the node has taken it. */
-  async report(outcomes: Readonly<Record<string, "ok" | "timeout">>, agoMs = 0): Promise<void> {
+  async report(outcomes: Readonly<Record<string, Seen>>, agoMs = 0): Promise<void> {
     this.#sequence += 1;
     const sequence = this.#sequence;
     this.send({
@@ -97,12 +98,20 @@ export class TestAgent {
   }
 }
 
+/** What an agent says that it saw; `pretended`: what a drill orders it to say. */
+export type Seen = "ok" | "timeout" | "pretended";
+
 /** One report as it goes over the stream. */
-export function sent(vip: string, what: "ok" | "timeout", agoMs = 0): object {
+export function sent(vip: string, what: Seen, agoMs = 0): object {
   const timings = { connectMs: 10, tlsMs: null, firstByteMs: null };
   const outcome =
     what === "ok"
       ? { kind: "success", timings }
-      : { kind: "failure", error: "timeout", detail: "no answer in 1 s", timings };
+      : {
+          kind: "failure",
+          error: "timeout",
+          detail: what === "timeout" ? "no answer in 1 s" : PRETENDED,
+          timings,
+        };
   return { vip, agoMs, outcome };
 }
