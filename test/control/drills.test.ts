@@ -1,9 +1,11 @@
 /** Drills on a node with a clock that the test moves: what begins, ends, aborts and is put back. */
 
 import { mkdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { pino } from "pino";
 import { beforeEach, describe, expect, test } from "vitest";
 import { parseDrill } from "../../src/config/parse-drill.ts";
 import type { DrillOutcome } from "../../src/control/drills.ts";
+import { RunningDrill } from "../../src/control/running-drill.ts";
 import { STORE_FILE } from "../../src/control/sqlite-store.ts";
 import type { TokenRecord } from "../../src/control/store.ts";
 import type { DrillRecord } from "../../src/drill/drill.ts";
@@ -238,6 +240,21 @@ describe("what a drill has held down is brought up at its end", () => {
     await until(() => answer()[0] === EU);
     expect(node.logged.filter(({ level, msg }) => level >= 50 && msg.startsWith("drill "))).toEqual([]);
   });
+});
+
+test("what cannot be put back is told once, and tried again less and less often", async () => {
+  const said: string[] = [];
+  const log = pino({ level: "error" }, { write: (line) => void said.push(JSON.parse(line).msg) });
+  const record = await beginGood(drain);
+  const options = { nowMs: () => 1_000, judged: () => new Map(), log };
+  const running = new RunningDrill(record, node.desk.snapshot().config, options);
+  const waits = Array.from({ length: 7 }, () => {
+    running.postpone("the disk is full");
+    return running.retryMs - 1_000;
+  });
+  expect(waits).toEqual([200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+  running.postpone("the store was deleted");
+  expect(said).toEqual([`drill ${record.id}: the disk is full`, `drill ${record.id}: the store was deleted`]);
 });
 
 test.each([
