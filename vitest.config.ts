@@ -1,11 +1,32 @@
-import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { defaultExclude, defineConfig, type ViteUserConfig } from "vitest/config";
+
+/** Suites that ask as fast as they can: another at their side would be measured with them. */
+const LOADED = ["control", "failover", "overload", "rate-limit", "store", "upgrade", "weights", "worker"].map(
+  (name) => `test/e2e/${name}.test.ts`,
+);
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     pool: "forks",
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    // By default one of two cores would idle while end-to-end tests wait.
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "together",
+          include: ["test/**/*.test.ts"],
+          exclude: [...defaultExclude, ...LOADED],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: "alone", include: LOADED, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
     // What every query runs through has no branch that no test takes: `npm run coverage:answer`.
     coverage: {
       include: ["src/**"],
