@@ -40,7 +40,7 @@ export async function addToken(name: string, options: NewTokenOptions): Promise<
     const expiresMs = lastsMs === null ? null : nowMs + lastsMs;
     const { token, hash, secret } = await newToken({ name, grant, expiresMs }, nowMs);
     withStore(config, (store) => {
-      if (store.addToken(token, hash, COMMAND_LINE)) print(secret);
+      if (store.tokens.add(token, hash, COMMAND_LINE)) print(secret);
       else
         complain(
           `Cannot add token ${name}: there is one of that name; remove it first or choose another name`,
@@ -53,7 +53,7 @@ export async function addToken(name: string, options: NewTokenOptions): Promise<
 export function listTokens(options: { readonly config: string; readonly json?: boolean }): void {
   withStore(readConfig(options.config), (store) => {
     const nowMs = Date.now();
-    const rows = store.tokens().map((token) => ({
+    const rows = store.tokens.list().map((token) => ({
       name: token.name,
       grant: describeGrant(token.grant),
       createdAt: timeOf(token.createdMs),
@@ -79,7 +79,7 @@ export function listTokens(options: { readonly config: string; readonly json?: b
 /** Takes a token's rights away, at once. */
 export function removeToken(name: string, options: { readonly config: string }): void {
   withStore(readConfig(options.config), (store) => {
-    if (!store.removeToken(name, COMMAND_LINE, Date.now())) complain(`There is no token ${name}`);
+    if (!store.tokens.remove(name, COMMAND_LINE, Date.now())) complain(`There is no token ${name}`);
   });
 }
 

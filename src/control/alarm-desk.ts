@@ -18,7 +18,7 @@ import type { Override } from "./override.ts";
 import type { Planner } from "./planner.ts";
 import type { Publisher } from "./publish.ts";
 import type { Snapshot } from "./snapshot.ts";
-import type { Store } from "./store.ts";
+import type { AuditEntry, Store } from "./store.ts";
 import { ifAvailable } from "./store-file.ts";
 
 /** After a start agents need so long, at most, to connect and to say what they see. */
@@ -70,7 +70,7 @@ export class AlarmDesk {
     this.#alarms = new Alarms({
       store,
       snapshot: () => desk.snapshot(),
-      auditSequence: () => ifAvailable(() => store.auditHead()?.sequence ?? 0, null),
+      auditSequence: () => ifAvailable(() => store.audit.head()?.sequence ?? 0, null),
       auditAfter: (sequence) => ifAvailable(() => auditAfter(store, sequence), []),
       nowMs: () => desk.nowMs(),
       log,
@@ -190,10 +190,10 @@ export class AlarmDesk {
 }
 
 /** The oldest first; of very many that came at once only the newest. */
-function auditAfter(store: Store, sequence: number): ReturnType<Store["audit"]> {
-  const count = (store.auditHead()?.sequence ?? 0) - sequence;
-  return store
-    .audit(Math.min(count, AUDIT_MAX), null)
+function auditAfter(store: Store, sequence: number): readonly AuditEntry[] {
+  const count = (store.audit.head()?.sequence ?? 0) - sequence;
+  return store.audit
+    .list(Math.min(count, AUDIT_MAX), null)
     .filter((entry) => entry.sequence > sequence)
     .toReversed();
 }

@@ -32,11 +32,11 @@ export type Following =
 
 /** Reads on where somebody has stopped. The lists are the only buffer: who reads slowly takes no memory. */
 export class EventLog {
-  readonly #store: Pick<Store, "audit" | "auditAfter" | "history">;
+  readonly #store: Pick<Store, "audit" | "history">;
   /** Has what changed last written down. */
   readonly #flush: () => void;
 
-  constructor(store: Pick<Store, "audit" | "auditAfter" | "history">, flush: () => void) {
+  constructor(store: Pick<Store, "audit" | "history">, flush: () => void) {
     this.#store = store;
     this.#flush = flush;
   }
@@ -44,7 +44,7 @@ export class EventLog {
   /** Where who has read everything stands. */
   end(): EventCursor {
     this.#flush();
-    const [last] = this.#store.audit(1, null);
+    const [last] = this.#store.audit.list(1, null);
     return { history: this.#store.history.head()?.sequence ?? 0, audit: last?.sequence ?? 0 };
   }
 
@@ -55,7 +55,7 @@ export class EventLog {
     if (cursor.history > end.history || cursor.audit > end.audit || cursor.history + 1 < first)
       return { kind: "gap", cursor: end };
     const history = this.#store.history.after(cursor.history, limit);
-    const audit = this.#store.auditAfter(cursor.audit, limit);
+    const audit = this.#store.audit.after(cursor.audit, limit);
     return {
       kind: "events",
       events: [...inOrder(cursor, history, audit)],

@@ -3,10 +3,10 @@
 import type { VipId } from "../config/config.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Answer } from "../steering/last-good.ts";
-import type { Store, StoredVerdict } from "./store.ts";
+import type { FactStore, StoredVerdict } from "./store.ts";
 
 export interface FactSaverOptions {
-  readonly store: Pick<Store, "saveVerdicts" | "saveLastGood">;
+  readonly store: FactStore;
   /** Told of what could not be written. */
   readonly onError: (what: string, cause: unknown) => void;
 }

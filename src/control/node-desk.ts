@@ -220,15 +220,15 @@ export class NodeDesk implements Desk {
     this.events = new EventLog(this.#store, () => this.#record(this.nowMs(), Number.POSITIVE_INFINITY));
     this.#tokens = new TokenKeeper(this.#store, nowMs, options.tokenCost);
     this.#overridesInForce = this.#store.overrides();
-    const verdicts = ifAvailable(() => this.#store.verdicts(), []);
+    const verdicts = ifAvailable(() => this.#store.facts.verdicts(), []);
     this.#keeper = new FactKeeper(first.config, this.#overridesInForce, verdicts, nowMs());
     this.#saver = new FactSaver({
-      store: this.#store,
+      store: this.#store.facts,
       onError: (what, cause) => this.#complain(what, cause),
     });
     this.#recorder = new Recorder(this.#store.history, first.config.node.history);
     this.#recorder.overridden(this.#overridesInForce, nowMs());
-    const lastGood = ifAvailable(() => this.#store.lastGood(), new Map<string, Answer>());
+    const lastGood = ifAvailable(() => this.#store.facts.lastGood(), new Map<string, Answer>());
     this.#keeper.lastGood = LastGood.restored(lastGood);
     this.#recorder.answeredByLastGood(lastGood, nowMs());
     this.#archive = new Archive({
@@ -348,8 +348,9 @@ export class NodeDesk implements Desk {
       log: options.log,
     });
     const { profile } = first.config.node;
-    if (profile === null) ifAvailable(() => this.#store.dropWindows(Number.MAX_SAFE_INTEGER), undefined);
-    this.#profile = profile === null ? null : new TrafficProfile(this.#store, profile, nowMs());
+    if (profile === null)
+      ifAvailable(() => this.#store.profile.dropWindows(Number.MAX_SAFE_INTEGER), undefined);
+    this.#profile = profile === null ? null : new TrafficProfile(this.#store.profile, profile, nowMs());
     this.#watcher = new FileWatcher({
       onChange: (files) => this.#reload(`changed: ${files.join(", ")}`),
     });
@@ -462,7 +463,7 @@ export class NodeDesk implements Desk {
   }
 
   audit(limit: number, before: number | null): readonly AuditEntry[] {
-    return this.#store.audit(limit, before);
+    return this.#store.audit.list(limit, before);
   }
 
   verify(heads: readonly string[]): Promise<StoreReport> {
@@ -686,7 +687,7 @@ export class NodeDesk implements Desk {
   #logHeads(nowMs: number): void {
     if (nowMs < this.#headsLoggedMs + HEADS_MS) return;
     const store = this.#store;
-    const heads = ifAvailable(() => ({ audit: store.auditHead(), history: store.history.head() }), null);
+    const heads = ifAvailable(() => ({ audit: store.audit.head(), history: store.history.head() }), null);
     if (heads === null) return;
     this.#headsLoggedMs = nowMs;
     for (const [chain, head] of Object.entries(heads))
@@ -842,8 +843,8 @@ export class NodeDesk implements Desk {
     this.#recordFiles(loaded, atMs, by);
     const isKnown = (key: string): boolean => this.#keeper.lastGood.knows(key);
     ifAvailable(() => {
-      this.#store.keepVerdicts(new Set(trackedVips(config).map(({ vip }) => vip)));
-      this.#store.keepLastGood(isKnown);
+      this.#store.facts.keepVerdicts(new Set(trackedVips(config).map(({ vip }) => vip)));
+      this.#store.facts.keepLastGood(isKnown);
     }, undefined);
     this.#recorder.forgetLastGood(isKnown, atMs);
     log.info(

@@ -122,7 +122,7 @@ export class StoreKeeper {
       this.store.overrides();
       this.store.challenges();
       this.store.proposals();
-      this.store.tokens();
+      this.store.tokens.list();
       return null;
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;

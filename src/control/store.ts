@@ -18,7 +18,11 @@ import type { RepeatStore } from "./repeats.ts";
  * 1. The version only grows, whoever else writes to the same store.
  * 2. What one `commit` or one call writes is there as a whole after a crash, or not at all.
  */
-export interface Store extends ProfileStore, AlarmStore {
+export interface Store extends AlarmStore {
+  readonly audit: AuditStore;
+  readonly facts: FactStore;
+  readonly tokens: TokenStore;
+  readonly profile: ProfileStore;
   /** What plans were made from at any time. */
   readonly history: HistoryStore;
   readonly drills: DrillStore;
@@ -32,18 +36,29 @@ export interface Store extends ProfileStore, AlarmStore {
   challenges(): readonly Challenge[];
   /** What waits for a second person, the oldest first. */
   proposals(): readonly Proposal[];
-  /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
-  audit(limit: number, before: number | null): readonly AuditEntry[];
-  /** Those that follow, the oldest first. */
-  auditAfter(sequence: number, limit: number): readonly AuditEntry[];
-  /** The last record of the audit list, which is a hash chain; null: there is none. */
-  auditHead(): ChainHead | null;
   /** Writes one change. A version that is not above the stored one is a conflict, and nothing is written. */
   commit(change: StoredChange): CommitOutcome;
   /**
    * Takes a change into account that cannot be written now, and writes it once it can be: overrides are as it says from now on.
    */
   commitLater(change: StoredChange, nowMs: number): void;
+  /** Does what no other process may do meanwhile, and adds what it returns to the audit list; null: there is nothing to say. */
+  exclusively(work: () => NewAuditEntry | null): void;
+  close(): void;
+}
+
+/** Who changed what, when and why: a hash chain. */
+export interface AuditStore {
+  /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
+  list(limit: number, before: number | null): readonly AuditEntry[];
+  /** Those that follow, the oldest first. */
+  after(sequence: number, limit: number): readonly AuditEntry[];
+  /** The last record of the audit list, which is a hash chain; null: there is none. */
+  head(): ChainHead | null;
+}
+
+/** What a restart must not forget of the facts. */
+export interface FactStore {
   /** The last verdicts, so that a restart does not forget who is down. */
   verdicts(): readonly StoredVerdict[];
   /** Replaces the verdicts of these VIPs. */
@@ -56,19 +71,20 @@ export interface Store extends ProfileStore, AlarmStore {
   saveLastGood(plans: ReadonlyMap<string, Answer>): void;
   /** Forgets all of them but those whose key is wanted. */
   keepLastGood(isWanted: (key: string) => boolean): void;
+}
+
+/** Who may do what. */
+export interface TokenStore {
   /** All tokens, by name. */
-  tokens(): readonly TokenRecord[];
+  list(): readonly TokenRecord[];
   /** The token with this id, and the hash of its secret (`hashSecret`); null: there is none. */
-  findToken(id: string): { readonly token: TokenRecord; readonly hash: string } | null;
+  find(id: string): { readonly token: TokenRecord; readonly hash: string } | null;
   /** Adds a token, and says so in the audit list. False when its name is taken. */
-  addToken(token: TokenRecord, hash: string, author: string): boolean;
+  add(token: TokenRecord, hash: string, author: string): boolean;
   /** Removes a token, and says so in the audit list. False when there is none of this name. */
-  removeToken(name: string, author: string, atMs: number): boolean;
+  remove(name: string, author: string, atMs: number): boolean;
   /** Keeps when tokens were used last, by id. */
-  saveTokenUses(uses: ReadonlyMap<string, number>): void;
-  /** Does what no other process may do meanwhile, and adds what it returns to the audit list; null: there is nothing to say. */
-  exclusively(work: () => NewAuditEntry | null): void;
-  close(): void;
+  saveUses(uses: ReadonlyMap<string, number>): void;
 }
 
 /** The last drills with their reports; older ones are forgotten. */
@@ -106,41 +122,45 @@ export type CommitOutcome =
   | { readonly kind: "stored" }
   | { readonly kind: "conflict"; readonly current: number };
 
-/** What happened, for the audit list. */
-export type AuditEvent =
-  | "override-set"
-  | "override-replaced"
-  | "override-ended"
-  | "override-expired"
-  | "hold-released"
+/** All that may happen, for the audit list. */
+export const AUDIT_EVENTS = [
+  "override-set",
+  "override-replaced",
+  "override-ended",
+  "override-expired",
+  "hold-released",
   /** Beside the event of a change that was made against rules: which, and what they found. */
-  | "change-forced"
-  | "change-staged"
-  | "stage-paused"
-  | "stage-resumed"
-  | "stage-aborted"
-  | "stage-rolled-back"
-  | "stage-finished"
-  | "change-proposed"
-  | "change-approved"
-  | "proposal-withdrawn"
-  | "proposal-expired"
-  | "challenges-set"
-  | "challenges-ended"
-  | "challenges-expired"
-  | "files-loaded"
-  | "drill-begun"
-  | "drill-ended"
-  | "drill-aborted"
-  | "drill-refused"
-  | "files-applied"
-  | "files-rolled-back"
-  | "rollback-ended"
-  | "keys-rolled"
-  | "store-restored"
-  | "token-added"
-  | "token-removed"
-  | "address-locked";
+  "change-forced",
+  "change-staged",
+  "stage-paused",
+  "stage-resumed",
+  "stage-aborted",
+  "stage-rolled-back",
+  "stage-finished",
+  "change-proposed",
+  "change-approved",
+  "proposal-withdrawn",
+  "proposal-expired",
+  "challenges-set",
+  "challenges-ended",
+  "challenges-expired",
+  "files-loaded",
+  "drill-begun",
+  "drill-ended",
+  "drill-aborted",
+  "drill-refused",
+  "files-applied",
+  "files-rolled-back",
+  "rollback-ended",
+  "keys-rolled",
+  "store-restored",
+  "token-added",
+  "token-removed",
+  "address-locked",
+] as const;
+
+/** What happened, for the audit list. */
+export type AuditEvent = (typeof AUDIT_EVENTS)[number];
 
 /** One line of the audit list before it has its place in it. */
 export interface NewAuditEntry {

@@ -103,7 +103,7 @@ export class TokenKeeper {
   /** Says whose a secret is; `source` is who shows it. */
   async authenticate(secret: string, source: string): Promise<Authentication> {
     const id = idOf(secret);
-    const stored = id === null ? null : this.#store.findToken(id);
+    const stored = id === null ? null : this.#store.tokens.find(id);
     if (id === null || stored === null) return { kind: "unknown" };
     const { expiresMs } = stored.token;
     if (expiresMs !== null && !isValid(stored.token, this.#nowMs()))
@@ -122,25 +122,25 @@ export class TokenKeeper {
 
   /** Whether a token that was let in would be again: it is there, and has not expired. */
   honours(token: TokenRecord): boolean {
-    return isValid(token, this.#nowMs()) && this.#store.findToken(token.id) !== null;
+    return isValid(token, this.#nowMs()) && this.#store.tokens.find(token.id) !== null;
   }
 
   /** All tokens, by name, with their last uses. */
   list(): readonly TokenRecord[] {
-    return this.#store
-      .tokens()
+    return this.#store.tokens
+      .list()
       .map((token) => ({ ...token, usedMs: this.#uses.get(token.id) ?? token.usedMs }));
   }
 
   /** Makes a token and returns its secret; null: the name is taken. */
   async add(order: TokenOrder, author: string): Promise<string | null> {
     const { token, hash, secret } = await newToken(order, this.#nowMs(), this.#cost);
-    return this.#store.addToken(token, hash, author) ? secret : null;
+    return this.#store.tokens.add(token, hash, author) ? secret : null;
   }
 
   /** False: there is no such token. */
   remove(name: string, author: string): boolean {
-    return this.#store.removeToken(name, author, this.#nowMs());
+    return this.#store.tokens.remove(name, author, this.#nowMs());
   }
 
   /** Puts a lock on record; with very many, from as many addresses, not all of them. */
@@ -156,7 +156,7 @@ export class TokenKeeper {
 
   /** Forgets secrets of tokens that let nobody in any more, and returns the ids of those that do. */
   prune(): ReadonlySet<string> {
-    const valid = this.#store.tokens().filter((token) => isValid(token, this.#nowMs()));
+    const valid = this.#store.tokens.list().filter((token) => isValid(token, this.#nowMs()));
     const ids = new Set(valid.map(({ id }) => id));
     for (const [digest, id] of this.#verified) if (!ids.has(id)) this.#verified.delete(digest);
     return ids;
@@ -167,7 +167,7 @@ export class TokenKeeper {
     const nowMs = this.#nowMs();
     if (this.#uses.size === 0 || (!now && nowMs < this.#usesKeptMs + USES_KEPT_MS)) return;
     this.#usesKeptMs = nowMs;
-    this.#store.saveTokenUses(this.#uses);
+    this.#store.tokens.saveUses(this.#uses);
     this.#uses.clear();
   }
 

@@ -71,7 +71,7 @@ async function makeTokens(config: Config): Promise<Tokens> {
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
   const store = openSqliteStore(join(stateFolder, STORE_FILE));
   try {
-    const names = new Set(store.tokens().map(({ name }) => name));
+    const names = new Set(store.tokens.list().map(({ name }) => name));
     const adminToken = names.has("admin") ? null : await secretOf(store, "admin", { role: "admin" });
     const tokenFiles = new Map<string, string>();
     for (const vantage of config.vantages.keys()) {
@@ -79,7 +79,7 @@ async function makeTokens(config: Config): Promise<Tokens> {
       const file = join(stateFolder, `${name}.token`);
       tokenFiles.set(vantage, file);
       if (names.has(name) && existsSync(file)) continue;
-      if (names.has(name)) store.removeToken(name, AUTHOR, Date.now());
+      if (names.has(name)) store.tokens.remove(name, AUTHOR, Date.now());
       const secret = await secretOf(store, name, { role: "agent", vantage });
       writeFileSync(file, `${secret}\n`, { mode: 0o600 });
       chmodSync(file, 0o600);
@@ -93,7 +93,7 @@ async function makeTokens(config: Config): Promise<Tokens> {
 /** The secret of a token whose name is not taken. */
 async function secretOf(store: Store, name: string, grant: TokenGrant): Promise<string> {
   const { token, hash, secret } = await newToken({ name, grant, expiresMs: null }, Date.now());
-  store.addToken(token, hash, AUTHOR);
+  store.tokens.add(token, hash, AUTHOR);
   return secret;
 }
 

@@ -35,7 +35,7 @@ describe("the audit list", () => {
     const texts = ["", "ä\n\u2028", "a\u0000b", "\ud800", '"\\', "😀"];
     const audit = texts.map((reason, i) => ({ ...entry(i), reason }));
     store.commit({ version: 1, set: [], ended: [], audit });
-    const head = store.auditHead();
+    const head = store.audit.head();
     expect(head).toMatchObject({ sequence: texts.length, hash: expect.stringMatching(/^[0-9a-f]{64}$/) });
     expect(verify()).toMatchObject({ sound: true, chains: [{ records: texts.length, head, fault: null }] });
     store.close();
@@ -90,7 +90,7 @@ describe("a record that was altered", () => {
         ended: [],
         audit: [{ ...entry(i), ...(i === 8 ? { author: "eve" } : {}) }],
       });
-    const { hash } = forged.auditHead()!;
+    const { hash } = forged.audit.head()!;
     forged.close();
     rmSync(other, { recursive: true });
     alter(`UPDATE audit SET author = 'eve', hash = '${hash}' WHERE sequence = 8`);

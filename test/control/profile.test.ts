@@ -12,7 +12,6 @@ import {
   unpackSamples,
 } from "../../src/control/profile.ts";
 import { openSqliteStore } from "../../src/control/sqlite-store.ts";
-import type { Store } from "../../src/control/store.ts";
 import { SAMPLE_WORDS, type Samples, SampleWord } from "../../src/telemetry/samples.ts";
 import { configOf, maximal } from "../config/fixture.ts";
 import { Folder } from "./test-node.ts";
@@ -33,8 +32,8 @@ function samplesOf(queries: readonly (readonly [moment: number, prefix: number])
   return { words, dropped: 0 };
 }
 
-function openStore(): Store {
-  return openSqliteStore(join(new Folder().file("state"), "meridian.db"));
+function openStore(): ProfileStore {
+  return openSqliteStore(join(new Folder().file("state"), "meridian.db")).profile;
 }
 
 function profileOn(store: ProfileStore, sample = 1, nowSeconds = START): TrafficProfile {
@@ -122,7 +121,7 @@ describe("the profile", () => {
     const folder = new Folder();
     const open = () => openSqliteStore(join(folder.file("state"), "meridian.db"));
     const before = open();
-    const profile = profileOn(before);
+    const profile = profileOn(before.profile);
     profile.take(
       samplesOf([
         [START, 1],
@@ -131,7 +130,7 @@ describe("the profile", () => {
     );
     profile.save();
     before.close();
-    const again = profileOn(open(), 1, START + 300);
+    const again = profileOn(open().profile, 1, START + 300);
     again.take(samplesOf([[START + 301, 3]]));
     expect(all(again).map(({ queries }) => queries)).toEqual([1, 2]);
     expect(prefixesIn(all(again))).toEqual([1, 2, 3]);

@@ -46,9 +46,9 @@ function conformance(name: string, open: () => Store): void {
     test("a new store has version 0 and nothing in it", () => {
       expect(store.version()).toBe(0);
       expect(store.overrides()).toEqual([]);
-      expect(store.audit(10, null)).toEqual([]);
-      expect(store.verdicts()).toEqual([]);
-      expect(store.tokens()).toEqual([]);
+      expect(store.audit.list(10, null)).toEqual([]);
+      expect(store.facts.verdicts()).toEqual([]);
+      expect(store.tokens.list()).toEqual([]);
     });
 
     test("overrides of every kind come back as they were, also after a restart", () => {
@@ -93,13 +93,13 @@ function conformance(name: string, open: () => Store): void {
         queries: 300,
         samples: [{ ...query, isIpv6: false, high: startSeconds }],
       });
-      for (const start of [600, 300, 900]) store.saveWindow(window(start));
-      store.saveWindow({ ...window(600), queries: 500 });
+      for (const start of [600, 300, 900]) store.profile.saveWindow(window(start));
+      store.profile.saveWindow({ ...window(600), queries: 500 });
       store.close();
       store = open();
-      expect([...store.windows(301)]).toEqual([{ ...window(600), queries: 500 }, window(900)]);
-      store.dropWindows(600);
-      expect([...store.windows(0)].map(({ startSeconds }) => startSeconds)).toEqual([600, 900]);
+      expect([...store.profile.windows(301)]).toEqual([{ ...window(600), queries: 500 }, window(900)]);
+      store.profile.dropWindows(600);
+      expect([...store.profile.windows(0)].map(({ startSeconds }) => startSeconds)).toEqual([600, 900]);
     });
 
     test("challenges come back as they were, one for each owner and value, and go one by one", () => {
@@ -131,7 +131,7 @@ function conformance(name: string, open: () => Store): void {
       const outcome = store.commit({ version, set: [late], ended: [], audit: [entry(version)] });
       expect(outcome).toEqual({ kind: "conflict", current: 5 });
       expect(store.overrides()).toEqual([]);
-      expect(store.audit(10, null)).toHaveLength(1);
+      expect(store.audit.list(10, null)).toHaveLength(1);
     });
 
     test("two handles on one store see each other's version, so neither makes it twice", () => {
@@ -149,9 +149,9 @@ function conformance(name: string, open: () => Store): void {
       for (let version = 1; version <= 5; version += 1) {
         store.commit({ version, set: [], ended: [], audit: [entry(version)] });
       }
-      const first = store.audit(2, null);
+      const first = store.audit.list(2, null);
       expect(first.map((found) => found.version)).toEqual([5, 4]);
-      const second = store.audit(2, first[1]!.sequence);
+      const second = store.audit.list(2, first[1]!.sequence);
       expect(second.map((found) => found.version)).toEqual([3, 2]);
       const { sequence: _, ...content } = second[0]!;
       expect(content).toEqual(entry(3));
@@ -172,11 +172,11 @@ function conformance(name: string, open: () => Store): void {
         opinions,
       };
       const up = { ...down, vip: "web/us/ipv4", up: true, recovering: true, healthySinceMs: null };
-      store.saveVerdicts([down, up]);
-      store.saveVerdicts([{ ...down, sinceMs: 7 }]);
-      expect(store.verdicts()).toEqual([{ ...down, sinceMs: 7 }, up]);
-      store.keepVerdicts(new Set([up.vip]));
-      expect(store.verdicts()).toEqual([up]);
+      store.facts.saveVerdicts([down, up]);
+      store.facts.saveVerdicts([{ ...down, sinceMs: 7 }]);
+      expect(store.facts.verdicts()).toEqual([{ ...down, sinceMs: 7 }, up]);
+      store.facts.keepVerdicts(new Set([up.vip]));
+      expect(store.facts.verdicts()).toEqual([up]);
     });
 
     test("plans that were good last come back as they were, and can be forgotten", () => {
@@ -184,32 +184,32 @@ function conformance(name: string, open: () => Store): void {
       const shared: Answer = { ...plan, shares: [{ vip: "web/us/ipv4" as VipId, share: 1 / 3 }] };
       const claim = { member: "web/us" as MemberId, vip: null, wanted: 0.5, share: 0 };
       const sticky: Answer = { ...plan, sticky: { drawn: [], claims: [claim] } };
-      store.saveLastGood(
+      store.facts.saveLastGood(
         new Map([
           ["a", plan],
           ["b", plan],
         ]),
       );
-      store.saveLastGood(
+      store.facts.saveLastGood(
         new Map([
           ["b", shared],
           ["c", sticky],
         ]),
       );
-      expect([...store.lastGood()]).toEqual([
+      expect([...store.facts.lastGood()]).toEqual([
         ["a", plan],
         ["b", shared],
         ["c", sticky],
       ]);
-      store.keepLastGood((key) => key !== "b");
-      expect([...store.lastGood().keys()]).toEqual(["a", "c"]);
+      store.facts.keepLastGood((key) => key !== "b");
+      expect([...store.facts.lastGood().keys()]).toEqual(["a", "c"]);
     });
 
     test("a token is found by its id, with the hash of its secret", () => {
       const token = tokenOf("ci", { role: "admin" });
-      expect(store.addToken(token, "hash", "meridian")).toBe(true);
-      expect(store.findToken(token.id)).toEqual({ token, hash: "hash" });
-      expect(store.findToken("hash")).toBeNull();
+      expect(store.tokens.add(token, "hash", "meridian")).toBe(true);
+      expect(store.tokens.find(token.id)).toEqual({ token, hash: "hash" });
+      expect(store.tokens.find("hash")).toBeNull();
     });
 
     test("a token carries its limits, its end and its last use", () => {
@@ -223,29 +223,29 @@ function conformance(name: string, open: () => Store): void {
         ...tokenOf(describeGrant(grant), grant),
         expiresMs: 86_400_000,
       }));
-      for (const token of tokens) store.addToken(token, `hash of ${token.name}`, "meridian");
-      store.saveTokenUses(
+      for (const token of tokens) store.tokens.add(token, `hash of ${token.name}`, "meridian");
+      store.tokens.saveUses(
         new Map([
           ["id of operator", 8],
           ["id of nobody", 9],
         ]),
       );
       const used = tokens.map((token) => ({ ...token, usedMs: token.name === "operator" ? 8 : null }));
-      expect(store.tokens()).toEqual(used.toSorted((a, b) => (a.name < b.name ? -1 : 1)));
-      expect(store.audit(1, null)[0]?.detail).toMatch(
+      expect(store.tokens.list()).toEqual(used.toSorted((a, b) => (a.name < b.name ? -1 : 1)));
+      expect(store.audit.list(1, null)[0]?.detail).toMatch(
         /\(operator for zones a.example, b.example and services c.example\) until 1970-01-02T00:00:00.000Z$/,
       );
     });
 
     test("a token's name is taken once, and both ends of its life are in the audit list", () => {
       const token = tokenOf("ci", { role: "reader" });
-      store.addToken(token, "one", "anna");
-      expect(store.addToken({ ...token, id: "another" }, "two", "anna")).toBe(false);
-      expect(store.findToken("another")).toBeNull();
-      expect(store.removeToken("ci", "bert", 9)).toBe(true);
-      expect(store.removeToken("ci", "bert", 10)).toBe(false);
-      expect(store.tokens()).toEqual([]);
-      expect(store.audit(10, null).map(({ event, author, atMs }) => [event, author, atMs])).toEqual([
+      store.tokens.add(token, "one", "anna");
+      expect(store.tokens.add({ ...token, id: "another" }, "two", "anna")).toBe(false);
+      expect(store.tokens.find("another")).toBeNull();
+      expect(store.tokens.remove("ci", "bert", 9)).toBe(true);
+      expect(store.tokens.remove("ci", "bert", 10)).toBe(false);
+      expect(store.tokens.list()).toEqual([]);
+      expect(store.audit.list(10, null).map(({ event, author, atMs }) => [event, author, atMs])).toEqual([
         ["token-removed", "bert", 9],
         ["token-added", "anna", 7],
       ]);
@@ -264,11 +264,11 @@ test("a store of the first schema keeps what it holds, and takes what came later
   database.close();
   const store = openSqliteStore(path);
   const otto = tokenOf("otto", { role: "observer" });
-  store.addToken(otto, "another", "anna");
+  store.tokens.add(otto, "another", "anna");
   const dublin = { ...tokenOf("dublin", { role: "agent", vantage: "dublin" }), id: digest.slice(0, 16) };
-  expect(store.tokens()).toEqual([dublin, otto]);
+  expect(store.tokens.list()).toEqual([dublin, otto]);
   // Nobody kept the secret, and it is as good as before, but what is stored of it takes time to try.
-  const found = store.findToken(idOf(secret) ?? "");
+  const found = store.tokens.find(idOf(secret) ?? "");
   expect(found).toEqual({ token: dublin, hash: expect.stringMatching(/^\$scrypt\$ln=14,r=8,p=1\$/) });
   expect(await isSecretOf(found?.hash ?? "", secret)).toBe(true);
   expect(await isSecretOf(found?.hash ?? "", digest)).toBe(false);
