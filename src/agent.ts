@@ -2,7 +2,8 @@
 
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
-import type { Endpoint, ProbeSpec } from "./config/config.ts";
+import type { ProbeSpec } from "./config/check.ts";
+import type { Endpoint } from "./config/node.ts";
 import { type Clock, processClock } from "./probe/clock.ts";
 import { Contact } from "./probe/contact.ts";
 import { icmpProblem } from "./probe/icmp.ts";

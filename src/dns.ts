@@ -10,7 +10,7 @@ import { answerOptionsOf } from "./answer/options.ts";
 import { newLimitTable } from "./answer/rate-limit.ts";
 import { createResponder } from "./answer/responder.ts";
 import { Transport } from "./answer/transport.ts";
-import type { Endpoint, NodeConfig } from "./config/config.ts";
+import type { Endpoint, NodeConfig } from "./config/node.ts";
 import { BookHost } from "./serve/book-host.ts";
 import { logCertificate } from "./serve/certificate.ts";
 import { ChallengeHost } from "./serve/challenge-host.ts";

@@ -26,11 +26,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "geo/trie.ts",
     "book",
     "dnssec",
-    "config/config.ts",
+    "config/node.ts",
     "telemetry/counters.ts",
     "telemetry/samples.ts",
   ],
-  serve: ["wire", "book", "answer", "dnssec", "config/config.ts", "config/cookie-secrets.ts", "telemetry"],
+  serve: ["wire", "book", "answer", "dnssec", "config/cookie-secrets.ts", "config/node.ts", "telemetry"],
   // ICMP needs a socket that Node cannot open. Nodes and those who ask them know a key by the same pin.
   probe: [
     "wire",

@@ -1,6 +1,6 @@
 /** What an operator decides about answering. */
 
-import type { NodeConfig } from "../config/config.ts";
+import type { NodeConfig } from "../config/node.ts";
 import type { Prefix } from "../wire/address.ts";
 import type { RateLimitOptions } from "./rate-limit.ts";
 

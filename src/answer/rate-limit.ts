@@ -16,7 +16,7 @@
  * few a truncated one, with which a client that was wrongly suspected comes again over TCP.
  */
 
-import type { RateLimitConfig } from "../config/config.ts";
+import type { RateLimitConfig } from "../config/node.ts";
 import { int32, word } from "../wire/bytes.ts";
 import { Rcode } from "../wire/codes.ts";
 import { mix } from "../wire/mix.ts";

@@ -3,7 +3,7 @@
 import { getServers } from "node:dns";
 import { readFileSync } from "node:fs";
 import { type Agent, runAgent } from "../agent.ts";
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import { parseDnsServer } from "../config/units.ts";
 import { parseTrust, type TrustOptions } from "../probe/trust.ts";
 import { messageOf } from "../problem.ts";

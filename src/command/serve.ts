@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Logger } from "pino";
-import type { NodeConfig } from "../config/config.ts";
+import type { NodeConfig } from "../config/node.ts";
 import { CONFIG_FILE, loadConfig, parseConfigText } from "../control/config-file.ts";
 import { readIfThere } from "../control/files.ts";
 import { type RunningDns, runDns, takesOver } from "../dns.ts";

@@ -1,6 +1,7 @@
 /** The section `checks`: how members are probed, and when they are judged. */
 
-import type { Check, CheckId, Failback, ProbeSpec, Quorum } from "./config.ts";
+import type { Check, Failback, ProbeSpec, Quorum } from "./check.ts";
+import type { CheckId } from "./config.ts";
 import { keys } from "./keys.ts";
 import { type CheckFields, parseProbes } from "./parse-probe.ts";
 import type { Reader } from "./read.ts";

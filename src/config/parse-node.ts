@@ -2,8 +2,9 @@
 
 import { isAbsolute, join } from "node:path/posix";
 import { addressOf } from "../wire/address.ts";
-import type { Endpoint, GeoConfig, NodeConfig, ProfileConfig, RateLimitConfig, TlsFiles } from "./config.ts";
+import type { GeoConfig } from "./config.ts";
 import { keys } from "./keys.ts";
+import type { Endpoint, NodeConfig, ProfileConfig, RateLimitConfig, TlsFiles } from "./node.ts";
 import { parsePrefixes } from "./parse-prefixes.ts";
 import type { Fields, Reader } from "./read.ts";
 

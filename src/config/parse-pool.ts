@@ -1,13 +1,12 @@
 /** The section `pools`: VIPs that serve the same thing, and their places in it. */
 
+import type { Check, ProbeSpec } from "./check.ts";
 import type {
-  Check,
   CheckId,
   Member,
   MemberId,
   Pool,
   PoolId,
-  ProbeSpec,
   Region,
   RegionId,
   SignalRules,

@@ -3,7 +3,6 @@
 import { isTransfer, Rcode, RRType, rrTypeCode } from "../wire/codes.ts";
 import { formatName } from "../wire/name.ts";
 import type {
-  CheckId,
   DnsProbeSpec,
   HttpExpectation,
   HttpProbeSpec,
@@ -12,7 +11,8 @@ import type {
   ProbeSpec,
   SingleProbeSpec,
   TlsProbeSpec,
-} from "./config.ts";
+} from "./check.ts";
+import type { CheckId } from "./config.ts";
 import { keys } from "./keys.ts";
 import { compilePattern } from "./pattern.ts";
 import { type Fields, formatChoice, type Reader } from "./read.ts";

@@ -1,7 +1,8 @@
 /** The section `transfer`: who may have which zones, and who is told when they change. */
 
-import type { Endpoint, TransferPeer, TransferZone } from "./config.ts";
+import type { TransferPeer, TransferZone } from "./config.ts";
 import { keys } from "./keys.ts";
+import type { Endpoint } from "./node.ts";
 import { parseByZone } from "./parse-by-zone.ts";
 import { parsePrefixes } from "./parse-prefixes.ts";
 import { keyReference, type TsigKeys } from "./parse-request.ts";

@@ -1,6 +1,6 @@
 /** The ports of a VIP that a probe goes to. */
 
-import type { ProbeSpec, SingleProbeSpec } from "./config.ts";
+import type { ProbeSpec, SingleProbeSpec } from "./check.ts";
 
 /** Each once: a calculated probe may have several, and an ICMP echo has none. */
 export function portsOf(probe: ProbeSpec): readonly number[] {

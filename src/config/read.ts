@@ -4,7 +4,8 @@ import type { Problem } from "../problem.ts";
 import { suggest } from "../suggest.ts";
 import { type IpAddress, type Prefix, parseAddress, parsePrefix } from "../wire/address.ts";
 import { labelCount, type Name, parseName, rootName } from "../wire/name.ts";
-import type { Coordinates, Endpoint } from "./config.ts";
+import type { Coordinates } from "./config.ts";
+import type { Endpoint } from "./node.ts";
 import {
   formatDurationRange,
   formatNumberRange,

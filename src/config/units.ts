@@ -1,7 +1,7 @@
 /** How numbers, durations and endpoints are written: from their texts, and back for messages. */
 
 import { parseAddress } from "../wire/address.ts";
-import type { Endpoint } from "./config.ts";
+import type { Endpoint } from "./node.ts";
 
 /** Inclusive bounds of a number or, in milliseconds, of a duration. */
 export interface Range {

@@ -7,7 +7,7 @@ import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { NodeConfig } from "../config/config.ts";
+import type { NodeConfig } from "../config/node.ts";
 import { messageOf, type Problem } from "../problem.ts";
 import { GivenFiles } from "./files.ts";
 import { putInPlace, syncFolder, writeAside } from "./whole-file.ts";

@@ -1,6 +1,7 @@
 /** What a drill orders agents to do: to watch, to report a death, to fall silent. */
 
-import type { Check, Config, Service, TcpProbeSpec } from "../config/config.ts";
+import type { Check, TcpProbeSpec } from "../config/check.ts";
+import type { Config, Service } from "../config/config.ts";
 import type { DrillSpec } from "../config/drills.ts";
 import type { DrillRecord } from "../drill/drill.ts";
 import type { DrillOrder, WatchedConnection, WatchedNode } from "../drill/observation.ts";

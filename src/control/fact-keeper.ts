@@ -1,6 +1,7 @@
 /** Keeps the facts: verdicts, slow starts, loads and round-trip times, with the operators' overrides on top. */
 
-import type { Check, Config, MemberId, PoolId, VipId } from "../config/config.ts";
+import type { Check } from "../config/check.ts";
+import type { Config, MemberId, PoolId, VipId } from "../config/config.ts";
 import type { Measurements } from "../health/averages.ts";
 import { Loads } from "../health/loads.ts";
 import { freshForMs, type TurnedVote, type VantageState } from "../health/matrix.ts";

@@ -3,7 +3,8 @@
 import { randomInt } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import type { Logger } from "pino";
-import type { Endpoint, TransferPeer } from "../config/config.ts";
+import type { TransferPeer } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import { parseAddress } from "../wire/address.ts";
 import { u16 } from "../wire/bytes.ts";
 import { Opcode, Rcode, RRClass, RRType } from "../wire/codes.ts";

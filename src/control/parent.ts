@@ -3,7 +3,8 @@
 import { randomInt } from "node:crypto";
 import { getServers } from "node:dns";
 import { connect } from "node:net";
-import type { Endpoint, RolloverConfig } from "../config/config.ts";
+import type { RolloverConfig } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import { parseDnsServer } from "../config/units.ts";
 import type { ParentView, ServerView } from "../dnssec/parent-ds.ts";
 import { messageOf } from "../problem.ts";

@@ -1,7 +1,8 @@
 /** The profile of traffic: of each five minutes a fair sample of the steered queries, to try changes with. */
 
 import type { Replayed } from "../answer/replay.ts";
-import type { Config, ProfileConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { ProfileConfig } from "../config/node.ts";
 import { NO_REGION, SAMPLE_WORDS, type Samples, SampleWord } from "../telemetry/samples.ts";
 import { word } from "../wire/bytes.ts";
 import { mix } from "../wire/mix.ts";

@@ -2,7 +2,8 @@
 
 import { basename, join, relative, resolve } from "node:path";
 import type { ZoneSigning } from "../book/compile.ts";
-import type { Config, NodeConfig, TlsFiles } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { NodeConfig, TlsFiles } from "../config/node.ts";
 import type { Policy } from "../config/policy.ts";
 import type { Atlas } from "../geo/atlas.ts";
 import { type LabelledPrefix, parseLabels } from "../geo/labels.ts";

@@ -1,6 +1,7 @@
 /** What agents are to probe for a config. */
 
-import type { Check, Config, Vip } from "../config/config.ts";
+import type { Check } from "../config/check.ts";
+import type { Config, Vip } from "../config/config.ts";
 import { atPort } from "../config/probe-ports.ts";
 import { vipsOf } from "../health/tracked.ts";
 import type { Target } from "../probe/protocol.ts";

@@ -6,7 +6,8 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import type { Logger } from "pino";
-import type { Config, Endpoint } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import { portsOf } from "../config/probe-ports.ts";
 import { readCatalogue, writeCatalogue } from "./catalogue.ts";
 

@@ -1,6 +1,7 @@
 /** What agents are ordered to do in a drill, and what they see of the services that are watched. */
 
-import type { TcpProbeSpec, VantageId, VipId } from "../config/config.ts";
+import type { TcpProbeSpec } from "../config/check.ts";
+import type { VantageId, VipId } from "../config/config.ts";
 
 /** An order of a drill to agents. */
 export type DrillOrder = WatchOrder | PretendOrder | SilenceOrder;

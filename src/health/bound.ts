@@ -1,6 +1,7 @@
 /** The failover bound: the longest time between a VIP's death and the last well-behaved client's new answer. */
 
-import type { Check, Config, Pool, PoolId, Service } from "../config/config.ts";
+import type { Check } from "../config/check.ts";
+import type { Config, Pool, PoolId, Service } from "../config/config.ts";
 import { childrenOf, type Policy } from "../config/policy.ts";
 import type { Problem } from "../problem.ts";
 

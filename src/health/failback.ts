@@ -1,6 +1,6 @@
 /** How a VIP that was down and is healthy again comes back: at once, after a hold, or when an operator releases it. */
 
-import type { Failback } from "../config/config.ts";
+import type { Failback } from "../config/check.ts";
 import type { Hold, Verdict } from "./verdict.ts";
 
 /**

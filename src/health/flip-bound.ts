@@ -1,6 +1,6 @@
 /** How often a verdict can change by itself: the most times in an hour. */
 
-import type { Check, Failback } from "../config/config.ts";
+import type { Check, Failback } from "../config/check.ts";
 import { formatDuration, formatQuantity } from "../config/units.ts";
 import { holdMs } from "./failback.ts";
 

@@ -1,6 +1,7 @@
 /** What every vantage thinks of every VIP: opinions, their freshness, and who is isolated. */
 
-import type { Check, VantageId, VipId } from "../config/config.ts";
+import type { Check } from "../config/check.ts";
+import type { VantageId, VipId } from "../config/config.ts";
 import { Calendar } from "./calendar.ts";
 import { contradictsUnhealthy, isIsolated, mayBeIsolated } from "./isolation.ts";
 import { afterProbe, type Standing, UNKNOWN } from "./opinion.ts";

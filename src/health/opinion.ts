@@ -1,6 +1,6 @@
 /** What one vantage thinks of one VIP: its reports, taken through the check's thresholds. */
 
-import type { Check } from "../config/config.ts";
+import type { Check } from "../config/check.ts";
 import type { Opinion } from "./verdict.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** How long a verdict stays as it is, at the least: what an adaptive TTL goes by. */
 
-import type { Check } from "../config/config.ts";
+import type { Check } from "../config/check.ts";
 import { holdMs } from "./failback.ts";
 import type { Standing } from "./opinion.ts";
 import { votesNeeded } from "./quorum.ts";

@@ -1,6 +1,6 @@
 /** How the votes of many vantages make one judgement. */
 
-import type { Quorum } from "../config/config.ts";
+import type { Quorum } from "../config/check.ts";
 
 /** The votes that count, by what they say. */
 export interface Tally {

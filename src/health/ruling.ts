@@ -1,6 +1,6 @@
 /** How a VIP's ruling follows from the one before and a new judgement, and how it is put in words. */
 
-import type { Check } from "../config/config.ts";
+import type { Check } from "../config/check.ts";
 import { formatDuration, formatQuantity } from "../config/units.ts";
 import { flapsAfterFall, holdOf, isOver, isSameHold } from "./failback.ts";
 import { type Judgement, judge, type Tally } from "./quorum.ts";

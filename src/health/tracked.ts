@@ -1,6 +1,7 @@
 /** The VIPs of a config with what judges each of them. */
 
-import type { Check, CheckId, Config, Member, Vip, VipId } from "../config/config.ts";
+import type { Check } from "../config/check.ts";
+import type { CheckId, Config, Member, Vip, VipId } from "../config/config.ts";
 import { signalFreshForMs } from "./signals.ts";
 
 /** A VIP as the tracker knows it. */

@@ -1,6 +1,7 @@
 /** From reports to verdicts: a state machine without clock or timers, moved by `report()`, `tick()` and operators. */
 
-import type { Check, VantageId, VipId } from "../config/config.ts";
+import type { Check } from "../config/check.ts";
+import type { VantageId, VipId } from "../config/config.ts";
 import { holdOf, isSameHold } from "./failback.ts";
 import { freshForMs, Matrix, type TurnedVote, type VantageState } from "./matrix.ts";
 import { steadyFor } from "./outlook.ts";

@@ -1,6 +1,6 @@
 /** A calculated probe: several probes of one VIP at the same time, of which so many must succeed. */
 
-import type { CalculatedProbeSpec, SingleProbeSpec } from "../config/config.ts";
+import type { CalculatedProbeSpec, SingleProbeSpec } from "../config/check.ts";
 import type { Outcome } from "../health/report.ts";
 import { DETAIL_LENGTH_MAX } from "./protocol.ts";
 

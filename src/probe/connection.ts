@@ -7,7 +7,7 @@ import {
   type DetailedPeerCertificate,
   type TLSSocket,
 } from "node:tls";
-import type { TlsProbeSpec } from "../config/config.ts";
+import type { TlsProbeSpec } from "../config/check.ts";
 import { formatDuration } from "../config/units.ts";
 import { messageOf } from "../problem.ts";
 import type { Attempt } from "./attempt.ts";

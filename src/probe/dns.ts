@@ -1,6 +1,6 @@
 /** A DNS probe: one query and its response, over UDP or TCP. */
 
-import type { DnsProbeSpec } from "../config/config.ts";
+import type { DnsProbeSpec } from "../config/check.ts";
 import type { Outcome } from "../health/report.ts";
 import { addressOf } from "../wire/address.ts";
 import { Rcode, RRClass, RRType, rrTypeName } from "../wire/codes.ts";

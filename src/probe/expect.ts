@@ -2,7 +2,7 @@
 
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
-import type { HttpExpectation, HttpProbeSpec, JsonExpectation, LoadSource } from "../config/config.ts";
+import type { HttpExpectation, HttpProbeSpec, JsonExpectation, LoadSource } from "../config/check.ts";
 import { compilePattern } from "../config/pattern.ts";
 import { LOAD_MAX } from "../health/report.ts";
 import type { Attempt } from "./attempt.ts";

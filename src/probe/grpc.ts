@@ -1,7 +1,7 @@
 /** A gRPC probe: the standard health service, asked with a message that is put together by hand. */
 
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
-import type { GrpcProbeSpec } from "../config/config.ts";
+import type { GrpcProbeSpec } from "../config/check.ts";
 import type { Outcome } from "../health/report.ts";
 import { Attempt } from "./attempt.ts";
 import { authorityOf, openConnection } from "./connection.ts";

@@ -2,7 +2,7 @@
 
 import { request } from "node:http";
 import type { Socket } from "node:net";
-import type { HttpProbeSpec } from "../config/config.ts";
+import type { HttpProbeSpec } from "../config/check.ts";
 import type { Outcome } from "../health/report.ts";
 import { Attempt } from "./attempt.ts";
 import { authorityOf, openConnection } from "./connection.ts";

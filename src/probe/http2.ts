@@ -3,7 +3,7 @@
 import { type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import type { HttpProbeSpec } from "../config/config.ts";
+import type { HttpProbeSpec } from "../config/check.ts";
 import type { Attempt } from "./attempt.ts";
 import { judge } from "./expect.ts";
 

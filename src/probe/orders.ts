@@ -16,7 +16,8 @@
  */
 
 import Type from "typebox";
-import type { Endpoint, VipId } from "../config/config.ts";
+import type { VipId } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import type { Observation, Route, WatchTask } from "../drill/observation.ts";
 import { formatEndpoint } from "../serve/endpoint.ts";
 import { tcpProbeSpec } from "./spec.ts";

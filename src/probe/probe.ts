@@ -1,6 +1,6 @@
 /** One look at one VIP, whatever its check says. */
 
-import type { ProbeSpec, SingleProbeSpec } from "../config/config.ts";
+import type { ProbeSpec, SingleProbeSpec } from "../config/check.ts";
 import type { Outcome } from "../health/report.ts";
 import { probeCalculated } from "./calculated.ts";
 import { probeDns } from "./dns.ts";

@@ -24,7 +24,8 @@
 import { isIP } from "node:net";
 import Type from "typebox";
 import { Compile, type Validator } from "typebox/compile";
-import type { ProbeSpec, VantageId, VipId } from "../config/config.ts";
+import type { ProbeSpec } from "../config/check.ts";
+import type { VantageId, VipId } from "../config/config.ts";
 import { type ErrorClass, LOAD_MAX, type Outcome } from "../health/report.ts";
 import {
   type ClockReply,

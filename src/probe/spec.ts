@@ -1,7 +1,8 @@
 /** The form in which a node tells an agent what a probe does. */
 
 import Type from "typebox";
-import type { CheckId, ProbeSpec, TcpProbeSpec } from "../config/config.ts";
+import type { ProbeSpec, TcpProbeSpec } from "../config/check.ts";
+import type { CheckId } from "../config/config.ts";
 
 /** Probes of one calculated check. */
 const PARTS_MAX = 100;

@@ -1,7 +1,7 @@
 /** A TCP or TLS probe: the handshake, and where the check says so, what is sent and what must come. */
 
 import type { Socket } from "node:net";
-import type { TcpProbeSpec } from "../config/config.ts";
+import type { TcpProbeSpec } from "../config/check.ts";
 import type { Outcome } from "../health/report.ts";
 import { Attempt } from "./attempt.ts";
 import { openConnection } from "./connection.ts";

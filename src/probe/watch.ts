@@ -1,6 +1,6 @@
 /** A watch: what a drill's services are answered with, straight and through this agent's resolver, time and again. */
 
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import type { Observation, Route } from "../drill/observation.ts";
 import { addressOf } from "../wire/address.ts";
 import { RRClass, RRType } from "../wire/codes.ts";

@@ -4,7 +4,7 @@ import { constants, createHash, createPrivateKey, type KeyObject, X509Certificat
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions, type Server } from "node:tls";
 import type { Logger } from "pino";
-import type { TlsFiles } from "../config/config.ts";
+import type { TlsFiles } from "../config/node.ts";
 import { type Checked, formatProblem, messageOf, type Problem } from "../problem.ts";
 
 /** A certificate with its chain and the key to it, which fit together. */

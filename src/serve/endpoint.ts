@@ -1,7 +1,7 @@
 /** Where DNS is served, and how Linux writes such a place down. */
 
 import type { Client } from "../answer/client.ts";
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import { addressOf, type IpAddress } from "../wire/address.ts";
 import { putU16, u8, u16 } from "../wire/bytes.ts";
 

@@ -1,6 +1,6 @@
 /** The sockets that a process was started with: by systemd, or by the process whose place it takes. */
 
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import { AF_INET6, endpointOf, SOCKADDR_IN6 } from "./endpoint.ts";
 import { Linux, type SystemCalls } from "./system.ts";
 

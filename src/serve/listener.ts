@@ -9,7 +9,7 @@ import {
   type Socket,
   type SocketAddress,
 } from "node:net";
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { type IpAddress, isInPrefix, type Prefix, parseAddress } from "../wire/address.ts";
 import type { Connection } from "./connection.ts";

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { FromClient, ToDns } from "../book/messages.ts";
-import type { NodeConfig } from "../config/config.ts";
+import type { NodeConfig } from "../config/node.ts";
 import { sumCounters } from "../telemetry/counters.ts";
 import { drainSamples, NO_SAMPLES } from "../telemetry/samples.ts";
 import type { BookHost } from "./book-host.ts";

@@ -1,6 +1,6 @@
 /** The sockets of a process by endpoint: those that it was started with, and those that it opens beside them. */
 
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import { formatEndpoint } from "./endpoint.ts";
 import type { InheritedSocket } from "./inherited.ts";
 import { adoptTcpSocket, adoptUdpSocket, openTcpSocket, openUdpSocket, type UdpSocket } from "./sockets.ts";

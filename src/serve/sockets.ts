@@ -1,6 +1,6 @@
 /** Opens the sockets of a process that has the system calls, and makes those that it inherited like its own. */
 
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import { AF_INET, AF_INET6, formatEndpoint, isWildcard, sockaddrOf } from "./endpoint.ts";
 import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
 

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Server as TlsServer } from "node:tls";
 import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
-import type { Endpoint, TlsFiles } from "../config/config.ts";
+import type { Endpoint, TlsFiles } from "../config/node.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { type Prefix, parseAddress } from "../wire/address.ts";
 import { type CertificateEvent, keepCertificate } from "./certificate.ts";

@@ -7,7 +7,7 @@ import { Client } from "../answer/client.ts";
 import { FORWARD } from "../answer/forward.ts";
 import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { parseAddress } from "../wire/address.ts";
 import { Packet } from "../wire/packet.ts";

@@ -2,7 +2,7 @@
 
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import type { SocketSet } from "./socket-set.ts";
 import type { UdpSocket } from "./sockets.ts";
 import { CAN_SHARE_PORT, withoutWildcards } from "./udp-datagram.ts";

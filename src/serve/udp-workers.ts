@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import type { AnswerOptions } from "../answer/options.ts";
 import type { ServedBook } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import { counterRow } from "../telemetry/counters.ts";
 import { sampleRing } from "../telemetry/samples.ts";
 import type { Forwarder } from "./forwarder.ts";

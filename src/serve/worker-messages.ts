@@ -2,7 +2,7 @@
 
 import type { AnswerOptions } from "../answer/options.ts";
 import type { ServedBook } from "../answer/responder.ts";
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint } from "../config/node.ts";
 import type { UdpSocket } from "./sockets.ts";
 
 /** What a worker is started with. */

@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
 import { onTestFinished } from "vitest";
-import type { TlsFiles } from "../../src/config/config.ts";
+import type { TlsFiles } from "../../src/config/node.ts";
 
 /** A request as it came. */
 export interface Received {

@@ -3,7 +3,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { decode, encode } from "dns-packet";
 import { onTestFinished } from "vitest";
-import type { Endpoint } from "../../src/config/config.ts";
+import type { Endpoint } from "../../src/config/node.ts";
 import { addressOf } from "../../src/wire/address.ts";
 
 /** One server. */

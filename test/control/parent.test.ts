@@ -1,7 +1,7 @@
 /** Looking at the parent: its servers are found and asked, and what does not answer as it should is never taken for an answer. */
 
 import { describe, expect, test } from "vitest";
-import type { Endpoint } from "../../src/config/config.ts";
+import type { Endpoint } from "../../src/config/node.ts";
 import { lookAtParent } from "../../src/control/parent.ts";
 import type { ParentView } from "../../src/dnssec/parent-ds.ts";
 import { nameOf } from "../dnssec/zone-text.ts";

@@ -7,7 +7,7 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { Endpoint } from "../../src/config/config.ts";
+import type { Endpoint } from "../../src/config/node.ts";
 import { openTcpSocket, openUdpSocket } from "../../src/serve/sockets.ts";
 import { systemCalls } from "../../src/serve/system.ts";
 import { ManagerSocket } from "../serve/manager-socket.ts";

@@ -1,6 +1,7 @@
 /** Failures that vantages see differently, the rules of quorum that judge them by the same reports, and what clients get. */
 
-import type { Config, Coordinates, Quorum, VantageId, VipId } from "../../src/config/config.ts";
+import type { Quorum } from "../../src/config/check.ts";
+import type { Config, Coordinates, VantageId, VipId } from "../../src/config/config.ts";
 import { FactKeeper } from "../../src/control/fact-keeper.ts";
 import { distanceKm } from "../../src/geo/distance.ts";
 import { NOWHERE } from "../../src/geo/location.ts";

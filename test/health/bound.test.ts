@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { Check, Pool } from "../../src/config/config.ts";
+import type { Check } from "../../src/config/check.ts";
+import type { Pool } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
 import { checkBounds, type FailoverBound, failoverBound, formatBound } from "../../src/health/bound.ts";
 import { report } from "../e2e/harness.ts";

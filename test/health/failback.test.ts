@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Failback } from "../../src/config/config.ts";
+import type { Failback } from "../../src/config/check.ts";
 import { flapsAfterFall, holdMs } from "../../src/health/failback.ts";
 import { Tracker } from "../../src/health/tracker.ts";
 import { checkWith, failure, success, tracked, vantageId, vipId } from "./fixtures.ts";

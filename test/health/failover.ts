@@ -1,11 +1,10 @@
 /** One random service, a failure of it, and how long caches went on giving a dead VIP to clients. */
 
+import type { Check, Quorum } from "../../src/config/check.ts";
 import type {
-  Check,
   Config,
   Member,
   Pool,
-  Quorum,
   Service,
   SignalRules,
   VantageId,

@@ -1,7 +1,7 @@
 /** Small configs, VIPs and reports to judge. */
 
+import type { Check } from "../../src/config/check.ts";
 import type {
-  Check,
   CheckId,
   Config,
   Coordinates,

@@ -1,7 +1,7 @@
 /** How often a verdict changes at most: the closed form against every strategy, and against adversaries that are run. */
 
 import { describe, expect, test } from "vitest";
-import type { Check, Failback, Quorum } from "../../src/config/config.ts";
+import type { Check, Failback, Quorum } from "../../src/config/check.ts";
 import { flapsAfterFall, holdMs } from "../../src/health/failback.ts";
 import { flipBound, formatFlipBound } from "../../src/health/flip-bound.ts";
 import { Tracker } from "../../src/health/tracker.ts";

@@ -1,7 +1,8 @@
 /** How long a verdict stays as it is: told case by case, and held against what becomes of it. */
 
 import { describe, expect, test } from "vitest";
-import type { Check, Failback, Quorum, VantageId, VipId } from "../../src/config/config.ts";
+import type { Check, Failback, Quorum } from "../../src/config/check.ts";
+import type { VantageId, VipId } from "../../src/config/config.ts";
 import type { Standing } from "../../src/health/opinion.ts";
 import { inSteps, type Prospect, steadyFor } from "../../src/health/outlook.ts";
 import type { Ruling } from "../../src/health/ruling.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Quorum } from "../../src/config/config.ts";
+import type { Quorum } from "../../src/config/check.ts";
 import { judge, votesNeeded } from "../../src/health/quorum.ts";
 
 const majority: Quorum = { kind: "majority" };

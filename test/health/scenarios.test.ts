@@ -3,7 +3,7 @@
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Failback, Quorum } from "../../src/config/config.ts";
+import type { Failback, Quorum } from "../../src/config/check.ts";
 import { takeOf } from "../../src/health/ramp.ts";
 import { type Changes, Tracker } from "../../src/health/tracker.ts";
 import type { Verdict } from "../../src/health/verdict.ts";

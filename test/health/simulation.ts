@@ -1,6 +1,7 @@
 /** Agents on a virtual clock: the real schedule, its probes of simulated VIPs, and the way of their reports. */
 
-import type { Check, VantageId, VipId } from "../../src/config/config.ts";
+import type { Check } from "../../src/config/check.ts";
+import type { VantageId, VipId } from "../../src/config/config.ts";
 import type { Outcome, Report } from "../../src/health/report.ts";
 import type { Target } from "../../src/probe/protocol.ts";
 import { Schedule } from "../../src/probe/schedule.ts";

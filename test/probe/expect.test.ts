@@ -3,7 +3,7 @@
 import { createServer, type ServerResponse } from "node:http";
 import { createSecureServer } from "node:http2";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { HttpExpectation, HttpProbeSpec, LoadSource } from "../../src/config/config.ts";
+import type { HttpExpectation, HttpProbeSpec, LoadSource } from "../../src/config/check.ts";
 import { LOAD_MAX } from "../../src/health/report.ts";
 import { probeHttp } from "../../src/probe/http.ts";
 import { listening, listenTls, pem } from "./servers.ts";

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { HttpExpectation } from "../../src/config/config.ts";
+import type { HttpExpectation } from "../../src/config/check.ts";
 import { probeHttp } from "../../src/probe/http.ts";
 import { closedPort, listen, listenTls, pem } from "./servers.ts";
 import { expecting, httpSpec, tls } from "./specs.ts";

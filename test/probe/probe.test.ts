@@ -2,7 +2,8 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import type { CheckId, ProbeSpec, SingleProbeSpec } from "../../src/config/config.ts";
+import type { ProbeSpec, SingleProbeSpec } from "../../src/config/check.ts";
+import type { CheckId } from "../../src/config/config.ts";
 import { probe } from "../../src/probe/probe.ts";
 import { closedPort, listen } from "./servers.ts";
 import { httpSpec, tcpSpec } from "./specs.ts";

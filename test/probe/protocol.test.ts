@@ -2,7 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { CheckId, ProbeSpec } from "../../src/config/config.ts";
+import type { ProbeSpec } from "../../src/config/check.ts";
+import type { CheckId } from "../../src/config/config.ts";
 import {
   AGENT_MESSAGE_LENGTH_MAX,
   checkHello,

@@ -7,7 +7,7 @@ import type {
   HttpProbeSpec,
   TcpProbeSpec,
   TlsProbeSpec,
-} from "../../src/config/config.ts";
+} from "../../src/config/check.ts";
 
 const common = { latencyMs: null, inverted: false } as const;
 

@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { Worker } from "node:worker_threads";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { TlsProbeSpec } from "../../src/config/config.ts";
+import type { TlsProbeSpec } from "../../src/config/check.ts";
 import type { Outcome } from "../../src/health/report.ts";
 import { probeTcp } from "../../src/probe/tcp.ts";
 import { closedPort, listen, listenTls, pem } from "./servers.ts";

@@ -3,7 +3,7 @@
 import { createSocket } from "node:dgram";
 import { decode, encode, type Packet } from "dns-packet";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Endpoint } from "../../src/config/config.ts";
+import type { Endpoint } from "../../src/config/node.ts";
 import { parseDnsServer } from "../../src/config/units.ts";
 import type { Observation, Route } from "../../src/drill/observation.ts";
 import { processClock } from "../../src/probe/clock.ts";

@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import type { TlsFiles } from "../../src/config/config.ts";
+import type { TlsFiles } from "../../src/config/node.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "meridian-tls-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -5,7 +5,7 @@ import { connect as connectTcp } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
-import type { TlsFiles } from "../../src/config/config.ts";
+import type { TlsFiles } from "../../src/config/node.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import type { CounterName } from "../../src/telemetry/counters.ts";
 import { parsePrefix } from "../../src/wire/address.ts";

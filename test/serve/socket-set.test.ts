@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { defaultAnswerOptions } from "../../src/answer/options.ts";
 import { Transport } from "../../src/answer/transport.ts";
-import type { Endpoint } from "../../src/config/config.ts";
+import type { Endpoint } from "../../src/config/node.ts";
 import { inheritedCount, inspectInherited } from "../../src/serve/inherited.ts";
 import { SocketSet } from "../../src/serve/socket-set.ts";
 import { openTcpSocket, openUdpSocket } from "../../src/serve/sockets.ts";

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
-import type { Endpoint } from "../../src/config/config.ts";
+import type { Endpoint } from "../../src/config/node.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import type { StreamServerOptions } from "../../src/serve/stream-server.ts";
 import { closeAfterwards, type StartedStreams, startStreams } from "./streams.ts";

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
-import type { TlsFiles } from "../../src/config/config.ts";
+import type { TlsFiles } from "../../src/config/node.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import { parsePrefix } from "../../src/wire/address.ts";
 import { certificateOf, HAS_OPENSSL, makeCertificate } from "./certificates.ts";

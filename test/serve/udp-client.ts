@@ -2,7 +2,7 @@
 
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
-import type { Endpoint } from "../../src/config/config.ts";
+import type { Endpoint } from "../../src/config/node.ts";
 import { parseAddress } from "../../src/wire/address.ts";
 
 /** A reply, and the address it came from. */

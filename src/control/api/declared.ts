@@ -1,7 +1,8 @@
 /** What the config declares, piece by piece: pools with their members, VIPs, checks and policies. */
 
 import Type, { type Static } from "typebox";
-import type { Check, Config, Member, Pool, ProbeSpec } from "../../config/config.ts";
+import type { Check, ProbeSpec } from "../../config/check.ts";
+import type { Config, Member, Pool } from "../../config/config.ts";
 import type { Policy } from "../../config/policy.ts";
 import { vipsOf } from "../../health/tracked.ts";
 import type { Facts } from "../../steering/facts.ts";

@@ -1,7 +1,7 @@
 /** The nodes that this one knows of: itself. */
 
 import Type, { type Static } from "typebox";
-import type { Endpoint } from "../../config/config.ts";
+import type { Endpoint } from "../../config/node.ts";
 import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { itemOf, itemUrl } from "./page.ts";

@@ -7,7 +7,7 @@ import helmet from "@fastify/helmet";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { fastify } from "fastify";
 import type { Logger } from "pino";
-import type { NodeConfig, TlsFiles } from "../../config/config.ts";
+import type { NodeConfig, TlsFiles } from "../../config/node.ts";
 import { type CertificateEvent, keepCertificate, logCertificate } from "../../serve/certificate.ts";
 import type { Desk } from "../desk.ts";
 import { withoutSecrets } from "../token.ts";

@@ -3,7 +3,7 @@
 import { pino } from "pino";
 import { Compile } from "typebox/schema";
 import { expect, onTestFinished } from "vitest";
-import type { NodeConfig } from "../../../src/config/config.ts";
+import type { NodeConfig } from "../../../src/config/node.ts";
 import { type ApiLimits, buildApi, startApi } from "../../../src/control/api/server.ts";
 import type { Desk } from "../../../src/control/desk.ts";
 import type { Role } from "../../../src/control/store.ts";
