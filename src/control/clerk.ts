@@ -16,7 +16,7 @@ import {
   unsigned,
   verifyTsig,
 } from "../wire/tsig.ts";
-import type { UpdateState } from "./change.ts";
+import type { UpdateState } from "./challenge-changes.ts";
 import { fitted, headerOnly } from "./response.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { isFrom, labelOf, type SignedRequest, type TransferOutcome, Transfers } from "./transfers.ts";

@@ -20,7 +20,7 @@ import { AppliedFiles } from "./applied.ts";
 import { FILE } from "./author.ts";
 import { capacities, type PoolCapacity } from "./capacity.ts";
 import { type Challenge, challengesFor, live } from "./challenge.ts";
-import { type Authorship, type ChangeOutcome, type ChangeRequest, Door } from "./change.ts";
+import type { Authorship, ChangeOutcome, ChangeRequest } from "./change.ts";
 import { Clerk } from "./clerk.ts";
 import { describeFlips, describeTurned } from "./describe-flips.ts";
 import type {
@@ -36,6 +36,7 @@ import type {
   ListedOverride,
   Status,
 } from "./desk.ts";
+import { Door } from "./door.ts";
 import { Drills } from "./drills.ts";
 import { EventLog } from "./event-log.ts";
 import { explainName } from "./explain.ts";
@@ -531,7 +532,7 @@ export class NodeDesk implements Desk {
       version,
       snapshot: this.snapshot(),
       inForce: inForce.value,
-      load: (given) => this.#door.loadGiven(given),
+      load: (given) => this.#door.load(given),
       review: async (proposed) => {
         let reviewed = FREE;
         const problems = await this.#book.problemsOf(proposed, async (ruled) => {
