@@ -6,9 +6,9 @@ import type { Facts } from "../steering/facts.ts";
 import type { Plan } from "../steering/plan.ts";
 import { type Supposition, suppose } from "../steering/suppose.ts";
 import type { Steps } from "../steps.ts";
-import { NO_SHIFT } from "./fact-keeper.ts";
 import type { Planner } from "./planner.ts";
 import type { ProfileWindow } from "./profile.ts";
+import { NO_SHIFT } from "./shift.ts";
 import { Traffic } from "./traffic.ts";
 
 /** The members of a pool in a region. */

@@ -3,7 +3,8 @@
 import type { VipId } from "../config/config.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Answer } from "../steering/last-good.ts";
-import type { FactStore, StoredVerdict } from "./store.ts";
+import type { FactStore } from "./store.ts";
+import { storedVerdict } from "./stored-verdict.ts";
 
 export interface FactSaverOptions {
   readonly store: FactStore;
@@ -49,16 +50,4 @@ export class FactSaver {
       onError("what is answered while all is down is not stored; a restart would forget it", cause);
     }
   }
-}
-
-function storedVerdict({ vip, up, sinceMs, recovering, flaps, hold, votes }: Verdict): StoredVerdict {
-  return {
-    vip,
-    up,
-    sinceMs,
-    recovering,
-    flaps,
-    healthySinceMs: hold?.healthySinceMs ?? null,
-    opinions: new Map(votes.map(({ vantage, opinion }) => [vantage, opinion])),
-  };
 }

@@ -4,7 +4,6 @@ import type { Service } from "../config/config.ts";
 import type { Problem } from "../problem.ts";
 import type { Standing } from "../steering/standing.ts";
 import type { Steps } from "../steps.ts";
-import { differences } from "./fact-keeper.ts";
 import {
   applyOverrides,
   describeAction,
@@ -12,6 +11,7 @@ import {
   type Override,
   type OverrideFacts,
 } from "./override.ts";
+import { differences } from "./overrides-in-force.ts";
 import { newlyBroken, type Ruled } from "./rules.ts";
 
 /** A config, and overrides each of which counts until its end. */

@@ -6,13 +6,14 @@ import { type Answer, LastGood } from "../steering/last-good.ts";
 import type { Plan } from "../steering/plan.ts";
 import { release } from "../wire/sink.ts";
 import type { Cohort } from "./cohort.ts";
-import { type FactKeeper, isNothing, joinShifts, NO_SHIFT, type Shift } from "./fact-keeper.ts";
+import type { FactKeeper } from "./fact-keeper.ts";
 import { foresee } from "./foresight.ts";
 import { inTurns } from "./in-turns.ts";
 import type { Override } from "./override.ts";
 import { Planner, patchesFor, type Replanned } from "./planner.ts";
 import { emptiness, type Publisher } from "./publish.ts";
 import { type Ruled, verify } from "./rules.ts";
+import { isNothing, joinShifts, NO_SHIFT, type Shift } from "./shift.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** A snapshot with its plans and the places of these in its book. */

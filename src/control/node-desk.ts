@@ -40,7 +40,7 @@ import { Door } from "./door.ts";
 import { Drills } from "./drills.ts";
 import { EventLog } from "./event-log.ts";
 import { explainName } from "./explain.ts";
-import { FactKeeper, type RoundTrips, type Shift } from "./fact-keeper.ts";
+import { FactKeeper, type RoundTrips } from "./fact-keeper.ts";
 import { FactSaver } from "./fact-saver.ts";
 import type { HistoryEntry, HistoryQuery } from "./history.ts";
 import { inTurns } from "./in-turns.ts";
@@ -64,6 +64,7 @@ import { type RehearsalOutcome, type RehearsalRequest, rehearse, type Stage } fr
 import { Repeats } from "./repeats.ts";
 import { type Attempt, FREE, type Review, Safety } from "./safety.ts";
 import { beyondScope } from "./scope.ts";
+import type { Shift } from "./shift.ts";
 import { type Signal, SignalGate, type SignalOutcome } from "./signals.ts";
 import { type Loaded, Loader, type Snapshot } from "./snapshot.ts";
 import { Snapshots } from "./snapshots.ts";

@@ -5,9 +5,9 @@ import type { Config, Service } from "../config/config.ts";
 import type { Facts } from "../steering/facts.ts";
 import type { Cohort } from "./cohort.ts";
 import { CountriesCrowd } from "./crowd.ts";
-import type { Shift } from "./fact-keeper.ts";
 import type { ServiceSplit } from "./planner.ts";
 import type { Ruled } from "./rules.ts";
+import type { Shift } from "./shift.ts";
 
 /** Services that are answered alike before a change, and alike after it. */
 export interface Passage {

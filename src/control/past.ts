@@ -9,13 +9,14 @@ import type { Facts } from "../steering/facts.ts";
 import { AS_DECLARED, factsUnder } from "../steering/standing.ts";
 import type { ExplainOutcome, ExplainQuestion } from "./desk.ts";
 import { explainName } from "./explain.ts";
-import { forceVerdicts, slowStarts, untilOverridesEnd } from "./fact-keeper.ts";
 import { type HistoryStore, type PastFiles, PastState } from "./history.ts";
 import { inTurns } from "./in-turns.ts";
 import { readTexts } from "./kept-texts.ts";
 import type { Edition } from "./live-book.ts";
 import { applyOverrides, type Override, takesWith } from "./override.ts";
+import { forceVerdicts, untilOverridesEnd } from "./overrides-in-force.ts";
 import { Planner } from "./planner.ts";
+import { slowStarts } from "./slow-starts.ts";
 import type { Loader } from "./snapshot.ts";
 
 /** A moment, or that it cannot be rebuilt. */

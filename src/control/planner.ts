@@ -19,7 +19,7 @@ import { isAdaptive, ttlOf } from "../steering/ttl.ts";
 import { finish, type Steps } from "../steps.ts";
 import { admissionsOf } from "./admissions.ts";
 import { type Cohort, capacityOf, cohortsOf, dependenciesOf, reachableFrom, reachOf } from "./cohort.ts";
-import { NO_SHIFT, type Shift } from "./fact-keeper.ts";
+import { NO_SHIFT, type Shift } from "./shift.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** The plans of one class of a cohort, before and after a replan; at least one family differs. */

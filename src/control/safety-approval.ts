@@ -2,8 +2,8 @@
 
 import type { Service } from "../config/config.ts";
 import { declaredMembers } from "../steering/reach.ts";
-import type { Shift } from "./fact-keeper.ts";
 import type { Ruled } from "./rules.ts";
+import type { Shift } from "./shift.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** Of these services, those whose plans depend on something that would shift. */

@@ -10,7 +10,7 @@ import { suppose } from "../steering/suppose.ts";
 import { formatPercent } from "../steering/words.ts";
 import { forEachInSteps, type Steps } from "../steps.ts";
 import { type Crowd, crowdOf } from "./crowd.ts";
-import { type FactKeeper, NO_SHIFT, type Shift } from "./fact-keeper.ts";
+import type { FactKeeper } from "./fact-keeper.ts";
 import { inTurns } from "./in-turns.ts";
 import type { Edition } from "./live-book.ts";
 import { describeMove, type Moved, MovedClients } from "./moved-clients.ts";
@@ -21,6 +21,7 @@ import type { Ruled } from "./rules.ts";
 import { listedAmong, listedIn } from "./safety-approval.ts";
 import { RegionsRule } from "./safety-regions.ts";
 import { closedBecause } from "./safety-windows.ts";
+import { NO_SHIFT, type Shift } from "./shift.ts";
 
 /** A change that somebody wants to make. */
 export type Attempt =

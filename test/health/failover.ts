@@ -11,7 +11,8 @@ import type {
   VipId,
 } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
-import { FactKeeper, isNothing, type Shift } from "../../src/control/fact-keeper.ts";
+import { FactKeeper } from "../../src/control/fact-keeper.ts";
+import { isNothing, type Shift } from "../../src/control/shift.ts";
 import { failoverBound } from "../../src/health/bound.ts";
 import { votesNeeded } from "../../src/health/quorum.ts";
 import type { Report } from "../../src/health/report.ts";
