@@ -4,7 +4,7 @@ import type { Challenges } from "./challenges.ts";
 
 /** From control to dns. */
 export type ToDns =
-  /** Control has started: everything is loaded, and the API listens. */
+  /** Control has started: everything is loaded. */
   | { readonly kind: "ready" }
   /** A whole book lies at `path`. */
   | { readonly kind: "adopt"; readonly version: number; readonly path: string }

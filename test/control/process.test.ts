@@ -2,13 +2,25 @@
 
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
+import { json, text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import type { ToDns } from "../../src/book/messages.ts";
-import { Dns, Folder, GB, until, ZONE } from "./test-node.ts";
+import { type LocalOrder, localSocketPath } from "../../src/control/local-socket.ts";
+import { CONFIG, Dns, Folder, GB, until, ZONE } from "./test-node.ts";
 
 const CONTROL = join(import.meta.dirname, "../../src/control.ts");
+
+const DRAIN_EU: LocalOrder = {
+  verb: "drain",
+  target: "eu-west",
+  user: "anna",
+  reason: "a test",
+  forMs: null,
+  force: false,
+};
 
 /** Forks control as dns does. */
 function start(folder: Folder, dns: Dns): ChildProcess {
@@ -48,6 +60,26 @@ test("control reads its files when it is told to, changed or not, and a terminal
   control.kill("SIGHUP");
   dns.tell({ kind: "reload" });
   await until(() => dns.host.version === 2);
+});
+
+test("control steers while another process has the port of its API, and listens there once it is free", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const bound = other.address();
+  const api = `127.0.0.1:${typeof bound === "object" ? bound?.port : 0}`;
+  const config = CONFIG.replace('api: { listen: "127.0.0.1:0" }', `api: { listen: "${api}" }`);
+  const folder = new Folder({ "meridian.yaml": config });
+  const dns = new Dns();
+  start(folder, dns);
+  await until(() => dns.messages.some(({ kind }) => kind === "ready"));
+  const socket = connect(localSocketPath(folder.file("state")));
+  socket.end(JSON.stringify(DRAIN_EU));
+  expect(await json(socket)).toMatchObject({ kind: "done" });
+  expect(dns.addresses("www.test.example", GB)).toEqual(["10.0.0.1"]);
+  other.close();
+  const healthOf = async (): Promise<number | null> =>
+    (await fetch(`http://${api}/healthz`).catch(() => null))?.status ?? null;
+  while ((await healthOf()) !== 200) await sleep(50);
 });
 
 test("control ends when dns goes away, and when it is told to, before dns would kill it", async () => {

@@ -3,11 +3,13 @@
 import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import helmet from "@fastify/helmet";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { fastify } from "fastify";
 import type { Logger } from "pino";
 import type { NodeConfig, TlsFiles } from "../../config/node.ts";
+import { messageOf } from "../../problem.ts";
 import { type CertificateEvent, keepCertificate, logCertificate } from "../../serve/certificate.ts";
 import type { Desk } from "../desk.ts";
 import { withoutSecrets } from "../token.ts";
@@ -77,13 +79,17 @@ const LIMITS: ApiLimits = {
   connectionsPerSource: 500,
 };
 
-/** An API that listens. */
+/** How long to wait before trying again to listen: doubles from the first to the last. */
+const BACK_OFF_MS = { first: 100, last: 10_000 };
+
+/** An API that listens, or does as soon as it can. */
 export interface RunningApi {
-  readonly url: string;
+  /** Settles with its URL once it listens; null: it was closed before. */
+  readonly listening: Promise<string | null>;
   close(): Promise<void>;
 }
 
-/** Listens where the node's config says; throws when it cannot. */
+/** Listens where the node's config says. While it cannot, as when another process has the port, nothing else is worse for it. */
 export async function startApi(
   desk: Desk,
   node: NodeConfig,
@@ -91,16 +97,35 @@ export async function startApi(
   limits: ApiLimits = LIMITS,
 ): Promise<RunningApi> {
   const app = await buildApi(desk, node, log, limits);
-  const { address, port } = node.api;
-  try {
-    await app.listen({ host: address.text, port });
-  } catch (cause) {
+  const closing = new AbortController();
+  const listening = listen(app, node, log, closing.signal);
+  const close = async (): Promise<void> => {
+    closing.abort();
     await app.close();
-    throw new Error(`Cannot listen for the API on ${address.text} port ${port}`, { cause });
+  };
+  return { listening, close };
+}
+
+async function listen(app: Api, node: NodeConfig, log: Logger, closing: AbortSignal): Promise<string | null> {
+  const { address, port } = node.api;
+  for (let waitMs = BACK_OFF_MS.first; ; waitMs = Math.min(2 * waitMs, BACK_OFF_MS.last)) {
+    try {
+      await app.listen({ host: address.text, port });
+      break;
+    } catch (cause) {
+      if (closing.aborted) return null;
+      if (waitMs === BACK_OFF_MS.first)
+        log.error(
+          { cause: messageOf(cause) },
+          `cannot listen for the API on ${address.text} port ${port}: no agent is heard; it is tried again until it can`,
+        );
+    }
+    await sleep(waitMs, undefined, { signal: closing }).catch(() => undefined);
+    if (closing.aborted) return null;
   }
   const url = urlOf(app, node);
   log.info({ url }, "API listens");
-  return { url, close: () => app.close() };
+  return url;
 }
 
 /** With port 0 the system has chosen one. */

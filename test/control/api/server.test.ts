@@ -5,16 +5,21 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { Validator } from "@seriousme/openapi-schema-validator";
+import { pino } from "pino";
 import { Compile } from "typebox/schema";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { Endpoint } from "../../../src/config/node.ts";
+import { startApi } from "../../../src/control/api/server.ts";
+import { parseAddress } from "../../../src/wire/address.ts";
 import { certificateOf, HAS_OPENSSL, makeCertificate } from "../../serve/certificates.ts";
-import { Node } from "../test-node.ts";
-import { documentOf, type Operation, routesOf, TestApi } from "./test-api.ts";
+import { Node, until } from "../test-node.ts";
+import { documentOf, type Line, type Operation, routesOf, TestApi } from "./test-api.ts";
 
 describe("the OpenAPI document", () => {
   test("is one, with every route described, in schemas that can be compiled", async () => {
@@ -146,13 +151,31 @@ describe("what goes wrong", () => {
 });
 
 describe("a listening API", () => {
-  test("says that its port is taken", async () => {
-    const { url, node } = await TestApi.open();
-    const port = Number(new URL(url).port);
-    const { api } = node.desk.snapshot().config.node;
-    await expect(TestApi.open(new Node(), { api: { ...api, port } })).rejects.toThrow(
-      `Cannot listen for the API on 127.0.0.1 port ${port}`,
-    );
+  test("waits for a port that another has, says so once, and listens as soon as it is free", async () => {
+    const other = await takePort();
+    const logged: Line[] = [];
+    const opening = TestApi.open(new Node(), { api: other.endpoint }, undefined, logged);
+    // Time for three attempts.
+    await until(() => logged.length > 0);
+    await sleep(700);
+    other.free();
+    const api = await opening;
+    expect(logged.map(({ msg }) => msg)).toEqual([
+      `cannot listen for the API on 127.0.0.1 port ${other.endpoint.port}: no agent is heard; it is tried again until it can`,
+      "API listens",
+    ]);
+    expect((await api.get("/healthz", null)).status).toBe(200);
+  });
+
+  test("closes at once while it waits for its port", async () => {
+    const { endpoint } = await takePort();
+    const { desk } = await new Node().open();
+    const { node } = desk.snapshot().config;
+    const running = await startApi(desk, { ...node, api: endpoint }, pino({ level: "silent" }));
+    const startedMs = performance.now();
+    await running.close();
+    expect(await running.listening).toBeNull();
+    expect(performance.now() - startedMs).toBeLessThan(400);
   });
 
   test("closes at once, though clients keep their connections", async () => {
@@ -208,4 +231,15 @@ function problemsIn(path: string, method: string, operation: Operation): readonl
   }
   for (const { schema } of Object.values(requestBody?.content ?? {})) Compile(schema);
   return problems;
+}
+
+/** Listens on a port of the loopback interface until it is freed. */
+async function takePort(): Promise<{ readonly endpoint: Endpoint; readonly free: () => void }> {
+  const server = createServer().listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const bound = server.address();
+  const address = parseAddress("127.0.0.1");
+  if (address === null || bound === null || typeof bound === "string") throw new Error("no port");
+  return { endpoint: { address, port: bound.port }, free: () => server.close() };
 }

@@ -82,30 +82,32 @@ export class TestApi {
 
   private constructor(
     node: Node,
-    running: { readonly url: string; close(): Promise<void> },
+    url: string,
+    close: () => Promise<void>,
     tokens: Readonly<Record<Role, string>>,
     document: Document,
     logged: Line[],
   ) {
     this.node = node;
-    this.url = running.url;
-    this.close = running.close;
+    this.url = url;
+    this.close = close;
     this.tokens = tokens;
     this.logged = logged;
     this.#document = document;
   }
 
-  /** Opens a node and its API; `amend` replaces parts of the node's config, `limits` those of connections. */
+  /** Opens a node and its API; `amend` replaces parts of the node's config, `limits` those of connections. The log goes to `logged`. */
   static async open(
     node: Node = new Node(),
     amend: Partial<NodeConfig> = {},
     limits?: ApiLimits,
+    logged: Line[] = [],
   ): Promise<TestApi> {
     const { desk } = await node.open();
-    const logged: Line[] = [];
     const log = pino({ level: "debug" }, { write: (line) => void logged.push(JSON.parse(line)) });
     const running = await startApi(desk, { ...desk.snapshot().config.node, ...amend }, log, limits);
     onTestFinished(() => running.close());
+    const url = (await running.listening) ?? "";
     const tokens = {
       admin: await node.addToken("anna", { role: "admin" }),
       reader: await node.addToken("rita", { role: "reader" }),
@@ -114,7 +116,7 @@ export class TestApi {
       agent: await node.addToken("agent-dublin", { role: "agent", vantage: "dublin" }),
       signals: await node.addToken("lb-1", { role: "signals", pools: ["web"] }),
     };
-    return new TestApi(node, running, tokens, await documentOf(desk), logged);
+    return new TestApi(node, url, running.close, tokens, await documentOf(desk), logged);
   }
 
   get(path: string, role: Role | null = "reader"): Promise<Result> {
