@@ -20,7 +20,7 @@ export interface UpgradeReport {
 
 /** Says that this process is the node of the folder. */
 export function writePid(stateFolder: string): void {
-  replace(join(stateFolder, PID_FILE), `${process.pid}\n${startOf(process.pid) ?? ""}\n`);
+  replaceFile(join(stateFolder, PID_FILE), `${process.pid}\n${startOf(process.pid) ?? ""}\n`);
 }
 
 /** Takes that back, unless a successor has said it since. */
@@ -36,7 +36,7 @@ export function readPid(stateFolder: string): number | null {
 }
 
 export function writeUpgradeReport(stateFolder: string, report: UpgradeReport): void {
-  replace(join(stateFolder, UPGRADE_FILE), `${JSON.stringify(report)}\n`);
+  replaceFile(join(stateFolder, UPGRADE_FILE), `${JSON.stringify(report)}\n`);
 }
 
 /** null: there was no upgrade yet. */
@@ -45,9 +45,10 @@ export function readUpgradeReport(stateFolder: string): UpgradeReport | null {
   return text === null ? null : JSON.parse(text);
 }
 
-/** A reader finds the old text or the new one. */
-function replace(file: string, text: string): void {
-  writeFileSync(`${file}.tmp`, text);
+/** A reader finds the old content or the new one. What is there already is not written again: a full disk takes it too. */
+export function replaceFile(file: string, content: string | Uint8Array): void {
+  if (readIfThere(file) === content.toString()) return;
+  writeFileSync(`${file}.tmp`, content);
   renameSync(`${file}.tmp`, file);
 }
 

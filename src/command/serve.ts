@@ -1,16 +1,16 @@
 /** `meridian serve`: one node. */
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Logger } from "pino";
 import type { NodeConfig } from "../config/node.ts";
 import { CONFIG_FILE, loadConfig, parseConfigText } from "../control/config-file.ts";
 import { readIfThere } from "../control/files.ts";
 import { type RunningDns, runDns, takesOver } from "../dns.ts";
-import { formatProblem } from "../problem.ts";
+import { formatProblem, messageOf } from "../problem.ts";
 import { newLog } from "../telemetry/log.ts";
 import { complainOf } from "./console.ts";
-import { removePid, writePid, writeUpgradeReport } from "./running.ts";
+import { removePid, replaceFile, writePid, writeUpgradeReport } from "./running.ts";
 import { untilStopped } from "./stop.ts";
 
 /** Where serve keeps a copy of the last config it could use. */
@@ -27,23 +27,35 @@ export async function serve(options: { readonly config: string; readonly state?:
   if (node === null) return;
   const { stateFolder } = node;
   const dns = await runDns({ node, configFolder: folder, log });
-  writePid(stateFolder);
+  const pidless = "`meridian upgrade` does not find this node; `kill -USR2` asks for the same";
+  keepOn(log, pidless, () => writePid(stateFolder));
   process.on("SIGHUP", () => dns.reload());
-  process.on("SIGUSR2", () => void upgrade(dns, stateFolder));
+  process.on("SIGUSR2", () => void upgrade(dns, stateFolder, log));
   await Promise.race([untilStopped(!isSuccessor), dns.retired]);
   await dns.stop();
-  removePid(stateFolder);
+  keepOn(log, "the process id of this node is still in its state folder", () => removePid(stateFolder));
   log.info("dns stopped");
 }
 
-async function upgrade(dns: RunningDns, stateFolder: string): Promise<void> {
+async function upgrade(dns: RunningDns, stateFolder: string, log: Logger): Promise<void> {
   const outcome = await dns.upgrade();
   if (outcome === null) return;
   const { pid, problem } =
     outcome.kind === "serving"
       ? { pid: outcome.pid, problem: null }
       : { pid: process.pid, problem: outcome.reason };
-  writeUpgradeReport(stateFolder, { atMs: Date.now(), pid, problem });
+  keepOn(log, "`meridian upgrade` does not learn how the upgrade went", () =>
+    writeUpgradeReport(stateFolder, { atMs: Date.now(), pid, problem }),
+  );
+}
+
+/** Writes what answers do not need, and so must not end with: the disk may be full, or only to be read. */
+function keepOn(log: Logger, otherwise: string, write: () => void): void {
+  try {
+    write();
+  } catch (cause) {
+    log.error({ cause: messageOf(cause) }, otherwise);
+  }
 }
 
 /**
@@ -55,7 +67,9 @@ function nodeConfig(folder: string, lastState: string | null, log: Logger): Node
   if (value !== null) {
     const { stateFolder } = value.node;
     mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
-    writeFileSync(join(stateFolder, LAST_GOOD), readFileSync(join(folder, CONFIG_FILE)));
+    keepOn(log, `this node cannot start while ${CONFIG_FILE} is broken: no copy is kept`, () =>
+      replaceFile(join(stateFolder, LAST_GOOD), readFileSync(join(folder, CONFIG_FILE))),
+    );
     return value.node;
   }
   const lastGood = join(lastState ?? "", LAST_GOOD);

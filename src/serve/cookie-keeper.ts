@@ -30,19 +30,18 @@ export class CookieKeeper {
   readonly #now: () => number;
   readonly #timer: NodeJS.Timeout;
   #secrets: CookieSecrets;
-  /** What the file looked like when it was last read. */
-  #seen: string;
+  /** What the file looked like when it was last read; empty: it never was. */
+  #seen = "";
   /** What was told last, so that a full disk is told once and not at each look. */
   #problem = "";
 
-  /** Throws when the operator's file cannot be used, or our own not be made. */
+  /** While the file cannot be used, or our own not be made, a secret counts that nobody else knows: clients ask for new cookies. */
   constructor(options: CookieKeeperOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    if (options.isOwn && !existsSync(options.path)) this.#write({ current: newSecret(), other: null });
-    this.#seen = appearance(statSync(options.path));
-    this.#secrets = this.#read();
+    this.#secrets = { current: newSecret(), other: null };
     this.#install();
+    this.#look();
     this.#timer = setInterval(() => this.#look(), options.pollMs ?? POLL_MS).unref();
   }
 
@@ -50,15 +49,17 @@ export class CookieKeeper {
     clearInterval(this.#timer);
   }
 
-  /** Takes over what was written, and makes a new secret in time. */
+  /** Takes over what was written, makes a file that is missing, and a new secret in time. */
   #look(): void {
+    const { path, isOwn } = this.#options;
     try {
-      const stats = statSync(this.#options.path);
-      if (this.#options.isOwn && this.#now() - stats.mtimeMs >= ROLL_MS) this.#roll();
-      else if (appearance(stats) !== this.#seen) this.#reload(stats);
+      if (isOwn && !existsSync(path)) this.#write(this.#secrets);
+      const stats = statSync(path);
+      if (appearance(stats) !== this.#seen) this.#reload(stats);
+      else if (isOwn && this.#now() - stats.mtimeMs >= ROLL_MS) this.#roll();
       this.#problem = "";
     } catch (cause) {
-      const problem = `Cannot use cookie secrets ${this.#options.path}: ${String(cause)}`;
+      const problem = `Cannot use cookie secrets ${path}: ${String(cause)}`;
       if (problem !== this.#problem) this.#options.onProblem(problem);
       this.#problem = problem;
     }

@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -78,11 +87,31 @@ test("a file that is broken or gone is told, and the secrets stay as they were",
   expect(inForce(keeper)).toEqual([A, A]);
 });
 
-test("a file that cannot be used at the start is an error", () => {
-  const path = join(folder(), "shared");
-  expect(() => keep({ path, isOwn: false })).toThrow("ENOENT");
-  writeFileSync(path, "oops\n");
-  expect(() => keep({ path, isOwn: false })).toThrow(`${path}:1:1: expected a secret: 32 hexadecimal digits`);
+test.each([false, true])(
+  "a file that cannot be used at the start is told, and used once it can be (own: %s)",
+  async (isOwn) => {
+    const path = join(folder(), "cookie-secrets");
+    writeFileSync(path, "oops\n");
+    const { keeper, problems } = keep({ path, isOwn });
+    expect(problems).toEqual([
+      expect.stringContaining(`${path}:1:1: expected a secret: 32 hexadecimal digits`),
+    ]);
+    // Nobody can guess what counts meanwhile.
+    expect(inForce(keeper)).not.toEqual(inForce(keep({ path, isOwn }).keeper));
+    expect(inForce(keeper)[0]).not.toBe("0".repeat(32));
+    writeFileSync(path, `${A}\n`);
+    await vi.waitFor(() => expect(inForce(keeper)).toEqual([A, A]));
+  },
+);
+
+test("a node's own file that cannot be made at the start is made as soon as that works", async () => {
+  const path = join(folder(), "cookie-secrets");
+  mkdirSync(`${path}.${process.pid}`);
+  const { keeper, problems } = keep({ path, isOwn: true });
+  expect(problems).toEqual([expect.stringContaining("EISDIR")]);
+  const [secret] = inForce(keeper);
+  rmdirSync(`${path}.${process.pid}`);
+  await vi.waitFor(() => expect(secretsIn(path)).toEqual([secret]));
 });
 
 test("a problem is told once, however often it is met", async () => {
