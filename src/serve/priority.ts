@@ -28,8 +28,10 @@ const NICE_MAX = 19;
  * UDP workers preempt the parent, which has connections, and that V8's helpers and whatever else has slices of the usual length.
  */
 const SLICE_NS = { worker: 100_000n, parent: 500_000n } as const;
-/** SCHED_OTHER and SCHED_IDLE of sched(7). */
-const Policy = { ordinary: 0, idle: 5 } as const;
+/** SCHED_OTHER, SCHED_FIFO and SCHED_IDLE of sched(7). */
+const Policy = { ordinary: 0, first: 1, idle: 5 } as const;
+/** The lowest of SCHED_FIFO: before all ordinary threads, behind the kernel's own and whatever else has one. */
+const FIRST_PRIORITY = 1;
 
 /** What is asked of the kernel here. */
 type Scheduler = Pick<SystemCalls, "sched_setattr">;
@@ -38,7 +40,7 @@ interface Scheduling {
   readonly policy: (typeof Policy)[keyof typeof Policy];
   /** Of the ordinary policy alone. */
   readonly nice: number;
-  /** 0: the usual one. */
+  /** Of the ordinary policy alone; 0: the usual one. */
   readonly sliceNs: bigint;
 }
 
@@ -88,15 +90,21 @@ export function giveWay(calls: Scheduler): () => void {
   return () => schedule(calls, { policy: Policy.ordinary, nice, sliceNs: SLICE_NS.parent });
 }
 
-/** Sets how the calling thread is scheduled. */
-function schedule(calls: Scheduler, as: Scheduling): void {
+/** Has the calling thread preempt every ordinary one, and none of them preempt it, until `shortenSlice`; false: it may not. */
+export function goBeforeOthers(calls: Scheduler): boolean {
+  return schedule(calls, { policy: Policy.first, nice: 0, sliceNs: 0n });
+}
+
+/** Sets how the calling thread is scheduled; false: the kernel refuses. */
+function schedule(calls: Scheduler, as: Scheduling): boolean {
   // sched_attr: 0 size:4   4 policy:4   8 flags:8   16 nice:4   20 priority:4   24 runtime:8   32 and on: of other policies
   const attributes = new DataView(new ArrayBuffer(56));
   attributes.setUint32(0, attributes.byteLength, true);
   attributes.setUint32(4, as.policy, true);
   attributes.setInt32(16, as.nice, true);
+  attributes.setUint32(20, as.policy === Policy.first ? FIRST_PRIORITY : 0, true);
   attributes.setBigUint64(24, as.sliceNs, true);
-  calls.sched_setattr(new Uint8Array(attributes.buffer));
+  return calls.sched_setattr(new Uint8Array(attributes.buffer)) === 0;
 }
 
 /** Only root may raise a priority again, or who has a limit that says so (`LimitNICE=` of systemd): a helper tries it. */

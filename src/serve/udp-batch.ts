@@ -8,6 +8,7 @@ import { Counter, count } from "../telemetry/counters.ts";
 import { Batch } from "./batch.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { Orders } from "./orders.ts";
+import type { Precedence } from "./precedence.ts";
 import { RECEIVE_TIMEOUT_MS, type UdpSocket } from "./sockets.ts";
 import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
 import type { ReturnAddress } from "./worker-messages.ts";
@@ -20,6 +21,7 @@ export interface BatchService {
   readonly answer: Answer;
   readonly orders: Orders;
   readonly heartbeat: Heartbeat;
+  readonly precedence: Precedence;
   /**
    * Reads the messages of this worker, such as a new book; called once at the start, and after an announcement before
    * anything else is answered.
@@ -56,7 +58,9 @@ export function serveBatches(service: BatchService): void {
       mailRead = mail;
       service.readMail();
     }
-    const moment = Math.trunc(Date.now() / 1000);
+    const nowMs = Date.now();
+    service.precedence.look(nowMs);
+    const moment = Math.trunc(nowMs / 1000);
     for (const [i, batch] of batches.entries()) {
       if (batch.count > 0) answerBatch(service, batch, i, client, moment);
     }

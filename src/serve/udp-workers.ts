@@ -1,5 +1,6 @@
 /** The threads that answer over UDP: started, given sockets, told of books, replaced when they die. */
 
+import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { AnswerOptions } from "../answer/options.ts";
@@ -200,6 +201,7 @@ export class UdpWorkers {
       samples: samples === null ? null : sampleRing(samples, row),
       orders: this.#orders.shared,
       heartbeat: heartbeat.shared,
+      workersOnCore: Math.max(1, this.#options.workers / availableParallelism()),
     };
     const worker = new Worker(new URL("./worker.ts", import.meta.url), {
       name: "udp",

@@ -20,6 +20,8 @@ export interface WorkerStart {
   readonly orders: SharedArrayBuffer;
   /** The memory of the worker's own `Heartbeat`. */
   readonly heartbeat: SharedArrayBuffer;
+  /** Workers for each core that they may run on, at least one. */
+  readonly workersOnCore: number;
 }
 
 /** What one worker serves. */

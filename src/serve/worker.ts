@@ -11,7 +11,7 @@ import { describeCrash, guard } from "./guard.ts";
 import { BEAT_MS, Heartbeat } from "./heartbeat.ts";
 import { LinkedModules } from "./linked.ts";
 import { Orders } from "./orders.ts";
-import { shortenSlice } from "./priority.ts";
+import { Precedence } from "./precedence.ts";
 import type { UdpSocket } from "./sockets.ts";
 import { systemCalls } from "./system.ts";
 import type * as UdpBatch from "./udp-batch.ts";
@@ -78,7 +78,11 @@ class UdpWorker {
   #serveBatches(sockets: readonly UdpSocket[], answer: Answer): void {
     const calls = systemCalls();
     assert(calls !== null, "a worker has the system calls with which the parent opened its sockets");
-    shortenSlice(calls, "worker");
+    const precedence = new Precedence({
+      calls,
+      workersOnCore: this.#start.workersOnCore,
+      usedUs: threadUsedUs,
+    });
     this.#tell({ kind: "serving" });
     serveBatches({
       calls,
@@ -86,6 +90,7 @@ class UdpWorker {
       answer,
       orders: new Orders(this.#start.orders),
       heartbeat: new Heartbeat(this.#start.heartbeat),
+      precedence,
       readMail: () => this.#readMail(),
       forward: this.#forward,
       counters: this.#start.counters,
@@ -124,6 +129,11 @@ class UdpWorker {
   #tell(message: FromWorker): void {
     this.#port.postMessage(message);
   }
+}
+
+function threadUsedUs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return user + system;
 }
 
 assert(parentPort !== null, "this file is a worker thread's");

@@ -1,0 +1,57 @@
+/** Has a worker go before whoever else wants its core, as long as it leaves the others a third of it. */
+
+import { goBeforeOthers, shortenSlice } from "./priority.ts";
+import type { SystemCalls } from "./system.ts";
+
+/** Used of a core: above the first a worker is one of many again, below the second it goes before them. */
+const BUSY_SHARE = 0.7;
+const SPARE_SHARE = 0.6;
+/** Over so long it is measured: a flood is not to hold others up, and who has just been flooded waits before it tries again. */
+const WINDOW_MS = { before: 10, among: 100 } as const;
+
+/** What is asked of the worker's surroundings. */
+export interface PrecedenceOptions {
+  readonly calls: Pick<SystemCalls, "sched_setattr">;
+  /** Workers for each core that they may run on, at least one. */
+  readonly workersOnCore: number;
+  /** CPU time that the calling thread has used so far. */
+  readonly usedUs: () => number;
+}
+
+/**
+ * Of the thread that makes it. With slices alone (`shortenSlice`) a thread that has just had more than its share, as after a pause of
+ * the machine, waits for the kernel's next tick, 4 ms on many machines, while control works on the same core.
+ *
+ * It takes root or `LimitRTPRIO=1` of systemd; without it slices are all there is. A worker that hangs leaves the others the
+ * twentieth of its core that the kernel keeps for them (sched(7)), until it is replaced.
+ */
+export class Precedence {
+  readonly #options: PrecedenceOptions;
+  readonly #mayGoFirst: boolean;
+  #isFirst = false;
+  #lookedMs = 0;
+  #usedUs = 0;
+
+  constructor(options: PrecedenceOptions) {
+    this.#options = options;
+    this.#mayGoFirst = goBeforeOthers(options.calls);
+    shortenSlice(options.calls, "worker");
+  }
+
+  /** To be called often, with the time now: by the clock of the machine, which may be set meanwhile. */
+  look(nowMs: number): void {
+    if (!this.#mayGoFirst) return;
+    const passedMs = nowMs - this.#lookedMs;
+    if (passedMs >= 0 && passedMs < (this.#isFirst ? WINDOW_MS.before : WINDOW_MS.among)) return;
+    const usedUs = this.#options.usedUs();
+    const share = ((usedUs - this.#usedUs) / (passedMs * 1_000)) * this.#options.workersOnCore;
+    this.#lookedMs = nowMs;
+    this.#usedUs = usedUs;
+    if (this.#isFirst && share > BUSY_SHARE) {
+      this.#isFirst = false;
+      shortenSlice(this.#options.calls, "worker");
+    } else if (!this.#isFirst && share < SPARE_SHARE) {
+      this.#isFirst = goBeforeOthers(this.#options.calls);
+    }
+  }
+}

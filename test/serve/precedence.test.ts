@@ -1,0 +1,85 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { Precedence } from "../../src/serve/precedence.ts";
+import { goBeforeOthers, shortenSlice } from "../../src/serve/priority.ts";
+import { type SystemCalls, systemCalls } from "../../src/serve/system.ts";
+import { ownScheduling } from "./scheduling.ts";
+
+const calls = systemCalls();
+const mayGoFirst = calls !== null && goBeforeOthers(calls);
+afterEach(() => {
+  if (calls !== null) shortenSlice(calls, "parent");
+});
+if (calls !== null) shortenSlice(calls, "parent");
+
+const ORDINARY = 0;
+const FIRST = 1;
+
+/** A worker whose use of its core is told and not measured. */
+class Worker {
+  readonly #precedence: Precedence;
+  #nowMs = 1_000;
+  #usedUs = 0;
+
+  constructor(schedule: Pick<SystemCalls, "sched_setattr">, workersOnCore = 1) {
+    this.#precedence = new Precedence({ calls: schedule, workersOnCore, usedUs: () => this.#usedUs });
+  }
+
+  /** Goes on for `ms`, a round every millisecond, and uses `share` of its core; returns its policy then. */
+  use(share: number, ms: number): number {
+    for (let i = 0; i < ms; i += 1) {
+      this.#nowMs += 1;
+      this.#usedUs += share * 1_000;
+      this.#precedence.look(this.#nowMs);
+    }
+    return ownScheduling().policy;
+  }
+
+  setClock(ms: number): void {
+    this.#nowMs = ms;
+  }
+}
+
+describe.runIf(mayGoFirst)("a worker (as root, or with a limit for real-time priorities)", () => {
+  test("goes before others while it leaves them a third of its core", () => {
+    const worker = new Worker(calls!);
+    expect(worker.use(0.5, 1)).toBe(FIRST);
+    expect(worker.use(0.5, 1_000)).toBe(FIRST);
+    expect(worker.use(0.69, 1_000)).toBe(FIRST);
+  });
+
+  test("is one of many 10 ms after a flood began, and for 100 ms after it ended", () => {
+    const worker = new Worker(calls!);
+    worker.use(0.5, 200);
+    expect(worker.use(1, 20)).toBe(ORDINARY);
+    // Two thirds of the core is what it gets then beside a busy control.
+    expect(worker.use(0.66, 1_000)).toBe(ORDINARY);
+    expect(worker.use(0.3, 90)).toBe(ORDINARY);
+    expect(worker.use(0.3, 110)).toBe(FIRST);
+  });
+
+  test("counts those that share its core", () => {
+    const worker = new Worker(calls!, 2);
+    expect(worker.use(0.29, 200)).toBe(FIRST);
+    expect(worker.use(0.4, 200)).toBe(ORDINARY);
+  });
+
+  test("goes on when the clock is set back", () => {
+    const worker = new Worker(calls!);
+    worker.use(0.5, 200);
+    worker.setClock(0);
+    expect(worker.use(1, 30)).toBe(ORDINARY);
+  });
+});
+
+test("a worker that may not go first is never asked what it uses", () => {
+  const precedence = new Precedence({
+    calls: { sched_setattr: () => -1 },
+    workersOnCore: 1,
+    usedUs: () => {
+      throw new Error("asked");
+    },
+  });
+  expect(() => {
+    for (let nowMs = 0; nowMs < 1_000; nowMs += 1) precedence.look(nowMs);
+  }).not.toThrow();
+});
