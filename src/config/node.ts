@@ -42,6 +42,7 @@ export interface NodeConfig {
   /** null: no profile of traffic is kept. */
   readonly profile: ProfileConfig | null;
   readonly history: HistoryConfig;
+  readonly audit: AuditConfig;
   readonly api: Endpoint;
   /** Certificate and key of the API (PEM files); null: plain HTTP. */
   readonly apiTls: TlsFiles | null;
@@ -110,6 +111,11 @@ interface HistoryConfig {
   readonly keepMs: number;
   /** How many changes at the most. */
   readonly entriesMax: number;
+}
+
+/** How long is kept who changed what. */
+interface AuditConfig {
+  readonly keepMs: number;
 }
 
 /** An address and a port; port 0 asks the system for a free one. */

@@ -42,6 +42,8 @@ const sampleRange = { least: 0, most: 1_000_000 };
 /** A window at the least. */
 const keepRange = { least: 300_000, most: 7 * 24 * 3_600_000 };
 const historyRange = { least: 3_600_000, most: 10 * 366 * 24 * 3_600_000 };
+/** What was done within a month is lost by no slip of the pen. */
+const auditRange = { least: 30 * 24 * 3_600_000, most: 10 * 366 * 24 * 3_600_000 };
 const entriesRange = { least: 10_000, most: 100_000_000 };
 const boundTermRange = { least: 1, most: 60_000 };
 
@@ -52,6 +54,7 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
   const chaos = node?.optional("chaos")?.fields(keys["node.chaos"]);
   const cookies = node?.optional("cookies")?.fields(keys["node.cookies"]);
   const history = node?.optional("history")?.fields(keys["node.history"]);
+  const audit = node?.optional("audit")?.fields(keys["node.audit"]);
   const api = node?.optional("api")?.fields(keys["node.api"]);
   const apiTls = api?.optional("tls")?.fields(keys["node.api.tls"]);
   const tls = node?.optional("tls")?.fields(keys["node.tls"]);
@@ -99,6 +102,7 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
       keepMs: history?.optional("keep")?.duration(historyRange) ?? 90 * 24 * 3_600_000,
       entriesMax: history?.optional("entries")?.wholeNumber(entriesRange) ?? 1_000_000,
     },
+    audit: { keepMs: audit?.optional("keep")?.duration(auditRange) ?? 5 * 366 * 24 * 3_600_000 },
     api: api?.optional("listen")?.endpoint() ?? defaultApi,
     apiTls: apiTls ? files(apiTls) : null,
     stateFolder: parsePath(node?.optional("state") ?? null, folder) ?? join(folder, "var"),

@@ -30,8 +30,31 @@ const PAGE = 256;
 /** So many records are cut off at a time: a few milliseconds' work. */
 const CUT_MAX = 5_000;
 
-/** The kind of the record that says up to where the history was cut off, which is where it begins. */
-export const CUT = "pruned";
+/** The kind of the record that says up to where a chain was cut off, which is where it begins. */
+export const CUT: { readonly audit: "entries-cut"; readonly history: "pruned" } = {
+  audit: "entries-cut",
+  history: "pruned",
+};
+
+/** Which column of such a record is its kind, which names the last that was cut off, and how. */
+interface CutForm {
+  readonly kind: string;
+  readonly text: string;
+  readonly textOf: (last: ChainHead) => string;
+}
+
+const CUT_FORMS: Readonly<Record<ChainName, CutForm>> = {
+  audit: {
+    kind: "event",
+    text: "detail",
+    textOf: ({ sequence, hash }) => `all up to number ${sequence}, whose hash is ${hash}`,
+  },
+  history: {
+    kind: "kind",
+    text: "content",
+    textOf: ({ sequence, hash }) => JSON.stringify({ sequence, hash }),
+  },
+};
 
 /** The last record of a chain: who has kept it can tell later whether the chain still goes through it. */
 export interface ChainHead {
@@ -54,6 +77,8 @@ export interface ChainReport {
   readonly chain: ChainName;
   /** How many records there are. */
   readonly records: number;
+  /** The one before its first, up to which it was cut off; null: none is missing there. */
+  readonly cut: ChainHead | null;
   /** null: there is none. */
   readonly head: ChainHead | null;
   /** null: all is as it was written. */
@@ -66,6 +91,7 @@ export interface ChainReport {
 export class Chain {
   readonly #database: DatabaseSync;
   readonly #name: ChainName;
+  readonly #cutForm: CutForm;
   readonly #insert: StatementSync;
   readonly #link: StatementSync;
   readonly #last: StatementSync;
@@ -75,6 +101,7 @@ export class Chain {
   constructor(database: DatabaseSync, name: ChainName) {
     this.#database = database;
     this.#name = name;
+    this.#cutForm = CUT_FORMS[name];
     const columns = [...COLUMNS[name], "previous", "hash"];
     this.#insert = database.prepare(
       `INSERT INTO ${name} (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`,
@@ -119,18 +146,28 @@ export class Chain {
   }
 
   /**
-   * Cuts off the records before one, at most some thousand of them, within a transaction of the caller, and puts on record what was cut off;
-   * for the history alone. Returns how many they were.
+   * Cuts off the records before one, at most some thousand of them, within a transaction of the caller, and puts on record what was cut off:
+   * `recordOf` makes the record that says so of the text that is to be in it. Returns how many they were.
    */
-  cutBefore(sequence: number, atMs: number): number {
-    const first = this.#one("SELECT min(sequence) AS sequence FROM history");
+  cutBefore(sequence: number, recordOf: (text: string) => readonly (string | number)[]): number {
+    const first = this.#one(`SELECT min(sequence) AS sequence FROM ${this.#name}`);
     const start = Number(first?.["sequence"] ?? sequence);
     const end = Math.min(sequence, start + CUT_MAX);
     if (end <= start) return 0;
-    const last = this.#one("SELECT sequence, hash FROM history WHERE sequence = ?", end - 1);
-    this.#one("DELETE FROM history WHERE sequence < ?", end);
-    this.append([[atMs, CUT, "", cutText({ sequence: end - 1, hash: String(last?.["hash"]) })]]);
+    const last = this.#one(`SELECT hash FROM ${this.#name} WHERE sequence = ?`, end - 1);
+    this.append([recordOf(this.#cutForm.textOf({ sequence: end - 1, hash: String(last?.["hash"]) }))]);
+    this.#one(`DELETE FROM ${this.#name} WHERE sequence < ?`, end);
     return end - start;
+  }
+
+  /** Puts on record up to where it was cut off, within a transaction of the caller, where the record that said so was lost with its end. */
+  sayCut(recordOf: (text: string) => readonly (string | number)[]): void {
+    const first = this.#one(`SELECT * FROM ${this.#name} ORDER BY sequence LIMIT 1`);
+    const cut = first === undefined ? null : cutAt(first);
+    if (cut === null) return;
+    const { kind, text, textOf } = this.#cutForm;
+    const sql = `SELECT 1 FROM ${this.#name} WHERE ${kind} = ? AND ${text} = ?`;
+    if (this.#one(sql, CUT[this.#name], textOf(cut)) === undefined) this.append([recordOf(textOf(cut))]);
   }
 
   /**
@@ -143,8 +180,9 @@ export class Chain {
     let last: ChainHead | null = null;
     let cut: ChainHead | null = null;
     let cutOnRecord: unknown = null;
+    const { kind, text, textOf } = this.#cutForm;
     const report = (fault: ChainFault | null): ChainReport => {
-      return { chain: this.#name, records, head: last, fault, heads: found };
+      return { chain: this.#name, records, cut, head: last, fault, heads: found };
     };
     for (const row of this.#rows()) {
       if (row === undefined) {
@@ -153,17 +191,17 @@ export class Chain {
       }
       if (row === UNREADABLE) return report({ kind: "unreadable", sequence: (last?.sequence ?? 0) + 1 });
       if (records === 0) {
-        cut = this.#cutAt(row);
+        cut = cutAt(row);
         last = cut;
       }
-      if (row["kind"] === CUT) cutOnRecord = row["content"];
+      if (row[kind] === CUT[this.#name]) cutOnRecord = row[text];
       const fault = this.#faultOf(row, last);
       if (fault !== null) return report(fault);
       records += 1;
       last = { sequence: Number(row["sequence"]), hash: String(row["hash"]) };
       if (heads.has(last.hash)) found.push(last.hash);
     }
-    if (cut !== null && cutText(cut) !== cutOnRecord) {
+    if (cut !== null && textOf(cut) !== cutOnRecord) {
       records = 0;
       return report({ kind: "missing", sequence: cut.sequence });
     }
@@ -171,10 +209,11 @@ export class Chain {
     return report(this.#issued() < next ? null : { kind: "missing", sequence: next });
   }
 
-  /** The records from the first on, up to one that is not as it was written, or cannot be read; not for one that was cut off. */
+  /** The records from the first on, up to one that is not as it was written, or cannot be read. */
   *sound(): Generator<Row, void> {
-    let last: ChainHead | null = null;
+    let last: ChainHead | null | undefined;
     for (const row of readable(this.#database, `SELECT * FROM ${this.#name} ORDER BY sequence`)) {
+      if (last === undefined) last = cutAt(row);
       if (this.#faultOf(row, last) !== null) return;
       last = { sequence: Number(row["sequence"]), hash: String(row["hash"]) };
       yield row;
@@ -184,12 +223,6 @@ export class Chain {
   /** Adds a record of another chain of this name as it is, within a transaction of the caller. */
   put(row: Row): void {
     this.#insert.run(...[...COLUMNS[this.#name], "previous", "hash"].map((column) => row[column] ?? null));
-  }
-
-  /** Where the chain was cut off, if it was: behind this record, which is not its first. */
-  #cutAt(row: Row): ChainHead | null {
-    const sequence = Number(row["sequence"]) - 1;
-    return this.#name === "history" && sequence > 0 ? { sequence, hash: String(row["previous"]) } : null;
   }
 
   #faultOf(row: Row, before: ChainHead | null): ChainFault | null {
@@ -256,8 +289,10 @@ function hashOf(record: readonly unknown[], previous: string): string {
   return hash("sha256", `${previous}\n${JSON.stringify(texts)}`);
 }
 
-function cutText({ sequence, hash }: ChainHead): string {
-  return JSON.stringify({ sequence, hash });
+/** The last record that was cut off a chain which begins with this one; null: this was the first of all. */
+function cutAt(first: Row): ChainHead | null {
+  const sequence = Number(first["sequence"]) - 1;
+  return sequence > 0 ? { sequence, hash: String(first["previous"]) } : null;
 }
 
 type Row = Readonly<Record<string, SQLOutputValue>>;

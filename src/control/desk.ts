@@ -17,6 +17,7 @@ import type { IpAddress, Prefix } from "../wire/address.ts";
 import type { Name } from "../wire/name.ts";
 import type { DestinationView, TestOutcome } from "./alarms.ts";
 import type { AppliedBy } from "./applied.ts";
+import type { Lock } from "./audit-keeper.ts";
 import type { PoolCapacity } from "./capacity.ts";
 import type { Challenge } from "./challenge.ts";
 import type { ChangeOutcome, ChangeRequest } from "./change.ts";
@@ -39,7 +40,7 @@ import type { Snapshots } from "./snapshots.ts";
 import type { ServiceShares } from "./splits.ts";
 import type { AuditEntry, TokenRecord } from "./store.ts";
 import type { StoreProblem } from "./store-file.ts";
-import type { Authentication, Lock, TokenOrder } from "./token-keeper.ts";
+import type { Authentication, TokenOrder } from "./token-keeper.ts";
 import type { TransferOutcome } from "./transfers.ts";
 import type { StoreReport } from "./verify-store.ts";
 

@@ -51,8 +51,9 @@ export class EventLog {
   /** At most `limit` of what follows, of each list. */
   after(cursor: EventCursor, limit: number): Following {
     const end = this.end();
-    const first = this.#store.history.first() ?? 1;
-    if (cursor.history > end.history || cursor.audit > end.audit || cursor.history + 1 < first)
+    const first = { history: this.#store.history.first() ?? 1, audit: this.#store.audit.first() ?? 1 };
+    const isAhead = cursor.history > end.history || cursor.audit > end.audit;
+    if (isAhead || cursor.history + 1 < first.history || cursor.audit + 1 < first.audit)
       return { kind: "gap", cursor: end };
     const history = this.#store.history.after(cursor.history, limit);
     const audit = this.#store.audit.after(cursor.audit, limit);

@@ -17,6 +17,7 @@ import { Afterwards } from "./afterwards.ts";
 import { AlarmDesk } from "./alarm-desk.ts";
 import type { TestOutcome } from "./alarms.ts";
 import { AppliedFiles } from "./applied.ts";
+import { AuditKeeper, type Lock } from "./audit-keeper.ts";
 import { FILE } from "./author.ts";
 import { capacities, type PoolCapacity } from "./capacity.ts";
 import { type Challenge, challengesFor, live } from "./challenge.ts";
@@ -74,7 +75,7 @@ import { Stager } from "./stager.ts";
 import type { AuditEntry, NewAuditEntry, Store, TokenRecord } from "./store.ts";
 import { asFarAsAvailable, ifAvailable, StoreUnavailable } from "./store-file.ts";
 import { type Restored, StoreKeeper } from "./store-keeper.ts";
-import { type Authentication, type Lock, TokenKeeper, type TokenOrder } from "./token-keeper.ts";
+import { type Authentication, TokenKeeper, type TokenOrder } from "./token-keeper.ts";
 import { type StoreReport, verifyStore } from "./verify-store.ts";
 import { FileWatcher } from "./watch.ts";
 import { Watchers } from "./watchers.ts";
@@ -180,6 +181,7 @@ export class NodeDesk implements Desk {
   readonly #afterwards: Afterwards;
   readonly #signals: SignalGate;
   readonly #tokens: TokenKeeper;
+  readonly #auditKeeper: AuditKeeper;
   readonly #recorder: Recorder;
   readonly #archive: Archive;
   readonly snapshots: Snapshots;
@@ -220,6 +222,7 @@ export class NodeDesk implements Desk {
     this.#store = this.#storeKeeper.store;
     this.repeats = new Repeats(this.#store.repeats);
     this.events = new EventLog(this.#store, () => this.#record(this.nowMs(), Number.POSITIVE_INFINITY));
+    this.#auditKeeper = new AuditKeeper(this.#store, first.config.node.audit.keepMs, nowMs);
     this.#tokens = new TokenKeeper(this.#store, nowMs, options.tokenCost);
     this.#overridesInForce = this.#store.overrides();
     const verdicts = ifAvailable(() => this.#store.facts.verdicts(), []);
@@ -403,6 +406,7 @@ export class NodeDesk implements Desk {
     const tokens = ifAvailable(() => this.#tokens.prune(), null);
     if (tokens !== null) this.#ingest.keepTokens(tokens);
     this.#keepTokenUses();
+    this.#keepAudit();
     this.#arm();
   }
 
@@ -419,6 +423,7 @@ export class NodeDesk implements Desk {
     await this.#options.publisher.save();
     ifAvailable(() => this.#profile?.save(), undefined);
     this.#keepTokenUses(true);
+    this.#keepAudit(true);
     this.#record(this.nowMs(), Number.POSITIVE_INFINITY);
     await this.#textsKept;
     await this.#storeKeeper.close();
@@ -658,7 +663,7 @@ export class NodeDesk implements Desk {
       `API: ${address} is locked out until ${until}: ${lock.failures} tokens are not known`,
     );
     try {
-      this.#tokens.lockedOut(address, lock);
+      this.#auditKeeper.lockedOut(address, lock);
     } catch (cause) {
       this.#complain("that an address was locked out is not on record", cause);
     }
@@ -683,6 +688,14 @@ export class NodeDesk implements Desk {
       this.#tokens.keepUses(now);
     } catch (cause) {
       this.#complain("when tokens were used is not stored", cause);
+    }
+  }
+
+  #keepAudit(now = false): void {
+    try {
+      this.#auditKeeper.keep(now);
+    } catch (cause) {
+      this.#complain("the audit list does not say who was locked out, or what was cut off", cause);
     }
   }
 

@@ -2,7 +2,9 @@
 
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { ITEMS_OF_STEP, type Steps } from "../steps.ts";
-import { Chain, readable } from "./chain.ts";
+import { MERIDIAN } from "./author.ts";
+import { Chain, CUT, readable } from "./chain.ts";
+import { valuesOf } from "./sqlite-audit.ts";
 
 /** What stays behind in the damaged file: it is large, and control writes what it needs of it anew. */
 const LEFT_BEHIND = new Set(["audit", "history", "texts", "profile"]);
@@ -16,7 +18,7 @@ export interface Saved {
 }
 
 /** Copies from a database that may not even be one into one that has its tables and nothing in them. */
-export function* salvage(from: DatabaseSync, into: DatabaseSync): Steps<Saved> {
+export function* salvage(from: DatabaseSync, into: DatabaseSync, nowMs: number): Steps<Saved> {
   const tables = into
     .prepare(
       "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid",
@@ -27,7 +29,7 @@ export function* salvage(from: DatabaseSync, into: DatabaseSync): Steps<Saved> {
   into.exec("BEGIN IMMEDIATE");
   const rows: Record<string, number> = {};
   for (const table of tables) rows[table] = yield* copyTable(from, into, table);
-  const audit = yield* copyAudit(from, into);
+  const audit = yield* copyAudit(from, into, nowMs);
   into.exec("COMMIT");
   return { audit, rows };
 }
@@ -66,8 +68,8 @@ function* copyTable(from: DatabaseSync, into: DatabaseSync, table: string): Step
   return seen.size;
 }
 
-/** The records as they are, as far as each is the one that was written after the one before. */
-function* copyAudit(from: DatabaseSync, into: DatabaseSync): Steps<number> {
+/** The records as they are, as far as each is the one that was written after the one before. Where they begin stays on record. */
+function* copyAudit(from: DatabaseSync, into: DatabaseSync, nowMs: number): Steps<number> {
   let chain: Chain;
   try {
     chain = new Chain(from, "audit");
@@ -81,5 +83,10 @@ function* copyAudit(from: DatabaseSync, into: DatabaseSync): Steps<number> {
     copied += 1;
     if (copied % ITEMS_OF_STEP === 0) yield;
   }
+  const version = Number(into.prepare("SELECT version FROM counter").get()?.["version"] ?? 0);
+  const reason = "the entry that said so was lost with the end of the list";
+  copy.sayCut((detail) =>
+    valuesOf({ version, atMs: nowMs, author: MERIDIAN, reason, event: CUT.audit, detail }),
+  );
   return copied;
 }

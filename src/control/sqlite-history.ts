@@ -71,7 +71,7 @@ export class SqliteHistory implements HistoryStore {
     if (start === 0) return null;
     return this.#file
       .all(
-        `SELECT * FROM history WHERE sequence BETWEEN ? AND ? AND kind <> '${CUT}' ORDER BY sequence`,
+        `SELECT * FROM history WHERE sequence BETWEEN ? AND ? AND kind <> '${CUT.history}' ORDER BY sequence`,
         start,
         end,
       )
@@ -91,7 +91,7 @@ export class SqliteHistory implements HistoryStore {
         "SELECT max(sequence) AS sequence FROM history WHERE kind = 'state' AND sequence <= ?",
         Math.max(old, tooMany),
       );
-      return this.#file.chain("history").cutBefore(from, nowMs);
+      return this.#file.chain("history").cutBefore(from, (text) => [nowMs, CUT.history, "", text]);
     });
   }
 

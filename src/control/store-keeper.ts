@@ -237,7 +237,7 @@ export class StoreKeeper {
     let detail: string;
     try {
       next.open();
-      const saved = describeSaved(yield* salvage(from, next.database));
+      const saved = describeSaved(yield* salvage(from, next.database, this.#nowMs()));
       detail = `${STORE_FILE} was damaged and is kept as ${aside}; saved of it: ${saved}`;
       new SqliteStore(next, null).putBack(overrides, challenges, this.#entry(detail));
     } finally {

@@ -47,14 +47,21 @@ export interface Store extends AlarmStore {
   close(): void;
 }
 
-/** Who changed what, when and why: a hash chain. */
+/** Who changed what, when and why: a hash chain, which is cut off at the front when it grows old. */
 export interface AuditStore {
   /** The newest entries first, at most `limit`, of those with a `sequence` below `before` (null: all). */
   list(limit: number, before: number | null): readonly AuditEntry[];
   /** Those that follow, the oldest first. */
   after(sequence: number, limit: number): readonly AuditEntry[];
-  /** The last record of the audit list, which is a hash chain; null: there is none. */
+  /** The sequence of the oldest entry that is kept; null: there is none. */
+  first(): number | null;
+  /** The last record of the chain; null: there is none. */
   head(): ChainHead | null;
+  /**
+   * Forgets what is older than `keepMs`, some thousand entries at a time, and says so in an entry of `version`. Nothing is forgotten until
+   * the oldest is a month older than that, so that there are few of these. Returns how many were forgotten.
+   */
+  prune(keepMs: number, nowMs: number, version: number): number;
 }
 
 /** What a restart must not forget of the facts. */
@@ -157,6 +164,8 @@ export const AUDIT_EVENTS = [
   "token-added",
   "token-removed",
   "address-locked",
+  /** What was too old to be kept is gone. */
+  "entries-cut",
 ] as const;
 
 /** What happened, for the audit list. */

@@ -1,7 +1,6 @@
 /** Makes tokens and knows whose they are, at the price of one scrypt for the first use of each. */
 
 import { createHmac, randomBytes } from "node:crypto";
-import { MERIDIAN } from "./author.ts";
 import type { Store, TokenGrant, TokenRecord } from "./store.ts";
 import { hashSecret, idOf, isSecretOf, makeSecret, SCRYPT_COST } from "./token.ts";
 
@@ -17,9 +16,6 @@ const TRIES_MAX = 64;
 /** Last uses are written so often: nobody asks for them to the second, and each write is one to the disk. */
 const USES_KEPT_MS = 60_000;
 
-/** So many locks go on record, so that who has many addresses cannot fill the audit list. */
-const LOCKS_ON_RECORD = { most: 60, withinMs: 60_000 };
-
 /** Whose a secret is. */
 export type Authentication =
   | { readonly kind: "known"; readonly token: TokenRecord }
@@ -28,12 +24,6 @@ export type Authentication =
   | { readonly kind: "expired"; readonly atMs: number }
   /** Too many are being looked at. */
   | { readonly kind: "busy" };
-
-/** That somebody may show no tokens for a while, because so many were none. */
-export interface Lock {
-  readonly failures: number;
-  readonly untilMs: number;
-}
 
 /** What a new token is to be. */
 export interface TokenOrder {
@@ -90,8 +80,6 @@ export class TokenKeeper {
   /** By id: uses that are not in the store yet. */
   readonly #uses = new Map<string, number>();
   #usesKeptMs = 0;
-  #locks = 0;
-  #locksSinceMs = 0;
 
   /** `cost` is that of new hashes (`SCRYPT_COST`); each says its own. */
   constructor(store: Store, nowMs: () => number, cost: number = SCRYPT_COST) {
@@ -141,17 +129,6 @@ export class TokenKeeper {
   /** False: there is no such token. */
   remove(name: string, author: string): boolean {
     return this.#store.tokens.remove(name, author, this.#nowMs());
-  }
-
-  /** Puts a lock on record; with very many, from as many addresses, not all of them. */
-  lockedOut(address: string, { failures, untilMs }: Lock): void {
-    const atMs = this.#nowMs();
-    if (atMs >= this.#locksSinceMs + LOCKS_ON_RECORD.withinMs) [this.#locksSinceMs, this.#locks] = [atMs, 0];
-    this.#locks += 1;
-    if (this.#locks > LOCKS_ON_RECORD.most) return;
-    const detail = `${address} until ${new Date(untilMs).toISOString()}, after ${failures} tokens that are not known`;
-    const entry = { atMs, author: MERIDIAN, reason: "guessing", event: "address-locked", detail } as const;
-    this.#store.exclusively(() => ({ ...entry, version: this.#store.version() }));
   }
 
   /** Forgets secrets of tokens that let nobody in any more, and returns the ids of those that do. */

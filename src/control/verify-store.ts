@@ -44,15 +44,16 @@ export function formatStoreReport(
 ): readonly string[] {
   return [
     ...chains.map((report) => {
-      const { chain, records, head, fault } = report;
-      const good = `${chain}: ${records} records, ${describeFault(report)}`;
+      const { chain, records, cut, head, fault } = report;
+      const from = cut === null ? "" : ` from number ${cut.sequence + 1} on`;
+      const good = `${chain}: ${records} records${from}, ${describeFault(report)}`;
       if (fault !== null)
         return `${chain}: ${describeFault(report)}; the ${records} before it are as they were written`;
       return head === null ? good : `${good}; head ${head.hash}`;
     }),
     ...lostHeads.map(
       (head) =>
-        `no record has the hash ${head}: the end was cut off or written anew, unless it is a head of the history from before its first record`,
+        `no record has the hash ${head}: the end was cut off or written anew, unless its record was old enough to be cut off at the front`,
     ),
     ...(sound && asked === 0
       ? [

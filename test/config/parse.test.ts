@@ -194,6 +194,7 @@ describe("a config with every key", () => {
       maxAmplification: 12.5,
       profile: { sample: 10, keepMs: 48 * 3_600_000 },
       history: { keepMs: 720 * 3_600_000, entriesMax: 200_000 },
+      audit: { keepMs: 366 * 24 * 3_600_000 },
       explain: [
         expect.objectContaining({ text: "10.0.0.0/8" }),
         expect.objectContaining({ text: "::1/128" }),

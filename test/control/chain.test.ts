@@ -16,6 +16,8 @@ import { finish } from "../../src/steps.ts";
 
 const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 
+const DAY_MS = 24 * 3_600_000;
+
 /** More than a page of the check. */
 const RECORDS = 300;
 
@@ -117,44 +119,57 @@ describe("a record that was altered", () => {
 });
 
 describe("a flipped bit", () => {
-  test.each(["audit", "history"] as const)("in any octet of the %s is found at its record", (name) => {
-    const store = openSqliteStore(path);
-    store.commit({
-      version: 1,
-      set: [],
-      ended: [],
-      audit: Array.from({ length: RECORDS }, (_, i) => entry(i)),
-    });
-    store.history.append(
-      Array.from({ length: RECORDS }, (_, i) => {
-        return { atMs: i, kind: "verdict", subject: "web/eu-west/ipv4", content: `{"up":${i % 2 === 0}}` };
-      }),
-    );
-    store.close();
-    const pristine = readFileSync(path);
-    const before = contentOf(name);
-    const cells = cellsOf(pristine, name);
-    expect(cells.map(({ sequence }) => sequence)).toEqual(Array.from({ length: RECORDS }, (_, i) => i + 1));
-    const flip = fc.record({
-      cell: fc.constantFrom(...cells),
-      at: fc.nat(),
-      bit: fc.integer({ min: 0, max: 7 }),
-    });
-    fc.assert(
-      fc.property(flip, ({ cell, at, bit }) => {
-        const octets = Buffer.from(pristine);
-        const place = cell.start + (at % (cell.end - cell.start));
-        octets.writeUInt8(octets.readUInt8(place) ^ (1 << bit), place);
-        writeFileSync(path, octets);
-        const report = finish(verifyStore(path, []));
-        const [chain] = report.chains.filter((candidate) => candidate.chain === name);
-        // What SQLite keeps beside a value, and nobody reads, says nothing of the record.
-        if (report.sound) expect(contentOf(name)).toEqual(before);
-        else expect([chain?.records, chain?.fault]).toEqual([cell.sequence - 1, expect.anything()]);
-      }),
-      { numRuns: Number(process.env["MERIDIAN_FLIPS"] ?? 100) },
-    );
-  });
+  test.each([
+    ["audit", 0],
+    ["history", 0],
+    ["audit", 100],
+  ] as const)(
+    "in any octet of the %s, %i records of which were cut off, is found at its record",
+    (name, cut) => {
+      const store = openSqliteStore(path);
+      store.commit({
+        version: 1,
+        set: [],
+        ended: [],
+        audit: Array.from({ length: RECORDS }, (_, i) => ({ ...entry(i), atMs: i < cut ? i : 40 * DAY_MS })),
+      });
+      expect(store.audit.prune(DAY_MS, 41 * DAY_MS, 1)).toBe(cut);
+      store.history.append(
+        Array.from({ length: RECORDS }, (_, i) => {
+          return { atMs: i, kind: "verdict", subject: "web/eu-west/ipv4", content: `{"up":${i % 2 === 0}}` };
+        }),
+      );
+      store.close();
+      const pristine = readFileSync(path);
+      const before = contentOf(name);
+      const cells = cellsOf(pristine, name);
+      const first = cut + 1;
+      // The cut is a record too.
+      const count = RECORDS + Math.sign(cut) - cut;
+      expect(cells.map(({ sequence }) => sequence)).toEqual(
+        Array.from({ length: count }, (_, i) => first + i),
+      );
+      const flip = fc.record({
+        cell: fc.constantFrom(...cells),
+        at: fc.nat(),
+        bit: fc.integer({ min: 0, max: 7 }),
+      });
+      fc.assert(
+        fc.property(flip, ({ cell, at, bit }) => {
+          const octets = Buffer.from(pristine);
+          const place = cell.start + (at % (cell.end - cell.start));
+          octets.writeUInt8(octets.readUInt8(place) ^ (1 << bit), place);
+          writeFileSync(path, octets);
+          const report = finish(verifyStore(path, []));
+          const [chain] = report.chains.filter((candidate) => candidate.chain === name);
+          // What SQLite keeps beside a value, and nobody reads, says nothing of the record.
+          if (report.sound) expect(contentOf(name)).toEqual(before);
+          else expect([chain?.records, chain?.fault]).toEqual([cell.sequence - first, expect.anything()]);
+        }),
+        { numRuns: Number(process.env["MERIDIAN_FLIPS"] ?? 100) },
+      );
+    },
+  );
 });
 
 describe("the end of the list", () => {

@@ -128,6 +128,7 @@ export function configWith(parts: ConfigParts): Config {
       maxAmplification: null,
       profile: null,
       history: { keepMs: 90 * 24 * 3_600_000, entriesMax: 1_000_000 },
+      audit: { keepMs: 5 * 366 * 24 * 3_600_000 },
       cookies: { mode: "optional", secrets: null },
       stateFolder: "state",
       source: "files",

@@ -44,6 +44,15 @@ const report = object(
       object({
         chain: oneOf(CHAINS, "a chain"),
         records: Type.Integer({ description: "how many there are before the first that is wrong" }),
+        cut: nullable(
+          object(
+            { sequence: Type.Integer(), hash: head },
+            {
+              description:
+                "the record before the first, up to which it was cut off; null: none is missing there",
+            },
+          ),
+        ),
         head: nullable(object({ sequence: Type.Integer(), hash: head })),
         fault: nullable(
           object({
@@ -102,7 +111,13 @@ export function auditRoutes(app: Api, desk: Desk): void {
       const found = await desk.verify(heads);
       return {
         sound: found.sound,
-        chains: found.chains.map(({ chain, records, head, fault }) => ({ chain, records, head, fault })),
+        chains: found.chains.map(({ chain, records, cut, head, fault }) => ({
+          chain,
+          records,
+          cut,
+          head,
+          fault,
+        })),
         lostHeads: [...found.lostHeads],
         lines: [...formatStoreReport(found, heads.length)],
       };

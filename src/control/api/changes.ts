@@ -86,6 +86,7 @@ const MAKES_NO_VERSION: ReadonlySet<AuditEvent> = new Set([
   "token-removed",
   "keys-rolled",
   "address-locked",
+  "entries-cut",
   "drill-begun",
   "drill-ended",
   "drill-aborted",

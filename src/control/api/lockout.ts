@@ -1,6 +1,6 @@
 /** Remembers who tries tokens that are none, and locks them out for longer each time. */
 
-import type { Lock } from "../token-keeper.ts";
+import type { Lock } from "../audit-keeper.ts";
 
 /** So many may fail before the first lock: a secret pasted wrongly, a token that was replaced on half the agents. */
 const FREE_FAILURES = 10;
