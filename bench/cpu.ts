@@ -35,6 +35,20 @@ export function ownOctetsOf(pid: number): number {
   return Number(kilobytes ?? 0) * 1024;
 }
 
+/** Time of all cores so far in ticks, and what of it the host of this virtual machine gave to others: proc_stat(5). */
+export interface CoreTime {
+  readonly all: number;
+  readonly stolen: number;
+}
+
+/** The cores' time until now. */
+export function coreTime(): CoreTime {
+  const [, ...ticks] = contentOf("/proc/stat").split("\n", 1)[0]?.split(/\s+/).map(Number) ?? [];
+  // user nice system idle iowait irq softirq steal; what guests had is in the first two already.
+  const all = ticks.slice(0, 8).reduce((sum, some) => sum + some, 0);
+  return { all, stolen: ticks[7] ?? 0 };
+}
+
 function threadsOf(pid: number): readonly string[] {
   try {
     return readdirSync(`/proc/${pid}/task`);

@@ -18,7 +18,7 @@ import { freePort } from "./ports.ts";
 import { buildPrograms } from "./programs.ts";
 import { scale } from "./scale.ts";
 import { streamsTable } from "./streams.ts";
-import { faultOf, type Limit, type Round, slownessOf, tableOf, verdictsOn } from "./table.ts";
+import { disturbanceOf, faultOf, type Limit, type Round, slownessOf, tableOf, verdictsOn } from "./table.ts";
 import { NAMES, ZONE } from "./zone.ts";
 
 const ECHO = "C echo";
@@ -146,7 +146,7 @@ function report(peers: readonly Peer[], rounds: readonly Round[]): readonly stri
   const said = options.smoke
     ? []
     : [...verdictsOn(rounds, LIMITS), ...slownessOf(rounds, GEO, GDNSD, P999_US_MAX)];
-  const verdicts = said.map((line) => `* ${line}`);
+  const verdicts = [...said, disturbanceOf(rounds)].map((line) => `* ${line}`);
   const text = [describeMachine(peers, new Date()), table, verdicts.join("\n")].join("\n\n");
   console.log(text);
   if (options.write !== undefined) writeSection(options.write, "servers", text);

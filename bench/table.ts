@@ -60,6 +60,13 @@ function ms(us: number): string {
   return `${(us / 1e3).toFixed(2)} ms`;
 }
 
+/** How much the host of this virtual machine disturbed the runs. */
+export function disturbanceOf(rounds: readonly Round[]): string {
+  const stolen = rounds.flatMap((round) => Array.from(round.values(), (figures) => figures.stolen));
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  return `the host took ${percent(median(stolen))} of the time of a run, and ${percent(Math.max(...stolen))} of the worst`;
+}
+
 /** Replies of a server that were wrong, or lost beyond this share of what was asked; null: none. */
 export function faultOf(name: string, figures: readonly Figures[], lostShareMax: number): string | null {
   const { sent, lost, wrong } = totalOf(figures);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Figures } from "../../bench/measure.ts";
-import { faultOf, median, ratioOf, tableOf, verdictsOn } from "../../bench/table.ts";
+import { disturbanceOf, faultOf, median, ratioOf, tableOf, verdictsOn } from "../../bench/table.ts";
 
 const FIGURES: Figures = {
   cpuUs: 3,
@@ -15,6 +15,7 @@ const FIGURES: Figures = {
   p99us: 200,
   p999us: 300,
   by: { "192.0.2.1": 75, "192.0.2.2": 25 },
+  stolen: 0,
 };
 
 const round = (costs: Readonly<Record<string, number>>): ReadonlyMap<string, Figures> =>
@@ -84,4 +85,9 @@ describe("a fault", () => {
   ])("%s", (_, change, expected) => {
     expect(faultOf("ours", [{ ...FIGURES, ...change }], 0.001)).toBe(expected);
   });
+});
+
+test("what the host took is told of the middle run and of the worst", () => {
+  const rounds = [0, 0.001, 0.02].map((stolen) => new Map([["ours", { ...FIGURES, stolen }]]));
+  expect(disturbanceOf(rounds)).toBe("the host took 0.1 % of the time of a run, and 2.0 % of the worst");
 });
