@@ -7,6 +7,7 @@
 
 import type { Checked } from "../problem.ts";
 import { parseAddress } from "../wire/address.ts";
+import { quoteText } from "../zone/text.ts";
 import { asName, Draft, type DraftMember, type DraftPolicy, type Translation } from "./draft.ts";
 import {
   entriesOf,
@@ -334,12 +335,7 @@ function stringsOf(text: string): string {
   const octets = Buffer.from(text);
   const strings: string[] = [];
   for (let at = 0; at === 0 || at < octets.length; at += STRING_MAX) {
-    const part = [...octets.subarray(at, at + STRING_MAX)].map((octet) => {
-      if (octet < 0x20 || octet > 0x7e) return `\\${String(octet).padStart(3, "0")}`;
-      const character = String.fromCharCode(octet);
-      return character === '"' || character === "\\" ? `\\${character}` : character;
-    });
-    strings.push(`"${part.join("")}"`);
+    strings.push(quoteText(octets.subarray(at, at + STRING_MAX)));
   }
   return strings.join(" ");
 }
