@@ -3,6 +3,8 @@
  * their place, and a next time can be shown.
  */
 
+import { type LocalTime, WEEKDAYS } from "./local-time.ts";
+
 /** A schedule as sets of numbers. */
 export interface Cron {
   readonly minutes: ReadonlySet<number>;
@@ -10,14 +12,13 @@ export interface Cron {
   readonly days: ReadonlySet<number>;
   /** From 1. */
   readonly months: ReadonlySet<number>;
-  /** Sunday is 0. */
+  /** Their places in `WEEKDAYS`. */
   readonly weekdays: ReadonlySet<number>;
   /** Both days and weekdays are given: one of them is enough, as in every cron since Vixie's. */
   readonly eitherDay: boolean;
 }
 
-const MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
-const WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 /** Null where the text is no schedule, or one that never comes, such as the 31st of February. */
 export function parseCron(text: string): Cron | null {
@@ -37,16 +38,6 @@ export function parseCron(text: string): Cron | null {
   return { minutes, hours, days, months, weekdays, eitherDay };
 }
 
-/** `2026-12-24` and the rest of a moment, as clocks in a time zone show it. */
-export interface LocalTime {
-  readonly date: string;
-  readonly month: number;
-  readonly day: number;
-  readonly weekday: number;
-  readonly hour: number;
-  readonly minute: number;
-}
-
 /** Whether the schedule names this minute. */
 export function isDue(cron: Cron, local: LocalTime): boolean {
   return isDueHour(cron, local) && cron.minutes.has(local.minute);
@@ -57,40 +48,6 @@ export function isDueHour(cron: Cron, { month, day, weekday, hour }: LocalTime):
   const [byDay, byWeekday] = [cron.days.has(day), cron.weekdays.has(weekday)];
   const today = cron.eitherDay ? byDay || byWeekday : byDay && byWeekday;
   return today && cron.months.has(month) && cron.hours.has(hour);
-}
-
-/** What clocks in a zone of the IANA database show; null where there is no such zone. */
-export function localTime(zone: string, atMs: number): LocalTime | null {
-  const format = formatOf(zone);
-  if (format === null) return null;
-  const parts = new Map(format.formatToParts(atMs).map(({ type, value }) => [type, value]));
-  const number = (type: Intl.DateTimeFormatPartTypes): number => Number(parts.get(type));
-  const [year, month, day] = [parts.get("year"), parts.get("month"), parts.get("day")];
-  return {
-    date: `${year}-${month}-${day}`,
-    month: number("month"),
-    day: number("day"),
-    weekday: WEEKDAYS.indexOf((parts.get("weekday") ?? "").toUpperCase()),
-    hour: number("hour"),
-    minute: number("minute"),
-  };
-}
-
-function formatOf(timeZone: string): Intl.DateTimeFormat | null {
-  try {
-    return new Intl.DateTimeFormat("en-US", {
-      timeZone,
-      weekday: "short",
-      year: "numeric",
-      month: "2-digit",
-      day: "2-digit",
-      hour: "2-digit",
-      minute: "2-digit",
-      hourCycle: "h23",
-    });
-  } catch {
-    return null;
-  }
 }
 
 /** A list of numbers, ranges and steps, as in `1-5,30`, `*` or `*` + `/15`; null where it is none. */
@@ -122,7 +79,7 @@ function parseField(
 
 /** NaN where it is neither a number nor a name; the first name is `least`. */
 function parseNumber(text: string, names: readonly string[], least: number): number {
-  const named = names.indexOf(text.toUpperCase());
+  const named = names.indexOf(text.toLowerCase());
   if (named >= 0) return named + least;
   return /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;
 }

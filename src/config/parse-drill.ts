@@ -2,7 +2,7 @@
 
 import type { Checked, Problem } from "../problem.ts";
 import type { Config, Vantage, VantageId } from "./config.ts";
-import { localTime, parseCron } from "./cron.ts";
+import { parseCron } from "./cron.ts";
 import type {
   DeclaredDrill,
   DrillAction,
@@ -13,6 +13,7 @@ import type {
   DrillTarget,
 } from "./drills.ts";
 import { keys } from "./keys.ts";
+import { parseTimeZone } from "./local-time.ts";
 import { parseServicePatterns } from "./parse-invariant.ts";
 import { weightRange } from "./parse-pool.ts";
 import { parseSelections } from "./parse-selection.ts";
@@ -178,12 +179,8 @@ function parseSchedule(reader: Reader): DrillSchedule | null {
   const text = fields.required("cron");
   const cron = text?.parsed('five fields of a crontab such as "30 4 * * TUE"', parseCron) ?? null;
   const zone =
-    fields.optional("zone")?.parsed("a time zone such as UTC or Europe/Dublin", parseZone) ?? "UTC";
+    fields.optional("zone")?.parsed("a time zone such as UTC or Europe/Dublin", parseTimeZone) ?? "UTC";
   const blocked = fields.optional("blocked")?.items() ?? [];
   const days = blocked.flatMap((day) => day.matching(/^\d{4}-\d\d-\d\d$/, "a day such as 2026-12-24") ?? []);
   return cron === null ? null : { cron, zone, blocked: days };
-}
-
-function parseZone(text: string): string | null {
-  return localTime(text, 0) === null ? null : text;
 }

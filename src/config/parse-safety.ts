@@ -1,6 +1,7 @@
 /** The section `safety`: what changes may not do. */
 
 import { keys } from "./keys.ts";
+import { parseTimeZone, WEEKDAYS } from "./local-time.ts";
 import { parseServicePatterns } from "./parse-invariant.ts";
 import { placeOf, type RuleContext } from "./parse-test.ts";
 import type { Reader } from "./read.ts";
@@ -14,7 +15,6 @@ const defaultStageMs = 300_000;
 const withinRange = { least: 60_000, most: 30 * 86_400_000 };
 const defaultWithinMs = 86_400_000;
 
-const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const MINUTES_OF_DAY = 24 * 60;
 
 /** The section `safety`; null where it is not given. */
@@ -51,13 +51,13 @@ function parseApproval(
 
 function parseWindows(reader: Reader): Windows {
   const windows = reader.fields(keys["safety.windows"]);
-  const timeZone = windows.optional("timeZone");
   return {
     open: (windows.optional("open")?.items("a list", "of them") ?? []).flatMap(
       (item) => parseOpenHours(item) ?? [],
     ),
     blocked: (windows.optional("blocked")?.items() ?? []).flatMap((item) => parseDates(item) ?? []),
-    timeZone: timeZone === null ? "UTC" : parseTimeZone(timeZone),
+    timeZone:
+      windows.optional("timeZone")?.parsed("an IANA time zone such as Europe/Dublin", parseTimeZone) ?? "UTC",
   };
 }
 
@@ -69,12 +69,12 @@ function parseOpenHours(reader: Reader): OpenHours | null {
   const [, daysText, from = "", until = ""] =
     /^(?:([a-z,-]+) )?(\d\d:\d\d)-(\d\d:\d\d)$/.exec(text.toLowerCase()) ?? [];
   const [fromMinute, untilMinute] = [minuteOf(from), minuteOf(until)];
-  const days = daysText === undefined ? new Set(DAYS.keys()) : daysOf(daysText);
-  if (fromMinute === null || untilMinute === null || days === null || fromMinute >= untilMinute) {
+  const weekdays = daysText === undefined ? new Set(WEEKDAYS.keys()) : weekdaysOf(daysText);
+  if (fromMinute === null || untilMinute === null || weekdays === null || fromMinute >= untilMinute) {
     reader.expected(what);
     return null;
   }
-  return { text, days, fromMinute, untilMinute };
+  return { text, weekdays, fromMinute, untilMinute };
 }
 
 function minuteOf(text: string): number | null {
@@ -84,12 +84,12 @@ function minuteOf(text: string): number | null {
 }
 
 /** `mon-fri`, `fri-mon`, `mon,wed`; null: it is none of these. */
-function daysOf(text: string): ReadonlySet<number> | null {
+function weekdaysOf(text: string): ReadonlySet<number> | null {
   const days = new Set<number>();
   for (const part of text.split(",")) {
-    const [first = -1, last = first, ...rest] = part.split("-").map((day) => DAYS.indexOf(day));
+    const [first = -1, last = first, ...rest] = part.split("-").map((day) => WEEKDAYS.indexOf(day));
     if (first < 0 || last < 0 || rest.length > 0) return null;
-    for (let day = first; ; day = (day + 1) % DAYS.length) {
+    for (let day = first; ; day = (day + 1) % WEEKDAYS.length) {
       days.add(day);
       if (day === last) break;
     }
@@ -112,14 +112,4 @@ function isDate(text: string): boolean {
   if (!/^\d{4}-\d\d-\d\d$/.test(text)) return false;
   const date = new Date(`${text}T00:00:00Z`);
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
-}
-
-function parseTimeZone(reader: Reader): string {
-  const name = reader.text("an IANA time zone such as Europe/Dublin") ?? "UTC";
-  try {
-    return new Intl.DateTimeFormat("en-US", { timeZone: name }).resolvedOptions().timeZone;
-  } catch {
-    reader.expected("an IANA time zone such as Europe/Dublin");
-    return "UTC";
-  }
 }

@@ -44,8 +44,8 @@ interface Approval {
 export interface OpenHours {
   /** As the operator wrote it. */
   readonly text: string;
-  /** 0 is Monday. */
-  readonly days: ReadonlySet<number>;
+  /** Their places in `WEEKDAYS`. */
+  readonly weekdays: ReadonlySet<number>;
   /** Minutes since midnight, the last one excluded. */
   readonly fromMinute: number;
   readonly untilMinute: number;

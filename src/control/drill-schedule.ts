@@ -1,7 +1,8 @@
 /** When the drills of a config begin by themselves. */
 
-import { isDue, isDueHour, localTime } from "../config/cron.ts";
+import { isDue, isDueHour } from "../config/cron.ts";
 import type { DeclaredDrill, DrillSchedule } from "../config/drills.ts";
+import { localTime } from "../config/local-time.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -20,7 +21,6 @@ export function nextOf({ cron, zone, blocked }: DrillSchedule, fromMs: number): 
   const firstMs = Math.ceil(fromMs / MINUTE_MS) * MINUTE_MS;
   for (let atMs = firstMs; atMs < firstMs + AHEAD_MS; ) {
     const local = localTime(zone, atMs);
-    if (local === null) return null;
     const isHour = isDueHour(cron, local) && !blocked.includes(local.date);
     if (isHour && isDue(cron, local) && !cameBefore(zone, atMs)) return atMs;
     atMs += isHour ? MINUTE_MS : (60 - local.minute) * MINUTE_MS;
