@@ -18,6 +18,7 @@ import type { ErrorClass, Report } from "../../src/health/report.ts";
 import type { TrackedVip } from "../../src/health/tracked.ts";
 import { parseAddress } from "../../src/wire/address.ts";
 import { parseName } from "../../src/wire/name.ts";
+import { BARE_CONFIG } from "../config/bare.ts";
 import { tcpSpec } from "../probe/specs.ts";
 
 export const vipId = (text: string): VipId => text as VipId;
@@ -96,58 +97,14 @@ export interface ConfigParts {
 /** A config of which only health's parts are filled. */
 export function configWith(parts: ConfigParts): Config {
   const { regions = {}, vantages = {}, checks = [], pools = [], services = [] } = parts;
-  const listen = { address: parseAddress("127.0.0.1")!, port: 5300 };
   return {
-    file: "meridian.yaml",
-    keys: new Map(),
-    acme: { keepMs: 3_600_000, grants: [] },
-    transfer: new Map(),
-    safety: {
-      minRegionsUp: null,
-      maxMoved: null,
-      noDrillDuringIncident: null,
-      windows: null,
-      approval: null,
-    },
-    alarms: { destinations: new Map(), routes: [], overrideEndsWithinMs: 0, certificateEndsWithinMs: 0 },
-    node: {
-      name: "test",
-      listen: [listen],
-      workers: 1,
-      udp: "auto",
-      tcp: { maxConnections: 1, maxConnectionsPerClient: 1, maxWastedPerClient: 1, idleTimeoutMs: 1_000 },
-      tls: null,
-      https: null,
-      proxyProtocol: [],
-      api: listen,
-      apiTls: null,
-      nsid: null,
-      explain: [],
-      chaos: { id: null, version: null, bookFor: [] },
-      rateLimit: null,
-      maxAmplification: null,
-      profile: null,
-      history: { keepMs: 90 * 24 * 3_600_000, entriesMax: 1_000_000 },
-      audit: { keepMs: 5 * 366 * 24 * 3_600_000 },
-      cookies: { mode: "optional", secrets: null },
-      stateFolder: "state",
-      source: "files",
-      reportMs: 500,
-      publishMs: 100,
-    },
-    geo: { database: null, asnDatabase: null, labels: [] },
-    zones: [],
-    dnssec: new Map(),
+    ...BARE_CONFIG,
     regions: placesOf(regions, regionId),
     vantages: placesOf(vantages, vantageId),
     checks: new Map(checks.map((check) => [check.id, check])),
     pools: new Map(pools.map((pool) => [pool.id, pool])),
     members: new Map(pools.flatMap(({ members }) => members.map((member) => [member.id, member]))),
-    policies: new Map(),
     services,
-    tests: [],
-    invariants: [],
-    drills: new Map(),
   };
 }
 

@@ -23,6 +23,7 @@ import { LastGood } from "../../src/steering/last-good.ts";
 import { type LocalPolicy, membersOf } from "../../src/steering/local.ts";
 import { localise } from "../../src/steering/localise.ts";
 import { type Plan, type Planned, planFor } from "../../src/steering/plan.ts";
+import { BARE_CONFIG } from "../config/bare.ts";
 
 export interface MemberSpec {
   readonly region: string;
@@ -74,48 +75,8 @@ export function configOf(
     });
   }
   const members = [...poolMap.values()].flatMap((pool) => pool.members);
-  const endpoint = { address: vipOf("", 4, 1).address, port: 53 };
   return {
-    file: "meridian.yaml",
-    keys: new Map(),
-    acme: { keepMs: 3_600_000, grants: [] },
-    transfer: new Map(),
-    safety: {
-      minRegionsUp: null,
-      maxMoved: null,
-      noDrillDuringIncident: null,
-      windows: null,
-      approval: null,
-    },
-    alarms: { destinations: new Map(), routes: [], overrideEndsWithinMs: 0, certificateEndsWithinMs: 0 },
-    node: {
-      name: "test",
-      listen: [endpoint],
-      workers: 1,
-      udp: "auto",
-      tcp: { maxConnections: 1, maxConnectionsPerClient: 1, maxWastedPerClient: 1, idleTimeoutMs: 1 },
-      tls: null,
-      https: null,
-      proxyProtocol: [],
-      api: endpoint,
-      apiTls: null,
-      nsid: null,
-      chaos: { id: null, version: null, bookFor: [] },
-      explain: [],
-      rateLimit: null,
-      maxAmplification: null,
-      profile: null,
-      history: { keepMs: 90 * 24 * 3_600_000, entriesMax: 1_000_000 },
-      audit: { keepMs: 5 * 366 * 24 * 3_600_000 },
-      cookies: { mode: "optional", secrets: null },
-      stateFolder: "state",
-      source: "files",
-      reportMs: 1,
-      publishMs: 1,
-    },
-    geo: { database: null, asnDatabase: null, labels: [] },
-    zones: [],
-    dnssec: new Map(),
+    ...BARE_CONFIG,
     regions: new Map(
       Object.entries(regions).map(([id, [latitude, longitude]]): [RegionId, Region] => [
         id as RegionId,
@@ -128,14 +89,8 @@ export function configOf(
         { id: id as VantageId, coordinates: { latitude, longitude } },
       ]),
     ),
-    checks: new Map(),
     pools: poolMap,
     members: new Map(members.map((member) => [member.id, member])),
-    policies: new Map(),
-    services: [],
-    tests: [],
-    invariants: [],
-    drills: new Map(),
   };
 }
 
