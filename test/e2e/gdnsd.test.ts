@@ -1,8 +1,9 @@
 /** The same policies, data and clients in gdnsd and in Meridian: the same choices, over the same scopes. */
 
 import { beforeAll, describe, expect, test } from "vitest";
-import { NAMES, Pair, VIPS, type Vip, vipOf } from "./gdnsd.ts";
+import { ADDRESSES, NAMES, startPair, VIPS, type Vip, vipOf } from "./gdnsd.ts";
 import { has, report, useLab } from "./harness.ts";
+import type { Pair } from "./pair.ts";
 import { below, pick, type Random, randomFrom } from "./random.ts";
 
 /** How many clients; `docs/proofs.md` says what 100,000 came to. */
@@ -20,7 +21,7 @@ describe.skipIf(!has("gdnsd"))("beside gdnsd (needs gdnsd)", () => {
   const lab = useLab();
   let pair: Pair;
   beforeAll(async () => {
-    pair = await Pair.start(lab);
+    pair = await startPair(lab);
   });
 
   test(`${CLIENTS} clients get the same VIP, over the same scope`, LONG, async () => {
@@ -29,12 +30,12 @@ describe.skipIf(!has("gdnsd"))("beside gdnsd (needs gdnsd)", () => {
     let compared = 0;
     let embedded = 0;
     for (const down of OUTAGES) {
-      await pair.force(down);
+      await pair.force(down.map((vip) => ADDRESSES[vip]));
       for (let i = 0; i < CLIENTS / OUTAGES.length; i += AT_ONCE) {
         const asked = Array.from({ length: AT_ONCE }, async () => {
           const name = pick([NAMES.geo, NAMES.nested], random);
           const subnet = randomClient(random);
-          const [theirs, ours] = await pair.ask(name, subnet);
+          const [theirs, ours] = await pair.ask(name, "A", subnet);
           // gdnsd looks for the IPv4 address in those of 6to4 and Teredo, which RFC 7526 has ended; we do not.
           if (/^(2002:|2001:0000:)/.test(subnet)) embedded += 1;
           else {
@@ -60,9 +61,9 @@ describe.skipIf(!has("gdnsd"))("beside gdnsd (needs gdnsd)", () => {
     const random = randomFrom(SEED);
     const counts = { theirs: new Map<string, number>(), ours: new Map<string, number>() };
     const count = (map: Map<string, number>, vip: string) => map.set(vip, (map.get(vip) ?? 0) + 1);
-    await pair.force(down);
+    await pair.force(down.map((vip) => ADDRESSES[vip]));
     for (let i = 0; i < CLIENTS; i += AT_ONCE) {
-      const asked = Array.from({ length: AT_ONCE }, () => pair.ask(name, randomClient(random)));
+      const asked = Array.from({ length: AT_ONCE }, () => pair.ask(name, "A", randomClient(random)));
       for (const [theirs, ours] of await Promise.all(asked)) {
         count(counts.theirs, vipOf(theirs));
         count(counts.ours, vipOf(ours));

@@ -1,14 +1,15 @@
 /** One steering policy for gdnsd and for Meridian, and what clients get of both. */
 
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeDatabase } from "../../bench/database.ts";
-import { type Answer, Resolver } from "./dns.ts";
-import { freePort, type Lab, until } from "./harness.ts";
-import { addToken, call, type Site, startNode } from "./site.ts";
+import type { Answer } from "./dns.ts";
+import type { Lab } from "./harness.ts";
+import { MARK_RESOURCE, Pair } from "./pair.ts";
+import type { Site } from "./site.ts";
 
 /** The VIPs: two in each region but one. */
-const ADDRESSES = {
+export const ADDRESSES = {
   us1: "198.51.100.11",
   us2: "198.51.100.12",
   eu1: "198.51.100.21",
@@ -60,90 +61,15 @@ export const NAMES = {
   split: "split.gslb.test",
 };
 
-/** A name of gdnsd's that has the first address while that is up: who forces it sees when all is in force. */
-const MARK = "mark.gslb.test";
-const MARKS = ["192.0.2.1", "192.0.2.2"] as const;
-
-/** A gdnsd and a node that serve the same. */
-export class Pair {
-  readonly #gdnsd: Resolver;
-  readonly #meridian: Resolver;
-  readonly #site: Site;
-  readonly #token: string;
-  readonly #folder: string;
-  #mark: string = MARKS[0];
-  #down: readonly Vip[] = [];
-
-  private constructor(parts: {
-    gdnsd: Resolver;
-    meridian: Resolver;
-    site: Site;
-    token: string;
-    folder: string;
-  }) {
-    this.#gdnsd = parts.gdnsd;
-    this.#meridian = parts.meridian;
-    this.#site = parts.site;
-    this.#token = parts.token;
-    this.#folder = parts.folder;
-  }
-
-  static async start(lab: Lab): Promise<Pair> {
-    const database = join(lab.folder, "country.mmdb");
-    writeDatabase(database);
-    const port = await freePort();
-    const folder = join(lab.folder, "gdnsd");
+/** Starts both with the same policies over the same data. */
+export function startPair(lab: Lab): Promise<Pair> {
+  const database = join(lab.folder, "country.mmdb");
+  writeDatabase(database);
+  return Pair.start(lab, async ({ folder, port, site }) => {
     writeGdnsd(folder, port, database);
-    const daemon = lab.start("gdnsd", "gdnsd", ["-c", folder, "start"]);
-    const site = {
-      folder: join(lab.folder, "site"),
-      port: await freePort(),
-      api: `http://127.0.0.1:${await freePort()}`,
-    };
     writeMeridian(site, database);
-    const token = await addToken(lab, site, "operator", "admin");
-    await startNode(lab, site);
-    const gdnsd = new Resolver(await lab.socket("127.0.0.1"), port);
-    await until("gdnsd answers", async () => daemon.hasEnded || (await gdnsd.look(NAMES.geo)) !== null);
-    if (daemon.hasEnded) throw new Error(`gdnsd ended: ${daemon.output}`);
-    const meridian = new Resolver(await lab.socket("127.0.0.1"), site.port);
-    return new Pair({ gdnsd, meridian, site, token, folder });
-  }
-
-  /** What both say to the same question, gdnsd first. */
-  ask(name: string, subnet: string): Promise<readonly [Answer, Answer]> {
-    return Promise.all([this.#gdnsd.ask(name, "A", { subnet }), this.#meridian.ask(name, "A", { subnet })]);
-  }
-
-  /** Takes these down in both, and all others up. */
-  async force(down: readonly Vip[]): Promise<void> {
-    if (this.#down.join() === down.join()) return;
-    this.#down = down;
-    for (const vip of VIPS) {
-      const verdict = down.includes(vip) ? "down" : "up";
-      const target = { member: `web/${vip}` };
-      await call(this.#site, this.#token, "/v1/overrides", {
-        kind: "force",
-        target,
-        verdict,
-        reason: "a test",
-      });
-    }
-    const mark = this.#mark === MARKS[0] ? MARKS[1] : MARKS[0];
-    writeTold(this.#folder, [...down.map((vip) => ADDRESSES[vip]), ...(mark === MARKS[0] ? [] : [MARKS[0]])]);
-    // It settles for a second, and then uses the whole file at once.
-    await until("gdnsd has read who is down", async () => (await this.#gdnsd.look(MARK)) === mark);
-    this.#mark = mark;
-  }
-}
-
-/** Tells gdnsd which addresses are down. */
-function writeTold(folder: string, down: readonly string[]): void {
-  const lines = [...Object.values(ADDRESSES), ...MARKS].map(
-    (address) => `${address} => ${down.includes(address) ? "DOWN" : "UP"}\n`,
-  );
-  writeFileSync(join(folder, "new"), lines.join(""));
-  renameSync(join(folder, "new"), join(folder, "told"));
+    return new Map(VIPS.map((vip) => [ADDRESSES[vip], [`web/${vip}/ipv4`]]));
+  });
 }
 
 /** The VIP of an answer; what it says otherwise. */
@@ -153,8 +79,6 @@ export function vipOf({ rcode, data }: Answer): string {
 }
 
 function writeGdnsd(folder: string, port: number, database: string): void {
-  for (const sub of ["zones", "geoip", "run", "state"]) mkdirSync(join(folder, sub), { recursive: true });
-  writeTold(folder, []);
   const list = (order: readonly Region[]): string => `[${order.join(", ")}]`;
   const continents = Object.entries(CONTINENTS).map(([continent, order]) => {
     const countries = Object.entries(COUNTRIES[continent] ?? {}).map(
@@ -194,8 +118,8 @@ plugins => {
   }
   metafo => { service_types => told, resources => {
     ${chains.join("\n    ")}
-    mark => { datacenters => [on, off], dcmap => { on => ${MARKS[0]}, off => ${MARKS[1]} } }
   } }
+  simplefo => { ${MARK_RESOURCE} }
   weighted => {
     service_types => told, up_thresh => 0.01
     ${regions.map((region) => `${region} => { ${weighted(WEIGHTS[region])} }`).join("\n    ")}
@@ -209,7 +133,6 @@ plugins => {
     "nested => geoip!nested",
     "shares => geoip!shares",
     "split => weighted!split",
-    "mark => metafo!mark",
   ];
   const rrs = names
     .map((line) => line.split(" => "))

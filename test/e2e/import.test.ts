@@ -1,14 +1,15 @@
 /** What `meridian import` makes of another server's configuration, beside that server. */
 
-import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { writeDatabase } from "../../bench/database.ts";
-import { type Answer, Resolver } from "./dns.ts";
-import { freePort, has, type Lab, report, until, useLab } from "./harness.ts";
+import type { Answer } from "./dns.ts";
+import { has, type Lab, report, until, useLab } from "./harness.ts";
+import { MARK_RESOURCE, Pair } from "./pair.ts";
 import { below, pick, randomFrom } from "./random.ts";
-import { addToken, call, REPOSITORY, type Site, startNode } from "./site.ts";
+import { editFile, REPOSITORY } from "./site.ts";
 
 /** How many clients; `docs/proofs.md` says what 10,000 came to. */
 const CLIENTS = Number(process.env["MERIDIAN_IMPORTED"] ?? 1_000);
@@ -42,7 +43,7 @@ describe.skipIf(!has("gdnsd"))("a configuration of gdnsd's (needs gdnsd)", () =>
   const lab = useLab();
   let pair: Pair;
   beforeAll(async () => {
-    pair = await Pair.start(lab);
+    pair = await startPair(lab);
   });
 
   test(`answers ${CLIENTS} clients as gdnsd does`, LONG, async () => {
@@ -117,116 +118,28 @@ function sameAnswer(theirs: Answer, ours: Answer, isDrawn: boolean, down: readon
   return theirs.rcode === ours.rcode && (ours.scope ?? 0) <= (theirs.scope ?? 0) && set(theirs) === set(ours);
 }
 
-/** A gdnsd, and a node that serves what was made of its configuration. */
-class Pair {
-  readonly #gdnsd: Resolver;
-  readonly #meridian: Resolver;
-  readonly #site: Site;
-  readonly #token: string;
-  readonly #folder: string;
-  /** VIPs by their addresses. */
-  readonly #vips: ReadonlyMap<string, readonly string[]>;
-  #down: readonly string[] = [];
-
-  private constructor(parts: {
-    gdnsd: Resolver;
-    meridian: Resolver;
-    site: Site;
-    token: string;
-    folder: string;
-    vips: ReadonlyMap<string, readonly string[]>;
-  }) {
-    this.#gdnsd = parts.gdnsd;
-    this.#meridian = parts.meridian;
-    this.#site = parts.site;
-    this.#token = parts.token;
-    this.#folder = parts.folder;
-    this.#vips = parts.vips;
-  }
-
-  static async start(lab: Lab): Promise<Pair> {
-    const folder = join(lab.folder, "gdnsd");
+/** Starts gdnsd with the configuration in `test/import`, and a node with what is made of it. */
+function startPair(lab: Lab): Promise<Pair> {
+  return Pair.start(lab, async ({ folder, port, site }) => {
     cpSync(join(REPOSITORY, "test/import/gdnsd"), folder, { recursive: true });
-    for (const sub of ["run", "state"]) mkdirSync(join(folder, sub));
     writeDatabase(join(folder, "geoip", "country.mmdb"));
-    const port = await freePort();
-    const site = {
-      folder: join(lab.folder, "site"),
-      port: await freePort(),
-      api: `http://127.0.0.1:${await freePort()}`,
-    };
-    const config = readFileSync(join(folder, "config"), "utf8");
-    const geoip = readFileSync(join(folder, "plugins.d/geoip"), "utf8");
-    writeFileSync(
-      join(folder, "plugins.d/geoip"),
-      geoip.replace("country.mmdb", `${folder}/geoip/country.mmdb`),
-    );
-    writeFileSync(join(folder, "config"), config.replace(":5399", `:${site.port}`));
+    editFile(join(folder, "plugins.d/geoip"), [["country.mmdb", `${folder}/geoip/country.mmdb`]]);
+    editFile(join(folder, "config"), [[":5399", `:${site.port}`]]);
     const importing = lab.meridian("import", ["import", "gdnsd", folder, "--out", site.folder]);
     await until("the import has ended", () => importing.hasEnded);
     report(importing.output.trim());
-    const made = readFileSync(join(site.folder, "meridian.yaml"), "utf8");
+    const file = join(site.folder, "meridian.yaml");
     const listen = site.api.slice("http://".length);
-    writeFileSync(
-      join(site.folder, "meridian.yaml"),
-      made.replace("node: {", `node: { api: { listen: "${listen}" }, state: var,`),
-    );
-    writeTold(folder, []);
-    writeFileSync(
-      join(folder, "config"),
-      config
-        .replace(":5399", `:${port}`)
-        .replace("run_dir => run", `run_dir => ${folder}/run`)
-        .replace("state_dir => state", `state_dir => ${folder}/state`)
-        .replace("file => told", `file => ${folder}/told`),
-    );
-    const daemon = lab.start("gdnsd", "gdnsd", ["-c", folder, "start"]);
-    const token = await addToken(lab, site, "operator", "admin");
-    await startNode(lab, site);
-    const gdnsd = new Resolver(await lab.socket("127.0.0.1"), port);
-    await until(
-      "gdnsd answers",
-      async () => daemon.hasEnded || (await gdnsd.look("one.example.com")) !== null,
-    );
-    if (daemon.hasEnded) throw new Error(`gdnsd ended: ${daemon.output}`);
-    const meridian = new Resolver(await lab.socket("127.0.0.1"), site.port);
-    return new Pair({ gdnsd, meridian, site, token, folder, vips: vipsIn(made) });
-  }
-
-  /** What both say to the same question, gdnsd first. */
-  ask(name: string, type: string, subnet: string | null): Promise<readonly [Answer, Answer]> {
-    const options = subnet === null ? {} : { subnet };
-    return Promise.all([this.#gdnsd.ask(name, type, options), this.#meridian.ask(name, type, options)]);
-  }
-
-  /** Takes these down in both, and all others up. */
-  async force(down: readonly string[]): Promise<void> {
-    const changed = [...this.#vips.keys()].filter(
-      (address) => down.includes(address) !== this.#down.includes(address),
-    );
-    if (changed.length === 0) return;
-    for (const address of changed) {
-      const verdict = down.includes(address) ? "down" : "up";
-      for (const vip of this.#vips.get(address) ?? [])
-        await call(this.#site, this.#token, "/v1/overrides", {
-          kind: "force",
-          target: { vip },
-          verdict,
-          reason: "a test",
-        });
-    }
-    this.#down = down;
-    writeTold(this.#folder, down);
-    // It settles for a second, and then uses the whole file at once: the pair says when.
-    const [first, second] = ["198.51.100.51", "198.51.100.52"];
-    const expected = down.includes(first) ? second : first;
-    if (down.includes(first) || changed.includes(first))
-      await until(
-        "gdnsd has read who is down",
-        async () => (await this.#gdnsd.look("pair.example.com")) === expected,
-      );
-    else await new Promise((resolve) => setTimeout(resolve, 3_500));
-  }
+    editFile(file, [["node: {", `node: { api: { listen: "${listen}" }, state: var,`]]);
+    editFile(join(folder, "config"), [
+      [`:${site.port}`, `:${port}`],
+      ["run_dir => run", `run_dir => ${folder}/run`],
+      ["state_dir => state", `state_dir => ${folder}/state`],
+      ["file => told", `file => ${folder}/told`],
+      ["simplefo => {", `simplefo => { ${MARK_RESOURCE},`],
+    ]);
+    return vipsIn(readFileSync(file, "utf8"));
+  });
 }
 
 /** VIPs of a `meridian.yaml` by their addresses. */
@@ -245,14 +158,4 @@ function vipsIn(text: string): ReadonlyMap<string, readonly string[]> {
     }
   }
   return vips;
-}
-
-/** Tells gdnsd which addresses are down. */
-function writeTold(folder: string, down: readonly string[]): void {
-  const v4 = Array.from({ length: 60 }, (_, i) => `198.51.100.${10 + i}`);
-  const lines = [...v4, "2001:db8::41", "2001:db8::42"].map(
-    (address) => `${address} => ${down.includes(address) ? "DOWN" : "UP"}\n`,
-  );
-  writeFileSync(join(folder, "new"), lines.join(""));
-  renameSync(join(folder, "new"), join(folder, "told"));
 }

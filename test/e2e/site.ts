@@ -43,13 +43,19 @@ export async function layOut(
     ["127.0.0.1:8053", `127.0.0.1:${apiPort}`],
     ["port: 8080", `port: ${webPort}`],
   ] as const;
-  let text = readFileSync(join(REPOSITORY, "meridian.yaml"), "utf8");
-  for (const [from, to] of [...ports, ...edits]) {
-    if (!text.includes(from)) throw new Error(`meridian.yaml has no "${from}"`);
+  cpSync(join(REPOSITORY, "meridian.yaml"), join(folder, "meridian.yaml"));
+  editFile(join(folder, "meridian.yaml"), [...ports, ...edits]);
+  return { folder, port, api: `http://127.0.0.1:${apiPort}` };
+}
+
+/** Replaces the first place of each text. */
+export function editFile(file: string, edits: readonly (readonly [from: string, to: string])[]): void {
+  let text = readFileSync(file, "utf8");
+  for (const [from, to] of edits) {
+    if (!text.includes(from)) throw new Error(`${file} has no "${from}"`);
     text = text.replace(from, to);
   }
-  writeFileSync(join(folder, "meridian.yaml"), text);
-  return { folder, port, api: `http://127.0.0.1:${apiPort}` };
+  writeFileSync(file, text);
 }
 
 /** Starts `meridian serve`, and waits until it is ready unless told otherwise. */
