@@ -1,4 +1,4 @@
-/** The timeline of a drill as SVG: what each resolver answered with, and what happened meanwhile. */
+/** The timeline of a drill as HTML with SVG: what each resolver answered with, and what happened meanwhile. */
 
 import type { ClientReport } from "./client.ts";
 import { describeMoment } from "./describe.ts";
@@ -8,16 +8,21 @@ import type { DrillReport } from "./report.ts";
 import { seconds } from "./report-sections.ts";
 import { nameOf } from "./verdict.ts";
 
-const WIDTH = 1_100;
-/** Where times begin: names of clients stand to the left of it. */
-const LEFT = 440;
-const LANE = 26;
-const BAR = 16;
-/** Room for the moments' names, which stand one below the other. */
+/** In pixels. Times run along percentages, so that the picture is as wide as the page and its words stay as large as all others. */
+const LANE = 22;
+const BAR = 14;
+/** Room for the moments' numbers, which stand one below the other. */
 const ROW = 15;
+
+/** Times end here, so that there is room for the number of a moment at the end. */
+const PERCENT_MAX = 92;
 
 /** More lanes are no picture any more; the tables have them all. */
 const LANES_MAX = 60;
+/** More moments than these are told without the verdicts on single VIPs. */
+const MARKS_MAX = 20;
+/** More times are too close to each other on a telephone. */
+const TICKS_MAX = 6;
 
 /** What a lane shows of a time. */
 type Kind = "before" | "after" | "none";
@@ -28,36 +33,41 @@ const KIND_WORDS: Readonly<Record<Kind, string>> = {
   none: "nothing",
 };
 
+/** The time that is drawn. */
+interface Axis {
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** The beginning, from which times are told. */
+  readonly zeroMs: number;
+}
+
 /**
  * A lane for each client. What is answered as before is a whole bar, anything else the lower half of one, and nothing an outline, so
- * that it can be read without colours. Each bar has a title, and the picture a description.
+ * that it can be read without colours. Who cannot see it is told what the tables below say in figures.
  */
 export function timeline(report: DrillReport): string {
   const lanes = report.clients
     .slice(0, LANES_MAX)
     .map((client) => ({ client, bars: barsOf(report, client) }));
-  const marks = report.drill.moments.filter(isMarked);
+  const marks = marksOf(report);
   const times = lanes.flatMap(({ bars }) => bars.flatMap(({ fromMs, toMs }) => [fromMs, toMs]));
-  const fromMs = Math.min(report.drill.startedMs, ...times, ...marks.map(({ atMs }) => atMs));
-  const toMs = Math.max(fromMs + 1, ...times, ...marks.map(({ atMs }) => atMs));
-  const xOf = (atMs: number): string =>
-    (LEFT + ((atMs - fromMs) / (toMs - fromMs)) * (WIDTH - LEFT - 10)).toFixed(1);
-  const top = (marks.length + 1) * ROW;
-  const height = top + (lanes.length + 1) * LANE;
-  const zeroMs = report.begunAtMs ?? report.drill.startedMs;
+  const all = [report.drill.startedMs, ...times, ...marks.map(({ atMs }) => atMs)];
+  const fromMs = all.reduce((a, b) => Math.min(a, b));
+  const toMs = all.reduce((a, b) => Math.max(a, b), fromMs + 1);
+  const axis: Axis = { fromMs, toMs, zeroMs: report.begunAtMs ?? report.drill.startedMs };
+  const lines = marks.map((moment) => lineOf(moment, axis, 0, LANE)).join("");
   return [
-    `<svg viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" role="img" aria-labelledby="timeline-title timeline-description" xmlns="http://www.w3.org/2000/svg">`,
-    `<title id="timeline-title">What each resolver answered with</title>`,
-    `<desc id="timeline-description">${escapeMarkup(descriptionOf(report, lanes.length))}</desc>`,
-    ...marks.map((moment, i) => markOf(moment, xOf(moment.atMs), (i + 1) * ROW, height, zeroMs)),
-    ...lanes.map(({ client, bars }, i) => {
-      const y = top + i * LANE;
-      const name = escapeMarkup(nameOf(client));
-      const drawn = bars.map((bar) => drawBar(bar, xOf, y, zeroMs));
-      return `<g><text x="0" y="${y + BAR - 3}">${name}</text>${drawn.join("")}</g>`;
-    }),
-    "</svg>",
-    "<p>A whole bar: answered as before. The lower half of one: answered with something else. An outline: not answered.</p>",
+    `<figure>`,
+    numbersOf(marks, axis),
+    ...lanes.map(({ client, bars }) =>
+      laneOf(nameOf(client), LANE, lines + bars.map((bar) => drawBar(bar, axis)).join("")),
+    ),
+    laneOf("", ROW, ticksOf(axis)),
+    `<figcaption>`,
+    `<p>A whole bar: answered as before. The lower half of one: answered with something else. An outline: not answered. ${escapeMarkup(summaryOf(report, lanes.length))}</p>`,
+    `<ol>${marks.map((moment) => `<li>${seconds(moment.atMs - axis.zeroMs)}: ${escapeMarkup(describeMoment(moment))}</li>`).join("\n")}</ol>`,
+    `</figcaption>`,
+    `</figure>`,
   ].join("\n");
 }
 
@@ -81,32 +91,68 @@ function barsOf({ drill }: DrillReport, { runs }: ClientReport): readonly Bar[] 
   return bars;
 }
 
-function drawBar(
-  { kind, fromMs, toMs }: Bar,
-  xOf: (atMs: number) => string,
-  y: number,
-  zeroMs: number,
-): string {
-  const x = xOf(fromMs);
-  const width = Math.max(1, Number(xOf(toMs)) - Number(x)).toFixed(1);
-  const half = kind === "after" ? BAR / 2 : 0;
-  const title = `${KIND_WORDS[kind]}, from ${seconds(fromMs - zeroMs)} to ${seconds(toMs - zeroMs)}`;
-  return `<rect class="${kind}" x="${x}" y="${y + half}" width="${width}" height="${BAR - half}"><title>${title}</title></rect>`;
-}
-
 /** Votes and plans would be too many. */
-function isMarked({ kind }: Moment): boolean {
-  return kind !== "voted" && kind !== "patched";
+function marksOf({ drill }: DrillReport): readonly Moment[] {
+  const marks = drill.moments.filter(({ kind }) => kind !== "voted" && kind !== "patched");
+  return marks.length > MARKS_MAX ? marks.filter(({ kind }) => kind !== "flipped") : marks;
 }
 
-function markOf(moment: Moment, x: string, y: number, height: number, zeroMs: number): string {
-  const words = escapeMarkup(`${seconds(moment.atMs - zeroMs)}: ${describeMoment(moment)}`);
-  const isLate = Number(x) > (WIDTH + LEFT) / 2;
-  const text = `<text x="${isLate ? Number(x) - 4 : Number(x) + 4}" y="${y - 3}"${isLate ? ' text-anchor="end"' : ""}>${words}</text>`;
-  return `<line class="moment" x1="${x}" x2="${x}" y1="${y - ROW + 2}" y2="${height}"/>${text}`;
+function percentOf(atMs: number, { fromMs, toMs }: Axis): number {
+  return ((atMs - fromMs) / (toMs - fromMs)) * PERCENT_MAX;
 }
 
-function descriptionOf({ clients, failover }: DrillReport, drawn: number): string {
+function xOf(atMs: number, axis: Axis): string {
+  return `${percentOf(atMs, axis).toFixed(2)}%`;
+}
+
+/** One line of the picture, with a name that is text of the page, so that it wraps. */
+function laneOf(name: string, height: number, content: string): string {
+  return `<div class="lane"><span>${escapeMarkup(name)}</span><svg width="100%" height="${height}" aria-hidden="true" xmlns="http://www.w3.org/2000/svg">${content}</svg></div>`;
+}
+
+function drawBar({ kind, fromMs, toMs }: Bar, axis: Axis): string {
+  const width = Math.max(0.1, percentOf(toMs, axis) - percentOf(fromMs, axis)).toFixed(2);
+  const half = kind === "after" ? BAR / 2 : 0;
+  const top = (LANE - BAR) / 2;
+  const title = `${KIND_WORDS[kind]}, from ${seconds(fromMs - axis.zeroMs)} to ${seconds(toMs - axis.zeroMs)}`;
+  return `<rect class="${kind}" x="${xOf(fromMs, axis)}" y="${top + half}" width="${width}%" height="${BAR - half}"><title>${title}</title></rect>`;
+}
+
+function lineOf({ atMs }: Moment, axis: Axis, y1: number, y2: number): string {
+  const x = xOf(atMs, axis);
+  return `<line x1="${x}" x2="${x}" y1="${y1}" y2="${y2}"/>`;
+}
+
+/** Each number stands to the right of its line and above those of later moments, so that none crosses it. */
+function numbersOf(marks: readonly Moment[], axis: Axis): string {
+  const height = marks.length * ROW;
+  const drawn = marks.map((moment, i) => {
+    const text = `<text x="${xOf(moment.atMs, axis)}" y="${(i + 1) * ROW - 3}" dx="3">${i + 1}</text>`;
+    return lineOf(moment, axis, i * ROW, height) + text;
+  });
+  return laneOf("", height, drawn.join(""));
+}
+
+/** Times at round distances from the beginning, without those that the edges would cut. */
+function ticksOf(axis: Axis): string {
+  const { fromMs, toMs, zeroMs } = axis;
+  const stepMs = roundStep((toMs - fromMs) / TICKS_MAX);
+  const ticks: string[] = [];
+  for (let i = Math.ceil((fromMs - zeroMs) / stepMs); zeroMs + i * stepMs <= toMs; i++) {
+    const atMs = zeroMs + i * stepMs;
+    if (percentOf(atMs, axis) < 100 - PERCENT_MAX) continue;
+    ticks.push(`<text class="tick" x="${xOf(atMs, axis)}" y="${ROW - 3}">${(i * stepMs) / 1_000} s</text>`);
+  }
+  return ticks.join("");
+}
+
+/** The least of 1, 2, 5, 10, 20 … milliseconds that is no less. */
+function roundStep(ms: number): number {
+  const power = 10 ** Math.max(0, Math.floor(Math.log10(ms)));
+  return [1, 2, 5].map((digit) => digit * power).find((step) => step >= ms) ?? 10 * power;
+}
+
+function summaryOf({ clients, failover }: DrillReport, drawn: number): string {
   const passed = clients.filter((client) => client.failover.kind === "passed").length;
   const worst =
     failover === null ? "" : ` The slowest that keeps to TTLs took ${seconds(failover.total.worstMs)}.`;

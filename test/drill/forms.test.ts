@@ -2,6 +2,7 @@
 
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
+import type { VipId } from "../../src/config/config.ts";
 import type { DrillRecord } from "../../src/drill/drill.ts";
 import { type DrillReport, drillReport } from "../../src/drill/report.ts";
 import { htmlReport } from "../../src/drill/report-html.ts";
@@ -46,6 +47,11 @@ parser = Parser()
 parser.feed(sys.stdin.read())
 print(*parser.open)
 `;
+
+/** The timeline of a page. */
+function figureOf(page: string): string {
+  return /<figure>.*<\/figure>/s.exec(page)?.[0] ?? "";
+}
 
 describe("as Markdown", () => {
   test("a report says what came of it, why, and where the time went", () => {
@@ -94,23 +100,34 @@ describe("as HTML", () => {
 
   test("its timeline can be read without seeing it", () => {
     const page = htmlReport(reportOf());
-    expect(page).toContain('role="img" aria-labelledby="timeline-title timeline-description"');
     expect(page).toContain(
       "1 of 2 clients moved. The slowest that keeps to TTLs took 6.015 s. The tables below have the same in figures.",
     );
     expect(page).toContain("<title>as before, from -5.000 s to 5.800 s</title>");
     expect(page).toContain("<title>something else, from 6.000 s to 37.800 s</title>");
-    expect(page).toContain("0.000 s: the failure begins");
-    expect(page).toContain("35.000 s: all is as before");
+    expect(page).toContain("<li>0.000 s: the failure begins</li>");
+    expect(page).toContain("<li>35.000 s: all is as before</li>");
     expect(page).toContain("prefers-color-scheme: dark");
+  });
+
+  test("its timeline leaves single VIPs out where there are many", () => {
+    const moments = Array.from(
+      { length: 100 },
+      (_, i) => ({ kind: "flipped", atMs: 14_000, vip: `web/m${i}/ipv4` as VipId, up: false }) as const,
+    );
+    const figure = figureOf(htmlReport(reportOf({ moments: [...drill().moments, ...moments] })));
+    expect(Array.from(figure.matchAll(/<li>(.*)<\/li>/g), ([, text]) => text)).toEqual([
+      "0.000 s: the failure begins",
+      "30.000 s: the failure ends: its time was over",
+      "35.000 s: all is as before",
+    ]);
   });
 
   test.skipIf(!hasPython)("it is well formed, and so is its SVG, whatever operators write (python3)", () => {
     for (const report of [reportOf(), hostile, drillReport(drill({ moments: [] }), [])]) {
       const page = htmlReport(report);
       expect(python(UNCLOSED, page)).toBe("");
-      const svg = /<svg.*<\/svg>/s.exec(page)?.[0] ?? "";
-      expect(python(ELEMENTS, svg)).toMatch(/^svg\|/);
+      expect(python(ELEMENTS, figureOf(page))).toMatch(/^figure\|/);
     }
   });
 });
