@@ -18,6 +18,17 @@ export interface OrderOptions extends ApiOptions {
   readonly json?: boolean;
 }
 
+/** What is told of an override as the API has it. */
+interface TakenOverride {
+  readonly id: string;
+  /** null: until it is ended. */
+  readonly until: string | null;
+  /** Of a drain with a ramp. */
+  readonly drainedAt?: string;
+  /** Of one that takes effect step by step. */
+  readonly stage?: { readonly text: string };
+}
+
 const KINDS: Readonly<Record<Verb, object>> = {
   drain: { kind: "drain" },
   weight: { kind: "weight" },
@@ -94,7 +105,10 @@ function tell(outcome: object, { json }: OrderOptions): void {
     const { id, change, until } = outcome.proposal as Readonly<Record<string, string>>;
     print(`${change} waits for a second person until ${until}: meridian approve ${id}`);
   } else if ("override" in outcome && typeof outcome.override === "object" && outcome.override !== null) {
-    const { id, until } = outcome.override as Readonly<Record<string, string | null>>;
+    const { id, until, drainedAt, stage } = outcome.override as TakenOverride;
     print(`${id} is in force until ${until ?? "it is ended"}`);
+    if (drainedAt !== undefined) print(`its last clients leave at ${drainedAt}`);
+    if (stage !== undefined)
+      print(`it would move too many clients at once, so it takes effect in steps: ${stage.text}`);
   } else if ("version" in outcome) print(`done, as version ${outcome.version}`);
 }
