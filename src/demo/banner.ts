@@ -22,7 +22,6 @@ export function banner(
   const meridian = "npm run -s meridian --";
   const inFolder = folder === process.cwd() ? "" : ` --config ${folder}`;
   const atApi = api === DEFAULT_API ? "" : ` --api ${api}`;
-  const post = `curl -sS ${api}/v1/overrides -H "authorization: Bearer $MERIDIAN_TOKEN" -H "content-type: application/json"`;
   return [
     "",
     "Meridian runs.",
@@ -43,11 +42,13 @@ export function banner(
     `  kill -9 $(cat ${pidFileOf(stateFolder, victim)})`,
     `  ${meridian} demo-region ${victim}${inFolder}`,
     "Shift weights (canary.gslb.example), drain a region for ten minutes, list what is overridden:",
-    `  ${post} -d '{"kind":"weight","target":{"choice":"canary/new"},"weight":80,"reason":"new version looks good"}'`,
-    `  ${post} -d '{"kind":"drain","target":{"region":"${victim}"},"until":"+10m","reason":"maintenance"}'`,
-    `  curl -sS ${api}/v1/overrides -H "authorization: Bearer $MERIDIAN_TOKEN"`,
+    `  ${meridian} weight canary/new 80 --choice --reason "new version looks good"${atApi}`,
+    `  ${meridian} drain ${victim} --for 10m --reason maintenance${atApi}`,
+    `  ${meridian} get overrides${atApi}`,
     "Ask why:",
     `  ${meridian} explain ${name} --client 81.2.69.1${atApi}`,
+    "Rehearse a failure, and see what clients saw of it:",
+    `  ${meridian} drill run --mode dead --target region:${regions[0]} --duration 30s --reason "a first drill"${atApi}`,
     "Stop with Ctrl-C.",
     "",
   ];

@@ -15,8 +15,8 @@ import { banner } from "./banner.ts";
 import { Children } from "./children.ts";
 import { pidFileOf } from "./regions.ts";
 
-/** The node must be ready by then; it takes about two seconds. */
-const READY_MS_MAX = 15_000;
+/** The node must be ready by then. It takes about two seconds, and twenty where nothing is compiled yet and the machine is busy. */
+const READY_MS_MAX = 60_000;
 const AUTHOR = "demo";
 
 /** Runs regions, node and agents as separate processes until it is told to stop. */
@@ -25,7 +25,7 @@ export async function demo(options: { readonly config: string }): Promise<void> 
   const { value: config, problems } = loadConfig(folder);
   if (config === null) return complainOf(problems);
   const api = `http://${config.node.api.address.text}:${config.node.api.port}`;
-  const { adminToken, tokenFiles } = await makeTokens(config);
+  const tokenFiles = await makeAgentTokens(config);
 
   const children = new Children();
   const stopped = untilStopped();
@@ -33,13 +33,16 @@ export async function demo(options: { readonly config: string }): Promise<void> 
     void children.start(`region ${region}`, ["demo-region", region, "--config", folder]);
   }
   const node = children.start("node", ["serve", "--config", folder]);
-  const end = await Promise.race([isReady(api), node.then(() => "node ended" as const), stopped]);
+  let isDecided = false;
+  const ready = isReady(api, () => isDecided);
+  const end = await Promise.race([ready, node.then(() => "node ended" as const), stopped]);
+  isDecided = true;
   if (end === true) {
     for (const [vantage, file] of tokenFiles) {
       const args = ["agent", "--node", api, "--token-file", file, "--vantage", vantage];
-      void children.start(`agent ${vantage}`, args);
+      void children.start(`agent ${vantage}`, [...args, ...resolverOf(config)]);
     }
-    for (const line of banner(config, folder, api, adminToken)) print(line);
+    for (const line of banner(config, folder, api, await makeAdminToken(config))) print(line);
     await Promise.race([node, stopped]);
   } else if (end !== undefined) {
     complain(end === false ? `The node at ${api} was not ready after ${READY_MS_MAX} ms` : "The node ended");
@@ -58,21 +61,19 @@ function stopRestartedRegions({ regions, node }: Config): void {
   }
 }
 
-interface Tokens {
-  /** Shown at the first start only; null: made before. */
-  readonly adminToken: string | null;
-  /** Files of the agents' tokens, by vantage. */
-  readonly tokenFiles: ReadonlyMap<string, string>;
+/** Agents watch drills through the node itself: no resolver of this machine knows the demo's zone. */
+function resolverOf({ node }: Config): readonly string[] {
+  return node.listen.slice(0, 1).flatMap(({ address: { text }, port }) => {
+    return ["--resolver", `${text.includes(":") ? `[${text}]` : text}:${port}`];
+  });
 }
 
-/** Makes the tokens that are not there yet; the store keeps only their hashes. */
-async function makeTokens(config: Config): Promise<Tokens> {
+/** Makes the tokens of agents that are not there yet. Gives their files, by vantage: the store keeps only hashes. */
+async function makeAgentTokens(config: Config): Promise<ReadonlyMap<string, string>> {
   const { stateFolder } = config.node;
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
-  const store = openSqliteStore(join(stateFolder, STORE_FILE));
-  try {
+  return withStore(config, async (store) => {
     const names = new Set(store.tokens.list().map(({ name }) => name));
-    const adminToken = names.has("admin") ? null : await secretOf(store, "admin", { role: "admin" });
     const tokenFiles = new Map<string, string>();
     for (const vantage of config.vantages.keys()) {
       const name = `agent-${vantage}`;
@@ -84,7 +85,23 @@ async function makeTokens(config: Config): Promise<Tokens> {
       writeFileSync(file, `${secret}\n`, { mode: 0o600 });
       chmodSync(file, 0o600);
     }
-    return { adminToken, tokenFiles };
+    return tokenFiles;
+  });
+}
+
+/** Makes it when it can be shown, so that a start that comes to nothing does not lose it. null: it was made, and shown, at an earlier start. */
+function makeAdminToken(config: Config): Promise<string | null> {
+  return withStore(config, async (store) =>
+    store.tokens.list().some(({ name }) => name === "admin")
+      ? null
+      : secretOf(store, "admin", { role: "admin" }),
+  );
+}
+
+async function withStore<T>({ node }: Config, use: (store: Store) => Promise<T>): Promise<T> {
+  const store = openSqliteStore(join(node.stateFolder, STORE_FILE));
+  try {
+    return await use(store);
   } finally {
     store.close();
   }
@@ -97,9 +114,10 @@ async function secretOf(store: Store, name: string, grant: TokenGrant): Promise<
   return secret;
 }
 
-async function isReady(api: string): Promise<boolean> {
+/** Asks until the node is ready, or until that does not matter any more. */
+async function isReady(api: string, isDecided: () => boolean): Promise<boolean> {
   const deadline = performance.now() + READY_MS_MAX;
-  while (performance.now() < deadline) {
+  while (!isDecided() && performance.now() < deadline) {
     const response = await fetch(`${api}/readyz`).catch(() => null);
     if (response?.ok === true) return true;
     await sleep(50);

@@ -1,8 +1,10 @@
 /** The demo as a newcomer meets it: start it, paste what it prints, stop it. */
 
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Resolver } from "./dns.ts";
 import { has, membersOf, PATIENCE, type Program, report, until, useLab } from "./harness.ts";
 import { EUROPEAN, layOut, REPOSITORY, type Site, VIPS } from "./site.ts";
@@ -62,12 +64,12 @@ describe("the demo", () => {
     expect(supposed).toMatch(new RegExp(`100 % +${VIPS.ap} +web/ap-northeast`));
   });
 
-  test.skipIf(!has("curl"))("prints lines that shift, drain and list (needs curl)", async () => {
-    const [weigh = "", drain = "", list = ""] = printed("curl ");
+  test("prints lines that shift, drain and list", async () => {
+    const [weigh = "", drain = "", list = ""] = [" weight ", " drain ", " get overrides"].flatMap(printed);
     const resolver = new Resolver(await lab.socket("127.0.0.1"), site.port);
-    expect(await shell(weigh)).toContain('"id":"weight:choice:canary/new"');
-    expect(await shell(drain)).toContain('"id":"drain:region:eu-west"');
-    expect(JSON.parse(await shell(list)).overrides).toMatchObject([
+    expect(await shell(weigh)).toContain("weight:choice:canary/new is in force until it is ended");
+    expect(await shell(drain)).toContain("drain:region:eu-west is in force until ");
+    expect(JSON.parse(await shell(`${list} --json`))).toMatchObject([
       { kind: "drain", author: "admin", reason: "maintenance", until: expect.any(String) },
       { kind: "weight", author: "admin", reason: "new version looks good", until: null },
     ]);
@@ -92,6 +94,20 @@ describe("the demo", () => {
     );
     expect(since()).toBeLessThan(PATIENCE * END_MS_MAX);
   });
+});
+
+test("a demo that cannot start makes no token that nobody has seen", async () => {
+  const elsewhere = await layOut(lab, [], "taken");
+  const squatter = createServer().listen(elsewhere.port, "127.0.0.1");
+  onTestFinished(() => void squatter.close());
+  await once(squatter, "listening");
+  const unlucky = lab.meridian("demo", ["demo", "--config", elsewhere.folder]);
+  await unlucky.ended;
+  expect(unlucky.output).toContain("The node ended");
+  const list = lab.meridian("tokens", ["token", "list", "--config", elsewhere.folder]);
+  await list.ended;
+  expect(list.output).toMatch(/agent-dublin/);
+  expect(list.output).not.toMatch(/^admin/m);
 });
 
 /** The commands of the banner that contain a text. */
