@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { complain, complainOf, print } from "../command/console.ts";
 import { untilStopped } from "../command/stop.ts";
 import type { Config } from "../config/config.ts";
+import { COMMAND_LINE } from "../control/author.ts";
 import { loadConfig } from "../control/config-file.ts";
 import { readIfThere } from "../control/files.ts";
 import { openSqliteStore, STORE_FILE } from "../control/sqlite-store.ts";
@@ -17,7 +18,6 @@ import { pidFileOf } from "./regions.ts";
 
 /** The node must be ready by then. It takes about two seconds, and twenty where nothing is compiled yet and the machine is busy. */
 const READY_MS_MAX = 60_000;
-const AUTHOR = "demo";
 
 /** Runs regions, node and agents as separate processes until it is told to stop. */
 export async function demo(options: { readonly config: string }): Promise<void> {
@@ -80,7 +80,7 @@ async function makeAgentTokens(config: Config): Promise<ReadonlyMap<string, stri
       const file = join(stateFolder, `${name}.token`);
       tokenFiles.set(vantage, file);
       if (names.has(name) && existsSync(file)) continue;
-      if (names.has(name)) store.tokens.remove(name, AUTHOR, Date.now());
+      if (names.has(name)) store.tokens.remove(name, COMMAND_LINE, Date.now());
       const secret = await secretOf(store, name, { role: "agent", vantage });
       writeFileSync(file, `${secret}\n`, { mode: 0o600 });
       chmodSync(file, 0o600);
@@ -110,7 +110,7 @@ async function withStore<T>({ node }: Config, use: (store: Store) => Promise<T>)
 /** The secret of a token whose name is not taken. */
 async function secretOf(store: Store, name: string, grant: TokenGrant): Promise<string> {
   const { token, hash, secret } = await newToken({ name, grant, expiresMs: null }, Date.now());
-  store.tokens.add(token, hash, AUTHOR);
+  store.tokens.add(token, hash, COMMAND_LINE);
   return secret;
 }
 

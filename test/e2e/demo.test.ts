@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { TOKEN_NAME } from "../../src/control/author.ts";
 import { Resolver } from "./dns.ts";
 import { has, membersOf, PATIENCE, type Program, report, until, useLab } from "./harness.ts";
 import { EUROPEAN, layOut, REPOSITORY, type Site, VIPS } from "./site.ts";
@@ -74,6 +75,15 @@ describe("the demo", () => {
       { kind: "weight", author: "admin", reason: "new version looks good", until: null },
     ]);
     expect(await resolver.look("www.gslb.example", { subnet: EUROPEAN })).toBe(VIPS.us);
+  });
+
+  test("makes its tokens under a name that no token can have", async () => {
+    const response = await fetch(`${site.api}/v1/audit`, { headers: { authorization: `Bearer ${token}` } });
+    const { entries }: { readonly entries: readonly Readonly<Record<string, string>>[] } =
+      await response.json();
+    const authors = entries.filter(({ event }) => event === "token-added").map(({ author }) => author);
+    expect(authors).toHaveLength(4);
+    for (const author of authors) expect(author).not.toMatch(new RegExp(TOKEN_NAME));
   });
 
   test("ends with Ctrl-C, and leaves no process behind, not even a region that was started again by hand", async () => {
