@@ -5,24 +5,25 @@ import type { Config, VipId } from "../config/config.ts";
 import { failoverBound } from "../health/bound.ts";
 import type { Plan } from "../steering/plan.ts";
 import type { Steps } from "../steps.ts";
-import type { MeasuredService } from "../telemetry/measured.ts";
+import { type MeasuredService, SERVICES_MEASURED_MAX } from "../telemetry/measured.ts";
 import { downIn } from "./alarm-watch.ts";
 import type { Cohort } from "./cohort.ts";
 import { memberOfVip } from "./lookup.ts";
 import type { Planner } from "./planner.ts";
 
-/** Each service has as many time series as regions, and some more. */
-const SERVICES_MAX = 100;
-
-/** The first services of the config. */
-export function* measureServices(planner: Planner, config: Config): Steps<readonly MeasuredService[]> {
+/** The first services of the config; `answersOf` says where their answers led. */
+export function* measureServices(
+  planner: Planner,
+  config: Config,
+  answersOf: (service: string) => ReadonlyMap<string, number>,
+): Steps<readonly MeasuredService[]> {
   const measured: MeasuredService[] = [];
   const cohorts = new Map<number, readonly [Cohort, readonly ClassPlans[]]>();
   for (const entry of planner.plans()) {
-    for (const number of entry[0].services) if (number < SERVICES_MAX) cohorts.set(number, entry);
+    for (const number of entry[0].services) if (number < SERVICES_MEASURED_MAX) cohorts.set(number, entry);
     yield;
   }
-  for (const [number, service] of config.services.slice(0, SERVICES_MAX).entries()) {
+  for (const [number, service] of config.services.slice(0, SERVICES_MEASURED_MAX).entries()) {
     const [cohort, plans] = cohorts.get(number) ?? [null, []];
     if (cohort === null) continue;
     const planned = new Map<string, number>();
@@ -41,6 +42,7 @@ export function* measureServices(planner: Planner, config: Config): Steps<readon
       boundMs: failoverBound(service, config)?.totalMs ?? null,
       objectiveMs: service.failoverWithinMs,
       planned,
+      answers: answersOf(service.label),
     });
   }
   return measured;

@@ -622,7 +622,8 @@ export class NodeDesk implements Desk {
 
   measureServices(): Promise<readonly MeasuredService[]> {
     const { planner, snapshot } = this.#edition();
-    return inTurns(measureServices(planner, snapshot.config));
+    const answersOf = (service: string) => this.#profile?.answersOf(service) ?? new Map();
+    return inTurns(measureServices(planner, snapshot.config, answersOf));
   }
 
   testAlarm(destination: string): Promise<TestOutcome> {

@@ -3,6 +3,7 @@
 import type { Replayed } from "../answer/replay.ts";
 import type { Config } from "../config/config.ts";
 import type { ProfileConfig } from "../config/node.ts";
+import { SERVICES_MEASURED_MAX } from "../telemetry/measured.ts";
 import { NO_REGION, SAMPLE_WORDS, type Samples, SampleWord } from "../telemetry/samples.ts";
 import { word } from "../wire/bytes.ts";
 import { mix } from "../wire/mix.ts";
@@ -62,6 +63,8 @@ export class TrafficProfile {
   #queries = 0;
   #seen = 0;
   #samples: SampledQuery[] = [];
+  /** Of the services that are measured, since control started, by region. */
+  readonly #answers = new Map<string, Map<string, number>>();
 
   /** Goes on with the window of this moment, if there is one already. */
   constructor(store: ProfileStore, options: ProfileConfig, nowMs: number) {
@@ -84,6 +87,13 @@ export class TrafficProfile {
       regions: [...config.regions.keys()],
     };
     this.#books = [names, ...this.#books].slice(0, BOOKS_MAX);
+    const measured = new Set(names.services.slice(0, SERVICES_MEASURED_MAX));
+    for (const service of this.#answers.keys()) if (!measured.has(service)) this.#answers.delete(service);
+  }
+
+  /** How many answers of a service led to each region, as far as samples tell; none of services that are not measured. */
+  answersOf(service: string): ReadonlyMap<string, number> {
+    return this.#answers.get(service) ?? new Map();
   }
 
   take({ words, dropped }: Samples): void {
@@ -119,11 +129,21 @@ export class TrafficProfile {
     this.#queries += this.#options.sample;
     const version = word(words, at + SampleWord.version);
     const names = this.#books.find((book) => book.version === version);
-    const service = names?.services[word(words, at + SampleWord.service)];
+    const number = word(words, at + SampleWord.service);
+    const service = names?.services[number];
     if (names === undefined || service === undefined) return;
+    const sample = sampleAt(words, at, service, names.regions);
+    if (number < SERVICES_MEASURED_MAX) this.#count(sample);
     this.#seen += 1;
     const place = this.#samples.length < SAMPLES_MAX ? this.#samples.length : this.#chance();
-    if (place < SAMPLES_MAX) this.#samples[place] = sampleAt(words, at, service, names.regions);
+    if (place < SAMPLES_MAX) this.#samples[place] = sample;
+  }
+
+  #count({ service, region }: SampledQuery): void {
+    if (region === null) return;
+    const counts = this.#answers.get(service) ?? new Map<string, number>();
+    this.#answers.set(service, counts);
+    counts.set(region, (counts.get(region) ?? 0) + this.#options.sample);
   }
 
   /** A number below `#seen`, the same for the same traffic. */

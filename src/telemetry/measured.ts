@@ -90,6 +90,9 @@ interface MeasuredRollover {
   readonly servedMs: number | null;
 }
 
+/** Each service has as many time series as regions, and some more, so only the first are measured. */
+export const SERVICES_MEASURED_MAX = 100;
+
 /** A steered name. */
 export interface MeasuredService {
   readonly service: string;
@@ -101,6 +104,8 @@ export interface MeasuredService {
   readonly objectiveMs: number | null;
   /** By region, 0 to 1. */
   readonly planned: ReadonlyMap<string, number>;
+  /** How many led to each region since control started, as far as samples tell. */
+  readonly answers: ReadonlyMap<string, number>;
 }
 
 /** Somebody who is told of alarms. */

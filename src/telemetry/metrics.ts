@@ -79,6 +79,16 @@ const SERVICES: readonly Family[] = [
         Array.from(planned, ([region, share]): Reading => [{ service, region }, share]),
       ),
   },
+  {
+    type: "counter",
+    name: "meridian_service_answers_total",
+    help: "Answers of this service by the region of their VIP, as far as the samples of node.profile tell; none where no samples are taken.",
+    labels: ["service", "region"],
+    read: ({ measuredServices }) =>
+      measuredServices.flatMap(({ service, answers }) =>
+        Array.from(answers, ([region, count]): Reading => [{ service, region }, count]),
+      ),
+  },
 ];
 
 const ALARMS: readonly Family[] = [

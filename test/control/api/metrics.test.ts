@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { failoverBound } from "../../../src/health/bound.ts";
-import { GB, US } from "../test-node.ts";
+import { CONFIG, Folder, GB, Node, US } from "../test-node.ts";
 import { TestApi } from "./test-api.ts";
 
 test("/metrics tells Prometheus what dns has answered and what control knows, without a token", async () => {
@@ -56,6 +56,20 @@ test("/metrics tells Prometheus what dns has answered and what control knows, wi
   ]) {
     expect(lines).toContain(line);
   }
+});
+
+test("/metrics has where the answers of each service led, by the samples", async () => {
+  const sampling = CONFIG.replace("state: state", "state: state, profile: { sample: 2 }");
+  const api = await TestApi.open(new Node(new Folder({ "meridian.yaml": sampling })));
+  for (let i = 0; i < 64; i += 1) api.node.dns.answers("www.test.example", i % 4 === 0 ? US : GB, "A", i);
+  const { splits } = (await api.get("/v1/splits")).body;
+  const { body } = await api.get("/metrics", null);
+  const [eu = 0, us = 0] = ["eu-west", "us-east"].map((region) => {
+    const series = `meridian_service_answers_total{service="www.test.example",region="${region}"} `;
+    return Number(String(body).split(series)[1]?.split("\n")[0]);
+  });
+  expect([eu + us, eu / (eu + us)]).toEqual([splits[0].queries, splits[0].regions[0].actual]);
+  expect(eu).toBeGreaterThan(us);
 });
 
 test("/metrics counts requests by route, and what strangers make up as one", async () => {
