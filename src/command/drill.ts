@@ -1,7 +1,7 @@
 /** `meridian drill`: rehearses failures: tries, begins, follows, ends and shows drills. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DeclaredView, DrillView, RehearsalView } from "../control/api/drills.ts";
+import type { DeclaredDrillView, DrillView, RehearsalView } from "../control/api/drill-view.ts";
 import { type ApiOptions, getFromApi, getListFromApi, postToApi } from "./api-call.ts";
 import { complain, plural, print, printTable } from "./console.ts";
 
@@ -60,11 +60,12 @@ async function follow(begun: DrillView, options: ApiOptions, isTold: boolean): P
 export async function rehearseDrill(name: string | null, options: DrillOptions): Promise<void> {
   const wanted = wantedOf(name, options);
   if (wanted === null) return;
-  const rehearsal = (await postToApi("/v1/drills/rehearsals", wanted, options)) as RehearsalView | null;
+  // It goes on no record.
+  const body = { ...wanted, reason: "rehearsed" };
+  const rehearsal = (await postToApi("/v1/drills?dryRun=true", body, options)) as RehearsalView | null;
   if (rehearsal === null) return;
   if (options.json === true) print(JSON.stringify(rehearsal, null, 2));
   else printRehearsal(rehearsal);
-  for (const { message } of rehearsal.problems) complain(message);
 }
 
 function printRehearsal({ vips, services, moves, loads, restoresWithinMs }: RehearsalView): void {
@@ -86,13 +87,15 @@ function printRehearsal({ vips, services, moves, loads, restoresWithinMs }: Rehe
 
 /** Prints the drills of the config, and those that were begun, the newest first. */
 export async function listDrills(options: ApiOptions & { readonly json?: boolean }): Promise<void> {
-  const declared = (await getFromApi("/v1/drills/declared", options)) as DeclaredView | null;
+  const declared = (await getListFromApi("/v1/drills/declared", "drills", options)) as
+    | readonly DeclaredDrillView[]
+    | null;
   const drills = (await getListFromApi("/v1/drills", "drills", options)) as readonly DrillView[] | null;
   if (declared === null || drills === null) return;
-  if (options.json === true) return print(JSON.stringify({ declared: declared.drills, drills }, null, 2));
+  if (options.json === true) return print(JSON.stringify({ declared, drills }, null, 2));
   printTable(
     ["declared", "what", "for", "next"],
-    declared.drills.map(({ name, summary, durationMs, nextAt }) => [
+    declared.map(({ name, summary, durationMs, nextAt }) => [
       name,
       summary,
       seconds(durationMs),

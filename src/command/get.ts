@@ -18,8 +18,6 @@ interface Resource {
   readonly of?: string;
   /** False: there is no URL for one of them. */
   readonly hasItems?: false;
-  /** True: it comes whole, not in pages. */
-  readonly isWhole?: true;
 }
 
 /** By their names in the command. A test holds them against the routes of the API. */
@@ -56,7 +54,6 @@ export const RESOURCES: Readonly<Record<string, Resource>> = {
       ["regions", "regions"],
     ],
     hasItems: false,
-    isWhole: true,
   },
   challenges: {
     path: "/v1/challenges",
@@ -68,7 +65,6 @@ export const RESOURCES: Readonly<Record<string, Resource>> = {
       ["until", "until"],
     ],
     hasItems: false,
-    isWhole: true,
   },
   changes: {
     path: "/v1/changes",
@@ -127,7 +123,6 @@ export const RESOURCES: Readonly<Record<string, Resource>> = {
       ["keys", "keys"],
     ],
     hasItems: false,
-    isWhole: true,
   },
   loads: {
     path: "/v1/loads",
@@ -150,7 +145,6 @@ export const RESOURCES: Readonly<Record<string, Resource>> = {
       ["serves", "adoptedVersion"],
       ["since", "startedAt"],
     ],
-    isWhole: true,
   },
   overrides: {
     path: "/v1/overrides",
@@ -206,7 +200,6 @@ export const RESOURCES: Readonly<Record<string, Resource>> = {
       ["why", "reason"],
     ],
     hasItems: false,
-    isWhole: true,
   },
   regions: {
     path: "/v1/regions",
@@ -270,7 +263,6 @@ export const RESOURCES: Readonly<Record<string, Resource>> = {
       ["regions", "regions"],
     ],
     hasItems: false,
-    isWhole: true,
   },
   tokens: {
     path: "/v1/tokens",
@@ -283,7 +275,6 @@ export const RESOURCES: Readonly<Record<string, Resource>> = {
       ["last used", "usedAt"],
     ],
     hasItems: false,
-    isWhole: true,
   },
   vantages: {
     path: "/v1/vantages",
@@ -357,17 +348,14 @@ async function getOne(path: string, options: GetOptions): Promise<void> {
 
 async function list(
   resource: string,
-  { path, key, columns, isWhole }: Resource,
+  { path, key, columns }: Resource,
   of: string | null,
   options: GetOptions,
 ): Promise<void> {
   const filters = filtersOf(options.where);
   if (filters === null) return;
   const from = path.replace("{}", encodeURIComponent(of ?? ""));
-  const entries =
-    isWhole === true
-      ? listIn(await getFromApi(`${from}?${new URLSearchParams(filters)}`, options), key)
-      : await getListFromApi(from, key, options, filters);
+  const entries = await getListFromApi(from, key, options, filters);
   if (entries === null) return;
   if (options.json === true) return print(JSON.stringify(entries, null, 2));
   if (entries.length === 0) return print(`no ${resource}`);
@@ -376,11 +364,6 @@ async function list(
     shown.map(([heading]) => heading),
     entries.map((entry) => shown.map(([, path]) => textOf(valueAt(entry, path), path))),
   );
-}
-
-function listIn(body: object | null, key: string): readonly unknown[] | null {
-  const listed: unknown = body === null ? null : Reflect.get(body, key);
-  return Array.isArray(listed) ? listed : null;
 }
 
 function filtersOf(where: readonly string[]): Readonly<Record<string, string>> | null {

@@ -89,7 +89,8 @@ async function look(options: ApiOptions): Promise<Scene | null> {
   const list = (
     name: string,
     asked: Readonly<Record<string, string>> = {},
-  ): Promise<readonly unknown[] | null> => getListFromApi(`/v1/${name}`, name, options, asked);
+    by: ApiOptions = options,
+  ): Promise<readonly unknown[] | null> => getListFromApi(`/v1/${name}`, name, by, asked);
   const status = await getFromApi("/v1/status", options);
   if (status === null) return null;
   const parts = {
@@ -99,16 +100,11 @@ async function look(options: ApiOptions): Promise<Scene | null> {
     overrides: await list("overrides"),
     drills: await list("drills"),
     alarms: await list("alarms"),
-    splits: await splitsOf(options),
+    // There are none where the node keeps no profile of its traffic.
+    splits: (await list("splits", { since: SPLIT_SINCE }, { ...options, isOptional: true })) ?? [],
   };
   if (Object.values(parts).includes(null)) return null;
   return { api: options.api, at: new Date(), status, ...parts } as Scene;
-}
-
-/** None where the node keeps no profile of its traffic. */
-async function splitsOf(options: ApiOptions): Promise<readonly unknown[]> {
-  const body = await getFromApi(`/v1/splits?since=${SPLIT_SINCE}`, { ...options, isOptional: true });
-  return body !== null && "splits" in body && Array.isArray(body.splits) ? body.splits : [];
 }
 
 /** The screen as lines of at most so many columns, and at most so many of them: what is wrong comes first. */

@@ -123,7 +123,15 @@ export class Drills {
       isDrill: true,
     });
     const others = [tooMany, approval?.problem ?? null].filter((problem) => problem !== null);
-    return { ...rehearsed, problems: [...rehearsed.problems, ...problems, ...others] };
+    return {
+      ...rehearsed,
+      problems: [...this.#underWay(), ...rehearsed.problems, ...problems, ...others],
+    };
+  }
+
+  /** There is one at a time. */
+  #underWay(): readonly Problem[] {
+    return this.#running === null ? [] : [objection(`drill ${this.#running.record.id} is under way`)];
   }
 
   /** Why a drill goes beyond what a token may change; null: it does not. */
@@ -139,11 +147,11 @@ export class Drills {
   async begin({ spec, author, reason }: DrillRequest): Promise<DrillOutcome> {
     await this.#resume();
     const { problems, services, vips } = await this.rehearse(spec);
-    if (problems.length > 0) return { kind: "refused", problems };
-    const { facts, nowMs, store, watchers } = this.#options;
+    // Another one may have begun while this one was tried.
+    const against = problems.length > 0 ? problems : this.#underWay();
     const config = this.#config();
-    if (config === null || this.#running !== null)
-      return { kind: "refused", problems: [objection(`drill ${this.#running?.record.id} is under way`)] };
+    if (config === null || against.length > 0) return { kind: "refused", problems: against };
+    const { facts, nowMs, store, watchers } = this.#options;
     const scene = sceneOf(spec, config);
     const startedMs = nowMs();
     const record: DrillRecord = {

@@ -31,7 +31,6 @@ const HELD = [
   "POST /v1/proposals/{id}/approval",
   "DELETE /v1/proposals/{id}",
   "POST /v1/drills",
-  "POST /v1/drills/rehearsals",
   "POST /v1/drills/{id}/abort",
 ];
 

@@ -79,8 +79,9 @@ describe("the demo", () => {
 
   test("makes its tokens under a name that no token can have", async () => {
     const response = await fetch(`${site.api}/v1/audit`, { headers: { authorization: `Bearer ${token}` } });
-    const { entries }: { readonly entries: readonly Readonly<Record<string, string>>[] } =
-      await response.json();
+    const { entries }: { readonly entries: readonly Readonly<Record<string, string>>[] } = JSON.parse(
+      await response.text(),
+    );
     const authors = entries.filter(({ event }) => event === "token-added").map(({ author }) => author);
     expect(authors).toHaveLength(4);
     for (const author of authors) expect(author).not.toMatch(new RegExp(TOKEN_NAME));

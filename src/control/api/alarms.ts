@@ -1,6 +1,6 @@
 /** The alarms: what is wrong now, and who is told. */
 
-import Type from "typebox";
+import Type, { type Static } from "typebox";
 import { type Alarm, keyOf, severityOf } from "../../alarm/alarm.ts";
 import { SEVERITIES, type Severity } from "../../config/alarms.ts";
 import { didYouMean } from "../../suggest.ts";
@@ -8,7 +8,7 @@ import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { Failure } from "./errors.ts";
 import { keyHeader } from "./idempotency.ts";
-import { type PageQuery, pageOf, pageQueryWith } from "./page.ts";
+import { next, type PageQuery, pageOf, pageQuery } from "./page.ts";
 import { errorBody, formatMoment, moment, nullable, object, oneOf } from "./schemas.ts";
 
 const severity = oneOf(SEVERITIES, "a severity");
@@ -36,21 +36,11 @@ const destinationSchema = object({
   lost: Type.Integer({ description: "moments that it will never hear of, because too much had to wait" }),
 });
 
-/** An alarm as the API shows it. */
-export interface AlarmView {
-  readonly key: string;
-  readonly kind: string;
-  readonly subject: string;
-  readonly severity: Severity;
-  readonly summary: string;
-  readonly began: string;
-}
-
 const list = object(
   {
     alarms: Type.Array(alarmSchema),
     destinations: Type.Array(destinationSchema),
-    next: nullable(Type.String({ description: "the `after` of the next page; null: this is the last" })),
+    next,
   },
   { description: "What is wrong now, and who is told." },
 );
@@ -71,7 +61,7 @@ export function alarmRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "What is wrong now, and who is told",
         tags: ["alarms"],
-        querystring: pageQueryWith<AlarmQuery>({ severity: Type.Optional(severity) }),
+        querystring: pageQuery<AlarmQuery>({ severity: Type.Optional(severity) }),
         response: { 200: list, default: errorBody },
       },
     },
@@ -107,13 +97,16 @@ export function alarmRoutes(app: Api, desk: Desk): void {
         case "not-taken":
           return { taken: false, message: outcome.message };
         case "unknown":
-          throw new Failure(404, `no destination "${destination}"${didYouMean(destination, outcome.known)}`);
+          throw new Failure(
+            404,
+            `there is no destination "${destination}"${didYouMean(destination, outcome.known)}`,
+          );
       }
     },
   );
 }
 
-function viewOf(alarm: Alarm): AlarmView {
+function viewOf(alarm: Alarm): Static<typeof alarmSchema> {
   const { kind, subject, summary, beganMs } = alarm;
   return {
     key: keyOf(alarm),
@@ -124,3 +117,5 @@ function viewOf(alarm: Alarm): AlarmView {
     began: formatMoment(beganMs),
   };
 }
+
+export type AlarmView = Static<typeof alarmSchema>;

@@ -1,20 +1,19 @@
 /** Declared files by the API: what they would change, putting them in force, and going back to earlier ones. */
 
 import { dirname, isAbsolute, join, normalize } from "node:path/posix";
-import type { FastifyReply } from "fastify";
 import Type from "typebox";
 import { CONFIG_FILE } from "../config-file.ts";
 import { formatDiff } from "../declared-diff.ts";
 import type { Desk } from "../desk.ts";
 import type { Preview } from "../preview.ts";
 import type { Api } from "./api.ts";
-import { dryRunQuery, dryRunText, orTried, type TriedBody } from "./dry-run.ts";
+import { dryRunQuery, dryRunText, orTried } from "./dry-run.ts";
 import { badRequest, failureFor } from "./errors.ts";
-import { answerUnmade, type ProposedBody, proposed } from "./proposals.ts";
+import { answerChanged, proposed } from "./proposals.ts";
 import { errorBody, nullable, object, problem, version } from "./schemas.ts";
 import { simulationSchema, simulationView } from "./simulate.ts";
 import { declaredDiff, orMissing, versionParameter } from "./snapshots.ts";
-import { changeHeaders, etagOf, forceText, reasonOr, reasonText, type Submitted, submit } from "./submit.ts";
+import { changeHeaders, etagOf, forceText, reasonOr, reasonText, submit } from "./submit.ts";
 
 /** Room for zones with some 500,000 names. */
 const DECLARED_OCTETS_MAX = 64 * 1024 * 1024;
@@ -169,16 +168,6 @@ export function applyRoutes(app: Api, desk: Desk): void {
       return answerChanged(desk, reply, outcome);
     },
   );
-}
-
-function answerChanged(
-  desk: Desk,
-  reply: FastifyReply,
-  outcome: Submitted,
-): ProposedBody | TriedBody | { version: number } {
-  if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
-  reply.header("etag", etagOf(outcome.version));
-  return { version: outcome.version };
 }
 
 async function proposedTexts(

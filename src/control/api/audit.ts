@@ -6,7 +6,7 @@ import type { Desk } from "../desk.ts";
 import type { AuditEntry } from "../store.ts";
 import { formatStoreReport } from "../verify-store.ts";
 import type { Api } from "./api.ts";
-import { limitOf, limitText, sequenceText } from "./page.ts";
+import { newestOf, newestQuery, next } from "./page.ts";
 import { errorBody, formatMoment, moment, nullable, object, oneOf, version } from "./schemas.ts";
 
 const entry = object({
@@ -19,18 +19,7 @@ const entry = object({
   detail: Type.String({ description: "what exactly, in a clause" }),
 });
 
-const page = object(
-  {
-    entries: Type.Array(entry),
-    next: nullable(Type.String({ description: "the `after` of the next page; null: this is the last" })),
-  },
-  { description: "Changes, the newest first." },
-);
-
-const query = object({
-  limit: Type.Optional(limitText),
-  after: Type.Optional(sequenceText),
-});
+const page = object({ entries: Type.Array(entry), next }, { description: "Changes, the newest first." });
 
 const head = Type.String({
   pattern: "^[0-9a-f]{64}$",
@@ -81,17 +70,17 @@ export function auditRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Who changed what, when and why",
         tags: ["audit"],
-        querystring: query,
+        querystring: newestQuery(),
         response: { 200: page, default: errorBody },
       },
     },
-    ({ query: { limit, after } }) => {
-      const count = limitOf(limit);
-      const found = desk.audit(count + 1, after === undefined ? null : Number(after));
-      const entries = found.slice(0, count);
-      const last = entries.at(-1);
-      const isLast = last === undefined || found.length === entries.length;
-      return { entries: entries.map(viewOf), next: isLast ? null : String(last.sequence) };
+    async ({ query }) => {
+      const { entries, next } = await newestOf(
+        query,
+        (limit, before) => desk.audit(limit, before),
+        ({ sequence }) => sequence,
+      );
+      return { entries: entries.map(viewOf), next };
     },
   );
 

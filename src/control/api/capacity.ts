@@ -3,6 +3,7 @@
 import Type from "typebox";
 import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
+import { next, pageOf, pageQuery } from "./page.ts";
 import { errorBody, nullable, object, oneOf } from "./schemas.ts";
 
 const load = (description: string) => nullable(Type.Number({ description }));
@@ -26,7 +27,7 @@ const regionSchema = object({
 const poolSchema = object({ pool: Type.String(), regions: Type.Array(regionSchema) });
 
 const list = object(
-  { pools: Type.Array(poolSchema) },
+  { pools: Type.Array(poolSchema), next },
   { description: "The pools whose members all have capacities, region by region." },
 );
 
@@ -38,16 +39,18 @@ export function capacityRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "What each region's death would put on the others",
         tags: ["facts"],
+        querystring: pageQuery(),
         response: { 200: list, default: errorBody },
       },
     },
-    async () => {
-      const pools = await desk.capacities();
+    async ({ query }) => {
+      const { entries, next } = pageOf(await desk.capacities(), ({ pool }) => pool, query);
       return {
-        pools: pools.map(({ pool, regions }) => ({
+        pools: entries.map(({ pool, regions }) => ({
           pool,
           regions: regions.map((region) => ({ ...region, others: [...region.others] })),
         })),
+        next,
       };
     },
   );

@@ -7,7 +7,8 @@ import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { dryRunQuery, dryRunText, orTried } from "./dry-run.ts";
 import { badRequest, Failure } from "./errors.ts";
-import { answerUnmade, proposed } from "./proposals.ts";
+import { next, pageOf, pageQuery } from "./page.ts";
+import { answerChanged, answerUnmade, proposed } from "./proposals.ts";
 import { aMoment, errorBody, formatMoment, moment, momentOf, object, version } from "./schemas.ts";
 import { changeHeaders, etagOf, reasonText, submit } from "./submit.ts";
 
@@ -30,7 +31,7 @@ const listed = object({
 });
 
 const list = object(
-  { version, challenges: Type.Array(listed) },
+  { version, challenges: Type.Array(listed), next },
   { description: "What is answered now, by owner name." },
 );
 const made = object({ version, challenge: listed }, { description: "The challenge, in the answers." });
@@ -44,12 +45,14 @@ export function challengeRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "All ACME challenges",
         tags: ["challenges"],
+        querystring: pageQuery(),
         response: { 200: list, default: errorBody },
       },
     },
-    () => {
+    ({ query }) => {
       const { version } = desk.status();
-      return { version, challenges: desk.challenges().map(viewOf) };
+      const { entries, next } = pageOf(desk.challenges(), nameOf, query);
+      return { version, challenges: entries.map(viewOf), next };
     },
   );
 
@@ -106,10 +109,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
         value: request.params.value,
       } as const;
       const outcome = await submit(desk, request, edit, request.query.reason ?? "ended by hand");
-      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
-      const { version } = outcome;
-      reply.header("etag", etagOf(version));
-      return { version };
+      return answerChanged(desk, reply, outcome);
     },
   );
 }
@@ -118,6 +118,11 @@ function ownerIn(text: string): Name {
   const owner = challengeOwner(text);
   if (owner === null) throw badRequest([`name: expected a domain name, got ${JSON.stringify(text)}`]);
   return owner;
+}
+
+/** An owner may have several values. */
+function nameOf({ owner, value }: Challenge): string {
+  return `${owner} ${value}`;
 }
 
 function viewOf({ owner, value, author, createdMs, untilMs }: Challenge): Static<typeof listed> {

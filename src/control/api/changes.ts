@@ -5,8 +5,8 @@ import type { Desk } from "../desk.ts";
 import type { AuditEntry, AuditEvent } from "../store.ts";
 import type { Api } from "./api.ts";
 import { Failure } from "./errors.ts";
-import { itemUrl, limitOf, limitText, sequenceText } from "./page.ts";
-import { errorBody, formatMoment, moment, nullable, object, url, version } from "./schemas.ts";
+import { itemUrl, newestOf, newestQuery, next } from "./page.ts";
+import { errorBody, formatMoment, moment, object, url, version } from "./schemas.ts";
 
 const change = object(
   {
@@ -26,10 +26,7 @@ const change = object(
   { description: "A change." },
 );
 
-const list = object(
-  { changes: Type.Array(change), next: nullable(Type.String()) },
-  { description: "Changes, the newest first." },
-);
+const list = object({ changes: Type.Array(change), next }, { description: "Changes, the newest first." });
 
 export function changeRoutes(app: Api, desk: Desk): void {
   app.get(
@@ -39,19 +36,17 @@ export function changeRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "The changes that were made",
         tags: ["audit"],
-        querystring: object({ limit: Type.Optional(limitText), after: Type.Optional(sequenceText) }),
+        querystring: newestQuery(),
         response: { 200: list, default: errorBody },
       },
     },
-    ({ query: { limit, after } }) => {
-      const count = limitOf(limit);
-      const before = after === undefined ? null : Number(after);
-      const found = changesBelow(desk, before)
-        .take(count + 1)
-        .toArray();
-      const changes = found.slice(0, count);
-      const last = changes.at(-1)?.events.at(-1);
-      return { changes, next: last === undefined || found.length <= count ? null : String(last.sequence) };
+    async ({ query }) => {
+      const { entries, next } = await newestOf(
+        query,
+        (limit, before) => changesBelow(desk, before).take(limit).toArray(),
+        sequenceOf,
+      );
+      return { changes: [...entries], next };
     },
   );
 
@@ -104,6 +99,11 @@ function endOf(wanted: number, desk: Desk): number {
     else high = middle - 1;
   }
   return low + 1;
+}
+
+/** That of the last of its events: what is older comes before it. */
+function sequenceOf({ events }: Static<typeof change>): number {
+  return events.at(-1)?.sequence ?? 0;
 }
 
 /** The newest first, of those whose entries have a `sequence` below `before` (null: all). */

@@ -1,20 +1,15 @@
-/** What the config declares, piece by piece: pools with their members, VIPs, checks and policies. */
+/** What the config declares, piece by piece: pools with their members, VIPs and checks. */
 
 import Type, { type Static } from "typebox";
 import type { Check, ProbeSpec } from "../../config/check.ts";
 import type { Config, Member, Pool } from "../../config/config.ts";
-import type { Policy } from "../../config/policy.ts";
 import { vipsOf } from "../../health/tracked.ts";
 import type { Facts } from "../../steering/facts.ts";
-import { matchText } from "../../steering/localise.ts";
 import { rrTypeName } from "../../wire/codes.ts";
 import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
-import { itemOf, itemUrl, type PageQuery, pageOf, pageQuery, pageQueryWith } from "./page.ts";
-import { errorBody, idParameter, nullable, object, oneOf, url } from "./schemas.ts";
-
-const next = nullable(Type.String({ description: "the `after` of the next page" }));
-const family = oneOf(["ipv4", "ipv6"], "ipv4 or ipv6");
+import { itemOf, itemUrl, next, type PageQuery, pageOf, pageQuery } from "./page.ts";
+import { errorBody, family, familyName, idParameter, nullable, object, oneOf, url } from "./schemas.ts";
 
 const memberSchema = object({
   member: Type.String(),
@@ -91,35 +86,11 @@ const checkSchema = object(
   { description: "A check." },
 );
 
-const policySchema = object(
-  {
-    policy: Type.String(),
-    url,
-    kind: Type.String({ description: "geo, nearest, latency, weighted, failover, sticky or spread" }),
-    nodes: Type.Array(
-      object({
-        depth: Type.Integer({ minimum: 0, description: "how far below the policy it stands" }),
-        when: nullable(Type.String({ description: "when it is used: country GB, choice 1, new" })),
-        kind: Type.String({ description: "pool, member, or the kind of a policy" }),
-        name: nullable(Type.String({ description: "null: a policy that is written in place" })),
-        weight: nullable(Type.Number({ description: "of a choice by weight, as it is declared" })),
-      }),
-      { description: "the policy and all below it, each after what it stands in" },
-    ),
-  },
-  { description: "A policy with a name." },
-);
-
 const pools = object({ pools: Type.Array(poolSchema), next }, { description: "Pools, as declared." });
 const vips = object({ vips: Type.Array(vipSchema), next }, { description: "VIPs, as declared." });
 const checks = object({ checks: Type.Array(checkSchema), next }, { description: "Checks, as declared." });
-const policies = object(
-  { policies: Type.Array(policySchema), next },
-  { description: "Policies with a name, as declared." },
-);
-
 type VipQuery = PageQuery & { readonly pool?: string; readonly region?: string };
-const vipQuery = pageQueryWith<VipQuery>({
+const vipQuery = pageQuery<VipQuery>({
   pool: Type.Optional(Type.String({ description: "a pool; only its VIPs are given" })),
   region: Type.Optional(Type.String({ description: "a region; only VIPs there are given" })),
 });
@@ -138,7 +109,7 @@ export function declaredRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "VIPs that serve the same thing",
         tags: ["config"],
-        querystring: pageQuery,
+        querystring: pageQuery(),
         response: { 200: pools, default: errorBody },
       },
     },
@@ -205,7 +176,7 @@ export function declaredRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "How VIPs are probed and judged",
         tags: ["config"],
-        querystring: pageQuery,
+        querystring: pageQuery(),
         response: { 200: checks, default: errorBody },
       },
     },
@@ -231,37 +202,6 @@ export function declaredRoutes(app: Api, desk: Desk): void {
         itemOf("check", [...config().checks.values()], (check) => check.id, id),
         config(),
       ),
-  );
-
-  app.get(
-    "/v1/policies",
-    {
-      config: { access: "reader" },
-      schema: {
-        summary: "Policies with a name",
-        tags: ["config"],
-        querystring: pageQuery,
-        response: { 200: policies, default: errorBody },
-      },
-    },
-    ({ query }) => {
-      const { entries, next } = pageOf([...config().policies], ([name]) => name, query);
-      return { policies: entries.map(policyOf), next };
-    },
-  );
-
-  app.get(
-    "/v1/policies/:id",
-    {
-      config: { access: "reader" },
-      schema: {
-        summary: "A policy, and all below it",
-        tags: ["config"],
-        params: idParameter("a policy"),
-        response: { 200: policySchema, default: errorBody },
-      },
-    },
-    ({ params: { id } }) => policyOf(itemOf("policy", [...config().policies], ([name]) => name, id)),
   );
 }
 
@@ -294,7 +234,7 @@ function vipsIn(member: Member, verdicts: Facts["verdicts"]): readonly VipView[]
     pool: member.pool,
     member: member.id,
     region: member.region,
-    family: address.family === 4 ? ("ipv4" as const) : ("ipv6" as const),
+    family: familyName(address.family),
     address: address.text,
     judgedBy,
     port,
@@ -352,61 +292,4 @@ function asksFor(probe: ProbeSpec): string | null {
     case "calculated":
       return null;
   }
-}
-
-function policyOf([name, policy]: readonly [string, Policy]): Static<typeof policySchema> {
-  return {
-    policy: name,
-    url: itemUrl("policies", name),
-    kind: policy.kind,
-    nodes: [...nodesOf({ when: null, weight: null, policy }, 0)],
-  };
-}
-
-/** A policy where it stands. */
-interface Placed {
-  readonly when: string | null;
-  readonly weight: number | null;
-  readonly policy: Policy;
-}
-
-/** A policy with a name that another one uses is looked up under its own. */
-function* nodesOf(
-  { when, weight, policy }: Placed,
-  depth: number,
-): Generator<Static<typeof policySchema>["nodes"][number]> {
-  const name = nameOf(policy);
-  yield { depth, when, kind: policy.kind, name, weight };
-  if (depth > 0 && name !== null) return;
-  for (const child of placedIn(policy)) yield* nodesOf(child, depth + 1);
-}
-
-function nameOf(policy: Policy): string | null {
-  if (policy.kind === "pool") return policy.pool;
-  return policy.kind === "member" ? policy.member : policy.name;
-}
-
-function placedIn(policy: Policy): readonly Placed[] {
-  switch (policy.kind) {
-    case "pool":
-    case "member":
-      return [];
-    case "geo": {
-      const cases = policy.cases.map(({ match, use }) => placed(matchText(match), use));
-      return policy.default === null ? cases : [...cases, placed("default", policy.default)];
-    }
-    case "nearest":
-    case "latency":
-    case "sticky":
-    case "spread":
-      return [placed(null, policy.of)];
-    case "weighted":
-      return policy.choices.map(({ key, weight, use }) => ({ when: key, weight, policy: use }));
-    case "failover":
-      return policy.order.map((use, i) => placed(`choice ${i + 1}`, use));
-  }
-}
-
-function placed(when: string | null, policy: Policy): Placed {
-  return { when, weight: null, policy };
 }

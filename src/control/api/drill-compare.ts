@@ -6,7 +6,7 @@ import type { DrillReport } from "../../drill/report.ts";
 import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { recordOf } from "./drills.ts";
-import { errorBody, nullable, object, oneOf } from "./schemas.ts";
+import { errorBody, family, familyName, nullable, object, oneOf } from "./schemas.ts";
 
 const milliseconds = nullable(
   Type.Number({ description: "milliseconds; null: that drill has no such figure" }),
@@ -76,7 +76,7 @@ const comparison = Type.Unsafe<ComparisonView>(
           vantage: Type.String(),
           resolver: nullable(Type.String()),
           service: Type.String(),
-          family: oneOf(["ipv4", "ipv6"], "ipv4 or ipv6"),
+          family,
           passage,
           ...times,
         }),
@@ -111,7 +111,7 @@ export function drillCompareRoutes(app: Api, desk: Desk): void {
         alike,
         figures,
         clients: clients.map(({ label, family, ...rest }) => {
-          return { ...rest, service: label, family: family === 4 ? ("ipv4" as const) : ("ipv6" as const) };
+          return { ...rest, service: label, family: familyName(family) };
         }),
       };
     },

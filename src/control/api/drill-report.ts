@@ -11,8 +11,19 @@ import { junitReport } from "../../drill/report-junit.ts";
 import { markdownReport } from "../../drill/report-markdown.ts";
 import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
-import { drillIdParams, recordOf, run, viewOf } from "./drills.ts";
-import { errorBody, formatMoment, formatOptionalMoment, moment, nullable, object, oneOf } from "./schemas.ts";
+import { drillView, run } from "./drill-view.ts";
+import { drillId, recordOf } from "./drills.ts";
+import {
+  errorBody,
+  family,
+  familyName,
+  formatMoment,
+  formatOptionalMoment,
+  moment,
+  nullable,
+  object,
+  oneOf,
+} from "./schemas.ts";
 
 /** The forms, with their media types. */
 const FORMS = {
@@ -60,7 +71,6 @@ const passage = Type.Unsafe<Passage>(
 );
 
 const quantiles = object({ p50Ms: ms, p95Ms: ms, worstMs: ms });
-const family = oneOf(["ipv4", "ipv6"], "ipv4 or ipv6");
 const client = { vantage: Type.String(), resolver: nullable(Type.String()), service: Type.String(), family };
 const figures = nullable(
   object({
@@ -164,7 +174,7 @@ export function drillReportRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "What a drill has shown; until now where it is under way",
         tags: ["drills"],
-        params: drillIdParams,
+        params: drillId,
         querystring: object({
           format: Type.Optional(
             oneOf(Object.keys(FORMS) as readonly Form[], "json, markdown, html or junit"),
@@ -210,7 +220,7 @@ function formatted(made: DrillReport, format: Form) {
 function reportView(made: DrillReport) {
   const { drill, verdict, begunAtMs, endedAtMs, restoredAtMs, failover, recovery } = made;
   return {
-    drill: viewOf(drill),
+    drill: drillView(drill),
     verdict: { kind: verdict.kind, reasons: [...verdict.reasons] },
     begunAt: formatOptionalMoment(begunAtMs),
     endedAt: formatOptionalMoment(endedAtMs),
@@ -242,7 +252,7 @@ function figuresView(figures: Figures | null) {
 }
 
 function nameView({ vantage, resolver, label, family }: Figures["slowest"]) {
-  return { vantage, resolver, service: label, family: family === 4 ? ("ipv4" as const) : ("ipv6" as const) };
+  return { vantage, resolver, service: label, family: familyName(family) };
 }
 
 function runView({ firstAskedAtMs, lastAskedAtMs, looks, rcode, addresses, connection, ttlSecondsMax }: Run) {

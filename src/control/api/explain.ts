@@ -33,7 +33,7 @@ import {
   ttlWhySchema,
   ttlWhyView,
 } from "./plan-view.ts";
-import { errorBody, formatMoment, moment, nullable, object, oneOf } from "./schemas.ts";
+import { errorBody, familyName, formatMoment, moment, nullable, object, oneOf } from "./schemas.ts";
 
 const nameText = Type.String({
   minLength: 1,
@@ -277,7 +277,7 @@ function explain(world: World, question: Question): Static<typeof explanationSch
     scopePrefixLength,
     ttlSeconds: ttl.seconds,
     ttlWhy: ttlWhyView(ttl),
-    family: family === 4 ? "ipv4" : "ipv6",
+    family: familyName(family),
     plan,
     pick,
     sticky: sticky && { bucket: sticky.bucket, buckets: sticky.buckets, share: shareOf(sticky.vip) },

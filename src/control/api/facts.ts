@@ -1,7 +1,7 @@
 /** The facts: regions with their VIPs, verdicts with their votes, vantages. */
 
 import Type, { type Static } from "typebox";
-import type { Config, Vip } from "../../config/config.ts";
+import type { Config } from "../../config/config.ts";
 import { vipsOf } from "../../health/tracked.ts";
 import { dissentersOf, type Verdict, type Vote } from "../../health/verdict.ts";
 import type { Facts } from "../../steering/facts.ts";
@@ -9,10 +9,12 @@ import type { Desk } from "../desk.ts";
 import { memberOfVip } from "../lookup.ts";
 import type { Past } from "../past.ts";
 import type { Api } from "./api.ts";
-import { itemOf, itemUrl, type PageQuery, pageOf, pageQuery, pageQueryWith } from "./page.ts";
+import { itemOf, itemUrl, next, type PageQuery, pageOf, pageQuery } from "./page.ts";
 import { aPastMomentOrNow, pastOr404 } from "./past.ts";
 import {
   errorBody,
+  family,
+  familyName,
   formatMoment,
   formatOptionalMoment,
   idParameter,
@@ -24,7 +26,6 @@ import {
 } from "./schemas.ts";
 
 const coordinates = object({ latitude: Type.Number(), longitude: Type.Number() });
-const family = oneOf(["ipv4", "ipv6"], "ipv4 or ipv6");
 
 const regionSchema = object(
   {
@@ -113,14 +114,13 @@ interface VerdictQuery extends PageQuery {
   readonly at?: string;
 }
 
-const verdictQuery = pageQueryWith<VerdictQuery>({
+const verdictQuery = pageQuery<VerdictQuery>({
   pool: Type.Optional(Type.String({ description: "a pool; only its VIPs are given" })),
   region: Type.Optional(Type.String({ description: "a region; only VIPs there are given" })),
   up: Type.Optional(oneOf(["true", "false"], "true or false; only VIPs that are up, or down, are given")),
   at: Type.Optional(Type.String({ maxLength: 64, description: aPastMomentOrNow })),
 });
 
-const next = nullable(Type.String({ description: "the `after` of the next page" }));
 const regionList = object({ regions: Type.Array(regionSchema), next }, { description: "Regions." });
 const verdictList = object(
   { verdicts: Type.Array(verdictSchema), next },
@@ -146,7 +146,7 @@ export function factRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Where VIPs stand",
         tags: ["facts"],
-        querystring: pageQuery,
+        querystring: pageQuery(),
         response: { 200: regionList, default: errorBody },
       },
     },
@@ -218,7 +218,7 @@ export function factRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "How busy members are",
         tags: ["facts"],
-        querystring: pageQuery,
+        querystring: pageQuery(),
         response: { 200: loadList, default: errorBody },
       },
     },
@@ -247,7 +247,7 @@ export function factRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Who looks at the VIPs",
         tags: ["facts"],
-        querystring: pageQuery,
+        querystring: pageQuery(),
         response: { 200: vantageList, default: errorBody },
       },
     },
@@ -324,7 +324,7 @@ function verdictOf(
       pool: member.pool,
       member: member.id,
       region: member.region,
-      family: familyOf(vip),
+      family: familyName(vip.address.family),
       address: vip.address.text,
       up,
       basis,
@@ -353,10 +353,6 @@ function voteOf({ vantage, opinion, counts, error, timings, reportedAtMs }: Vote
     timings: timings === null ? null : { ...timings, totalMs: timings.totalMs ?? null },
     reportedAt: formatOptionalMoment(reportedAtMs),
   };
-}
-
-function familyOf({ address }: Vip): "ipv4" | "ipv6" {
-  return address.family === 4 ? "ipv4" : "ipv6";
 }
 
 function vantagesOf(desk: Desk): readonly Static<typeof vantageSchema>[] {

@@ -1,55 +1,36 @@
 /** The history of the facts: what changed when, and why. */
 
-import Type from "typebox";
+import Type, { type Static } from "typebox";
 import type { Desk } from "../desk.ts";
 import { describeEntry, type HistoryEntry } from "../history.ts";
 import type { Api } from "./api.ts";
-import { limitOf, limitText, sequenceText } from "./page.ts";
-import {
-  aPastMoment,
-  errorBody,
-  formatMoment,
-  moment,
-  nullable,
-  object,
-  oneOf,
-  pastMomentOf,
-} from "./schemas.ts";
+import { newestOf, newestQuery, next, type PageQuery } from "./page.ts";
+import { aPastMoment, errorBody, formatMoment, moment, object, oneOf, pastMomentOf } from "./schemas.ts";
 
 const kinds = ["verdict", "ranking", "override", "files"] as const;
 
-/** A line as the API gives it. */
-export interface HistoryLine {
-  readonly sequence: number;
-  readonly at: string;
-  readonly kind: (typeof kinds)[number];
-  readonly subject: string;
-  readonly detail: string;
-}
+const entry = object({
+  sequence: Type.Integer({ description: "rises with each entry" }),
+  at: moment,
+  kind: oneOf(kinds, "what has changed"),
+  subject: Type.String({ description: "a VIP, a cell with its regions, or the id of an override" }),
+  detail: Type.String({ description: "what it was from then on, and why, in a clause" }),
+});
 
-const entry = Type.Unsafe<HistoryLine>(
-  object({
-    sequence: Type.Integer({ description: "rises with each entry" }),
-    at: moment,
-    kind: oneOf(kinds, "what has changed"),
-    subject: Type.String({ description: "a VIP, a cell with its regions, or the id of an override" }),
-    detail: Type.String({ description: "what it was from then on, and why, in a clause" }),
-  }),
-);
-
-const page = object(
-  { entries: Type.Array(entry), next: nullable(Type.String()) },
-  { description: "Changes, the newest first." },
-);
+const page = object({ entries: Type.Array(entry), next }, { description: "Changes, the newest first." });
 
 const pastMoment = Type.Optional(Type.String({ maxLength: 64, description: aPastMoment }));
 
-const query = object({
+interface Asked extends PageQuery {
+  readonly vip?: string;
+  readonly since?: string;
+  readonly until?: string;
+}
+
+const query = newestQuery<Asked>({
   vip: Type.Optional(Type.String({ maxLength: 600, description: "a VIP; only its verdicts are given" })),
   since: pastMoment,
   until: pastMoment,
-  limit: Type.Optional(limitText),
-  after: Type.Optional(sequenceText),
 });
 
 export function historyRoutes(app: Api, desk: Desk): void {
@@ -64,28 +45,25 @@ export function historyRoutes(app: Api, desk: Desk): void {
         response: { 200: page, default: errorBody },
       },
     },
-    ({ query: { vip, since, until, limit, after } }) => {
-      const count = limitOf(limit);
+    async ({ query }) => {
+      const { vip = null, since, until } = query;
       const nowMs = desk.nowMs();
-      const found = desk.history({
-        vip: vip ?? null,
-        sinceMs: since === undefined ? 0 : pastMomentOf("since", since, nowMs),
-        untilMs: until === undefined ? Number.MAX_SAFE_INTEGER : pastMomentOf("until", until, nowMs),
-        limit: count + 1,
-        before: after === undefined ? null : Number(after),
-      });
-      const entries = found.slice(0, count);
-      const last = entries.at(-1);
-      return {
-        entries: entries.map(viewOf),
-        next: last === undefined || found.length === entries.length ? null : String(last.sequence),
-      };
+      const sinceMs = since === undefined ? 0 : pastMomentOf("since", since, nowMs);
+      const untilMs = until === undefined ? Number.MAX_SAFE_INTEGER : pastMomentOf("until", until, nowMs);
+      const { entries, next } = await newestOf(
+        query,
+        (limit, before) => desk.history({ vip, sinceMs, untilMs, limit, before }),
+        ({ sequence }) => sequence,
+      );
+      return { entries: entries.map(viewOf), next };
     },
   );
 }
 
-function viewOf(line: HistoryEntry): HistoryLine {
+function viewOf(line: HistoryEntry): Static<typeof entry> {
   const kind = kinds.find((candidate) => candidate === line.kind) ?? "files";
   const { sequence, atMs, subject } = line;
   return { sequence, at: formatMoment(atMs), kind, subject, detail: describeEntry(line) };
 }
+
+export type HistoryLine = Static<typeof entry>;

@@ -6,7 +6,8 @@ import { STEPS } from "../../dnssec/rollover.ts";
 import type { Desk } from "../desk.ts";
 import type { SignedZoneView } from "../key-roller.ts";
 import type { Api } from "./api.ts";
-import { errorBody, formatMoment, moment, nullable, object, oneOf } from "./schemas.ts";
+import { next, pageOf, pageQuery } from "./page.ts";
+import { errorBody, formatMoment, formatOptionalMoment, moment, nullable, object, oneOf } from "./schemas.ts";
 
 const step = oneOf(STEPS, "a step of a rollover");
 const looks = ["right", "old", "other", "none", "unknown"] as const;
@@ -47,7 +48,7 @@ const listed = object({
     ),
   ),
 });
-const list = object({ zones: Type.Array(listed) }, { description: "Every signed zone." });
+const list = object({ zones: Type.Array(listed), next }, { description: "Signed zones." });
 
 export function keyRoutes(app: Api, desk: Desk): void {
   app.get(
@@ -57,10 +58,14 @@ export function keyRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "The keys of signed zones, and where their rollover stands",
         tags: ["keys"],
+        querystring: pageQuery(),
         response: { 200: list, default: errorBody },
       },
     },
-    () => ({ zones: desk.signedZones().map(viewOf) }),
+    ({ query }) => {
+      const { entries, next } = pageOf(desk.signedZones(), ({ zone }) => zone.label, query);
+      return { zones: entries.map(viewOf), next };
+    },
   );
 }
 
@@ -80,15 +85,11 @@ function viewOf(view: SignedZoneView): Static<typeof listed> {
       step: state.step,
       from: state.from.map(({ tag }) => tag),
       to: state.to.map(({ tag }) => tag),
-      servedSince: momentOrNull(state.servedMs),
+      servedSince: formatOptionalMoment(state.servedMs),
       nextStep: view.nextStep,
-      until: momentOrNull(view.untilMs),
+      until: formatOptionalMoment(view.untilMs),
       why: view.why,
       parent: look && { ds: look.kind, lookedAt: formatMoment(look.atMs), why: look.why },
     },
   };
-}
-
-function momentOrNull(ms: number | null): string | null {
-  return ms === null ? null : formatMoment(ms);
 }

@@ -14,7 +14,7 @@ import type { Snapshot } from "../snapshot.ts";
 import type { Api } from "./api.ts";
 import type { Lockout } from "./lockout.ts";
 import type { RequestCounts } from "./request-counts.ts";
-import { errorBody } from "./schemas.ts";
+import { errorBody, familyName } from "./schemas.ts";
 
 /** A dns that has not told its counters by then is left out of this scrape. */
 const COUNTERS_MS_MAX = 1_000;
@@ -117,7 +117,7 @@ function vipsIn(desk: Desk): readonly MeasuredVip[] {
         pool: member.pool,
         member: member.id,
         region: member.region,
-        family: address.family === 4 ? ("ipv4" as const) : ("ipv6" as const),
+        family: familyName(address.family),
         up: verdict?.up === true,
         held: verdict?.basis === "held",
         heldDown: (verdict?.hold ?? null) !== null,

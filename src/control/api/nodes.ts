@@ -4,7 +4,7 @@ import Type, { type Static } from "typebox";
 import type { Endpoint } from "../../config/node.ts";
 import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
-import { itemOf, itemUrl } from "./page.ts";
+import { itemOf, itemUrl, next, pageOf, pageQuery } from "./page.ts";
 import { errorBody, formatMoment, idParameter, moment, object, oneOf, url, version } from "./schemas.ts";
 
 const nodeSchema = object(
@@ -30,16 +30,24 @@ const nodeSchema = object(
   { description: "A node." },
 );
 
-const list = object({ nodes: Type.Array(nodeSchema) }, { description: "This node." });
+const list = object({ nodes: Type.Array(nodeSchema), next }, { description: "This node." });
 
 export function nodeRoutes(app: Api, desk: Desk): void {
   app.get(
     "/v1/nodes",
     {
       config: { access: "reader" },
-      schema: { summary: "This node", tags: ["node"], response: { 200: list, default: errorBody } },
+      schema: {
+        summary: "This node",
+        tags: ["node"],
+        querystring: pageQuery(),
+        response: { 200: list, default: errorBody },
+      },
     },
-    () => ({ nodes: [viewOf(desk)] }),
+    ({ query }) => {
+      const { entries, next } = pageOf([viewOf(desk)], ({ node }) => node, query);
+      return { nodes: [...entries], next };
+    },
   );
 
   app.get(

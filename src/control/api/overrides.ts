@@ -15,8 +15,8 @@ import {
 import type { Api } from "./api.ts";
 import { dryRunQuery, dryRunText, orTried, tried } from "./dry-run.ts";
 import { badRequest, Failure } from "./errors.ts";
-import { itemOf, itemUrl, type PageQuery, pageOf, pageQueryWith } from "./page.ts";
-import { answerUnmade, proposed } from "./proposals.ts";
+import { itemOf, itemUrl, next, type PageQuery, pageOf, pageQuery } from "./page.ts";
+import { answerChanged, answerUnmade, proposed } from "./proposals.ts";
 import {
   aMoment,
   errorBody,
@@ -101,7 +101,7 @@ const listed = object(
 );
 
 const list = object(
-  { version, overrides: Type.Array(listed), next: nullable(Type.String()) },
+  { version, overrides: Type.Array(listed), next },
   { description: "Overrides that nobody has ended, by id." },
 );
 
@@ -111,7 +111,7 @@ interface OverrideQuery extends PageQuery {
   readonly author?: string;
 }
 
-const listQuery = pageQueryWith<OverrideQuery>({
+const listQuery = pageQuery<OverrideQuery>({
   kind: Type.Optional(kind),
   target: Type.Optional(name("eu-west, exactly as it is in the override")),
   author: Type.Optional(Type.String({ description: "the name of a token; only overrides by it are given" })),
@@ -211,10 +211,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       const edit = { kind: "end-override", id } as const;
       const why = reasonOr("ended by hand", reason, force);
       const outcome = await submit(desk, request, edit, why, force === "true");
-      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
-      const { version } = outcome;
-      reply.header("etag", etagOf(version));
-      return { version };
+      return answerChanged(desk, reply, outcome);
     },
   );
 
@@ -235,10 +232,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       const { target, reason, force } = request.body;
       const edit = { kind: "release", target: vipTargetOf(target) } as const;
       const outcome = await submit(desk, request, edit, reason, force);
-      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
-      const { version } = outcome;
-      reply.header("etag", etagOf(version));
-      return { version };
+      return answerChanged(desk, reply, outcome);
     },
   );
 }

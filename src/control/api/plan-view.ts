@@ -47,7 +47,7 @@ export const planSchema: Type.TUnsafe<PlanView> = Type.Unsafe<PlanView>(
 );
 
 /** Why a TTL is what it is. */
-export interface TtlWhyView {
+interface TtlWhyView {
   readonly kind: Ttl["why"]["kind"];
   /** The VIP that may be the first to change what is answered; null: none by itself, or it does not matter. */
   readonly vip: string | null;

@@ -1,9 +1,9 @@
 /** What each kind of problem means, at the address that its `type` names. */
 
 import Type, { type Static } from "typebox";
-import { didYouMean } from "../../suggest.ts";
 import type { Api } from "./api.ts";
-import { Failure, PROBLEM_CODES, PROBLEMS, type ProblemCode, problemUrl } from "./errors.ts";
+import { PROBLEM_CODES, PROBLEMS, type ProblemCode, problemUrl } from "./errors.ts";
+import { itemOf } from "./page.ts";
 import { errorBody, object, oneOf } from "./schemas.ts";
 
 const kind = object(
@@ -44,12 +44,7 @@ export function problemRoutes(app: Api): void {
         response: { 200: kind, default: errorBody },
       },
     },
-    ({ params }) => {
-      const code = PROBLEM_CODES.find((candidate) => candidate === params.code);
-      if (code !== undefined) return viewOf(code);
-      const hint = didYouMean(params.code, PROBLEM_CODES);
-      throw new Failure(404, `there is no problem with the code "${params.code}"${hint}`);
-    },
+    ({ params }) => viewOf(itemOf("problem with the code", PROBLEM_CODES, (code) => code, params.code)),
   );
 }
 

@@ -10,6 +10,7 @@ import { inTurns } from "../in-turns.ts";
 import { type ProfileWindow, type SampledQuery, WINDOW_SECONDS } from "../profile.ts";
 import type { Api } from "./api.ts";
 import { badRequest, Failure } from "./errors.ts";
+import { next, type PageQuery, pageOf, pageQuery } from "./page.ts";
 import { errorBody, formatMoment, moment, nullable, object } from "./schemas.ts";
 
 const aDuration = "a duration such as 1h";
@@ -64,9 +65,11 @@ const splitsSchema = object(
         ),
       }),
     ),
+    next,
   },
-  { description: `The ${LISTED_MAX} services asked most.` },
+  { description: "Services that were asked, those asked most first." },
 );
+const splitsQuery = pageQuery<PageQuery & { readonly since?: string }>({ since: Type.Optional(sinceText) });
 
 /** What is said where there is nothing to tell. */
 export const NO_PROFILE = "this node keeps no profile of its traffic: node.profile.sample is 0";
@@ -97,17 +100,19 @@ export function profileRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "How answers are shared out among regions, as planned and as they were",
         tags: ["services"],
-        querystring: object({ since: Type.Optional(sinceText) }),
+        querystring: splitsQuery,
         response: { 200: splitsSchema, default: errorBody },
       },
     },
-    async ({ query: { since } }) => {
-      const shares = await desk.splits(sinceMs(desk, since));
+    async ({ query }) => {
+      const shares = await desk.splits(sinceMs(desk, query.since));
       if (shares === null) throw new Failure(404, NO_PROFILE);
-      const listed = shares.slice(0, LISTED_MAX);
-      return {
-        splits: listed.map((one) => ({ ...one, regions: one.regions.map((region) => ({ ...region })) })),
-      };
+      const { entries, next } = pageOf(shares, ({ service }) => service, query);
+      const splits = entries.map((one) => ({
+        ...one,
+        regions: one.regions.map((region) => ({ ...region })),
+      }));
+      return { splits, next };
     },
   );
 }

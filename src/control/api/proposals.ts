@@ -7,7 +7,8 @@ import { describeEdit, FILES, type Proposal } from "../proposal.ts";
 import type { Api } from "./api.ts";
 import { answerTried, dryRunQuery, dryRunText, orTried, type TriedBody } from "./dry-run.ts";
 import { Failure } from "./errors.ts";
-import { errorBody, formatMoment, moment, object, version } from "./schemas.ts";
+import { itemOf, itemUrl, next, pageOf, pageQuery } from "./page.ts";
+import { errorBody, formatMoment, idParameter, moment, object, version } from "./schemas.ts";
 import { changeHeaders, etagOf, reasonText, type Submitted, submit } from "./submit.ts";
 
 /** A proposal as it is shown. */
@@ -38,12 +39,12 @@ const view = Type.Unsafe<ProposalView>(
 );
 
 const list = object(
-  { version, proposals: Type.Array(view) },
+  { version, proposals: Type.Array(view), next },
   { description: "What waits for a second person, the oldest first." },
 );
 
 /** A change that waits for a second person. */
-export interface ProposedBody {
+interface ProposedBody {
   readonly version: number;
   readonly proposal: ProposalView;
 }
@@ -59,7 +60,7 @@ export const proposed: Type.TUnsafe<ProposedBody> = Type.Unsafe<ProposedBody>(
 const approved = object({ version }, { description: "The change is in force." });
 const withdrawn = object({ version }, { description: "Nobody can approve it any more." });
 
-const params = object({ id: Type.String({ description: "the id of a proposal, percent-encoded" }) });
+const params = idParameter("the id of a proposal");
 
 export function proposalRoutes(app: Api, desk: Desk): void {
   app.get(
@@ -69,12 +70,14 @@ export function proposalRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Changes that wait for a second person",
         tags: ["proposals"],
+        querystring: pageQuery(),
         response: { 200: list, default: errorBody },
       },
     },
-    () => {
+    ({ query }) => {
       const { version } = desk.status();
-      return { version, proposals: desk.proposals().map(viewOf) };
+      const { entries, next } = pageOf(desk.proposals(), ({ id }) => id, query);
+      return { version, proposals: entries.map(viewOf), next };
     },
   );
 
@@ -93,16 +96,11 @@ export function proposalRoutes(app: Api, desk: Desk): void {
       },
     },
     async (request, reply) => {
-      const { id } = request.params;
-      const proposal = desk.proposals().find((one) => one.id === id);
-      if (proposal === undefined) throw new Failure(404, `no proposal ${JSON.stringify(id)}`);
-      if (proposal.id === FILES && request.token?.grant.role !== "admin")
+      const { id } = itemOf("proposal", desk.proposals(), (one) => one.id, request.params.id);
+      if (id === FILES && request.token?.grant.role !== "admin")
         throw new Failure(403, "files are approved by the role admin alone");
       const outcome = await submit(desk, request, { kind: "approve", id }, request.body.reason);
-      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
-      const { version } = outcome;
-      reply.header("etag", etagOf(version));
-      return { version };
+      return answerChanged(desk, reply, outcome);
     },
   );
 
@@ -122,12 +120,21 @@ export function proposalRoutes(app: Api, desk: Desk): void {
     async (request, reply) => {
       const edit = { kind: "withdraw", id: request.params.id } as const;
       const outcome = await submit(desk, request, edit, request.query.reason ?? "withdrawn");
-      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
-      const { version } = outcome;
-      reply.header("etag", etagOf(version));
-      return { version };
+      return answerChanged(desk, reply, outcome);
     },
   );
+}
+
+/** Answers the version that a change made, that it waits, or what it would do. */
+export function answerChanged(
+  desk: Desk,
+  reply: FastifyReply,
+  outcome: Submitted,
+): ProposedBody | TriedBody | { version: number } {
+  if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
+  const { version } = outcome;
+  reply.header("etag", etagOf(version));
+  return { version };
 }
 
 /** Answers that a change waits, or what it would do. */
@@ -149,7 +156,7 @@ function viewOf(proposal: Proposal): ProposalView {
   const { id, edit, author, reason, version, effects, createdMs, untilMs } = proposal;
   return {
     id,
-    url: `/v1/proposals/${encodeURIComponent(id)}`,
+    url: itemUrl("proposals", id),
     change: describeEdit(edit),
     author,
     reason,

@@ -10,7 +10,7 @@ import type { ClientRtt, Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { badRequest } from "./errors.ts";
 import { keyHeader } from "./idempotency.ts";
-import { pageOf, pageQuery } from "./page.ts";
+import { next, pageOf, pageQuery } from "./page.ts";
 import { errorBody, formatMoment, moment, nullable, object, oneOf } from "./schemas.ts";
 
 const OBSERVATIONS_MAX = 1_000;
@@ -88,11 +88,11 @@ const measurementSchema = object({
 });
 
 const rttList = object(
-  { rankings: Type.Array(rankingSchema), next: nullable(Type.String()) },
+  { rankings: Type.Array(rankingSchema), next },
   { description: "The order of regions for each cell that a policy tells apart." },
 );
 const measurementList = object(
-  { measurements: Type.Array(measurementSchema) },
+  { measurements: Type.Array(measurementSchema), next },
   { description: "What each vantage measures to each region." },
 );
 
@@ -143,7 +143,7 @@ export function rttRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "In which order latency policies have the regions, and why",
         tags: ["rtt"],
-        querystring: pageQuery,
+        querystring: pageQuery(),
         response: { 200: rttList, default: errorBody },
       },
     },
@@ -160,19 +160,22 @@ export function rttRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Round-trip times from vantages to regions",
         tags: ["rtt"],
+        querystring: pageQuery(),
         response: { 200: measurementList, default: errorBody },
       },
     },
-    () => ({
-      measurements: [...desk.roundTrips().measurements].flatMap(([region, byVantage]) =>
+    ({ query }) => {
+      const measurements = [...desk.roundTrips().measurements].flatMap(([region, byVantage]) =>
         Array.from(byVantage, ([vantage, measured]) => ({
           vantage,
           region,
           rttMs: measured.rttMs,
           ...basisOf(measured),
         })),
-      ),
-    }),
+      );
+      const { entries, next } = pageOf(measurements, ({ vantage, region }) => `${vantage} ${region}`, query);
+      return { measurements: [...entries], next };
+    },
   );
 }
 

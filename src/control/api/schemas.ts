@@ -26,6 +26,14 @@ export function oneOf<const W extends readonly string[]>(
   return Type.Unsafe<W[number]>({ type: "string", enum: words, description });
 }
 
+/** A family of addresses. */
+export const family: Type.TUnsafe<"ipv4" | "ipv6"> = oneOf(["ipv4", "ipv6"], "ipv4 or ipv6");
+
+/** The same of an address. */
+export function familyName(family: 4 | 6): "ipv4" | "ipv6" {
+  return family === 4 ? "ipv4" : "ipv6";
+}
+
 /** A moment, in UTC. */
 export const moment: Type.TString = Type.String({
   format: "date-time",

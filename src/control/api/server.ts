@@ -41,6 +41,7 @@ import { metricRoutes } from "./metrics.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { describeRoutes } from "./openapi.ts";
 import { overrideRoutes } from "./overrides.ts";
+import { policyRoutes } from "./policies.ts";
 import { problemRoutes } from "./problems.ts";
 import { profileRoutes } from "./profile.ts";
 import { proposalRoutes } from "./proposals.ts";
@@ -52,7 +53,7 @@ import { simulateRoutes } from "./simulate.ts";
 import { snapshotRoutes } from "./snapshots.ts";
 import { stageRoutes } from "./stages.ts";
 import { tokenRoutes } from "./tokens.ts";
-import { validatorCompiler } from "./validate.ts";
+import { refuseUnknownQueries, validatorCompiler } from "./validate.ts";
 import { zoneRoutes } from "./zones.ts";
 
 /** The longest body of a request. */
@@ -162,6 +163,7 @@ export async function buildApi(
   // Schemas of responses are checked by the compiler and by tests; a serializer that followed them would drop silently
   // what they forget.
   app.setSerializerCompiler(() => JSON.stringify);
+  refuseUnknownQueries(app);
   answerErrors(app, log);
   logChanges(app, log);
   const requests = new RequestCounts(app);
@@ -184,6 +186,7 @@ export async function buildApi(
   metricRoutes(app, desk, { lockout, requests });
   configRoutes(app, desk);
   declaredRoutes(app, desk);
+  policyRoutes(app, desk);
   zoneRoutes(app, desk);
   nodeRoutes(app, desk);
   serviceRoutes(app, desk);

@@ -6,12 +6,10 @@ import type { Policy } from "../../config/policy.ts";
 import { NOWHERE } from "../../geo/location.ts";
 import { failoverBound } from "../../health/bound.ts";
 import { explain, formatLocation } from "../../steering/explain.ts";
-import { didYouMean } from "../../suggest.ts";
 import type { Desk } from "../desk.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { Api } from "./api.ts";
-import { Failure } from "./errors.ts";
-import { itemUrl, type PageQuery, pageOf, pageQuery, pageQueryWith } from "./page.ts";
+import { itemOf, itemUrl, next, type PageQuery, pageOf, pageQuery } from "./page.ts";
 import { planSchema, planView, ttlWhySchema, ttlWhyView } from "./plan-view.ts";
 import { errorBody, nullable, object, oneOf, url } from "./schemas.ts";
 
@@ -46,7 +44,7 @@ const fields = {
 
 const ttlSchema = object({ seconds: Type.Number(), why: ttlWhySchema });
 
-const serviceQuery = pageQueryWith<PageQuery & { readonly policy?: string }>({
+const serviceQuery = pageQuery<PageQuery & { readonly policy?: string }>({
   policy: Type.Optional(
     Type.String({ description: "the name of a policy; only services whose topmost policy it is are given" }),
   ),
@@ -66,13 +64,13 @@ const plansSchema = object(
         ttlSeconds: object({ ipv4: Type.Number(), ipv6: Type.Number() }),
       }),
     ),
-    next: nullable(Type.String()),
+    next,
   },
   { description: "What each class of clients is answered." },
 );
 
 const listSchema = object(
-  { services: Type.Array(object(fields)), next: nullable(Type.String()) },
+  { services: Type.Array(object(fields)), next },
   { description: "Steered names, in the order of the config." },
 );
 
@@ -140,7 +138,7 @@ export function serviceRoutes(app: Api, desk: Desk): void {
         summary: "What each class of clients of a service is answered",
         tags: ["services"],
         params: object({ name: Type.String({ description: "the name of a service" }) }),
-        querystring: pageQuery,
+        querystring: pageQuery(),
         response: { 200: plansSchema, default: errorBody },
       },
     },
@@ -165,10 +163,7 @@ export function serviceRoutes(app: Api, desk: Desk): void {
 /** Names are compared as DNS does: without regard to case, with or without the final dot. */
 function find(name: string, { config }: Snapshot): Service {
   const wanted = name.toLowerCase().replace(/\.$/, "");
-  const service = config.services.find(({ label }) => label.toLowerCase() === wanted);
-  if (service !== undefined) return service;
-  const labels = config.services.map(({ label }) => label);
-  throw new Failure(404, `there is no service "${name}"${didYouMean(wanted, labels)}`);
+  return itemOf("service", config.services, ({ label }) => label.toLowerCase(), wanted);
 }
 
 /** null: it is written in place, or no policy that can have a name. */

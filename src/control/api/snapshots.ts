@@ -6,7 +6,7 @@ import type { Desk } from "../desk.ts";
 import type { Found, KeptSnapshot } from "../snapshots.ts";
 import type { Api } from "./api.ts";
 import { Failure } from "./errors.ts";
-import { limitOf, limitText } from "./page.ts";
+import { newestOf, newestQuery, next } from "./page.ts";
 import { errorBody, formatOptionalMoment, moment, nullable, object, oneOf, version } from "./schemas.ts";
 
 const path = Type.String({ description: "a path, relative to the folder of the config" });
@@ -23,7 +23,7 @@ const snapshotKeys = {
 const listedSnapshot = object({ ...snapshotKeys, files: Type.Array(object({ path, hash })) });
 
 const snapshotList = object(
-  { snapshots: Type.Array(listedSnapshot), next: nullable(Type.String()) },
+  { snapshots: Type.Array(listedSnapshot), next },
   { description: "Snapshots, the newest first." },
 );
 
@@ -94,26 +94,17 @@ export function snapshotRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Which files came into force, when, by whom and why",
         tags: ["snapshots"],
-        querystring: object({
-          limit: Type.Optional(limitText),
-          after: Type.Optional(
-            Type.String({ pattern: "^[0-9]{1,15}$", description: "the `next` of the page before" }),
-          ),
-        }),
+        querystring: newestQuery(),
         response: { 200: snapshotList, default: errorBody },
       },
     },
-    async ({ query: { limit, after } }) => {
-      const size = limitOf(limit);
-      const found = await desk.snapshots.list(
-        size + 1,
-        after === undefined ? Number.MAX_SAFE_INTEGER : Number(after),
+    async ({ query }) => {
+      const { entries, next } = await newestOf(
+        query,
+        (limit, before) => desk.snapshots.list(limit, before ?? Number.MAX_SAFE_INTEGER),
+        ({ version }) => version,
       );
-      const snapshots = found.slice(0, size).map(viewOf);
-      return {
-        snapshots,
-        next: found.length > size ? String(snapshots.at(-1)?.version) : null,
-      };
+      return { snapshots: entries.map(viewOf), next };
     },
   );
 

@@ -5,7 +5,7 @@ import type { Desk } from "../desk.ts";
 import { describeStage, type Stage } from "../stage.ts";
 import type { Api } from "./api.ts";
 import { dryRunQuery, orTried } from "./dry-run.ts";
-import { answerUnmade, proposed } from "./proposals.ts";
+import { answerChanged, proposed } from "./proposals.ts";
 import {
   errorBody,
   formatOptionalMoment,
@@ -16,7 +16,7 @@ import {
   oneOf,
   version,
 } from "./schemas.ts";
-import { changeHeaders, etagOf, reasonText, submit } from "./submit.ts";
+import { changeHeaders, reasonText, submit } from "./submit.ts";
 
 /** How far an override has come. */
 interface StageView {
@@ -81,10 +81,7 @@ export function stageRoutes(app: Api, desk: Desk): void {
       const { order, reason } = request.body;
       const edit = { kind: "stage", id: request.params.id, order } as const;
       const outcome = await submit(desk, request, edit, reason);
-      if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
-      const { version } = outcome;
-      reply.header("etag", etagOf(version));
-      return { version };
+      return answerChanged(desk, reply, outcome);
     },
   );
 }

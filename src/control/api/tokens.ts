@@ -2,7 +2,6 @@
 
 import Type, { type Static } from "typebox";
 import { inRequest } from "../../problem.ts";
-import { didYouMean } from "../../suggest.ts";
 import { TOKEN_NAME, tokenNameProblems } from "../author.ts";
 import type { Desk } from "../desk.ts";
 import { grantProblems } from "../scope.ts";
@@ -12,6 +11,7 @@ import { authorOf } from "./auth.ts";
 import { answerTried, dryRunQuery, isDryRun, tried } from "./dry-run.ts";
 import { Failure, failureFor } from "./errors.ts";
 import { keyHeader } from "./idempotency.ts";
+import { itemOf, itemUrl, next, pageOf, pageQuery } from "./page.ts";
 import {
   aMoment,
   errorBody,
@@ -82,7 +82,7 @@ const listed = object({
   usedAt,
 });
 
-const list = object({ tokens: Type.Array(listed) }, { description: "All tokens, without their secrets." });
+const list = object({ tokens: Type.Array(listed), next }, { description: "Tokens, without their secrets." });
 const made = object(
   {
     name: Type.String(),
@@ -102,9 +102,17 @@ export function tokenRoutes(app: Api, desk: Desk): void {
     "/v1/tokens",
     {
       config: { access: "reader" },
-      schema: { summary: "Who has tokens", tags: ["tokens"], response: { 200: list, default: errorBody } },
+      schema: {
+        summary: "Who has tokens",
+        tags: ["tokens"],
+        querystring: pageQuery(),
+        response: { 200: list, default: errorBody },
+      },
     },
-    () => ({ tokens: desk.tokens().map(viewOf) }),
+    ({ query }) => {
+      const { entries, next } = pageOf(desk.tokens(), ({ name }) => name, query);
+      return { tokens: entries.map(viewOf), next };
+    },
   );
 
   app.post(
@@ -134,7 +142,7 @@ export function tokenRoutes(app: Api, desk: Desk): void {
       }
       const token = await desk.addToken({ name, grant, expiresMs }, authorOf(request));
       if (token === null) throw taken(name);
-      reply.code(201).headers({ "cache-control": "no-store", location: `/v1/tokens/${name}` });
+      reply.code(201).headers({ "cache-control": "no-store", location: itemUrl("tokens", name) });
       return { name, ...asked, expiresAt: formatOptionalMoment(expiresMs), token };
     },
   );
@@ -153,13 +161,9 @@ export function tokenRoutes(app: Api, desk: Desk): void {
       },
     },
     (request, reply) => {
-      const { name } = request.params;
-      const names = desk.tokens().map((token) => token.name);
-      if (isDryRun(request) && names.includes(name))
-        return answerTried(reply, [{ event: "token-removed", detail: name }], null);
-      if (isDryRun(request) || !desk.removeToken(name, authorOf(request))) {
-        throw new Failure(404, `there is no token "${name}"${didYouMean(name, names)}`);
-      }
+      const { name } = itemOf("token", desk.tokens(), (token) => token.name, request.params.name);
+      if (isDryRun(request)) return answerTried(reply, [{ event: "token-removed", detail: name }], null);
+      desk.removeToken(name, authorOf(request));
       reply.code(204);
       return null;
     },

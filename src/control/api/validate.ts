@@ -5,7 +5,9 @@ import Type, { type TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
 import { didYouMean } from "../../suggest.ts";
+import type { Api } from "./api.ts";
 import { badRequest } from "./errors.ts";
+import { object } from "./schemas.ts";
 
 /** How much of a wrong value a message repeats. */
 const EXCERPT_LENGTH = 80;
@@ -19,6 +21,13 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
     return validator.Check(read) ? { value: read } : { error: badRequest(problemsIn(schema, read, "")) };
   };
 };
+
+/** Has routes under `/v1` that take no query refuse one: who only wants to try what cannot be tried must not have it done. */
+export function refuseUnknownQueries(app: Api): void {
+  app.addHook("onRoute", ({ url, schema }) => {
+    if (url.startsWith("/v1") && schema !== undefined) schema.querystring ??= object({});
+  });
+}
 
 /**
  * Says what a value lacks to fit a schema: `target: expected …, got …`. What is expected is the `description` of the

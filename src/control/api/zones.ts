@@ -9,10 +9,8 @@ import { serialOf } from "../axfr.ts";
 import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
 import { badRequest, Failure } from "./errors.ts";
-import { itemOf, itemUrl, limitOf, type PageQuery, pageOf, pageQuery, pageQueryWith } from "./page.ts";
+import { itemOf, itemUrl, limitOf, next, type PageQuery, pageOf, pageQuery } from "./page.ts";
 import { errorBody, idParameter, nullable, object, url } from "./schemas.ts";
-
-const next = nullable(Type.String({ description: "the `after` of the next page" }));
 
 const zoneSchema = object(
   {
@@ -40,7 +38,7 @@ const rrsets = object(
   { description: "RRsets by owner name, in the order of the zone file." },
 );
 
-const rrsetQuery = pageQueryWith<PageQuery & { readonly name?: string; readonly type?: string }>({
+const rrsetQuery = pageQuery<PageQuery & { readonly name?: string; readonly type?: string }>({
   name: Type.Optional(
     Type.String({ maxLength: 1_100, description: "an owner name; only its RRsets are given" }),
   ),
@@ -62,7 +60,7 @@ export function zoneRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "What this node is authoritative for",
         tags: ["zones"],
-        querystring: pageQuery,
+        querystring: pageQuery(),
         response: { 200: zones, default: errorBody },
       },
     },

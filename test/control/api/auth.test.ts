@@ -65,7 +65,6 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "GET /v1/drills/{id}/compare/{other}": "reader",
   "GET /v1/drills/{id}/report": "reader",
   "POST /v1/drills": "operator",
-  "POST /v1/drills/rehearsals": "operator",
   "POST /v1/drills/{id}/abort": "operator",
   "POST /v1/overrides/{id}/stage": "operator",
   "GET /v1/proposals": "reader",

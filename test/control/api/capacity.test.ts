@@ -108,7 +108,7 @@ describe("GET /v1/capacity", () => {
       'meridian_member_load_ratio{pool="web",member="web/us-east",region="us-east"} 0.25',
       'meridian_member_load_ratio{pool="web",member="web/eu-west",region="eu-west"} 0.5',
     ]);
-    expect((await (await TestApi.open()).get("/v1/capacity")).body).toEqual({ pools: [] });
+    expect((await (await TestApi.open()).get("/v1/capacity")).body).toEqual({ pools: [], next: null });
   });
 });
 

@@ -72,7 +72,7 @@ describe("POST /v1/drills", () => {
     ["POST", "/v1/drills", { name: "nightly", reason: "a test" }],
     ["GET", "/v1/drills/nightly", undefined],
     ["POST", "/v1/drills/nightly/abort", { reason: "a test" }],
-    ["POST", "/v1/drills/rehearsals", { name: "nightly" }],
+    ["POST", "/v1/drills?dryRun=true", { name: "nightly", reason: "a test" }],
   ])("%s %s: what is not there is not found", async (method, path, body) => {
     expect((await api.call(method, path, { body })).status).toBe(404);
   });
@@ -128,15 +128,18 @@ test("GET /v1/drills/declared says when each begins by itself", async () => {
   ]);
 });
 
-test("POST /v1/drills/rehearsals says who would move where, and why a drill would not begin", async () => {
-  const { status, body } = await api.call("POST", "/v1/drills/rehearsals", {
-    role: "operator",
-    body: { drill: { ...drained, guards: { regionsUp: 2 } } },
-  });
+test("a dry run of a drill says who would move where, or why it would not begin", async () => {
+  const tried = (drill: object): Promise<Result> =>
+    api.call("POST", "/v1/drills?dryRun=true", { role: "operator", body: { drill, reason: "a test" } });
+  const refused = await tried({ ...drained, guards: { regionsUp: 2 } });
+  expect([refused.status, refused.body.problems]).toMatchObject([
+    422,
+    [{ message: expect.stringContaining("guard regionsUp: www.test.example has 1 region up") }],
+  ]);
+  const { status, body } = await tried(drained);
   expect(status).toBe(200);
   expect(body).toMatchObject({
-    refused: true,
-    problems: [{ message: expect.stringContaining("guard regionsUp: www.test.example has 1 region up") }],
+    dryRun: true,
     vips: ["web/eu-west/ipv4", "web/eu-west/ipv6"],
     vantages: [],
     loads: [],
@@ -157,6 +160,10 @@ test("POST /v1/drills/rehearsals says who would move where, and why a drill woul
   });
   expect(api.node.desk.overrides()).toEqual([]);
   expect(api.node.desk.drills.list()).toEqual([]);
+  const begun = await api.post("/v1/drills", { drill: drained, reason: "a test" });
+  expect((await tried(drained)).body.problems).toMatchObject([
+    { message: `drill ${begun.body.id} is under way` },
+  ]);
 });
 
 describe("GET /v1/drills/{id}/report", () => {

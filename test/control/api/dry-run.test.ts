@@ -118,8 +118,6 @@ describe("a dry run", () => {
     );
     expect(without.toSorted()).toEqual([
       "POST /v1/alarms/tests",
-      "POST /v1/drills",
-      "POST /v1/drills/rehearsals",
       "POST /v1/drills/{id}/abort",
       "POST /v1/explain",
       "POST /v1/observations",

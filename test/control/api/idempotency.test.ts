@@ -166,7 +166,6 @@ test("every request that changes something takes a key, but the one whose answer
     ),
   );
   expect(without.toSorted()).toEqual([
-    "POST /v1/drills/rehearsals",
     "POST /v1/explain",
     "POST /v1/preview",
     "POST /v1/simulate",

@@ -1,11 +1,43 @@
 /** What can be read: every list and what it lists, by the same conventions. */
 
 import { describe, expect, test } from "vitest";
+import { makeKey } from "../../../src/control/keys.ts";
 import { makeSecret } from "../../../src/control/token.ts";
-import { CONFIG, Folder, GB, Node, US, ZONE } from "../test-node.ts";
+import { Algorithm } from "../../../src/dnssec/algorithm.ts";
+import { nameOf } from "../../dnssec/zone-text.ts";
+import { CONFIG, Dns, Folder, GB, Node, US, ZONE } from "../test-node.ts";
 import { documentOf, TestApi } from "./test-api.ts";
 
 const WWW = "www.test.example";
+
+/** A node that has two at least of all that is listed below. */
+async function openRich(): Promise<TestApi> {
+  const members = CONFIG.replaceAll("probe: ipv4 }", "probe: ipv4, capacity: 100 }");
+  const pools = members.replace(
+    "\npolicies:",
+    "\n  spare: { members: { us-east: { ipv4: 10.0.0.3, capacity: 5 } } }\npolicies:",
+  );
+  const config = `${pools
+    .replace("state: state", "state: state, profile: { sample: 1 }")
+    .replace("[test.example.zone]", "[test.example.zone, other.example.zone]")}
+safety: { approval: { services: [mix.*] } }
+dnssec: { test.example: {}, other.example: {} }
+drills:
+  east: { mode: drain, target: { region: us-east }, duration: 20s }
+  west: { mode: drain, target: { region: eu-west }, duration: 20s }
+`;
+  const files = { "meridian.yaml": config, "other.example.zone": ZONE.replace("shop", ";") };
+  const folder = new Folder(files);
+  const state = folder.file("state");
+  for (const zone of ["test.example.", "other.example."]) makeKey(state, nameOf(zone), Algorithm.Ed25519);
+  const api = await TestApi.open(new Node(folder, new Dns(state)));
+  for (const value of ["one", "two"])
+    await api.call("PUT", `/v1/challenges/${WWW}/${value}`, { body: { until: "+1h" } });
+  for (const choice of ["mix/new", "mix/old"])
+    await api.post("/v1/overrides", { kind: "weight", target: { choice }, weight: 9, reason: "x" });
+  for (const service of [WWW, "near.test.example"]) api.node.dns.ask(service, GB, "A", 1);
+  return api;
+}
 
 describe("every list", () => {
   test("has each of its entries under its own URL, and says which names there are", async () => {
@@ -39,12 +71,20 @@ describe("every list", () => {
     ["/v1/policies", "policies", "policy"],
     ["/v1/loads", "loads", "member"],
     ["/v1/regions", "regions", "region"],
+    ["/v1/capacity", "pools", "pool"],
+    ["/v1/challenges", "challenges", "value"],
+    ["/v1/drills/declared", "drills", "name"],
+    ["/v1/keys", "zones", "zone"],
+    ["/v1/proposals", "proposals", "id"],
+    ["/v1/splits", "splits", "service"],
+    ["/v1/tokens", "tokens", "name"],
   ])("%s comes in pages that add up to the whole", async (path, key, id) => {
-    const api = await TestApi.open();
+    const api = await openRich();
     const all = (await api.get(path)).body[key].map((entry: Record<string, string>) => entry[id]);
     const paged: string[] = [];
     for (let after = ""; ; ) {
       const { body } = await api.get(`${path}?limit=1${after}`);
+      expect(body[key]).toHaveLength(1);
       paged.push(...body[key].map((entry: Record<string, string>) => entry[id]));
       if (body.next === null) break;
       after = `&after=${encodeURIComponent(body.next)}`;

@@ -150,6 +150,6 @@ describe("GET /v1/rtt", () => {
 
   test("has what vantages measure beside it", async () => {
     const api = await open();
-    expect((await api.get("/v1/rtt/vantages")).body).toEqual({ measurements: [] });
+    expect((await api.get("/v1/rtt/vantages")).body).toEqual({ measurements: [], next: null });
   });
 });

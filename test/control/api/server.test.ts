@@ -89,6 +89,7 @@ describe("what goes wrong", () => {
     ["a known path with another method", "DELETE", "/v1/status", 404, "not-found"],
     ["an escape that is none", "GET", "/v1/services/%zz", 400, "bad-request"],
     ["a query key that is unknown", "GET", "/v1/audit?limt=3", 400, "bad-request"],
+    ["a query key of a route that takes none", "GET", "/v1/status?dryRun=true", 400, "bad-request"],
     ["a query value of another type", "GET", "/v1/audit?limit=many", 400, "bad-request"],
     ["a name that is too long", "GET", `/v1/services/${"x".repeat(3_000)}`, 414, "too-long"],
     ["a stream without a WebSocket", "GET", "/v1/agents/stream", 403, "forbidden"],

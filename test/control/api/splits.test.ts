@@ -26,6 +26,7 @@ describe("GET /v1/splits", () => {
           ],
         },
       ],
+      next: null,
     });
     await api.post("/v1/overrides", { kind: "drain", target: { region: "eu-west" }, reason: "maintenance" });
     const after = await api.get("/v1/splits?since=10m");
