@@ -1,19 +1,13 @@
 /** `meridian alarm`: what is wrong now, who is told, and whether they can be reached. */
 
 import type { DestinationView } from "../control/alarms.ts";
-import type { AlarmView } from "../control/api/alarms.ts";
-import { type ApiOptions, getFromApi, getListFromApi, postToApi } from "./api-call.ts";
+import { type ApiOptions, getFromApi, postToApi } from "./api-call.ts";
 import { complain, print, printTable } from "./console.ts";
+import { get } from "./get.ts";
 
 /** Prints a line for each alarm that stands. */
 export async function listAlarms(options: ApiOptions & { readonly json?: boolean }): Promise<void> {
-  const alarms = (await getListFromApi("/v1/alarms", "alarms", options)) as readonly AlarmView[] | null;
-  if (alarms === null) return;
-  if (options.json === true) return print(JSON.stringify(alarms, null, 2));
-  printTable(
-    ["severity", "since", "kind", "what"],
-    alarms.map(({ severity, began, kind, summary }) => [severity, began, kind, summary]),
-  );
+  await get("alarms", null, { ...options, where: [] });
 }
 
 /** Prints a line for each destination. */

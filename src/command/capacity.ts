@@ -2,7 +2,7 @@
 
 import type { PoolCapacity } from "../control/capacity.ts";
 import { type ApiOptions, getListFromApi } from "./api-call.ts";
-import { print, printTable } from "./console.ts";
+import { percent, print, printTable } from "./console.ts";
 
 /** Prints a line for each pool and region, and for each region that would be left. */
 export async function capacity(options: ApiOptions & { readonly json?: boolean }): Promise<void> {
@@ -23,9 +23,4 @@ export async function capacity(options: ApiOptions & { readonly json?: boolean }
       ]),
     ),
   );
-}
-
-/** A load that nobody tells is no figure. */
-function percent(load: number | null): string {
-  return load === null ? "?" : `${Math.round(load * 100)} %`;
 }

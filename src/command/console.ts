@@ -32,6 +32,16 @@ export function printTable(headings: readonly string[], rows: readonly (readonly
     );
 }
 
+/** A duration: `12.5s`; `-` where there is none. */
+export function seconds(ms: number | null): string {
+  return ms === null ? "-" : `${Math.round(ms) / 1_000}s`;
+}
+
+/** A part of a whole: `66.7 %`; `-` where it is not known. */
+export function percent(part: number | null): string {
+  return part === null ? "-" : `${Math.round(part * 1_000) / 10} %`;
+}
+
 /** `1 zone`, `2 zones`. */
 export function plural(count: number, noun: string): string {
   return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;

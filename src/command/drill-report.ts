@@ -2,7 +2,7 @@
 
 import type { ComparisonView } from "../control/api/drill-compare.ts";
 import { type ApiOptions, getFromApi, getTextFromApi } from "./api-call.ts";
-import { print, printTable } from "./console.ts";
+import { print, printTable, seconds } from "./console.ts";
 
 /** Prints the report of a drill; until now where it is under way. */
 export async function printReport(
@@ -50,8 +50,4 @@ export async function compareDrills(
       ]),
     ],
   );
-}
-
-function seconds(ms: number | null): string {
-  return ms === null ? "-" : `${(ms / 1_000).toFixed(2)} s`;
 }

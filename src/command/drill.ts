@@ -3,10 +3,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DeclaredDrillView, DrillView, RehearsalView } from "../control/api/drill-view.ts";
 import { type ApiOptions, getFromApi, getListFromApi, postToApi } from "./api-call.ts";
-import { complain, plural, print, printTable } from "./console.ts";
+import { complain, percent, plural, print, printTable, seconds } from "./console.ts";
 
 /** A drill that is not in the config, in options. */
-export interface DrillOptions extends ApiOptions {
+interface DrillOptions extends ApiOptions {
   readonly mode?: string;
   /** `region:eu-west`, `member:web/eu-west`, `vip:web/eu-west/ipv4` or `vantages:dublin,tokyo`. */
   readonly target?: string;
@@ -163,12 +163,4 @@ function wantedOf(name: string | null, options: DrillOptions): object | null {
       ...(Object.keys(expect).length === 0 ? {} : { expect }),
     },
   };
-}
-
-function seconds(ms: number | null): string {
-  return ms === null ? "-" : `${ms / 1_000}s`;
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 1_000) / 10} %`;
 }

@@ -13,7 +13,7 @@ import { complain, complainOf, plural, print } from "./console.ts";
 
 const REPORT = "import-report.txt";
 
-export interface ImportOptions {
+interface ImportOptions {
   readonly out: string;
 }
 
@@ -22,7 +22,7 @@ export function importFromGdnsd(folder: string, options: ImportOptions): void {
   write(folder, () => importGdnsd(filesIn(folder)), options);
 }
 
-export interface OctodnsOptions extends ImportOptions {
+interface OctodnsOptions extends ImportOptions {
   readonly zone: string;
 }
 

@@ -1,34 +1,12 @@
 /** `meridian snapshots`: the sets of files that came into force on a node. */
 
-import { type ApiOptions, getFromApi, getListFromApi, printAnswer } from "./api-call.ts";
-import { print, printTable } from "./console.ts";
-
-/** A snapshot as the API lists it. */
-interface ListedSnapshot {
-  readonly version: number;
-  readonly at: string | null;
-  readonly author: string | null;
-  readonly reason: string | null;
-  readonly inForce: boolean;
-}
+import { type ApiOptions, getFromApi, printAnswer } from "./api-call.ts";
+import { print } from "./console.ts";
+import { get } from "./get.ts";
 
 /** Prints a line for each, the newest first. */
 export async function listSnapshots(options: ApiOptions & { readonly json?: boolean }): Promise<void> {
-  const snapshots = (await getListFromApi("/v1/snapshots", "snapshots", options)) as
-    | readonly ListedSnapshot[]
-    | null;
-  if (snapshots === null) return;
-  if (options.json === true) return print(JSON.stringify(snapshots, null, 2));
-  printTable(
-    ["version", "at", "by", "why", ""],
-    snapshots.map(({ version, at, author, reason, inForce }) => [
-      String(version),
-      at ?? "long ago",
-      author ?? "-",
-      reason ?? "-",
-      inForce ? "in force" : "",
-    ]),
-  );
+  await get("snapshots", null, { ...options, where: [] });
 }
 
 /** Prints what makes one version into another. */

@@ -2,7 +2,7 @@
 
 import { stripVTControlCharacters, styleText } from "node:util";
 import { type ApiOptions, getFromApi, getListFromApi } from "./api-call.ts";
-import { complain, print, printable } from "./console.ts";
+import { complain, percent, print, printable, seconds } from "./console.ts";
 
 /** What the screen shows; parts are null where they could not be had. */
 export interface Scene {
@@ -191,12 +191,4 @@ function countOf(missing: number, all: number, what: string): string {
 function cut(line: string, columns: number): string {
   const plain = stripVTControlCharacters(line);
   return plain.length <= columns ? line : `${plain.slice(0, columns - 1)}…`;
-}
-
-function seconds(ms: number | null): string {
-  return ms === null ? "-" : `${ms / 1_000}s`;
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)}%`;
 }

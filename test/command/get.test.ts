@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { RESOURCES } from "../../src/command/get.ts";
+import { RESOURCES } from "../../src/command/resources.ts";
 import { type Document, documentOf, type Operation } from "../control/api/test-api.ts";
 import { Node } from "../control/test-node.ts";
 
@@ -58,12 +58,13 @@ describe("meridian get", () => {
       const template = (wanted: string): string | undefined =>
         Object.keys(paths).find((candidate) => candidate.replaceAll(/\{[^}]+\}/g, "{}") === wanted);
       const schema = answerOf(paths[template(path) ?? ""]?.["get"]);
-      const missing = columns
-        .filter(([, at]) => !hasPath(schema, [key, ...at.split(".")]))
-        .map(([, at]) => at);
+      const missing = Object.values(columns).filter((at) => !hasPath(schema, [key, ...at.split(".")]));
       expect(missing, `${path} ${JSON.stringify(schema)}`).toEqual([]);
       const parameters = paths[template(path) ?? ""]?.["get"]?.parameters ?? [];
-      expect(parameters.map(({ name }) => name), "it comes in pages").toContain("limit");
+      expect(
+        parameters.map(({ name }) => name),
+        "it comes in pages",
+      ).toContain("limit");
       const item = template(`${path}/{}`);
       const isReadable = item !== undefined && paths[item]?.["get"] !== undefined;
       if (of === undefined) expect(hasItems !== false, "one of them can be asked for").toBe(isReadable);

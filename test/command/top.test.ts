@@ -33,7 +33,7 @@ test("a calm node has its services alone, with what is planned beside what was s
     "1 of 1 VIPs up   1 of 1 vantages see   0 overrides   0 drills",
     "",
     "SERVICES                        bound / objective   answers of ten minutes: planned, and as they were",
-    "www.gslb.example                12.5s / 15s         eu-west 80% 79%",
+    "www.gslb.example                12.5s / 15s         eu-west 80.4 % 79 %",
   ]);
 });
 

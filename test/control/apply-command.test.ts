@@ -160,9 +160,9 @@ describe("meridian rollback and snapshots", () => {
     await api.post("/v1/reload?reason=a%20mistake");
     const { out } = await run(api, "snapshots", "list");
     expect(out.split("\n").map((line) => line.trimEnd().replace(/ +/g, " "))).toEqual([
-      "version at by why",
-      "2 2026-01-01T00:00:00.000Z anna a mistake in force",
-      "1 2026-01-01T00:00:00.000Z meridian control started",
+      "version at by why in force",
+      "2 2026-01-01T00:00:00.000Z anna a mistake yes",
+      "1 2026-01-01T00:00:00.000Z meridian control started no",
       "",
     ]);
     expect((await run(api, "snapshots", "diff", "1", "2")).out).toMatch(/^~ service www.test.example\n/);

@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
-import { RESOURCES } from "../../src/command/get.ts";
+import { RESOURCES } from "../../src/command/resources.ts";
 import { has, type Lab, until, useLab } from "./harness.ts";
 import { addToken, layOut, REPOSITORY, type Site, startNode } from "./site.ts";
 

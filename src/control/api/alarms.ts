@@ -117,5 +117,3 @@ function viewOf(alarm: Alarm): Static<typeof alarmSchema> {
     began: formatMoment(beganMs),
   };
 }
-
-export type AlarmView = Static<typeof alarmSchema>;

@@ -65,5 +65,3 @@ function viewOf(line: HistoryEntry): Static<typeof entry> {
   const { sequence, atMs, subject } = line;
   return { sequence, at: formatMoment(atMs), kind, subject, detail: describeEntry(line) };
 }
-
-export type HistoryLine = Static<typeof entry>;

@@ -126,10 +126,10 @@ test("`meridian capacity` prints a line for each region", async () => {
   }
   expect(printed.join("")).toBe(
     [
-      "pool  region    capacity  now   if it died, the others  each of them                 weighed by",
-      "web   us-east   400       25 %  33 %                    eu-west 50 %, ap-south 0 %   classes",
-      "web   eu-west   200       50 %  40 %                    us-east 44 %, ap-south 25 %  classes",
-      "web   ap-south  100       0 %   33 %                    us-east 25 %, eu-west 50 %   classes",
+      "pool  region    capacity  now   if it died, the others  each of them                   weighed by",
+      "web   us-east   400       25 %  33.3 %                  eu-west 50 %, ap-south 0 %     classes",
+      "web   eu-west   200       50 %  40 %                    us-east 43.8 %, ap-south 25 %  classes",
+      "web   ap-south  100       0 %   33.3 %                  us-east 25 %, eu-west 50 %     classes",
       "",
     ].join("\n"),
   );
