@@ -190,7 +190,9 @@ describe("a node starts, and answers,", () => {
     checkpoint(node);
     await node.close();
     const whole = readFileSync(fileOf(node));
-    for (const [table, page] of rootsOf(fileOf(node))) {
+    const roots = rootsOf(fileOf(node));
+    expect(roots.map(([table]) => table)).toContain("overrides");
+    for (const [table, page] of roots) {
       writeFileSync(fileOf(node), whole);
       scribble(fileOf(node), (page - 1) * 4096, 4096);
       const next = await new Node(node.folder, node.dns).open();

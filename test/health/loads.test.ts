@@ -194,6 +194,7 @@ describe("a failover that is split by headroom", () => {
 
   test("stays about as it was in the beginning, though all headrooms shrink by it", () => {
     const split = splitOf((loads, member) => loads.headroom(member), 300 * 40);
+    expect(split).toHaveLength(300 * 40);
     for (const share of split) expect(Math.abs(share - fair)).toBeLessThan(0.06);
   });
 

@@ -18,6 +18,7 @@ import {
 import { EchoForwarder } from "./echo-forwarder.ts";
 import { Command } from "./toy-responder.ts";
 import { ask, endpoint, Load, query } from "./udp-client.ts";
+import { until } from "./until.ts";
 
 const RESPONDER = new URL("./toy-responder.ts", import.meta.url);
 const BATCHES_WORK = systemCalls() !== null;
@@ -69,12 +70,6 @@ async function untilAnswered(at: Endpoint): Promise<void> {
   let tries = 0;
   while ((await ask(at, query(1, Command.Echo), 100)) === null && tries < 30) tries += 1;
   expect(tries).toBeLessThan(30);
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
-  while (!condition() && performance.now() < deadline) await sleep(5);
-  expect(condition()).toBe(true);
 }
 
 function replyTo(packet: Buffer): Buffer {
