@@ -5,7 +5,7 @@ import type { ToControl, ToDns } from "./book/messages.ts";
 import { startApi } from "./control/api/server.ts";
 import { explainTxt } from "./control/explain-txt.ts";
 import { openLocalSocket } from "./control/local-socket.ts";
-import { openDesk } from "./control/node-desk.ts";
+import { openDesk } from "./control/open-desk.ts";
 import { Publisher } from "./control/publish.ts";
 import { Requests } from "./control/requests.ts";
 import { newLog } from "./telemetry/log.ts";

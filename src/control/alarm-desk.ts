@@ -36,7 +36,8 @@ const STANDING_MAX = 10_000;
 type WatchedDesk = Pick<Desk, "nowMs" | "snapshot" | "facts" | "vantages" | "status">;
 
 export interface AlarmDeskOptions {
-  readonly desk: WatchedDesk;
+  /** The desk of its node, which has this one in it. */
+  readonly desk: () => WatchedDesk;
   readonly store: Store;
   readonly overrides: () => readonly Override[];
   readonly planner: () => Planner;
@@ -69,10 +70,10 @@ export class AlarmDesk {
     const { desk, store, log } = options;
     this.#alarms = new Alarms({
       store,
-      snapshot: () => desk.snapshot(),
+      snapshot: () => desk().snapshot(),
       auditSequence: () => ifAvailable(() => store.audit.head()?.sequence ?? 0, null),
       auditAfter: (sequence) => ifAvailable(() => auditAfter(store, sequence), []),
-      nowMs: () => desk.nowMs(),
+      nowMs: () => desk().nowMs(),
       log,
     });
   }
@@ -89,7 +90,7 @@ export class AlarmDesk {
   }
 
   tick(): void {
-    const { desk } = this.#options;
+    const desk = this.#options.desk();
     const nowMs = desk.nowMs();
     const vantages = desk.vantages();
     if (nowMs - this.#countersMs >= COUNTERS_MS) void this.#readCounters(nowMs);
@@ -144,7 +145,8 @@ export class AlarmDesk {
 
   /** Looks at all VIPs and services, beside everything else; what turns meanwhile is seen the next time. */
   async #look(): Promise<void> {
-    const { desk, planner } = this.#options;
+    const { planner } = this.#options;
+    const desk = this.#options.desk();
     this.#isLooking = true;
     this.#isStale = false;
     const { config } = desk.snapshot();
@@ -174,7 +176,7 @@ export class AlarmDesk {
 
   /** The first time that anybody asks since when an alarm stands, that is now. */
   #sinceMs(): (key: string) => number {
-    const nowMs = this.#options.desk.nowMs();
+    const nowMs = this.#options.desk().nowMs();
     return (key) => {
       const since = this.#since.get(key) ?? nowMs;
       this.#since.set(key, since);

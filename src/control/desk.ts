@@ -135,7 +135,7 @@ export interface AlarmsView {
 }
 
 /** A class of clients of one service. */
-export interface ClassView {
+interface ClassView {
   /** A location that stands for all of it. */
   readonly clients: Location;
   readonly plans: ClassPlans;
@@ -197,7 +197,7 @@ export type ExplainOutcome =
   | { readonly kind: "not-steered"; readonly message: string };
 
 /** How the node itself is doing. */
-export interface Status {
+interface Status {
   /** Of the last change. */
   readonly version: number;
   /** Of the book that dns serves; 0: none yet. */
