@@ -7,13 +7,13 @@ import { formatDiff } from "../declared-diff.ts";
 import type { Desk } from "../desk.ts";
 import type { Preview } from "../preview.ts";
 import type { Api } from "./api.ts";
-import { dryRunQuery, dryRunText, orTried } from "./dry-run.ts";
+import { dryRunQuery, orTried } from "./dry-run.ts";
 import { badRequest, failureFor } from "./errors.ts";
 import { answerChanged, proposed } from "./proposals.ts";
 import { errorBody, nullable, object, problem, version } from "./schemas.ts";
 import { simulationSchema, simulationView } from "./simulate.ts";
 import { declaredDiff, orMissing, versionParameter } from "./snapshots.ts";
-import { changeHeaders, etagOf, forceText, reasonOr, reasonText, submit } from "./submit.ts";
+import { changeHeaders, etagOf, reasonText, ruledQuery, submit, submitByQuery } from "./submit.ts";
 
 /** Room for zones with some 500,000 names. */
 const DECLARED_OCTETS_MAX = 64 * 1024 * 1024;
@@ -157,14 +157,12 @@ export function applyRoutes(app: Api, desk: Desk): void {
         summary: "Put the files on disk in force again, after a rollback",
         tags: ["snapshots"],
         headers: changeHeaders,
-        querystring: object({ reason: Type.Optional(reasonText), force: forceText, dryRun: dryRunText }),
+        querystring: ruledQuery,
         response: { 200: orTried(changed), 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
-      const { reason, force } = request.query;
-      const why = reasonOr("rollback ended by hand", reason, force);
-      const outcome = await submit(desk, request, { kind: "end-rollback" }, why, force === "true");
+      const outcome = await submitByQuery(desk, request, { kind: "end-rollback" }, "rollback ended by hand");
       return answerChanged(desk, reply, outcome);
     },
   );

@@ -95,23 +95,27 @@ async function ownerOf(request: FastifyRequest, desk: Desk, lockout: Lockout): P
 
 const UNKNOWN = { kind: "unknown" } as const;
 
-/** The name of the token that a guarded request came with. */
-export function authorOf({ token }: Pick<FastifyRequest, "token">): string {
-  if (token === null) throw new Error("this route is public: it has no author");
-  return token.name;
+/** The token that a guarded request came with. */
+export function tokenOf({ token }: Pick<FastifyRequest, "token">): TokenRecord {
+  if (token === null) throw new Error("this route is public: nobody has shown a token");
+  return token;
 }
 
-/** What the token of a guarded request may change. */
-export function scopeOf({ token }: Pick<FastifyRequest, "token">): { readonly scope?: Scope } {
-  return token?.grant.role === "operator" && token.grant.scope !== undefined
-    ? { scope: token.grant.scope }
-    : {};
+/** Its name: who makes a change. */
+export function authorOf(request: Pick<FastifyRequest, "token">): string {
+  return tokenOf(request).name;
 }
 
-/** For what goes beyond the scope of a token. */
-export function beyondToken({ token }: Pick<FastifyRequest, "token">, why: string): Failure {
-  const grant = token === null ? "" : describeGrant(token.grant);
-  return new Failure(403, `token ${token?.name} is for the role ${grant}: ${why}`);
+/** What it may change. */
+export function scopeOf(request: Pick<FastifyRequest, "token">): { readonly scope?: Scope } {
+  const { grant } = tokenOf(request);
+  return grant.role === "operator" && grant.scope !== undefined ? { scope: grant.scope } : {};
+}
+
+/** For what goes beyond its scope. */
+export function beyondToken(request: Pick<FastifyRequest, "token">, why: string): Failure {
+  const { name, grant } = tokenOf(request);
+  return new Failure(403, `token ${name} is for the role ${describeGrant(grant)}: ${why}`);
 }
 
 /** The token of an Authorization header (RFC 6750 §2.1); null: it has none. */

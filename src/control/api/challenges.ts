@@ -5,12 +5,12 @@ import type { Name } from "../../wire/name.ts";
 import { type Challenge, challengeOwner, ownerOf } from "../challenge.ts";
 import type { Desk } from "../desk.ts";
 import type { Api } from "./api.ts";
-import { dryRunQuery, dryRunText, orTried } from "./dry-run.ts";
+import { dryRunQuery, orTried } from "./dry-run.ts";
 import { badRequest, Failure } from "./errors.ts";
 import { next, pageOf, pageQuery } from "./page.ts";
 import { answerChanged, answerUnmade, proposed } from "./proposals.ts";
 import { aMoment, errorBody, formatMoment, moment, momentOf, object, version } from "./schemas.ts";
-import { changeHeaders, etagOf, reasonText, submit } from "./submit.ts";
+import { changeHeaders, etagOf, freeQuery, reasonText, submit, submitByQuery } from "./submit.ts";
 
 const params = object({
   name: Type.String({ description: "the name that a certificate is for, or its _acme-challenge name" }),
@@ -83,7 +83,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
       const challenge = desk
         .challenges()
         .find((other) => other.owner === ownerOf(owner) && other.value === value);
-      if (challenge === undefined) throw new Failure(409, "the challenge has ended already");
+      if (challenge === undefined) throw new Failure("over", "the challenge has ended already");
       reply.header("etag", etagOf(version));
       return { version, challenge: viewOf(challenge) };
     },
@@ -98,7 +98,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
         tags: ["challenges"],
         headers: changeHeaders,
         params,
-        querystring: object({ reason: Type.Optional(reasonText), dryRun: dryRunText }),
+        querystring: freeQuery,
         response: { 200: orTried(ended), 202: proposed, default: errorBody },
       },
     },
@@ -108,7 +108,7 @@ export function challengeRoutes(app: Api, desk: Desk): void {
         owner: ownerIn(request.params.name),
         value: request.params.value,
       } as const;
-      const outcome = await submit(desk, request, edit, request.query.reason ?? "ended by hand");
+      const outcome = await submitByQuery(desk, request, edit, "ended by hand");
       return answerChanged(desk, reply, outcome);
     },
   );

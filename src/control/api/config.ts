@@ -4,10 +4,10 @@ import Type, { type Static } from "typebox";
 import type { DeclaredState, Desk, LastReload, StoreStatus } from "../desk.ts";
 import { STORE_FAULTS } from "../store-file.ts";
 import type { Api } from "./api.ts";
-import { dryRunText, orTried } from "./dry-run.ts";
+import { orTried } from "./dry-run.ts";
 import { answerUnmade, proposed } from "./proposals.ts";
 import { errorBody, formatMoment, moment, nullable, object, oneOf, problem, version } from "./schemas.ts";
-import { changeHeaders, etagOf, forceText, reasonOr, reasonText, submit } from "./submit.ts";
+import { changeHeaders, etagOf, ruledQuery, submitByQuery } from "./submit.ts";
 
 const lastReload = object({
   outcome: oneOf(["loaded", "refused"], "loaded or refused"),
@@ -37,7 +37,7 @@ const declared = object(
   { description: "where config and zones come from; by is null where they are the files on disk" },
 );
 
-const store = object({
+const storeSchema = object({
   problem: nullable(
     object({
       fault: oneOf(STORE_FAULTS, STORE_FAULTS.join(", ")),
@@ -66,7 +66,7 @@ const status = object(
       builtAt: moment,
     }),
     lastReload,
-    store,
+    store: storeSchema,
     declared,
   },
   { description: "How the node is doing." },
@@ -99,14 +99,12 @@ export function configRoutes(app: Api, desk: Desk): void {
         summary: "Read config, zones and geo data again",
         tags: ["node"],
         headers: changeHeaders,
-        querystring: object({ reason: Type.Optional(reasonText), force: forceText, dryRun: dryRunText }),
+        querystring: ruledQuery,
         response: { 200: orTried(reloaded), 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
-      const { reason, force } = request.query;
-      const why = reasonOr("reload by API", reason, force);
-      const outcome = await submit(desk, request, { kind: "reload" }, why, force === "true");
+      const outcome = await submitByQuery(desk, request, { kind: "reload" }, "reload by API");
       if (outcome.kind !== "published") return answerUnmade(desk, reply, outcome);
       const { version } = outcome;
       const warnings = reloadOf(desk.status().lastReload).warnings;
@@ -117,7 +115,7 @@ export function configRoutes(app: Api, desk: Desk): void {
 }
 
 function statusOf(desk: Desk): Static<typeof status> {
-  const { version, adoptedVersion, startedMs, lastReload, declared } = desk.status();
+  const { version, adoptedVersion, startedMs, lastReload, store, declared } = desk.status();
   const { config, zones, geo } = desk.snapshot();
   return {
     node: config.node.name,
@@ -129,12 +127,12 @@ function statusOf(desk: Desk): Static<typeof status> {
     services: config.services.length,
     geo: { file: geo.file, type: geo.type, builtAt: formatMoment(1_000 * geo.builtAtSeconds) },
     lastReload: reloadOf(lastReload),
-    store: storeOf(desk.status().store),
+    store: storeOf(store),
     declared: declaredOf(declared),
   };
 }
 
-function storeOf({ problem, unrecorded }: StoreStatus): Static<typeof store> {
+function storeOf({ problem, unrecorded }: StoreStatus): Static<typeof storeSchema> {
   if (problem === null) return { problem, unrecorded };
   const { fault, sinceMs, message } = problem;
   return { problem: { fault, since: formatMoment(sinceMs), message }, unrecorded };

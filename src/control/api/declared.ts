@@ -89,11 +89,17 @@ const checkSchema = object(
 const pools = object({ pools: Type.Array(poolSchema), next }, { description: "Pools, as declared." });
 const vips = object({ vips: Type.Array(vipSchema), next }, { description: "VIPs, as declared." });
 const checks = object({ checks: Type.Array(checkSchema), next }, { description: "Checks, as declared." });
-type VipQuery = PageQuery & { readonly pool?: string; readonly region?: string };
-const vipQuery = pageQuery<VipQuery>({
+/** The query of a list of VIPs. */
+export interface VipQuery extends PageQuery {
+  readonly pool?: string;
+  readonly region?: string;
+}
+
+/** What lists of VIPs can be asked for. */
+export const vipFilters: Type.TProperties = {
   pool: Type.Optional(Type.String({ description: "a pool; only its VIPs are given" })),
   region: Type.Optional(Type.String({ description: "a region; only VIPs there are given" })),
-});
+};
 
 export function declaredRoutes(app: Api, desk: Desk): void {
   const config = (): Config => desk.snapshot().config;
@@ -140,7 +146,7 @@ export function declaredRoutes(app: Api, desk: Desk): void {
       schema: {
         summary: "Addresses that may be answered",
         tags: ["config"],
-        querystring: vipQuery,
+        querystring: pageQuery<VipQuery>(vipFilters),
         response: { 200: vips, default: errorBody },
       },
     },

@@ -185,7 +185,7 @@ export function drillRoutes(app: Api, desk: Desk): void {
       const { id, spec } = recordOf(request, desk);
       checkScope(request, spec, desk);
       const aborted = await desk.drills.abort(id, authorOf(request), request.body.reason);
-      if (!aborted) throw new Failure(409, `drill ${id} does not run any more`);
+      if (!aborted) throw new Failure("over", `drill ${id} does not run any more`);
       return drillView(recordOf(request, desk));
     },
   );

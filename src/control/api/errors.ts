@@ -58,6 +58,11 @@ export const PROBLEMS = {
     meaning: "A request has to be there as a whole within ten seconds.",
   },
   taken: { status: 409, title: "Something else is there", meaning: "A token of this name exists." },
+  over: {
+    status: 409,
+    title: "It is over already",
+    meaning: "A drill that has ended, an override, challenge or proposal whose end has come meanwhile.",
+  },
   "under-way": {
     status: 409,
     title: "The request is not done yet",

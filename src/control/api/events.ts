@@ -10,7 +10,9 @@ import type { Desk } from "../desk.ts";
 import type { EventCursor, LoggedEvent } from "../event-log.ts";
 import type { TokenRecord } from "../store.ts";
 import type { Api } from "./api.ts";
+import { tokenOf } from "./auth.ts";
 import { badRequest, Failure } from "./errors.ts";
+import { HISTORY_KINDS } from "./history.ts";
 import { errorBody, formatMoment, object, oneOf } from "./schemas.ts";
 
 /** Everybody who reads along. */
@@ -31,7 +33,7 @@ const LOOKS_UNTIL_HEARTBEAT = 30;
 /** A client that has taken nothing for so many looks is gone. */
 const LOOKS_UNTIL_GONE = 120;
 
-const kinds = ["verdict", "ranking", "override", "files", "audit"] as const;
+const kinds = [...HISTORY_KINDS, "audit"] as const;
 
 const query = object({
   kind: Type.Optional(oneOf(kinds, "a kind of event; only such are sent")),
@@ -90,8 +92,7 @@ export function eventRoutes(app: Api, desk: Desk, log: Logger): void {
     async (request, reply) => {
       const last = request.headers["last-event-id"] ?? request.query.lastEventId;
       const cursor = last === undefined ? desk.events.end() : cursorOf(last);
-      const { token } = request;
-      if (token === null) throw new Error("this route is public: its streams would never end");
+      const token = tokenOf(request);
       if (streams.size >= STREAMS_MAX) throw tooMany(`${STREAMS_MAX} clients read events already`);
       const own = [...streams].filter((stream) => stream.token.id === token.id).length;
       if (own >= STREAMS_PER_TOKEN_MAX)

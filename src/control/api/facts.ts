@@ -9,7 +9,8 @@ import type { Desk } from "../desk.ts";
 import { memberOfVip } from "../lookup.ts";
 import type { Past } from "../past.ts";
 import type { Api } from "./api.ts";
-import { itemOf, itemUrl, next, type PageQuery, pageOf, pageQuery } from "./page.ts";
+import { type VipQuery, vipFilters } from "./declared.ts";
+import { itemOf, itemUrl, next, pageOf, pageQuery } from "./page.ts";
 import { aPastMomentOrNow, pastOr404 } from "./past.ts";
 import {
   errorBody,
@@ -107,16 +108,13 @@ const vantageSchema = object(
   { description: "A vantage." },
 );
 
-interface VerdictQuery extends PageQuery {
-  readonly pool?: string;
-  readonly region?: string;
+interface VerdictQuery extends VipQuery {
   readonly up?: "true" | "false";
   readonly at?: string;
 }
 
 const verdictQuery = pageQuery<VerdictQuery>({
-  pool: Type.Optional(Type.String({ description: "a pool; only its VIPs are given" })),
-  region: Type.Optional(Type.String({ description: "a region; only VIPs there are given" })),
+  ...vipFilters,
   up: Type.Optional(oneOf(["true", "false"], "true or false; only VIPs that are up, or down, are given")),
   at: Type.Optional(Type.String({ maxLength: 64, description: aPastMomentOrNow })),
 });

@@ -7,12 +7,13 @@ import type { Api } from "./api.ts";
 import { newestOf, newestQuery, next, type PageQuery } from "./page.ts";
 import { aPastMoment, errorBody, formatMoment, moment, object, oneOf, pastMomentOf } from "./schemas.ts";
 
-const kinds = ["verdict", "ranking", "override", "files"] as const;
+/** What history has. */
+export const HISTORY_KINDS = ["verdict", "ranking", "override", "files"] as const;
 
 const entry = object({
   sequence: Type.Integer({ description: "rises with each entry" }),
   at: moment,
-  kind: oneOf(kinds, "what has changed"),
+  kind: oneOf(HISTORY_KINDS, "what has changed"),
   subject: Type.String({ description: "a VIP, a cell with its regions, or the id of an override" }),
   detail: Type.String({ description: "what it was from then on, and why, in a clause" }),
 });
@@ -61,7 +62,7 @@ export function historyRoutes(app: Api, desk: Desk): void {
 }
 
 function viewOf(line: HistoryEntry): Static<typeof entry> {
-  const kind = kinds.find((candidate) => candidate === line.kind) ?? "files";
+  const kind = HISTORY_KINDS.find((candidate) => candidate === line.kind) ?? "files";
   const { sequence, atMs, subject } = line;
   return { sequence, at: formatMoment(atMs), kind, subject, detail: describeEntry(line) };
 }

@@ -13,7 +13,7 @@ import {
   vipsUnder,
 } from "../override.ts";
 import type { Api } from "./api.ts";
-import { dryRunQuery, dryRunText, orTried, tried } from "./dry-run.ts";
+import { dryRunQuery, orTried, tried } from "./dry-run.ts";
 import { badRequest, Failure } from "./errors.ts";
 import { itemOf, itemUrl, next, type PageQuery, pageOf, pageQuery } from "./page.ts";
 import { answerChanged, answerUnmade, proposed } from "./proposals.ts";
@@ -32,7 +32,7 @@ import {
   version,
 } from "./schemas.ts";
 import { stageSchema, stageView } from "./stages.ts";
-import { changeHeaders, etagOf, forceText, reasonOr, reasonText, submit } from "./submit.ts";
+import { changeHeaders, etagOf, reasonText, ruledQuery, submit, submitByQuery } from "./submit.ts";
 
 /** Whoever drains for longer drains from time to time. */
 const RAMP_MS_MAX = 24 * 3_600_000;
@@ -181,7 +181,7 @@ export function overrideRoutes(app: Api, desk: Desk): void {
       const { version } = outcome;
       const override = desk.overrides().find(({ id }) => id === overrideId(action));
       if (override === undefined)
-        throw new Failure(409, "the override is in force no more: it has ended already");
+        throw new Failure("over", "the override is in force no more: it has ended already");
       const view = viewOf(override, desk.nowMs());
       reply.code(201).headers({ etag: etagOf(version), location: view.url });
       return { version, override: view };
@@ -197,20 +197,13 @@ export function overrideRoutes(app: Api, desk: Desk): void {
         tags: ["overrides"],
         headers: changeHeaders,
         params: idParameter("the id of an override"),
-        querystring: object({
-          reason: Type.Optional(reasonText),
-          force: forceText,
-          dryRun: dryRunText,
-        }),
+        querystring: ruledQuery,
         response: { 200: orTried(ended), 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
-      const { id } = request.params;
-      const { reason, force } = request.query;
-      const edit = { kind: "end-override", id } as const;
-      const why = reasonOr("ended by hand", reason, force);
-      const outcome = await submit(desk, request, edit, why, force === "true");
+      const edit = { kind: "end-override", id: request.params.id } as const;
+      const outcome = await submitByQuery(desk, request, edit, "ended by hand");
       return answerChanged(desk, reply, outcome);
     },
   );

@@ -5,11 +5,20 @@ import Type from "typebox";
 import type { Desk } from "../desk.ts";
 import { describeEdit, FILES, type Proposal } from "../proposal.ts";
 import type { Api } from "./api.ts";
-import { answerTried, dryRunQuery, dryRunText, orTried, type TriedBody } from "./dry-run.ts";
+import { tokenOf } from "./auth.ts";
+import { answerTried, dryRunQuery, orTried, type TriedBody } from "./dry-run.ts";
 import { Failure } from "./errors.ts";
 import { itemOf, itemUrl, next, pageOf, pageQuery } from "./page.ts";
 import { errorBody, formatMoment, idParameter, moment, object, version } from "./schemas.ts";
-import { changeHeaders, etagOf, reasonText, type Submitted, submit } from "./submit.ts";
+import {
+  changeHeaders,
+  etagOf,
+  freeQuery,
+  reasonText,
+  type Submitted,
+  submit,
+  submitByQuery,
+} from "./submit.ts";
 
 /** A proposal as it is shown. */
 interface ProposalView {
@@ -97,7 +106,7 @@ export function proposalRoutes(app: Api, desk: Desk): void {
     },
     async (request, reply) => {
       const { id } = itemOf("proposal", desk.proposals(), (one) => one.id, request.params.id);
-      if (id === FILES && request.token?.grant.role !== "admin")
+      if (id === FILES && tokenOf(request).grant.role !== "admin")
         throw new Failure(403, "files are approved by the role admin alone");
       const outcome = await submit(desk, request, { kind: "approve", id }, request.body.reason);
       return answerChanged(desk, reply, outcome);
@@ -113,13 +122,13 @@ export function proposalRoutes(app: Api, desk: Desk): void {
         tags: ["proposals"],
         headers: changeHeaders,
         params,
-        querystring: object({ reason: Type.Optional(reasonText), dryRun: dryRunText }),
+        querystring: freeQuery,
         response: { 200: orTried(withdrawn), 202: proposed, default: errorBody },
       },
     },
     async (request, reply) => {
       const edit = { kind: "withdraw", id: request.params.id } as const;
-      const outcome = await submit(desk, request, edit, request.query.reason ?? "withdrawn");
+      const outcome = await submitByQuery(desk, request, edit, "withdrawn");
       return answerChanged(desk, reply, outcome);
     },
   );
@@ -146,7 +155,7 @@ export function answerUnmade(
   if (outcome.kind === "tried") return answerTried(reply, outcome.audit, outcome.moved);
   const { id, version } = outcome;
   const proposal = desk.proposals().find((one) => one.id === id);
-  if (proposal === undefined) throw new Failure(409, "the proposal waits no more");
+  if (proposal === undefined) throw new Failure("over", "the proposal waits no more");
   const shown = viewOf(proposal);
   reply.code(202).headers({ etag: etagOf(version), location: shown.url });
   return { version, proposal: shown };

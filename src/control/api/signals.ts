@@ -6,6 +6,7 @@ import { inRequest } from "../../problem.ts";
 import type { Desk } from "../desk.ts";
 import { SIGNALS_MAX } from "../signals.ts";
 import type { Api } from "./api.ts";
+import { tokenOf } from "./auth.ts";
 import { Failure, failureFor } from "./errors.ts";
 import { keyHeader } from "./idempotency.ts";
 import { errorBody, object } from "./schemas.ts";
@@ -55,9 +56,8 @@ export function signalRoutes(app: Api, desk: Desk): void {
         response: { 204: taken, default: errorBody },
       },
     },
-    ({ body, token }, reply) => {
-      if (token === null) throw new Error("this route is not public: it has a token");
-      const outcome = desk.signal(token, body.signals);
+    (request, reply) => {
+      const outcome = desk.signal(tokenOf(request), request.body.signals);
       switch (outcome.kind) {
         case "taken":
           reply.code(204);

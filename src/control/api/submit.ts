@@ -9,10 +9,10 @@ import type { Problem } from "../../problem.ts";
 import type { ChangeOutcome, Edit } from "../change.ts";
 import type { Desk } from "../desk.ts";
 import { authorOf, beyondToken, scopeOf } from "./auth.ts";
-import { isDryRun } from "./dry-run.ts";
+import { dryRunText, isDryRun } from "./dry-run.ts";
 import { badRequest, Failure, failureFor } from "./errors.ts";
 import { type KeyHeader, keyProperties } from "./idempotency.ts";
-import { oneOf } from "./schemas.ts";
+import { object, oneOf } from "./schemas.ts";
 
 /** The headers of a route that makes changes. */
 export const changeHeaders: Type.TUnsafe<{ "if-match"?: string } & KeyHeader> = Type.Unsafe<
@@ -36,16 +36,28 @@ export const reasonText: Type.TString = Type.String({
   description: `a reason of 1 to ${REASON_LENGTH_MAX} characters`,
 });
 
-/** Whether a change is made against rules, in the query of a request without a body. */
-export const forceText: Type.TOptional<Type.TUnsafe<"true" | "false">> = Type.Optional(
-  oneOf(["true", "false"], "true: also if that breaks rules, for which a reason must be given"),
+/** What the query of a change says that has no body. */
+interface ChangeQuery {
+  readonly reason?: string;
+  readonly force?: "true" | "false";
+  readonly dryRun?: "true" | "false";
+}
+
+/** The query of a change that has no body, and that no rule is asked about. */
+export const freeQuery: Type.TUnsafe<Omit<ChangeQuery, "force">> = Type.Unsafe<Omit<ChangeQuery, "force">>(
+  object({ reason: Type.Optional(reasonText), dryRun: dryRunText }),
 );
 
-/** The reason in the query of a request, or this one where a change that forces nothing gives none. */
-export function reasonOr(usual: string, reason: string | undefined, force: string | undefined): string {
-  if (reason === undefined && force === "true") throw badRequest(["reason: expected why rules are broken"]);
-  return reason ?? usual;
-}
+/** The same where rules are asked. */
+export const ruledQuery: Type.TUnsafe<ChangeQuery> = Type.Unsafe<ChangeQuery>(
+  object({
+    reason: Type.Optional(reasonText),
+    force: Type.Optional(
+      oneOf(["true", "false"], "true: also if that breaks rules, for which a reason must be given"),
+    ),
+    dryRun: dryRunText,
+  }),
+);
 
 /** The ETag of a change. */
 export function etagOf(version: number): string {
@@ -86,6 +98,18 @@ export async function submit(
     case "refused":
       throw failureFor(endsNothing(edit, outcome.problems) ? 404 : 422, outcome.problems);
   }
+}
+
+/** The same for a change that has no body; `usual` is its reason where it gives none. */
+export async function submitByQuery(
+  desk: Desk,
+  request: Pick<FastifyRequest<{ Querystring: ChangeQuery }>, "headers" | "query" | "token">,
+  edit: Edit,
+  usual: string,
+): Promise<Submitted> {
+  const { reason, force } = request.query;
+  if (reason === undefined && force === "true") throw badRequest(["reason: expected why rules are broken"]);
+  return await submit(desk, request, edit, reason ?? usual, force === "true");
 }
 
 /** What is to end and is not there is a URL that is not there. What breaks a rule is there: its problem is in a file. */

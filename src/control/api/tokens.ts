@@ -29,27 +29,20 @@ const name = Type.String({
   description: "a name of at most 63 letters, digits, dots, hyphens and underscores",
 });
 const vantage = Type.String({ description: "a vantage of the config" });
-const pools = Type.Array(Type.String({ description: "a pool of the config" }), {
-  minItems: 1,
-  maxItems: 1_000,
-  uniqueItems: true,
-  description: "pools of the config",
-});
+const names = (one: string, several: string) =>
+  Type.Array(Type.String({ maxLength: 255, description: one }), {
+    minItems: 1,
+    maxItems: 1_000,
+    uniqueItems: true,
+    description: several,
+  });
+const pools = names("a pool of the config", "pools of the config");
 const expiresAt = nullable(moment);
 const usedAt = nullable(moment);
-const zones = Type.Array(Type.String({ maxLength: 255, description: "a domain name" }), {
-  minItems: 1,
-  maxItems: 1_000,
-  uniqueItems: true,
-  description: "names, each with all that lies below it",
-});
-const services = Type.Array(Type.String({ maxLength: 255, description: "a service of the config" }), {
-  minItems: 1,
-  maxItems: 1_000,
-  uniqueItems: true,
-  description: "services of the config",
-});
-const scope = { zones: Type.Optional(zones), services: Type.Optional(services) };
+const scope = {
+  zones: Type.Optional(names("a domain name", "names, each with all that lies below it")),
+  services: Type.Optional(names("a service of the config", "services of the config")),
+};
 const ROLE = "reader, operator, admin, observer, agent or signals";
 const role = oneOf(ROLES, ROLE);
 

@@ -42,7 +42,8 @@ describe("POST /v1/drills", () => {
       phase: "restoring",
       ending: { kind: "by-hand", text: "by anna: enough" },
     });
-    expect((await api.post(`${begun.body.url}/abort`, { reason: "again" })).status).toBe(409);
+    const late = await api.post(`${begun.body.url}/abort`, { reason: "again" });
+    expect([late.status, late.body.code]).toEqual([409, "over"]);
   });
 
   test("begins one that is described, and says all that is wrong with another", async () => {
