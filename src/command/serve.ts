@@ -4,17 +4,13 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Logger } from "pino";
 import type { NodeConfig } from "../config/node.ts";
-import { CONFIG_FILE, loadConfig, parseConfigText } from "../control/config-file.ts";
-import { readIfThere } from "../control/files.ts";
+import { CONFIG_FILE, LAST_GOOD_FILE, lastGoodConfig, loadConfig } from "../control/config-file.ts";
 import { type RunningDns, runDns, takesOver } from "../dns.ts";
 import { formatProblem, messageOf } from "../problem.ts";
 import { newLog } from "../telemetry/log.ts";
 import { complainOf } from "./console.ts";
 import { removePid, replaceFile, writePid, writeUpgradeReport } from "./running.ts";
 import { untilStopped } from "./stop.ts";
-
-/** Where serve keeps a copy of the last config it could use. */
-const LAST_GOOD = "last-good.yaml";
 
 /** Runs a node until it is told to stop, or until another has taken over. SIGUSR2 asks for that, SIGHUP to read the files. */
 export async function serve(options: { readonly config: string; readonly state?: string }): Promise<void> {
@@ -68,20 +64,18 @@ function nodeConfig(folder: string, lastState: string | null, log: Logger): Node
     const { stateFolder } = value.node;
     mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
     keepOn(log, `this node cannot start while ${CONFIG_FILE} is broken: no copy is kept`, () =>
-      replaceFile(join(stateFolder, LAST_GOOD), readFileSync(join(folder, CONFIG_FILE))),
+      replaceFile(join(stateFolder, LAST_GOOD_FILE), readFileSync(join(folder, CONFIG_FILE))),
     );
     return value.node;
   }
-  const lastGood = join(lastState ?? "", LAST_GOOD);
-  const last = lastState === null ? null : readIfThere(lastGood);
-  const node = last === null ? null : (parseConfigText(lastGood, last, folder).value?.node ?? null);
-  if (node === null) {
+  const last = lastState === null ? null : lastGoodConfig(folder, lastState);
+  if (last === null) {
     complainOf(problems);
     return null;
   }
   log.error(
-    { problems: problems.map(formatProblem), instead: lastGood },
+    { problems: problems.map(formatProblem), instead: join(lastState ?? "", LAST_GOOD_FILE) },
     "the config cannot be used; this node starts as the last good one said",
   );
-  return node;
+  return last.node;
 }

@@ -10,6 +10,7 @@ import { join, resolve } from "node:path";
 import type { NodeConfig } from "../config/node.ts";
 import { messageOf, type Problem } from "../problem.ts";
 import { GivenFiles } from "./files.ts";
+import { freeName, setAside } from "./set-aside.ts";
 import { putInPlace, syncFolder, writeAside } from "./whole-file.ts";
 
 /** Its name in the state folder. */
@@ -42,15 +43,19 @@ export class AppliedFiles {
   readonly #folder: string;
   readonly #path: string;
   #current: Applied | null;
-  /** What is wrong with the file; null: nothing. */
-  readonly problem: Problem | null;
+  #problem: Problem | null;
 
   constructor(stateFolder: string) {
     this.#folder = resolve(stateFolder);
     this.#path = join(this.#folder, APPLIED_FILE);
     const read = readApplied(this.#path);
     this.#current = "message" in read ? null : read.applied;
-    this.problem = "message" in read ? read : null;
+    this.#problem = "message" in read ? read : null;
+  }
+
+  /** What is wrong with the file; null: nothing. */
+  get problem(): Problem | null {
+    return this.#problem;
   }
 
   /** null: none were given, or those on disk are in force again. */
@@ -80,7 +85,17 @@ export class AppliedFiles {
     return async () => {
       await putInPlace(this.#path);
       this.#current = { ...by, files: new GivenFiles(texts) };
+      this.#problem = null;
     };
+  }
+
+  /** Puts files in the place of a spoiled file, and returns under which name that is kept. */
+  async replaceSpoiled(by: AppliedBy, texts: ReadonlyMap<string, string>): Promise<string> {
+    const putInPlace = await this.prepare(by, texts);
+    const aside = freeName(this.#path, "corrupt", by.atMs);
+    setAside(this.#path, aside);
+    await putInPlace();
+    return aside;
   }
 
   /** Forgets them. */

@@ -6,10 +6,20 @@ import type { Config } from "../config/config.ts";
 import { parseConfig } from "../config/parse.ts";
 import { COUNTRIES } from "../geo/countries.ts";
 import type { Checked } from "../problem.ts";
-import { FileReader } from "./files.ts";
+import { FileReader, readIfThere } from "./files.ts";
 
 /** The name of the config file in an operator's folder. */
 export const CONFIG_FILE = "meridian.yaml";
+
+/** The copy of the last config that could be used, in the state folder. */
+export const LAST_GOOD_FILE = "last-good.yaml";
+
+/** The config of a folder as it was when it could be used last; null: no copy is kept. */
+export function lastGoodConfig(folder: string, stateFolder: string): Config | null {
+  const file = join(stateFolder, LAST_GOOD_FILE);
+  const text = readIfThere(file);
+  return text === null ? null : parseConfigText(file, text, folder).value;
+}
 
 /** Parses the config in `folder`; relative paths in it count from there. */
 export function loadConfig(folder: string, reader: FileReader = new FileReader()): Checked<Config> {

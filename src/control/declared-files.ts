@@ -66,7 +66,7 @@ export class DeclaredFiles {
     this.#watcher.watch(stamps);
     for (const warning of warnings) log.error(formatProblem(warning));
     if (problems.length > 0 || value === null) {
-      this.#lastReload = { kind: "refused", atMs: nowMs(), problems };
+      this.refused(problems);
       log.error(
         { problems: problems.map(formatProblem) },
         "the files cannot be used; those read before stay in force",
@@ -75,6 +75,11 @@ export class DeclaredFiles {
     }
     this.#lastReload = { kind: "loaded", atMs: nowMs(), warnings };
     return value;
+  }
+
+  /** Takes note of what is against the files that count, in whose place others are. */
+  refused(problems: readonly Problem[]): void {
+    this.#lastReload = { kind: "refused", atMs: this.#options.nowMs(), problems };
   }
 
   /** What was refused because of the time is tried again when it may be made. */

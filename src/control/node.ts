@@ -285,10 +285,12 @@ export class Node {
     });
   }
 
-  /** Publishes the first book, and lets time move from then on. */
-  async begin(loaded: Loaded): Promise<ChangeOutcome> {
+  /** Publishes the first book, and lets time move from then on. With `refused` these files stand for others, which that is against. */
+  async begin(loaded: Loaded, refused: readonly Problem[]): Promise<ChangeOutcome> {
     const outcome = await this.#door.begin(loaded);
-    if (outcome.kind === "published") this.#tick();
+    if (outcome.kind !== "published") return outcome;
+    if (refused.length > 0) this.#declared.refused(refused);
+    this.#tick();
     return outcome;
   }
 

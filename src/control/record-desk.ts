@@ -157,6 +157,8 @@ export class RecordDesk {
   }
 
   #write(nowMs: number, most?: number): void {
+    // Who has not begun knows no files, and would put on record that there are none.
+    if (this.#inForce === null) return;
     this.#options.complaints.unless("the history has a gap: what changes now is not on record", () =>
       this.#recorder.flush(nowMs, most),
     );

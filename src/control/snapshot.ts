@@ -17,7 +17,7 @@ import { parseZoneInSteps } from "../zone/parse.ts";
 import type { Zone } from "../zone/zone.ts";
 import { type Addresses, addressFilesOf, loadAddresses } from "./alarm-addresses.ts";
 import type { AppliedFiles } from "./applied.ts";
-import { CONFIG_FILE, loadConfig, parseConfigText } from "./config-file.ts";
+import { CONFIG_FILE, lastGoodConfig, loadConfig, parseConfigText } from "./config-file.ts";
 import { crossCheck } from "./cross-check.ts";
 import { DISK, FileReader, type FileSource, type FileStamp, type GivenFiles, Remembered } from "./files.ts";
 import { GeoLoader, type GeoSource, type NamedNetworks } from "./geo-loader.ts";
@@ -182,6 +182,19 @@ export class Loader {
     const over = new Readers(readers.all, given);
     const parsed = this.#given.of(over.texts, (own) => loadConfig(this.#folder, own));
     return yield* this.#load(this.#over(parsed, onDisk.value), over);
+  }
+
+  /**
+   * The snapshot of texts that were in force before, while those that count cannot be used. The section `node` is that of the config on
+   * disk, or the one that dns goes by where that is broken.
+   */
+  *loadBeforeInSteps(before: GivenFiles, stateFolder: string): Steps<Loaded> {
+    const readers = new Readers(new FileReader(), before);
+    const onDisk = this.#onDisk.of(readers.all, (own) => loadConfig(this.#folder, own));
+    const own = onDisk.value ?? lastGoodConfig(this.#folder, stateFolder);
+    const parsed = this.#given.of(readers.texts, (texts) => loadConfig(this.#folder, texts));
+    const value = parsed.value && own && { ...parsed.value, node: own.node };
+    return yield* this.#load({ ...parsed, value }, readers);
   }
 
   /** The applied files that count, or what is wrong with them; null: those on disk do. */

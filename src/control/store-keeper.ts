@@ -1,6 +1,6 @@
 /** Keeps the store of a node usable: opens it, notices what befalls its file, and puts that right. */
 
-import { existsSync, linkSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import type { Logger } from "pino";
@@ -12,6 +12,7 @@ import { inTurns } from "./in-turns.ts";
 import { JOURNAL_FILE, Journal } from "./journal.ts";
 import type { Override } from "./override.ts";
 import { describeSaved, salvage } from "./salvage.ts";
+import { freeName, setAside } from "./set-aside.ts";
 import { syncFolder } from "./spare-file.ts";
 import { SqliteStore, STORE_FILE } from "./sqlite-store.ts";
 import type { NewAuditEntry } from "./store.ts";
@@ -215,7 +216,7 @@ export class StoreKeeper {
       this.#open();
       return this.#restored(`another ${STORE_FILE} is used; what was open is kept as ${aside}`, true);
     }
-    const aside = unusable === null ? null : setAside(path, freeName(path, "corrupt", this.#nowMs()));
+    const aside = unusable === null ? null : setStoreAside(path, freeName(path, "corrupt", this.#nowMs()));
     this.#putInPlace(next);
     const what = `${STORE_FILE} is written again, whole, from what was open`;
     return this.#restored(
@@ -245,7 +246,7 @@ export class StoreKeeper {
       if (!this.#file.isOpen) from.close();
     }
     this.#file.close();
-    setAside(path, aside);
+    setStoreAside(path, aside);
     this.#putInPlace(next.path);
     return { detail, isNew: true };
   }
@@ -306,24 +307,10 @@ function whyUnusable(path: string): string | null {
   }
 }
 
-/** As in `meridian.db.corrupt-2026-01-01T00-00-00Z`. */
-function freeName(path: string, what: string, nowMs: number): string {
-  const name = `${path}.${what}-${new Date(nowMs).toISOString().slice(0, 19).replaceAll(":", "-")}Z`;
-  for (let i = 2; ; i += 1) {
-    const candidate = i === 2 ? name : `${name}-${i - 1}`;
-    if (!existsSync(candidate)) return candidate;
-  }
-}
-
-/** Gives a file another name, and its log of writes with it. The old name stays for who needs a file there until the next one has it. */
-function setAside(path: string, aside: string): string {
+/** The same of a store, with its log of writes. */
+function setStoreAside(path: string, aside: string): string {
   if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${aside}-wal`);
-  try {
-    linkSync(path, aside);
-  } catch {
-    // Not every file system has links.
-    renameSync(path, aside);
-  }
+  setAside(path, aside);
   return aside;
 }
 

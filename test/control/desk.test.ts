@@ -1,7 +1,8 @@
 /** A whole node's control: files and reports in, answers out. */
 
-import { renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import type { Edit } from "../../src/control/change.ts";
 import type { ExplainQuestion } from "../../src/control/desk.ts";
 import type { Verdict } from "../../src/health/verdict.ts";
 import { parseAddress } from "../../src/wire/address.ts";
@@ -14,6 +15,12 @@ const EAST = "10.0.0.1";
 const EU_VIP = "web/eu-west/ipv4";
 const EAST_VIP = "web/us-east/ipv4";
 const WWW = "www.test.example";
+
+const DRAIN_EU: Edit = {
+  kind: "set-override",
+  action: { kind: "drain", target: { by: "region", id: "eu-west" } },
+  untilMs: null,
+};
 
 describe("a desk that opens", () => {
   test("publishes the files of its folder, and dns answers from them", async () => {
@@ -45,6 +52,63 @@ describe("a desk that opens", () => {
     folder.write("test.example.zone", ZONE);
     await opening;
     expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+  });
+});
+
+describe("a desk that is opened while its files cannot be used", () => {
+  test.each([
+    ["a zone is gone", "test.example.zone", null],
+    ["a zone is broken", "test.example.zone", "@ SOA nonsense"],
+    ["the config is broken", "meridian.yaml", "{{{"],
+    [
+      "the config breaks an invariant",
+      "meridian.yaml",
+      `${CONFIG}invariants: { home: { clients: { continents: [EU] }, only: us-east } }\n`,
+    ],
+  ])("begins with those of before: %s", async (_, name, text) => {
+    const folder = new Folder();
+    const first = await new Node(folder).open();
+    writeFileSync(folder.file("state/last-good.yaml"), CONFIG);
+    await first.change(DRAIN_EU);
+    await first.close();
+    const sound = readFileSync(folder.file(name), "utf8");
+    if (text === null) rmSync(folder.file(name));
+    else folder.write(name, text);
+    const node = await new Node(folder, first.dns).open();
+    expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    expect(await node.change({ kind: "end-override", id: "drain:region:eu-west" })).toMatchObject({
+      kind: "published",
+    });
+    expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
+    expect(
+      node.lines(/the files cannot be used; those of version 1, which were in force before, still are/),
+    ).toHaveLength(1);
+    expect(node.desk.status()).toMatchObject({
+      lastReload: {
+        kind: "refused",
+        problems: expect.arrayContaining([expect.objectContaining({ file: folder.file(name) })]),
+      },
+      declared: { drift: "the files on disk are refused, and those from before are in force" },
+    });
+    folder.write(name, sound);
+    await until(() => node.desk.status().lastReload.kind === "loaded");
+    expect(node.desk.status().declared.drift).toBeNull();
+  });
+
+  test("waits where the files of before are not those that dns answers by", async () => {
+    const folder = new Folder();
+    const first = await new Node(folder).open();
+    await first.close();
+    const store = readFileSync(folder.file("state/meridian.db"));
+    const second = await new Node(folder, first.dns).open();
+    await second.close();
+    writeFileSync(folder.file("state/meridian.db"), store);
+    folder.write("test.example.zone", "@ SOA nonsense");
+    const node = new Node(folder, first.dns);
+    const opening = node.open();
+    await until(() => node.lines(/waiting until they change/).length === 1);
+    folder.write("test.example.zone", ZONE);
+    await opening;
   });
 });
 

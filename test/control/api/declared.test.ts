@@ -1,6 +1,6 @@
 /** Files by the API: previewed, applied, rolled back to, and never half in force. */
 
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { describe, expect, test } from "vitest";
 import { CONFIG, Folder, GB, JP, Node, until, ZONE } from "../test-node.ts";
@@ -219,10 +219,65 @@ describe("a node with source: api", () => {
     expect((await put(api, second)).status).toBe(200);
   });
 
-  test("refuses to begin from what is not as it was written", async () => {
+  test.each([
+    ["is empty", () => ""],
+    ["was cut off", (text: string) => text.slice(0, text.length / 2)],
+    ["says something else", (text: string) => text.replace("STEER www", "STEER mix")],
+  ])("begins with what was in force where its file %s, and keeps that beside it", async (_, spoil) => {
     const api = await applied();
     await api.close();
     await api.node.close();
+    const { folder, dns } = api.node;
+    const file = folder.file("state/applied.json");
+    const spoiled = spoil(readFileSync(file, "utf8"));
+    writeFileSync(file, spoiled);
+    const next = await new Node(folder, dns).open();
+    expect(dns.addresses("www.test.example", GB)).toEqual(EU);
+    const aside = "applied.json.corrupt-2026-01-01T00-00-00Z";
+    expect(readFileSync(folder.file(`state/${aside}`), "utf8")).toBe(spoiled);
+    const what =
+      /kept as \S+applied.json.corrupt-2026-01-01T00-00-00Z: version 2, which was in force, is in its place/;
+    expect(next.desk.status()).toMatchObject({
+      declared: { source: "api", by: { version: 2, author: "meridian" }, drift: null },
+      lastReload: { kind: "loaded", warnings: [{ file, message: expect.stringMatching(what) }] },
+    });
+    expect(next.lines(what)).toHaveLength(1);
+    expect(
+      next.lines(/the files cannot be used; those of version 2, which were in force before, still are/),
+    ).toHaveLength(1);
+    const texts = Object.fromEntries(Object.entries(OTHER).map(([name, text]) => [folder.file(name), text]));
+    expect(await next.change({ kind: "apply", texts })).toMatchObject({ kind: "published" });
+    expect(dns.addresses("www.test.example", GB)).toEqual(US);
+    await next.close();
+    const last = await new Node(folder, dns).open();
+    expect(dns.addresses("www.test.example", GB)).toEqual(US);
+    expect(last.desk.status().lastReload).toMatchObject({ kind: "loaded", warnings: [] });
+  });
+
+  test("takes the next files where what was spoiled cannot be replaced", async () => {
+    const api = await applied();
+    await api.close();
+    await api.node.close();
+    const { folder, dns } = api.node;
+    writeFileSync(folder.file("state/applied.json"), "half of it");
+    mkdirSync(folder.file("state/applied.json.tmp"));
+    const next = await new Node(folder, dns).open();
+    expect(dns.addresses("www.test.example", GB)).toEqual(EU);
+    expect(next.desk.status().lastReload).toMatchObject({ kind: "refused" });
+    expect(readFileSync(folder.file("state/applied.json"), "utf8")).toBe("half of it");
+    rmdirSync(folder.file("state/applied.json.tmp"));
+    const texts = Object.fromEntries(Object.entries(OTHER).map(([name, text]) => [folder.file(name), text]));
+    expect(await next.change({ kind: "apply", texts })).toMatchObject({ kind: "published" });
+    await next.change({ kind: "reload" });
+    expect(next.desk.status().lastReload).toMatchObject({ kind: "loaded" });
+    expect(dns.addresses("www.test.example", GB)).toEqual(US);
+  });
+
+  test("refuses to begin from what is not as it was written, where nothing else says what was in force", async () => {
+    const api = await applied();
+    await api.close();
+    await api.node.close();
+    rmSync(api.node.folder.file("state/meridian.db"));
     const file = api.node.folder.file("state/applied.json");
     writeFileSync(file, readFileSync(file, "utf8").replace("STEER www", "STEER mix"));
     const next = new Node(api.node.folder, api.node.dns);
