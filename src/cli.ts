@@ -28,7 +28,10 @@ program
   .command("serve")
   .description("answer DNS queries: one node, with its control process")
   .addOption(config)
-  .option("--state <dir>", "state folder to look into when the config cannot be read (default: <config>/var)")
+  .option(
+    "--state <dir>",
+    "state folder to look into when the config cannot be read (default: that of systemd, or <config>/var)",
+  )
   .action(async (options) => (await import("./command/serve.ts")).serve(options));
 
 program

@@ -18,7 +18,8 @@ export async function serve(options: { readonly config: string; readonly state?:
   const folder = resolve(options.config);
   const isSuccessor = takesOver();
   // While another node serves, a config that cannot be used is a reason not to take over.
-  const lastState = isSuccessor ? null : resolve(options.state ?? join(folder, "var"));
+  const usualState = process.env["STATE_DIRECTORY"] ?? join(folder, "var");
+  const lastState = isSuccessor ? null : resolve(options.state ?? usualState);
   const node = nodeConfig(folder, lastState, log);
   if (node === null) return;
   const { stateFolder } = node;

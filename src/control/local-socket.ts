@@ -78,8 +78,12 @@ export function openLocalSocket(stateFolder: string, desk: Desk, log: Logger): {
   server.on("error", (cause) => {
     log.error({ cause: messageOf(cause) }, `no break-glass: cannot listen on ${path}`);
   });
-  // What a control that was killed has left.
-  rmSync(path, { force: true });
+  try {
+    // What a control that was killed has left.
+    rmSync(path, { force: true });
+  } catch {
+    // Who cannot listen there says what is in the way.
+  }
   listenAsOwner(server, path);
   return server;
 }

@@ -1,6 +1,6 @@
 /** Gives books and plan patches to dns, and keeps the book on disk fresh for a cold start. */
 
-import { type FileHandle, open, rename } from "node:fs/promises";
+import { type FileHandle, open, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type BookPlans, plansChecksum, plansOf, versionOf } from "../book/book.ts";
 import type { Challenges } from "../book/challenges.ts";
@@ -9,6 +9,7 @@ import { HEADER_WORDS, Header } from "../book/layout.ts";
 import type { DuePlans, ToDns, ToPublisher } from "../book/messages.ts";
 import { applyPatches } from "../book/patch.ts";
 import type { Samples } from "../telemetry/samples.ts";
+import { KeptRoom } from "./kept-room.ts";
 import { makeAside, PART_OCTETS, putInPlace, writeAt, writeWhole } from "./whole-file.ts";
 
 /** The book on disk lags behind the plans in force by at most this. */
@@ -38,6 +39,7 @@ interface Waiting {
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #path: string;
+  readonly #room: KeptRoom;
   readonly #counters = new Map<number, (values: readonly number[]) => void>();
   readonly #samples = new Map<number, (samples: Samples) => void>();
   readonly #greeting = Promise.withResolvers<void>();
@@ -54,6 +56,7 @@ export class Publisher {
   constructor(options: PublisherOptions) {
     this.#options = options;
     this.#path = join(options.folder, "book");
+    this.#room = new KeptRoom(`${this.#path}.room`);
   }
 
   /** Settles once dns has said what it serves; before that no version can be chosen. */
@@ -115,8 +118,10 @@ export class Publisher {
       return { kind: "refused", reason: `version ${version} is not above ${this.#versionSeen}` };
     }
     const offered = `${this.#path}.next`;
+    // The memory of a book that has been published is used for something else.
+    const { length } = compiled.bytes;
     try {
-      await this.#inTurn(() => writeWhole(offered, compiled.bytes));
+      await this.#inTurn(() => this.#room.use(() => writeWhole(offered, compiled.bytes)));
     } catch (cause) {
       return { kind: "refused", reason: `Cannot write ${offered}: ${String(cause)}` };
     }
@@ -126,7 +131,10 @@ export class Publisher {
     });
     if (outcome.kind === "refused") return outcome;
     this.#plans = plansOf(compiled.bytes);
-    this.#keep(() => rename(offered, this.#path));
+    this.#keep(async () => {
+      await rename(offered, this.#path);
+      await this.#room.keep(length);
+    });
     return outcome;
   }
 
@@ -195,7 +203,11 @@ export class Publisher {
     if (this.#plans === null) return;
     // A copy, because more patches may come in while it is written, and the checksum must fit what is on disk.
     const plans = { ...this.#plans, words: this.#plans.words.slice() };
-    this.#keep(() => rewritePlans(this.#path, plans));
+    this.#keep(async () => {
+      await this.#room.use(() => rewritePlans(this.#path, plans));
+      const { size } = await stat(this.#path);
+      await this.#room.keep(size);
+    });
   }
 
   /** Does what the book on disk needs to be the one in force. */

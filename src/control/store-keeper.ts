@@ -67,7 +67,7 @@ export class StoreKeeper {
   #retryMs = Number.NEGATIVE_INFINITY;
   #tending: Promise<void> | null = null;
 
-  /** Throws where another release wrote the file; whatever else is wrong with it is a problem of the store. */
+  /** Whatever is wrong with the file is a problem of the store. */
   constructor(options: StoreKeeperOptions) {
     const { folder, nowMs, log } = options;
     const path = join(folder, STORE_FILE);
@@ -132,6 +132,8 @@ export class StoreKeeper {
     try {
       return finish(this.#rebuild());
     } catch (error) {
+      // What cannot be read is not asked again: the journal knows the overrides until there is a new store.
+      this.#file.close();
       this.#file.fail("corrupt", error);
       return null;
     }
@@ -279,8 +281,8 @@ export class StoreKeeper {
     try {
       this.#file.open();
     } catch (error) {
-      const fault = faultOf(error);
-      throw fault === null ? error : this.#file.fail(fault, error);
+      // That of a newer release too keeps changes from being made, and nothing else.
+      throw this.#file.fail(faultOf(error) ?? "unusable", error);
     }
   }
 

@@ -19,6 +19,16 @@ const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 const EU = ["10.0.0.2"];
 const US = ["10.0.0.1"];
 
+test("a folder where the socket should be costs break-glass, and nothing else", async () => {
+  const node = await new Node().open();
+  mkdirSync(localSocketPath(node.folder.file("state")));
+  const logged: string[] = [];
+  const log = pino({}, { write: (line) => void logged.push(line) });
+  const local = openLocalSocket(node.folder.file("state"), node.desk, log);
+  onTestFinished(() => local.close());
+  await until(() => logged.some((line) => line.includes("no break-glass: cannot listen on")));
+});
+
 describe("an order by the local socket", () => {
   test("is in the next answers, and in the audit list under the user's name", async () => {
     const node = await open();

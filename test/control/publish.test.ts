@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import type { CompiledBook } from "../../src/book/compile.ts";
 import { compileBook } from "../../src/book/compile.ts";
@@ -6,6 +6,7 @@ import { PatchWriter } from "../../src/book/patch.ts";
 import { Planner } from "../../src/control/planner.ts";
 import { emptiness, Publisher } from "../../src/control/publish.ts";
 import { checkFolder, type Snapshot } from "../../src/control/snapshot.ts";
+import { release } from "../../src/wire/sink.ts";
 import { factsOf } from "../steering/world.ts";
 import { Dns, Folder, GB, until } from "./test-node.ts";
 
@@ -71,6 +72,22 @@ describe("a book", () => {
       expect(dns.messages).toEqual([]);
     },
   );
+
+  test("leaves as much room on the disk as the next one takes, and a little more", async () => {
+    const { publisher, book, folder } = open();
+    const first = book(1);
+    await publisher.publish(1, first);
+    // As who has published does.
+    release(first.bytes);
+    await publisher.save();
+    const sizes = ["book", "book.room"].map((name) => statSync(folder.file(`state/${name}`)));
+    expect(sizes[1]?.size).toBeGreaterThan((9 / 8) * (sizes[0]?.size ?? Number.NaN) - 1);
+    // Room that a file system has not given away to another.
+    expect(sizes[1]?.blocks).toBeGreaterThanOrEqual(sizes[0]?.blocks ?? Number.NaN);
+    await publisher.publish(2, book(2));
+    await publisher.save();
+    expect(statSync(folder.file("state/book.room")).ino).toBe(sizes[1]?.ino);
+  });
 
   test("that cannot be written is refused, and says where", async () => {
     const { publisher, book, folder } = open();

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -154,6 +155,41 @@ describe("a damaged store", () => {
     expect(next.desk.status().version).toBeGreaterThan(2);
   });
 
+  test.each([
+    ["in a page", (path: string) => truncateSync(path, 6 * 4096)],
+    ["from its first octet on", (path: string) => writeFileSync(path, "{ this is not what it should be")],
+  ])(
+    "that is damaged %s when a node starts, and cannot be made anew, keeps nobody from steering",
+    async (_, damage) => {
+      const node = await drained();
+      node.pass(1_000);
+      checkpoint(node);
+      await node.close();
+      damage(fileOf(node));
+      // Where the new store is to be made.
+      mkdirSync(`${fileOf(node)}.new`);
+      const next = await new Node(node.folder, node.dns).open();
+      next.pass(1_000);
+      expect(clients(next)).toEqual(US);
+      await expect(next.change(FORCE_US)).rejects.toThrow(/is damaged/);
+      const undrain = { kind: "end-override", id: "drain:region:eu-west" } as const;
+      const request = {
+        author: "local:anna",
+        reason: "a test",
+        edit: undrain,
+        ifVersion: null,
+        breakGlass: true,
+      };
+      expect(await next.desk.change(request)).toMatchObject({ kind: "published" });
+      expect(clients(next)).toEqual(EU);
+      rmdirSync(`${fileOf(node)}.new`);
+      next.pass(10_000);
+      await mended(next);
+      expect(await next.change(FORCE_US)).toMatchObject({ kind: "published" });
+      expect(await reopened(next)).toMatchObject({ overrides: ["force:member:web/us-east"], answers: EU });
+    },
+  );
+
   test("loses none of the rows that can be read, nor any record before the first that cannot", async () => {
     const node = await drained();
     for (let i = 0; i < 300; i += 1) await node.addToken(`token-${i}`, { role: "reader" });
@@ -182,6 +218,19 @@ describe("a node starts, and answers,", () => {
     next.pass(1_000);
     expect(clients(next)).toEqual(US);
     expect(next.desk.status().store.problem).toMatchObject({ fault: "unusable" });
+  });
+
+  test("with a store that a newer release wrote, which it leaves as it is", async () => {
+    const node = await drained();
+    node.pass(1_000);
+    await node.close();
+    const database = new DatabaseSync(fileOf(node));
+    database.exec("PRAGMA user_version = 999");
+    database.close();
+    const next = await new Node(node.folder, node.dns).open();
+    next.pass(1_000);
+    expect(clients(next)).toEqual(US);
+    await expect(next.change(FORCE_US)).rejects.toThrow(/so a newer release wrote it/);
   });
 
   test("whichever table of its store is damaged", async () => {

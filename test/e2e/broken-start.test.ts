@@ -1,6 +1,7 @@
 /** Nodes that start while something of theirs is broken: answers go on, and so does steering. */
 
-import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Resolver } from "./dns.ts";
@@ -8,6 +9,17 @@ import { type Program, until, useLab } from "./harness.ts";
 import { EUROPEAN, layOut, type Site, startNode, VIPS } from "./site.ts";
 
 const QNAME = "www.gslb.example";
+
+/** Runs a command with the state folder as it is, in a file system of its own that has no room left. */
+const ON_FULL_DISK = [
+  "unshare",
+  "-rm",
+  "sh",
+  "-c",
+  'mv "$0" "$0.before" && mkdir "$0" && mount -t tmpfs -o size=64m,mode=700 tmpfs "$0" && cp -a "$0.before/." "$0" && ' +
+    '{ dd if=/dev/zero of="$0/fill" bs=4k 2>/dev/null; exec "$@"; }',
+];
+const canMount = spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status === 0;
 
 describe("a node starts, answers and steers", () => {
   const lab = useLab();
@@ -33,13 +45,13 @@ describe("a node starts, answers and steers", () => {
 
   const european = (): Promise<string | null> => resolver.look(QNAME, { subnet: EUROPEAN });
 
-  /** Starts the node, and has it drain a region. */
-  async function steers(): Promise<void> {
-    node = lab.meridian("node", ["serve", "--config", site.folder]);
+  /** Starts the node, and has it drain a region; `seen` is its state folder as others see it. */
+  async function steers(by: readonly string[] = [], seen: () => string = () => state): Promise<void> {
+    node = lab.meridian("node", ["serve", "--config", site.folder], [], by);
     await until("it answers", async () => node.hasEnded || (await european().catch(() => null)) === VIPS.eu);
     expect(node.hasEnded).toBe(false);
     await until("it drains", async () => {
-      await lab.run("local", "drain", "eu-west", "--reason", "a test", "--state", state);
+      await lab.run("local", "drain", "eu-west", "--reason", "a test", "--state", seen());
       return (await european()) === VIPS.us;
     });
   }
@@ -54,9 +66,36 @@ describe("a node starts, answers and steers", () => {
   test.each([
     ["what says who serves cannot be written", /does not find this node/, block("var/pid.tmp")],
     ["cookie secrets are not what they were", /Cannot use cookie secrets/, spoil("var/cookie-secrets")],
+    [
+      "a zone is broken",
+      /those of version \d+, which were in force before/,
+      spoil("zones/gslb.example.zone"),
+    ],
+    ["the config is broken", /those of version \d+, which were in force before/, spoil("meridian.yaml")],
+    ["the store is broken", /was damaged and is kept as/, spoil("var/meridian.db")],
   ])("while %s", async (_, complaint, breakIt) => {
     breakIt();
     await steers();
     await node.said(complaint);
+  });
+
+  test("while the config is broken and its state is where systemd has put it", async () => {
+    const elsewhere = join(site.folder, "elsewhere");
+    renameSync(state, elsewhere);
+    const config = readFileSync(join(site.folder, "meridian.yaml"), "utf8");
+    writeFileSync(join(elsewhere, "last-good.yaml"), config.replace("state: var", "state: elsewhere"));
+    spoil("meridian.yaml")();
+    await steers(["env", `STATE_DIRECTORY=${elsewhere}`], () => elsewhere);
+  });
+
+  test.skipIf(!canMount).each([
+    ["the disk is full", /the store .* cannot be/, () => undefined],
+    ["the disk is full and the store broken", /the store .* is damaged/, spoil("var/meridian.db")],
+  ])("while %s (needs unshare with user and mount namespaces)", async (_, complaint, breakIt) => {
+    breakIt();
+    await steers([...ON_FULL_DISK, state], () => `/proc/${node.pid}/root${state}`);
+    await node.said(complaint);
+    rmSync(`/proc/${node.pid}/root${state}/fill`);
+    await node.said(/the store can be used again|was damaged and is kept as/);
   });
 });
