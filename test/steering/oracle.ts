@@ -81,12 +81,10 @@ class Reading {
           ]),
         );
         const order = [...this.#regionsOf(policy.of)].sort((a, b) => km.get(a)! - km.get(b)!);
-        const reachKm = (1 + (policy.within ?? 0)) * Math.max(0, km.get(order[0]!) ?? 0);
+        const leastKm = km.get(order[0]!) ?? 0;
+        const reachKm = leastKm > 0 ? leastKm * (1 + (policy.within ?? 0)) : leastKm;
         const isNear = (id: RegionId): boolean =>
-          id === order[0] ||
-          (coordinates !== null &&
-            policy.within !== null &&
-            (km.get(id)! <= reachKm || km.get(id) === km.get(order[0]!)));
+          id === order[0] || (coordinates !== null && policy.within !== null && km.get(id)! <= reachKm);
         const groups = [order.filter(isNear), ...order.filter((id) => !isNear(id)).map((id) => [id])];
         return firstOf(groups.map((ids) => keptTo(policy.of, ids)));
       }
