@@ -1,7 +1,6 @@
 /** `meridian agent`: probes from one vantage. */
 
 import { getServers } from "node:dns";
-import { readFileSync } from "node:fs";
 import { type Agent, runAgent } from "../agent.ts";
 import type { Endpoint } from "../config/node.ts";
 import { parseDnsServer } from "../config/units.ts";
@@ -10,6 +9,7 @@ import { messageOf } from "../problem.ts";
 import { newLog } from "../telemetry/log.ts";
 import { complain } from "./console.ts";
 import { untilStopped } from "./stop.ts";
+import { readToken } from "./token-file.ts";
 
 interface Options extends TrustOptions {
   readonly node: readonly string[];
@@ -52,16 +52,4 @@ function parseResolver(text: string): Endpoint {
   throw new Error(
     `Cannot use resolver "${text}": expected an address such as 192.0.2.53, or 192.0.2.53:5353`,
   );
-}
-
-/** The token in a file, without the white space around it; null, and a complaint, when there is none. */
-export function readToken(file: string): string | null {
-  try {
-    const token = readFileSync(file, "utf8").trim();
-    if (token !== "") return token;
-    complain(`Cannot use token file ${file}: it is empty`);
-  } catch (cause) {
-    complain(`Cannot read token file ${file}: ${String(cause)}`);
-  }
-  return null;
 }

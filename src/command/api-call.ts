@@ -5,13 +5,10 @@ import { type IncomingMessage, request as requestInClear } from "node:http";
 import { request as requestByTls } from "node:https";
 import type { Socket } from "node:net";
 import { json, text } from "node:stream/consumers";
-import Type from "typebox";
-import { Value } from "typebox/value";
-import { problem } from "../control/api/schemas.ts";
 import { connectTo, parseNodeUrl, parseTrust, type TrustOptions } from "../probe/trust.ts";
-import { formatProblem, messageOf } from "../problem.ts";
-import { readToken } from "./agent.ts";
+import { messageOf } from "../problem.ts";
 import { complain, print } from "./console.ts";
+import { readToken } from "./token-file.ts";
 
 /** Where the API is, what it must show, and who asks. */
 export interface ApiOptions extends TrustOptions {
@@ -106,24 +103,14 @@ async function ask(path: string, options: ApiOptions, call: Call): Promise<objec
     const { statusCode = 0, answer } = await send(path, options, token, call);
     if (statusCode < 300 && (typeof answer === "string" || (typeof answer === "object" && answer !== null)))
       return answer;
-    if (options.isOptional !== true) complain(`${options.api} says ${statusCode}: ${whatIsWrong(answer)}`);
+    if (options.isOptional === true) return null;
+    // Schemas take longer to load than the rest of a command; most answers need none.
+    const { whatIsWrong } = await import("./problem-details.ts");
+    complain(`${options.api} says ${statusCode}: ${whatIsWrong(answer)}`);
   } catch (cause) {
     complain(messageOf(cause));
   }
   return null;
-}
-
-/** What commands read of problem details (RFC 9457). */
-const problemDetails = Type.Object({
-  detail: Type.String(),
-  problems: Type.Optional(Type.Array(problem)),
-});
-
-/** What did not come from a node is shown as it is. */
-function whatIsWrong(answer: unknown): string {
-  if (!Value.Check(problemDetails, answer)) return JSON.stringify(answer);
-  const { detail, problems = [] } = answer;
-  return problems.length === 0 ? detail : problems.map(formatProblem).join("\n");
 }
 
 /** Throws, and says what an operator may do, when there is no answer. */

@@ -1,6 +1,5 @@
 /** `meridian get`: everything that a node can be asked about, as tables, or one thing whole. */
 
-import { stringify } from "yaml";
 import { type ApiOptions, getFromApi, getListFromApi } from "./api-call.ts";
 import { complain, print } from "./console.ts";
 import { printEntries, RESOURCES, type Resource } from "./resources.ts";
@@ -27,7 +26,9 @@ export async function get(resource: string, id: string | null, options: GetOptio
 async function getOne(path: string, options: GetOptions): Promise<void> {
   const item = await getFromApi(path, options);
   if (item === null) return;
-  print(options.json === true ? JSON.stringify(item, null, 2) : stringify(item).trimEnd());
+  if (options.json === true) return print(JSON.stringify(item, null, 2));
+  const { stringify } = await import("yaml");
+  print(stringify(item).trimEnd());
 }
 
 async function list(name: string, resource: Resource, of: string | null, options: GetOptions): Promise<void> {
