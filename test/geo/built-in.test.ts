@@ -121,13 +121,3 @@ describe.each<[string, (number: number) => number]>([
     return classes;
   }
 });
-
-test("the whole database becomes an atlas and a trie in less than 1.5 s of CPU", () => {
-  const started = process.cpuUsage();
-  const database = readMmdb(readFileSync(FILE));
-  if (database.kind === "problem") throw new Error(database.message);
-  const own = buildAtlas({ databases: [database], labels: [], prefixes: [] });
-  compileClasses(own, Uint16Array.from(own.locations.keys()));
-  const { user, system } = process.cpuUsage(started);
-  expect((user + system) / 1000).toBeLessThan(1500);
-});

@@ -176,7 +176,7 @@ describe("a listening API", () => {
     const startedMs = performance.now();
     await running.close();
     expect(await running.listening).toBeNull();
-    expect(performance.now() - startedMs).toBeLessThan(400);
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
   });
 
   test("closes at once, though clients keep their connections", async () => {
@@ -184,7 +184,7 @@ describe("a listening API", () => {
     await api.get("/healthz", null);
     const startedMs = performance.now();
     await api.close();
-    expect(performance.now() - startedMs).toBeLessThan(400);
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
     await expect(api.get("/healthz", null)).rejects.toThrow();
   });
 
