@@ -34,8 +34,8 @@ const WORK_MAX = 200_000;
  * Changes are of what the plan rests on, in the order of the policy, and each turns one thing round:
  *
  *   1. a VIP of the family is down, or up
- *   2. a member that weighs something is drained, or one that is drained is not; one that weighs 0 weighs 1, and one that is
- *      down weighs 0, so that no `minUp` counts it
+ *   2. a member that weighs something is drained, or one that is drained is not; one that weighs 0 weighs 1, and one that
+ *      weighs something 0, where a `minUp` would count it
  *   3. a choice weighs 0, or 1 where it weighs 0
  *   4. a VIP that takes less than it is offered takes everything
  *   5. a region is as near as it takes to be the first by round-trip time, or as far as it takes not to be, or to be last
@@ -56,12 +56,15 @@ export function counterfactual(
   const leaves = leavesOf(local);
   const members = [...new Set(trees.flatMap((tree) => [...membersOf(tree)]))];
   const known = factsOn(members, facts);
+  const counts = trees.flatMap(nodesOf).some((node) => node.kind !== "member" && node.minUp > 0);
   const planWith = (changes: readonly Supposition[]): Plan =>
     planFor(local, service, family, suppose(known, changes), config).plan;
   const before = planWith([]);
   const now = vipsFor(before);
   const candidates = [
-    ...members.flatMap((member) => memberChanges(member, leaves.get(member)?.nearby ?? [], family, known)),
+    ...members.flatMap((member) =>
+      memberChanges(member, leaves.get(member)?.nearby ?? [], family, known, counts),
+    ),
     ...trees.flatMap((tree) => nodeChanges(tree, service.label, known)),
   ];
   let left = Math.floor(workMax / (members.length + 1));
@@ -123,11 +126,13 @@ function factsOn(members: readonly Member[], facts: Facts): Facts {
   };
 }
 
+/** `counts`: the weight of members counts in a `minUp`. */
 function memberChanges(
   member: Member,
   nearby: readonly VantageId[],
   family: 4 | 6,
   facts: Facts,
+  counts: boolean,
 ): readonly Supposition[] {
   const { id, ipv4, ipv6 } = member;
   const vip = family === 4 ? ipv4 : ipv6;
@@ -144,7 +149,7 @@ function memberChanges(
   // To drain what weighs nothing changes nothing.
   if (drained || weight > 0) changes.push({ kind: "drained", member: id, drained: !drained });
   if (weight === 0) changes.push({ kind: "member weight", member: id, weight: 1 });
-  else if (isDown) changes.push({ kind: "member weight", member: id, weight: 0 });
+  else if (counts) changes.push({ kind: "member weight", member: id, weight: 0 });
   if (takeOf(vip, facts) < 1) changes.push({ kind: "take", vip: vip.id, take: 1 });
   return changes;
 }
