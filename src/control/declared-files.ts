@@ -16,6 +16,8 @@ export interface DeclaredFilesOptions {
   readonly source: NodeConfig["source"];
   readonly nowMs: () => number;
   readonly change: (request: ChangeRequest) => Promise<unknown>;
+  /** Settles when all changes ordered so far are made. */
+  readonly quiet: () => Promise<void>;
   /** Whether changes may be made now that could not be made then. */
   readonly hasOpenedSince: (thenMs: number) => boolean;
   readonly complaints: Complaints;
@@ -31,7 +33,10 @@ export class DeclaredFiles {
   constructor(options: DeclaredFilesOptions) {
     this.#options = options;
     this.#lastReload = { kind: "loaded", atMs: options.nowMs(), warnings: [] };
-    this.#watcher = new FileWatcher({ onChange: (files) => this.reload(`changed: ${files.join(", ")}`) });
+    this.#watcher = new FileWatcher({
+      onChange: (files) => this.reload(`changed: ${files.join(", ")}`),
+      quiet: options.quiet,
+    });
   }
 
   get lastReload(): LastReload {

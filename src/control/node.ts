@@ -185,6 +185,7 @@ export class Node {
       source: node.source,
       nowMs,
       change: (request) => this.#door.change(request),
+      quiet: () => this.#door.quiet(),
       hasOpenedSince: (thenMs) => this.#safety.hasOpenedSince(thenMs),
       complaints,
       log,

@@ -7,6 +7,8 @@ import { type FileStamp, fileStamp } from "./files.ts";
 export interface FileWatcherOptions {
   /** Told which files differ from their stamps, once they have been quiet for `settleMs`. */
   readonly onChange: (files: readonly string[]) => void;
+  /** Settles when nobody reads the files: what has changed may be in hand already. */
+  readonly quiet?: () => Promise<void>;
   /** Editors write a file in several steps, and a change may touch several files. */
   readonly settleMs?: number;
   /** Looks this often without being told: some file systems tell nothing, and a link's target changes elsewhere. */
@@ -76,6 +78,7 @@ export class FileWatcher {
   }
 
   async #look(): Promise<void> {
+    await this.#options.quiet?.();
     const before = this.#stamps;
     const after = new Map<string, FileStamp>();
     for (const file of before.keys()) after.set(file, await fileStamp(file));

@@ -23,8 +23,9 @@ afterEach(() => {
 });
 
 /** Starts to watch what `reader` has read. */
-function start(reader: FileReader, pollMs = 60_000): void {
+function start(reader: FileReader, pollMs = 60_000, quiet = async (): Promise<void> => undefined): void {
   watcher = new FileWatcher({
+    quiet,
     onChange: (files) => {
       seen.push([...files]);
       told();
@@ -52,6 +53,21 @@ describe("a watched file", () => {
     start(readAll(file));
     const changed = change();
     for (const text of ["two", "three", "four!"]) writeFileSync(file, text);
+    await changed;
+    expect(seen).toEqual([[file]]);
+  });
+
+  test("that somebody reads just then is not reported for it", async () => {
+    const reading = Promise.withResolvers<void>();
+    start(readAll(file), 60_000, () => reading.promise);
+    writeFileSync(file, "two");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    watcher.watch(readAll(file).stamps);
+    reading.resolve();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(seen).toEqual([]);
+    const changed = change();
+    writeFileSync(file, "three");
     await changed;
     expect(seen).toEqual([[file]]);
   });
