@@ -3,7 +3,7 @@
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Rcode, RRType, rrTypeCode } from "../../src/wire/codes.ts";
 import { decodeMessage, encodeQuestion, Flag, wireName } from "../conformance/message.ts";
 import { Client } from "../conformance/peers.ts";
@@ -94,6 +94,7 @@ describe.skipIf(!programs.every(has))("a signed zone (needs delv, unbound, named
     ]);
     watch = new Watch(site, anchor, unbound, named);
   });
+  afterAll(() => watch.stop());
 
   test("of which a weight changes, and a region drains and comes back", async () => {
     const { token } = meridian;
@@ -214,7 +215,6 @@ class Watch {
   async stop(): Promise<string> {
     this.#isStopping = true;
     await this.#ended;
-    for (const [, client] of this.#clients) client.close();
     const { unbound, named, delv } = this.#counts;
     return `${unbound} answers secure to unbound, ${named} to BIND, ${delv} to delv, with ${this.#addresses.size} addresses; none bogus`;
   }
@@ -225,11 +225,15 @@ class Watch {
         const asked = [...this.#questions];
         const insecure = new Set(this.#insecure);
         const replies = await client.exchange(asked.map(queryOf), 5_000);
-        for (const [i, question] of asked.entries())
-          this.#judge(resolver, question, replies[i] ?? null, insecure.has(question));
+        for (const [i, question] of asked.entries()) {
+          // On a busy machine a resolver may wait for its own retries; stubs ask again.
+          const [reply] = replies[i] ? [replies[i]] : await client.exchange([queryOf(question)], 10_000);
+          this.#judge(resolver, question, reply ?? null, insecure.has(question));
+        }
       }
       await sleep(20);
     }
+    for (const [, client] of this.#clients) client.close();
   }
 
   #judge(resolver: string, question: Question, reply: Buffer | null, mayBeInsecure: boolean): void {
