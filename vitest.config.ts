@@ -8,10 +8,11 @@ const LOADED = ["control", "failover", "overload", "rate-limit", "store", "upgra
 const config: ViteUserConfig = defineConfig({
   test: {
     pool: "forks",
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
-    // By default one of two cores would idle while end-to-end tests wait.
-    maxWorkers: 2,
+    // Far more than any takes: the host of a virtual machine may take half of it.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // End-to-end tests wait most of the time: two at a time left a core of two idle for a third of it.
+    maxWorkers: 3,
     projects: [
       {
         extends: true,

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { countTypos, suggest } from "../src/suggest.ts";
+import { fc } from "./fast-check.ts";
 
 describe("suggest", () => {
   const words = ["interval", "timeout", "rise", "fall", "us-east", "us-west", "GB"];

@@ -1,9 +1,9 @@
 /** What one destination is told, and when: by a clock that the test moves. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { alarm, keyOf } from "../../src/alarm/alarm.ts";
 import { type Batch, Outbox, type Terms } from "../../src/alarm/outbox.ts";
+import { fc } from "../fast-check.ts";
 
 const TERMS: Terms = { delayMs: 0, groupMs: 0, recovery: true };
 

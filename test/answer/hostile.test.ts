@@ -1,7 +1,7 @@
 /** What a stranger's octets can do to the answer: nothing. */
 
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../fast-check.ts";
 import { planOf, queryOf, readReply, Server, serviceOf, vipOf, zoneOf } from "./harness.ts";
 
 const zone = zoneOf(`

@@ -1,6 +1,5 @@
 /** The properties of steered answers: exact scopes, one pick for all types, shares as planned. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Reply } from "../../src/answer/reply.ts";
 import { steer } from "../../src/answer/steer.ts";
@@ -13,6 +12,7 @@ import type { Plan } from "../../src/steering/plan.ts";
 import { addressOf, parsePrefix } from "../../src/wire/address.ts";
 import { Packet } from "../../src/wire/packet.ts";
 import { Parsed, parseQuery, Query } from "../../src/wire/query.ts";
+import { fc } from "../fast-check.ts";
 import { planOf, queryOf, readReply, Server, scopeOf, serviceOf, texts, vipOf, zoneOf } from "./harness.ts";
 
 const zone = zoneOf("$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n");

@@ -1,6 +1,5 @@
 /** Sticky answers: one member for a client at any time, exact scopes, and what a patch moves. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
 import { applyPatches, PatchWriter } from "../../src/book/patch.ts";
@@ -13,6 +12,7 @@ import { localise } from "../../src/steering/localise.ts";
 import { partition } from "../../src/steering/partition.ts";
 import { type Plan, planFor } from "../../src/steering/plan.ts";
 import { addressOf, parsePrefix } from "../../src/wire/address.ts";
+import { fc } from "../fast-check.ts";
 import {
   configOf,
   type FactSpec,

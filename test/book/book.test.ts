@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { inspectBook, plansChecksum, plansOf } from "../../src/book/book.ts";
 import { type BookContent, compileBook } from "../../src/book/compile.ts";
@@ -7,6 +6,7 @@ import { applyPatches, PatchWriter, planWords } from "../../src/book/patch.ts";
 import type { MemberId, VipId } from "../../src/config/config.ts";
 import type { Plan } from "../../src/steering/plan.ts";
 import { planOf, serviceOf, vipOf, zoneOf } from "../answer/harness.ts";
+import { fc } from "../fast-check.ts";
 
 const zone = zoneOf("$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n");
 const vips = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"].map(vipOf);

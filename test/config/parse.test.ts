@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ProbeSpec } from "../../src/config/check.ts";
 import type { CheckId, MemberId, PoolId, RegionId } from "../../src/config/config.ts";
 import { keys } from "../../src/config/keys.ts";
 import { formatName } from "../../src/wire/name.ts";
+import { fc } from "../fast-check.ts";
 import { dnsSpec, expecting, grpcSpec, httpSpec, tcpSpec, tls } from "../probe/specs.ts";
 import { configOf, maximal, parse, problemsOf, root, small } from "./fixture.ts";
 

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   formatDuration,
@@ -8,6 +7,7 @@ import {
   parseNumber,
   parseWholeNumber,
 } from "../../src/config/units.ts";
+import { fc } from "../fast-check.ts";
 
 describe("parseDuration", () => {
   test.each([

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readYaml, type Tree } from "../../src/config/yaml.ts";
 import { formatProblem } from "../../src/problem.ts";
+import { fc } from "../fast-check.ts";
 
 /** The tree without its places, as plain data. */
 function plain(tree: Tree): unknown {

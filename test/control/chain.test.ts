@@ -6,13 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
-import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { STEPS } from "../../src/control/schema.ts";
 import { openSqliteStore, STORE_FILE } from "../../src/control/sqlite-store.ts";
 import type { NewAuditEntry } from "../../src/control/store.ts";
 import { type StoreReport, verifyStore } from "../../src/control/verify-store.ts";
 import { finish } from "../../src/steps.ts";
+import { fc } from "../fast-check.ts";
 
 const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 

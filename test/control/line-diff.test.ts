@@ -4,10 +4,10 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { unifiedDiff } from "../../src/control/line-diff.ts";
 import { finish } from "../../src/steps.ts";
+import { fc } from "../fast-check.ts";
 
 const diff = (before: string | null, after: string | null): string =>
   finish(unifiedDiff("f", before, after)).text;

@@ -1,11 +1,11 @@
 /** A moment of the past is rebuilt as it was: what dns answered then is what is explained now. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ExplainQuestion } from "../../src/control/desk.ts";
 import type { Past } from "../../src/control/past.ts";
 import { parseAddress, parsePrefix } from "../../src/wire/address.ts";
 import { parseName, rootName } from "../../src/wire/name.ts";
+import { fc } from "../fast-check.ts";
 import { TestApi } from "./api/test-api.ts";
 import type { TestAgent } from "./test-agent.ts";
 import { CONFIG, Folder, GB, JP, Node, US, ZONE } from "./test-node.ts";

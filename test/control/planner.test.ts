@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileBook } from "../../src/book/compile.ts";
 import { bufferWords, slotWords } from "../../src/book/layout.ts";
@@ -16,6 +15,7 @@ import { buildAtlas } from "../../src/geo/atlas.ts";
 import { readMmdb } from "../../src/geo/mmdb.ts";
 import { leavesOf } from "../../src/steering/local.ts";
 import { parseName, rootName } from "../../src/wire/name.ts";
+import { fc } from "../fast-check.ts";
 import { writeMmdb } from "../geo/mmdb-file.ts";
 import { tcpSpec } from "../probe/specs.ts";
 import { policies, whenDowns } from "../steering/arbitraries.ts";

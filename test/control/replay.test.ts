@@ -1,6 +1,5 @@
 /** Explanations of random configs, facts and clients: the trace alone gives the plan, and the plan what dns answers. */
 
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
 import type { Config, Service } from "../../src/config/config.ts";
@@ -18,6 +17,7 @@ import type { Trace } from "../../src/steering/trace.ts";
 import { addressOf, parsePrefix } from "../../src/wire/address.ts";
 import { parseName, rootName } from "../../src/wire/name.ts";
 import { queryOf, readReply, Server, scopeOf, zoneOf } from "../answer/harness.ts";
+import { fc } from "../fast-check.ts";
 import { writeMmdb } from "../geo/mmdb-file.ts";
 import { fullFacts, policies, whenDowns } from "../steering/arbitraries.ts";
 import { replay } from "../steering/replay.ts";

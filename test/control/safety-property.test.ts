@@ -1,8 +1,8 @@
 /** No change that is made without force breaks a rule: random changes, held against a naive count of what clients get. */
 
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Action } from "../../src/control/override.ts";
+import { fc } from "../fast-check.ts";
 import { answersTo, movedBetween } from "./clients.ts";
 import { CONFIG, Folder, Node } from "./test-node.ts";
 

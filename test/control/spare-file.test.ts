@@ -3,9 +3,9 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { SpareFile } from "../../src/control/spare-file.ts";
+import { fc } from "../fast-check.ts";
 
 let folder = "";
 let path = "";

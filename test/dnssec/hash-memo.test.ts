@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ContentHash, hashSet } from "../../src/dnssec/content-hash.ts";
 import { HashMemo } from "../../src/dnssec/hash-memo.ts";
 import { SignedSet } from "../../src/dnssec/rrsig.ts";
+import { fc } from "../fast-check.ts";
 
 const key = (tag: number) => ({ algorithm: 13, tag }) as const;
 

@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { SIGNATURE_LENGTH } from "../../src/dnssec/algorithm.ts";
 import { ContentHash } from "../../src/dnssec/content-hash.ts";
 import { SignatureTable } from "../../src/dnssec/signature-table.ts";
+import { fc } from "../fast-check.ts";
 
 const signatureOf = (octet: number): Uint8Array => new Uint8Array(SIGNATURE_LENGTH).fill(octet);
 

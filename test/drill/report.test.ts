@@ -1,12 +1,12 @@
 /** What a report says of drills that went well, badly, or unseen. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { VipId } from "../../src/config/config.ts";
 import type { DrillAction } from "../../src/config/drills.ts";
 import type { DrillRecord } from "../../src/drill/drill.ts";
 import { sumOf } from "../../src/drill/measure.ts";
 import { type DrillReport, drillReport } from "../../src/drill/report.ts";
+import { fc } from "../fast-check.ts";
 import { type Answers, drill, EU, type Sight, stretching, US, watcher, wellBehaved } from "./drills.ts";
 
 function reportOf(sights: readonly Sight[], changes: Partial<DrillRecord> = {}): DrillReport {

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Coordinates, distanceKm } from "../../src/geo/distance.ts";
+import { fc } from "../fast-check.ts";
 
 const at = (latitude: number, longitude: number): Coordinates => ({ latitude, longitude });
 const HALF_ROUND_KM = Math.PI * 6371.0088;

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DataSection, Malformed, type MmdbValue } from "../../src/geo/mmdb-data.ts";
+import { fc } from "../fast-check.ts";
 import { encode, float, int32, type Plain, pointerTo, uint16 } from "./mmdb-file.ts";
 
 function section(octets: readonly number[]): DataSection {

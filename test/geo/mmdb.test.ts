@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import { Reader, type Response } from "maxmind";
 import { describe, expect, test } from "vitest";
 import { type Mmdb, readMmdb } from "../../src/geo/mmdb.ts";
 import { leafNumber } from "../../src/geo/tree.ts";
 import { parseAddress } from "../../src/wire/address.ts";
+import { fc } from "../fast-check.ts";
 import { int32, MARKER, type MmdbFile, type Plain, writeMmdb } from "./mmdb-file.ts";
 
 const LONDON: Plain = {

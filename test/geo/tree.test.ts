@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   type AddressTree,
@@ -9,6 +8,7 @@ import {
   TreeBuilder,
   zipTrees,
 } from "../../src/geo/tree.ts";
+import { fc } from "../fast-check.ts";
 
 /** A tree with one number for each of 16 equal parts of the IPv4 space, and the first of them for all of IPv6. */
 function treeOf(numbers: readonly number[]): AddressTree {

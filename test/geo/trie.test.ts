@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Atlas, buildAtlas } from "../../src/geo/atlas.ts";
 import { type ClassTrie, compileClasses, leafClass, leafScope, lookupClass } from "../../src/geo/trie.ts";
 import { addressOf, type IpAddress, type Prefix, parseAddress, parsePrefix } from "../../src/wire/address.ts";
 import { viewOf } from "../../src/wire/packet.ts";
+import { fc } from "../fast-check.ts";
 
 function atlasOf(prefixes: readonly Prefix[]): Atlas {
   return buildAtlas({ databases: [], labels: [], prefixes });

@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Failback } from "../../src/config/check.ts";
 import { flapsAfterFall, holdMs } from "../../src/health/failback.ts";
 import { Tracker } from "../../src/health/tracker.ts";
+import { fc } from "../fast-check.ts";
 import { checkWith, failure, success, tracked, vantageId, vipId } from "./fixtures.ts";
 
 const held = { kind: "auto", holdDownMs: 60_000, holdDownMsMax: 600_000, halfLifeMs: 300_000 } as const;

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { contradictsUnhealthy, isIsolated } from "../../src/health/isolation.ts";
+import { fc } from "../fast-check.ts";
 
 describe("who calls a VIP unhealthy is contradicted", () => {
   test.each([

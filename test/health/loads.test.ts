@@ -1,6 +1,5 @@
 /** Loads: whose word counts, how long, what a member sheds, and that what it sheds comes to rest. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MemberId, PoolId } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
@@ -9,6 +8,7 @@ import { type LoadReport, Loads } from "../../src/health/loads.ts";
 import { localise } from "../../src/steering/localise.ts";
 import { planFor } from "../../src/steering/plan.ts";
 import { randomFrom } from "../e2e/random.ts";
+import { fc } from "../fast-check.ts";
 import { configOf, factsOf, serviceOf, sharesOf } from "../steering/world.ts";
 import { memberId } from "./fixtures.ts";
 

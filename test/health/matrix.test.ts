@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { VantageId, VipId } from "../../src/config/config.ts";
 import { Matrix } from "../../src/health/matrix.ts";
 import { afterProbe, UNKNOWN } from "../../src/health/opinion.ts";
 import type { Report } from "../../src/health/report.ts";
+import { fc } from "../fast-check.ts";
 import { checkWith, failure, success, vantageId, vipId } from "./fixtures.ts";
 
 const check = checkWith({ intervalMs: 5_000, timeoutMs: 2_000, rise: 2, fall: 2 });

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { heardOf, isDownNearby, votesNearby } from "../../src/health/nearby.ts";
 import type { Verdict, Vote } from "../../src/health/verdict.ts";
+import { fc } from "../fast-check.ts";
 import { vantageId } from "./fixtures.ts";
 
 const [paris, madrid, frankfurt, tokyo] = ["paris", "madrid", "frankfurt", "tokyo"].map(vantageId) as [

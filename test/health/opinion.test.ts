@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { afterProbe, type Standing, UNKNOWN } from "../../src/health/opinion.ts";
+import { fc } from "../fast-check.ts";
 
 /** `+` is a success, `-` a failure. */
 function standingAfter(probes: string, thresholds: { rise: number; fall: number }): Standing {

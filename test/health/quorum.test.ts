@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Quorum } from "../../src/config/check.ts";
 import { judge, votesNeeded } from "../../src/health/quorum.ts";
+import { fc } from "../fast-check.ts";
 
 const majority: Quorum = { kind: "majority" };
 const any: Quorum = { kind: "any" };

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { nextStepAt, takeOf } from "../../src/health/ramp.ts";
 import type { Verdict } from "../../src/health/verdict.ts";
+import { fc } from "../fast-check.ts";
 import { vipId } from "./fixtures.ts";
 
 function recoveringSince(sinceMs: number): Verdict {

@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Config, Coordinates, Pool } from "../../src/config/config.ts";
 import type { Measured } from "../../src/health/average.ts";
 import { estimateAnywhere, estimateFrom, type Measurement, median } from "../../src/health/estimate.ts";
 import { RttTable } from "../../src/health/rtt.ts";
+import { fc } from "../fast-check.ts";
 import { configWith, failure, memberOf, poolId, regionId, success, vantageId, vipId } from "./fixtures.ts";
 
 const places: Readonly<Record<string, Coordinates>> = {

@@ -1,10 +1,10 @@
 /** Signals as votes: enough of them make a report, and a source is worth a vantage and no more. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { VantageId } from "../../src/config/config.ts";
 import { SignalCounts, sourceVantage } from "../../src/health/signals.ts";
 import { Tracker } from "../../src/health/tracker.ts";
+import { fc } from "../fast-check.ts";
 import { checkWith, failure, success, tracked, vantageId, vipId } from "./fixtures.ts";
 
 const RULES = { everyMs: 10_000, errorsAbove: 0.1, samples: 20 };

@@ -1,10 +1,10 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { votesNearby } from "../../src/health/nearby.ts";
 import type { Report } from "../../src/health/report.ts";
 import type { TrackedVip } from "../../src/health/tracked.ts";
 import { type Changes, Tracker } from "../../src/health/tracker.ts";
 import { randomFrom } from "../e2e/random.ts";
+import { fc } from "../fast-check.ts";
 import { checkWith, failure, success, tracked, vantageId, vipId } from "./fixtures.ts";
 
 const [dublin, tokyo, virginia] = ["dublin", "tokyo", "virginia"].map(vantageId) as [never, never, never];

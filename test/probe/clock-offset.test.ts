@@ -1,8 +1,8 @@
 /** The node's time as an agent measures it. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ClockOffset } from "../../src/probe/clock-offset.ts";
+import { fc } from "../fast-check.ts";
 
 /** An exchange that begins at a time of the agent's, with a node whose clock is that much ahead. */
 function exchangeAt(sentAtMs: number, aheadMs: number, thereMs: number, backMs: number, holdMs = 0) {

@@ -1,6 +1,5 @@
 /** The messages of the report stream, and everything that is not one. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ProbeSpec } from "../../src/config/check.ts";
 import type { CheckId } from "../../src/config/config.ts";
@@ -14,6 +13,7 @@ import {
   parseNodeMessage,
   REPORTS_PER_MESSAGE_MAX,
 } from "../../src/probe/protocol.ts";
+import { fc } from "../fast-check.ts";
 import { dnsSpec, expecting, grpcSpec, httpSpec, tcpSpec, tls } from "./specs.ts";
 import { failure, success, target } from "./targets.ts";
 

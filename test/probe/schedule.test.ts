@@ -1,10 +1,10 @@
 /** The rhythm of probes, on a clock that the test moves. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Outcome } from "../../src/health/report.ts";
 import type { Target } from "../../src/probe/protocol.ts";
 import { type Look, Schedule } from "../../src/probe/schedule.ts";
+import { fc } from "../fast-check.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { failure, success, target } from "./targets.ts";
 

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import { readProxyHeader } from "../../src/serve/proxy.ts";
 import { parseAddress, parsePrefix } from "../../src/wire/address.ts";
+import { fc } from "../fast-check.ts";
 import { closeAfterwards, startStreams } from "./streams.ts";
 import { Command } from "./toy-responder.ts";
 import { endpoint, query } from "./udp-client.ts";

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Transport } from "../../src/answer/transport.ts";
 import type { Endpoint } from "../../src/config/node.ts";
 import type { ConnectionLimits } from "../../src/serve/connections.ts";
 import type { StreamServerOptions } from "../../src/serve/stream-server.ts";
+import { fc } from "../fast-check.ts";
 import { closeAfterwards, type StartedStreams, startStreams } from "./streams.ts";
 import { Command } from "./toy-responder.ts";
 import { endpoint, query } from "./udp-client.ts";

@@ -1,10 +1,10 @@
 /** Random policies, locations and facts over the test world. */
 
-import fc from "fast-check";
 import type { PoolId, Service } from "../../src/config/config.ts";
 import type { GeoMatch, Policy } from "../../src/config/policy.ts";
 import type { Location } from "../../src/geo/location.ts";
 import type { Facts } from "../../src/steering/facts.ts";
+import { fc } from "../fast-check.ts";
 import { factsOf, WORLD } from "./world.ts";
 
 const memberIds = [...WORLD.members.keys()];

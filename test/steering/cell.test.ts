@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { COUNTRIES } from "../../src/geo/countries.ts";
 import { distanceKm } from "../../src/geo/distance.ts";
 import { cellCoordinates, cellOf, middleOfSquare, observedAs, speakingFor } from "../../src/steering/cell.ts";
+import { fc } from "../fast-check.ts";
 import { locations } from "./arbitraries.ts";
 import { location } from "./world.ts";
 

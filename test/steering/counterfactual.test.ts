@@ -1,6 +1,5 @@
 /** The smallest change of the facts that would give another answer: that it does, and that nothing smaller does. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Member, MemberId, RegionId, VipId } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
@@ -12,6 +11,7 @@ import { localise } from "../../src/steering/localise.ts";
 import { type Plan, planFor } from "../../src/steering/plan.ts";
 import { poolOf } from "../../src/steering/references.ts";
 import { type Supposition, suppose } from "../../src/steering/suppose.ts";
+import { fc } from "../fast-check.ts";
 import { facts, families, locations, policies, whenDowns } from "./arbitraries.ts";
 import {
   type FactSpec,

@@ -1,6 +1,5 @@
 /** Failover by headroom: against a reading of the words of the configuration reference for flat orders, and by its promise. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MemberId, PoolId } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
@@ -8,6 +7,7 @@ import { NOWHERE } from "../../src/geo/location.ts";
 import { isSpare } from "../../src/steering/evaluate.ts";
 import { localise } from "../../src/steering/localise.ts";
 import { planFor } from "../../src/steering/plan.ts";
+import { fc } from "../fast-check.ts";
 import { facts, families, locations, plainPolicies, policies, whenDowns } from "./arbitraries.ts";
 import {
   configOf,

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Config, RegionId, Service, VipId } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
@@ -11,6 +10,7 @@ import { localise } from "../../src/steering/localise.ts";
 import { type Plan, planFor } from "../../src/steering/plan.ts";
 import { AS_DECLARED, type Standing } from "../../src/steering/standing.ts";
 import { finish } from "../../src/steps.ts";
+import { fc } from "../fast-check.ts";
 import { locations, plainPolicies, whenDowns } from "./arbitraries.ts";
 import {
   BOSTON,

@@ -1,6 +1,5 @@
 /** Rules that hold for every policy, location and set of facts. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Member, Service } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
@@ -13,6 +12,7 @@ import { Partitions, partition } from "../../src/steering/partition.ts";
 import { type Plan, planFor, type Share } from "../../src/steering/plan.ts";
 import { declaredMembers } from "../../src/steering/reach.ts";
 import { shapeOf } from "../../src/steering/shape.ts";
+import { fc } from "../fast-check.ts";
 import { facts, families, locations, plainFacts, plainPolicies, policies, whenDowns } from "./arbitraries.ts";
 import { read } from "./oracle.ts";
 import { serviceOf, WORLD } from "./world.ts";

@@ -1,6 +1,5 @@
 /** ECS scopes are exact (RFC 7871): one answer set all over a scope, and another one in the prefix one bit shorter. */
 
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PREFIX_BITS } from "../../src/book/pick.ts";
 import type { RegionId } from "../../src/config/config.ts";
@@ -15,6 +14,7 @@ import { planFor } from "../../src/steering/plan.ts";
 import { viewOf } from "../../src/wire/packet.ts";
 import { report } from "../e2e/harness.ts";
 import { below, pick, type Random, randomFrom } from "../e2e/random.ts";
+import { fc } from "../fast-check.ts";
 import { facts, policies } from "./arbitraries.ts";
 import { atlasOf, octetsOf, randomNetworks, Truth, WIDTH } from "./networks.ts";
 import { factsOf, serviceOf, WORLD } from "./world.ts";

@@ -1,6 +1,5 @@
 /** Answers with several VIPs: which come together, how often each comes first, and how often at all. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PLAN_IN } from "../../src/book/layout.ts";
 import { placesOf, planWords } from "../../src/book/patch.ts";
@@ -11,6 +10,7 @@ import type { Plan } from "../../src/steering/plan.ts";
 import { planFor } from "../../src/steering/plan.ts";
 import { arcsOf, type Spread, TURN } from "../../src/steering/spread.ts";
 import { randomFrom } from "../e2e/random.ts";
+import { fc } from "../fast-check.ts";
 import { fullFacts, locations, policies, whenDowns } from "./arbitraries.ts";
 import { canBeAnswered, partsOf, setsOf } from "./together.ts";
 import { failover, member, plan, pool, serviceOf, sharesOf, spread, WORLD, weighted } from "./world.ts";

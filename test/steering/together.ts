@@ -1,8 +1,8 @@
-/** Which VIPs a plan gives together and how often, by real numbers and straight from the words of the reference. */
+/** Which VIPs a plan gives together and how often, straight from the words of the reference. */
 
 import type { VipId } from "../../src/config/config.ts";
 import type { Plan } from "../../src/steering/plan.ts";
-import type { Spread } from "../../src/steering/spread.ts";
+import { arcsOf, type Spread, TURN } from "../../src/steering/spread.ts";
 
 /** VIPs that are answered together, and in what part of the answers of their spread. */
 export interface Together {
@@ -22,14 +22,17 @@ export function partsOf({ count, shares }: Spread): readonly number[] {
   }
 }
 
-/** All sets that a spread answers with: those above one needle, wherever it stands. */
+/**
+ * All sets that a spread answers with: those above one needle, wherever it stands. Arcs are as they are rounded: by real numbers
+ * some small set would be another one.
+ */
 export function setsOf(spread: Spread): readonly Together[] {
-  const parts = partsOf(spread);
+  const parts = Array.from(arcsOf(spread), (arc) => arc / TURN);
   const ends = parts.map((_, i) => parts.slice(0, i + 1).reduce((sum, part) => sum + part, 0));
   const marks = [0, ...ends.map((end) => end % 1), 1].sort((a, b) => a - b);
   return marks.slice(1).flatMap((mark, i) => {
     const part = mark - marks[i]!;
-    if (part < 1e-7) return [];
+    if (part === 0) return [];
     const needle = marks[i]! + part / 2;
     const vips = spread.shares.filter((_, nth) => {
       const begin = ends[nth]! - parts[nth]!;

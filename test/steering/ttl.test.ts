@@ -1,6 +1,5 @@
 /** The TTL of a plan, case by case, and held against what can change the plan. */
 
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Service, VipId } from "../../src/config/config.ts";
 import type { Policy } from "../../src/config/policy.ts";
@@ -10,6 +9,7 @@ import { formatTtl } from "../../src/steering/format-trace.ts";
 import { localise } from "../../src/steering/localise.ts";
 import { type Planned, planFor } from "../../src/steering/plan.ts";
 import { shorter, type Ttl, ttlOf } from "../../src/steering/ttl.ts";
+import { fc } from "../fast-check.ts";
 import { families, fullFacts, locations, policies, whenDowns } from "./arbitraries.ts";
 import { factsOf, failover, LONDON, member, pool, serviceOf, verdict, WORLD, weighted } from "./world.ts";
 

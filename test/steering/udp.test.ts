@@ -2,7 +2,6 @@
 
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { defaultAnswerOptions } from "../../src/answer/options.ts";
 import { compileBook } from "../../src/book/compile.ts";
@@ -22,6 +21,7 @@ import { zoneOf } from "../answer/harness.ts";
 import { type Answer, Resolver } from "../e2e/dns.ts";
 import { report } from "../e2e/harness.ts";
 import { below, pick, type Random, randomFrom } from "../e2e/random.ts";
+import { fc } from "../fast-check.ts";
 import { serviceWith } from "../health/fixtures.ts";
 import { EchoForwarder } from "../serve/echo-forwarder.ts";
 import { endpoint } from "../serve/udp-client.ts";

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   addressOf,
@@ -9,6 +8,7 @@ import {
   parseIpv6,
   parsePrefix,
 } from "../../src/wire/address.ts";
+import { fc } from "../fast-check.ts";
 
 describe("parseAddress", () => {
   test.each([

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   copyBytes,
@@ -14,6 +13,7 @@ import {
   u32,
   word,
 } from "../../src/wire/bytes.ts";
+import { fc } from "../fast-check.ts";
 
 test("16-bit integers come back as they were written, in network byte order", () => {
   fc.assert(

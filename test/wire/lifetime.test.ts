@@ -1,7 +1,7 @@
 import { type Answer, encode } from "dns-packet";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { lifetimeSeconds } from "../../src/wire/lifetime.ts";
+import { fc } from "../fast-check.ts";
 
 const SOA: Answer = {
   type: "SOA",

@@ -1,9 +1,9 @@
 import { decode, encode } from "dns-packet";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RRClass, RRType } from "../../src/wire/codes.ts";
 import { MessageWriter, readMessage } from "../../src/wire/message.ts";
 import { formatName, type Name, parseName } from "../../src/wire/name.ts";
+import { fc } from "../fast-check.ts";
 
 function name(text: string): Name {
   const parsed = parseName(text, null);

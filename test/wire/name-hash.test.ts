@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { hashName, isNameAt } from "../../src/wire/name-hash.ts";
 import { viewOf } from "../../src/wire/packet.ts";
+import { fc } from "../fast-check.ts";
 
 /** Labels of octets around the letters, and names of them, from the root on. */
 const label = fc

@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Name, parseName } from "../../src/wire/name.ts";
 import { NameIndex } from "../../src/wire/name-index.ts";
 import { OctetSink } from "../../src/wire/sink.ts";
+import { fc } from "../fast-check.ts";
 
 /** An index whose numbers are where the names stand. */
 function indexOf(names: readonly Name[], expected = 0): NameIndex {

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   formatName,
@@ -14,6 +13,7 @@ import {
   rootName,
   sameName,
 } from "../../src/wire/name.ts";
+import { fc } from "../fast-check.ts";
 
 function name(text: string, origin: Name | null = null): Name {
   const parsed = parseName(text, origin);

@@ -1,10 +1,10 @@
 import { encode } from "dns-packet";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RRType } from "../../src/wire/codes.ts";
 import { headerLength } from "../../src/wire/format.ts";
 import { Packet, viewOf } from "../../src/wire/packet.ts";
 import { Parsed, parseQuery, Query } from "../../src/wire/query.ts";
+import { fc } from "../fast-check.ts";
 import { readPackets } from "../packets/read.ts";
 
 const packets = readPackets("queries.hex");

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isAfter, serialIn } from "../../src/wire/serial.ts";
+import { fc } from "../fast-check.ts";
 
 const serial = fc.integer({ min: 0, max: 0xffff_ffff });
 

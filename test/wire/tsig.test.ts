@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { putU16, u16 } from "../../src/wire/bytes.ts";
 import { RRClass, RRType, TsigError } from "../../src/wire/codes.ts";
@@ -16,6 +15,7 @@ import {
   unsigned,
   verifyTsig,
 } from "../../src/wire/tsig.ts";
+import { fc } from "../fast-check.ts";
 
 function name(text: string): Name {
   const parsed = parseName(text, null);

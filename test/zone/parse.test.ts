@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseZone } from "../../src/zone/parse.ts";
+import { fc } from "../fast-check.ts";
 import { name, readLines, readZone, rrsOf } from "./texts.ts";
 
 describe("an RR", () => {

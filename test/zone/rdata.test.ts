@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RRType } from "../../src/wire/codes.ts";
 import { formatRdata, rdataKey, targetOf } from "../../src/zone/rdata.ts";
+import { fc } from "../fast-check.ts";
 import { name, rdataHex } from "./texts.ts";
 
 const example = "076578616d706c6500";

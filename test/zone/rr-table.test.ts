@@ -1,10 +1,10 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { RRType } from "../../src/wire/codes.ts";
 import { nameKey } from "../../src/wire/name.ts";
 import { type ResourceRecord, RRTable, STEER } from "../../src/zone/rr-table.ts";
 import { withNode } from "../../src/zone/with-node.ts";
 import type { ZoneNode } from "../../src/zone/zone.ts";
+import { fc } from "../fast-check.ts";
 import { name } from "./texts.ts";
 
 const file = fc.constantFrom("zone", "included");

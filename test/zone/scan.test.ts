@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Scanner } from "../../src/zone/scan.ts";
+import { fc } from "../fast-check.ts";
 
 /** Entries as text: `.` for a line that starts blank, `!` for one that is not sound, then `column:word`. */
 function scan(text: string): { readonly entries: readonly string[]; readonly problems: readonly string[] } {

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RRType } from "../../src/wire/codes.ts";
 import { formatRdata } from "../../src/zone/rdata.ts";
+import { fc } from "../fast-check.ts";
 import { rdataHex } from "./texts.ts";
 
 const foo = "03666f6f076578616d706c6503636f6d00";
