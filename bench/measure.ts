@@ -1,4 +1,4 @@
-/** One run of one server: its cost at full load, its latency at half of it. */
+/** One server under measurement: its cost at full load, its latency at half of it. */
 
 import { mkdirSync, rmSync } from "node:fs";
 import { coreTime, cpuNsOf } from "./cpu.ts";
@@ -31,54 +31,88 @@ export interface Figures {
   readonly stolen: number;
 }
 
-/** How long compilers and caches get to warm up, as a share of what is measured. */
-const WARM_UP_SHARE = 0.5;
+/** How long compilers and caches get to warm up; and caches again, and what runs by the clock, after it has stood still. */
+const WARM_UP_SECONDS = 2;
+const CATCH_UP_SECONDS = 0.3;
 
 /** A run from which the host takes more is done again, up to so many times in all; the one with the least counts. */
 const STOLEN_SHARE_MAX = 0.002;
 const TRIES = 4;
 
-/** Starts a peer, loads it, stops it. */
-export async function measure(peer: Peer, place: Place, names: string, seconds: number): Promise<Figures> {
-  mkdirSync(place.folder, { recursive: true });
-  const server = await Server.start(peer.command(place), place.port, `${NAMES[0]}.${ZONE}`);
-  try {
-    const { port } = place;
-    const load: Load = {
-      port,
+/** A server that runs when it is measured, and stands still while others are. */
+export class Measured {
+  readonly peer: Peer;
+  readonly #place: Place;
+  readonly #server: Server;
+  readonly #load: Load;
+
+  private constructor(peer: Peer, place: Place, names: string, server: Server) {
+    this.peer = peer;
+    this.#place = place;
+    this.#server = server;
+    this.#load = {
+      port: place.port,
       names,
       ecs: peer.ecs,
       signed: peer.signed ?? false,
       cookies: peer.cookies ?? false,
       sockets: peer.sockets ?? 1,
       expect: peer.answers,
-      seconds,
+      seconds: WARM_UP_SECONDS,
       rate: null,
     };
-    const run = (change: Partial<Load>): Promise<LoadResult> =>
-      runLoad(place.programs.generator, { ...load, ...change });
-    await run({ seconds: seconds * WARM_UP_SHARE });
-    const { result: cost, stolen } = await undisturbed(() => costOf(server, () => run({})));
-    const full = cost.result;
-    const { result: half, stolen: stolenAtHalf } = await undisturbed(() => run({ rate: full.qps / 2 }));
-    return {
-      cpuUs: cost.cpuUs,
-      cpuOfAllUs: cost.cpuOfAllUs,
-      busy: (cost.cpuUs * full.qps) / 1e6,
-      qps: full.qps,
-      sent: full.sent + half.sent,
-      lost: full.lost + half.lost,
-      wrong: full.wrong + half.wrong,
-      firstWrong: full.firstWrong || half.firstWrong,
-      p50us: half.p50us,
-      p99us: half.p99us,
-      p999us: half.p999us,
-      by: full.by,
-      stolen: Math.max(stolen, stolenAtHalf),
-    };
-  } finally {
-    await server.stop();
-    rmSync(place.folder, { recursive: true, force: true });
+  }
+
+  /** Starts a peer, and loads it until it is warm. */
+  static async start(peer: Peer, place: Place, names: string): Promise<Measured> {
+    mkdirSync(place.folder, { recursive: true });
+    const server = await Server.start(peer.command(place), place.port, `${NAMES[0]}.${ZONE}`);
+    const measured = new Measured(peer, place, names, server);
+    await measured.#run({});
+    server.pause();
+    return measured;
+  }
+
+  /** Its cost at full load and its latencies at half of it, each for so long. */
+  async run(seconds: number): Promise<Figures> {
+    this.#server.resume();
+    try {
+      await this.#run({ seconds: CATCH_UP_SECONDS });
+      const { result: cost, stolen } = await undisturbed(() =>
+        costOf(this.#server, () => this.#run({ seconds })),
+      );
+      const full = cost.result;
+      const { result: half, stolen: stolenAtHalf } = await undisturbed(() =>
+        this.#run({ seconds, rate: full.qps / 2 }),
+      );
+      return {
+        cpuUs: cost.cpuUs,
+        cpuOfAllUs: cost.cpuOfAllUs,
+        busy: (cost.cpuUs * full.qps) / 1e6,
+        qps: full.qps,
+        sent: full.sent + half.sent,
+        lost: full.lost + half.lost,
+        wrong: full.wrong + half.wrong,
+        firstWrong: full.firstWrong || half.firstWrong,
+        p50us: half.p50us,
+        p99us: half.p99us,
+        p999us: half.p999us,
+        by: full.by,
+        stolen: Math.max(stolen, stolenAtHalf),
+      };
+    } finally {
+      this.#server.pause();
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#server.resume();
+    await this.#server.stop();
+    rmSync(this.#place.folder, { recursive: true, force: true });
+  }
+
+  #run(change: Partial<Load>): Promise<LoadResult> {
+    return runLoad(this.#place.programs.generator, { ...this.#load, ...change });
   }
 }
 

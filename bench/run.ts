@@ -11,14 +11,14 @@ import { writeDatabase } from "./database.ts";
 import { writeSection } from "./document.ts";
 import { geoTable } from "./geo.ts";
 import { describeMachine } from "./machine.ts";
-import { type Figures, measure } from "./measure.ts";
+import { type Figures, Measured } from "./measure.ts";
 import { namesTable } from "./names.ts";
 import { isInstalled, PEERS, type Peer } from "./peers.ts";
 import { freePort } from "./ports.ts";
 import { buildPrograms } from "./programs.ts";
 import { scale } from "./scale.ts";
 import { streamsTable } from "./streams.ts";
-import { disturbanceOf, faultOf, type Limit, type Round, slownessOf, tableOf, verdictsOn } from "./table.ts";
+import { disturbanceOf, faultOf, type Limit, slownessOf, type Turn, tableOf, verdictsOn } from "./table.ts";
 import { NAMES, ZONE } from "./zone.ts";
 
 const ECHO = "C echo";
@@ -36,18 +36,21 @@ const LIMITS: readonly Limit[] = [
   { of: "Meridian static", to: "NSD static", atMost: 1 },
 ];
 
+/** How long a server is measured at a time, at full load and at half of it. */
+const TURN_SECONDS = 0.5;
+
 /** What the slowest one of a thousand answers may take at half load. */
 const P999_US_MAX = 2_000;
 
 /** A larger share of lost queries is an error. */
 const LOST_SHARE_MAX = 0.001;
-/** In a smoke, whose half second is mostly the servers' warming up, it asks only whether they answer. */
+/** A smoke asks only whether they answer. */
 const LOST_SHARE_MAX_SMOKE = 0.5;
 
 const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "7" },
-    seconds: { type: "string", default: "4" },
+    turns: { type: "string", default: "4" },
     only: { type: "string", default: "" },
     smoke: { type: "boolean", default: false },
     scale: { type: "boolean", default: false },
@@ -77,22 +80,31 @@ function chosen(): Promise<readonly string[]> {
   return compare();
 }
 
-/** Runs every server in every round; returns what went wrong. */
+/**
+ * Starts every server in every round, and measures them in turns of a second, because a machine's speed changes within
+ * seconds; returns what went wrong.
+ */
 async function compare(): Promise<readonly string[]> {
   const rounds = options.smoke ? 1 : Number(options.rounds);
-  const seconds = options.smoke ? 0.5 : Number(options.seconds);
+  const turns = options.smoke ? 1 : Number(options.turns);
   const peers = chosenPeers();
   const folder = mkdtempSync(join(tmpdir(), "meridian-bench-"));
   try {
-    const runs: Round[] = [];
-    const run = runsIn(folder, seconds);
+    const runs: Turn[] = [];
+    const start = startsIn(folder);
     for (let round = 1; round <= rounds; round += 1) {
-      const figures = new Map<string, Figures>();
-      for (const peer of peers) {
-        console.error(`round ${round} of ${rounds}: ${peer.name}`);
-        figures.set(peer.name, await run(peer));
+      console.error(`round ${round} of ${rounds}`);
+      const started: Measured[] = [];
+      try {
+        for (const peer of peers) started.push(await start(peer));
+        for (let turn = 0; turn < turns; turn += 1) {
+          const figures = new Map<string, Figures>();
+          for (const one of started) figures.set(one.peer.name, await one.run(TURN_SECONDS));
+          runs.push(figures);
+        }
+      } finally {
+        await Promise.all(started.map((one) => one.stop()));
       }
-      runs.push(figures);
     }
     return report(peers, runs);
   } finally {
@@ -113,45 +125,45 @@ function chosenPeers(): readonly Peer[] {
   return wanted.filter(isInstalled);
 }
 
-/** Makes what all runs share, and returns how to run one peer. */
-function runsIn(folder: string, seconds: number): (peer: Peer) => Promise<Figures> {
+/** Makes what all servers share, and returns how to start one. */
+function startsIn(folder: string): (peer: Peer) => Promise<Measured> {
   const programs = buildPrograms();
   const database = join(folder, "country.mmdb");
   const names = join(folder, "names");
   writeDatabase(database);
   writeFileSync(names, NAMES.map((name) => `${name}.${ZONE}\n`).join(""));
-  let runs = 0;
+  let starts = 0;
   return async (peer) => {
-    runs += 1;
+    starts += 1;
     const place = {
-      folder: join(folder, String(runs)),
+      folder: join(folder, String(starts)),
       port: await freePort(),
       database,
       programs,
       labels: NAMES,
       tls: null,
     };
-    return measure(peer, place, names, seconds);
+    return Measured.start(peer, place, names);
   };
 }
 
 /** Prints the table, writes it where it was asked for, and returns what is wrong. */
-function report(peers: readonly Peer[], rounds: readonly Round[]): readonly string[] {
+function report(peers: readonly Peer[], turns: readonly Turn[]): readonly string[] {
   const table = tableOf(
-    rounds,
+    turns,
     peers.map(({ name }) => name),
     ECHO,
   );
-  // Half a second says nothing about limits.
+  // One turn says nothing about limits.
   const said = options.smoke
     ? []
-    : [...verdictsOn(rounds, LIMITS), ...slownessOf(rounds, GEO, GDNSD, P999_US_MAX)];
-  const verdicts = [...said, disturbanceOf(rounds)].map((line) => `* ${line}`);
+    : [...verdictsOn(turns, LIMITS), ...slownessOf(turns, GEO, GDNSD, P999_US_MAX)];
+  const verdicts = [...said, disturbanceOf(turns)].map((line) => `* ${line}`);
   const text = [describeMachine(peers, new Date()), table, verdicts.join("\n")].join("\n\n");
   console.log(text);
   if (options.write !== undefined) writeSection(options.write, "servers", text);
   return peers.flatMap(({ name }) => {
-    const figures = rounds.flatMap((round) => round.get(name) ?? []);
+    const figures = turns.flatMap((turn) => turn.get(name) ?? []);
     return faultOf(name, figures, options.smoke ? LOST_SHARE_MAX_SMOKE : LOST_SHARE_MAX) ?? [];
   });
 }

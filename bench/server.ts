@@ -70,6 +70,15 @@ export class Server {
     return this.#said;
   }
 
+  /** Has all its processes stand still, so that another can be measured. */
+  pause(): void {
+    for (const pid of this.processes) signal(pid, "SIGSTOP");
+  }
+
+  resume(): void {
+    for (const pid of this.processes) signal(pid, "SIGCONT");
+  }
+
   async stop(): Promise<void> {
     const pid = this.#pid;
     if (pid === undefined || !signal(pid, "SIGTERM")) return;

@@ -1,9 +1,9 @@
-/** What the runs of all rounds come to: medians, ratios within a round, and the Markdown that shows them. */
+/** What all turns come to: medians, ratios within a turn, and the Markdown that shows them. */
 
 import type { Figures } from "./measure.ts";
 
-/** One round: every server once, by name. Ratios hold only within one, because a machine's speed changes. */
-export type Round = ReadonlyMap<string, Figures>;
+/** Every server once, one soon after the other, by name. Ratios hold only within a turn, because a machine's speed changes. */
+export type Turn = ReadonlyMap<string, Figures>;
 
 /** A ratio of costs that must not be exceeded. */
 export interface Limit {
@@ -13,41 +13,41 @@ export interface Limit {
 }
 
 /** The table of these servers, in this order; those that never ran are left out. */
-export function tableOf(rounds: readonly Round[], names: readonly string[], base: string): string {
+export function tableOf(turns: readonly Turn[], names: readonly string[], base: string): string {
   const rows = names.flatMap((name) => {
-    const figures = rounds.flatMap((round) => round.get(name) ?? []);
-    return figures.length === 0 ? [] : [rowOf(name, figures, ratioOf(rounds, name, base))];
+    const figures = turns.flatMap((turn) => turn.get(name) ?? []);
+    return figures.length === 0 ? [] : [rowOf(name, figures, ratioOf(turns, name, base))];
   });
   return [HEAD, RULE, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-/** The median of the ratios of two servers' CPU per answer in the same round; null: they never met. */
-export function ratioOf(rounds: readonly Round[], of: string, to: string): number | null {
-  const ratios = rounds.flatMap((round) => {
-    const [a, b] = [round.get(of), round.get(to)];
+/** The median of the ratios of two servers' CPU per answer in the same turn; null: they never met. */
+export function ratioOf(turns: readonly Turn[], of: string, to: string): number | null {
+  const ratios = turns.flatMap((turn) => {
+    const [a, b] = [turn.get(of), turn.get(to)];
     return a === undefined || b === undefined ? [] : [a.cpuUs / b.cpuUs];
   });
   return ratios.length === 0 ? null : median(ratios);
 }
 
 /** A line for each limit whose servers ran: the figure next to what it may be. */
-export function verdictsOn(rounds: readonly Round[], limits: readonly Limit[]): readonly string[] {
+export function verdictsOn(turns: readonly Turn[], limits: readonly Limit[]): readonly string[] {
   return limits.flatMap(({ of, to, atMost }) => {
-    const ratio = ratioOf(rounds, of, to);
+    const ratio = ratioOf(turns, of, to);
     if (ratio === null) return [];
     const verdict = ratio <= atMost ? "kept" : "MISSED";
     return [`${of}: ${ratio.toFixed(2)} times the CPU of ${to}, at most ${atMost.toFixed(2)}: ${verdict}`];
   });
 }
 
-/** A line for each latency limit whose servers ran: p99.9 at half load, medians of the rounds. */
+/** A line for each latency limit whose servers ran: p99.9 at half load, medians of the turns. */
 export function slownessOf(
-  rounds: readonly Round[],
+  turns: readonly Turn[],
   of: string,
   to: string,
   atMostUs: number,
 ): readonly string[] {
-  const slowest = (name: string): number => median(rounds.flatMap((round) => round.get(name)?.p999us ?? []));
+  const slowest = (name: string): number => median(turns.flatMap((turn) => turn.get(name)?.p999us ?? []));
   const [own, other] = [slowest(of), slowest(to)];
   const said = (limit: string, atMost: number): readonly string[] => {
     if (Number.isNaN(own) || Number.isNaN(atMost)) return [];
@@ -61,8 +61,8 @@ function ms(us: number): string {
 }
 
 /** How much the host of this virtual machine disturbed the runs. */
-export function disturbanceOf(rounds: readonly Round[]): string {
-  const stolen = rounds.flatMap((round) => Array.from(round.values(), (figures) => figures.stolen));
+export function disturbanceOf(turns: readonly Turn[]): string {
+  const stolen = turns.flatMap((turn) => Array.from(turn.values(), (figures) => figures.stolen));
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   return `the host took ${percent(median(stolen))} of the time of a run, and ${percent(Math.max(...stolen))} of the worst`;
 }

@@ -18,7 +18,7 @@ const FIGURES: Figures = {
   stolen: 0,
 };
 
-const round = (costs: Readonly<Record<string, number>>): ReadonlyMap<string, Figures> =>
+const turn = (costs: Readonly<Record<string, number>>): ReadonlyMap<string, Figures> =>
   new Map(Object.entries(costs).map(([name, cpuUs]) => [name, { ...FIGURES, cpuUs }]));
 
 describe("median", () => {
@@ -33,19 +33,15 @@ describe("median", () => {
 });
 
 describe("ratios", () => {
-  test("compare servers within a round, so that a slow round does not count against one of them", () => {
-    const rounds = [
-      round({ echo: 3, ours: 3.3 }),
-      round({ echo: 6, ours: 6.6 }),
-      round({ echo: 3, ours: 3.3 }),
-    ];
-    expect(ratioOf(rounds, "ours", "echo")).toBeCloseTo(1.1);
+  test("compare servers within a turn, so that a slow one does not count against one of them", () => {
+    const turns = [turn({ echo: 3, ours: 3.3 }), turn({ echo: 6, ours: 6.6 }), turn({ echo: 3, ours: 3.3 })];
+    expect(ratioOf(turns, "ours", "echo")).toBeCloseTo(1.1);
   });
 
-  test("leave out rounds in which one of the two did not run", () => {
-    const rounds = [round({ ours: 9 }), round({ echo: 3, ours: 3 })];
-    expect(ratioOf(rounds, "ours", "echo")).toBe(1);
-    expect(ratioOf(rounds, "theirs", "echo")).toBeNull();
+  test("leave out turns in which one of the two did not run", () => {
+    const turns = [turn({ ours: 9 }), turn({ echo: 3, ours: 3 })];
+    expect(ratioOf(turns, "ours", "echo")).toBe(1);
+    expect(ratioOf(turns, "theirs", "echo")).toBeNull();
   });
 
   test("are held against limits, as far as both servers ran", () => {
@@ -54,7 +50,7 @@ describe("ratios", () => {
       { of: "ours", to: "theirs", atMost: 1 },
       { of: "ours", to: "absent", atMost: 1 },
     ];
-    expect(verdictsOn([round({ echo: 4, ours: 5, theirs: 4 })], limits)).toEqual([
+    expect(verdictsOn([turn({ echo: 4, ours: 5, theirs: 4 })], limits)).toEqual([
       "ours: 1.25 times the CPU of echo, at most 1.25: kept",
       "ours: 1.25 times the CPU of theirs, at most 1.00: MISSED",
     ]);
@@ -63,7 +59,7 @@ describe("ratios", () => {
 
 describe("the table", () => {
   test("has a row for each server that ran, in the order that was asked for", () => {
-    const [, , ...rows] = tableOf([round({ ours: 3.3, echo: 3 })], ["echo", "absent", "ours"], "echo").split(
+    const [, , ...rows] = tableOf([turn({ ours: 3.3, echo: 3 })], ["echo", "absent", "ours"], "echo").split(
       "\n",
     );
     expect(rows).toEqual([
@@ -88,6 +84,6 @@ describe("a fault", () => {
 });
 
 test("what the host took is told of the middle run and of the worst", () => {
-  const rounds = [0, 0.001, 0.02].map((stolen) => new Map([["ours", { ...FIGURES, stolen }]]));
-  expect(disturbanceOf(rounds)).toBe("the host took 0.1 % of the time of a run, and 2.0 % of the worst");
+  const turns = [0, 0.001, 0.02].map((stolen) => new Map([["ours", { ...FIGURES, stolen }]]));
+  expect(disturbanceOf(turns)).toBe("the host took 0.1 % of the time of a run, and 2.0 % of the worst");
 });
