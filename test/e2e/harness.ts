@@ -60,7 +60,7 @@ export function report(line: string): void {
 export class Program {
   readonly name: string;
   readonly startedMs: number = performance.now();
-  /** Standard output and error, as they came. */
+  /** Standard output and error, line by line as they came. */
   output = "";
   /** Resolves when the process has ended and all that it said is here. */
   readonly ended: Promise<void>;
@@ -80,8 +80,16 @@ export class Program {
     const stdio = ["ignore", "pipe", "pipe", ...files] as const;
     this.#child = spawn(command, args, { cwd, env, detached: true, stdio: [...stdio] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (text: string) => {
-        this.output += text;
+      if (stream === null) continue;
+      // Only whole lines, as what one stream says in the middle of a line of the other would spoil both.
+      let begun = "";
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        const end = text.lastIndexOf("\n") + 1;
+        if (end > 0) this.output += begun + text.slice(0, end);
+        begun = end > 0 ? text.slice(end) : begun + text;
+      });
+      stream.on("end", () => {
+        this.output += begun;
       });
     }
     this.ended = once(this.#child, "close").then(() => {
