@@ -31,8 +31,7 @@ export interface Figures {
   readonly stolen: number;
 }
 
-/** How long compilers and caches get to warm up; and caches again, and what runs by the clock, after it has stood still. */
-const WARM_UP_SECONDS = 2;
+/** How long caches get to warm up again, and what runs by the clock to catch up, after a server has stood still. */
 const CATCH_UP_SECONDS = 0.3;
 
 /** A run from which the host takes more is done again, up to so many times in all; the one with the least counts. */
@@ -58,17 +57,17 @@ export class Measured {
       cookies: peer.cookies ?? false,
       sockets: peer.sockets ?? 1,
       expect: peer.answers,
-      seconds: WARM_UP_SECONDS,
+      seconds: CATCH_UP_SECONDS,
       rate: null,
     };
   }
 
-  /** Starts a peer, and loads it until it is warm. */
-  static async start(peer: Peer, place: Place, names: string): Promise<Measured> {
+  /** Starts a peer, and loads it for so long, so that compilers and caches warm up. */
+  static async start(peer: Peer, place: Place, names: string, seconds: number): Promise<Measured> {
     mkdirSync(place.folder, { recursive: true });
     const server = await Server.start(peer.command(place), place.port, `${NAMES[0]}.${ZONE}`);
     const measured = new Measured(peer, place, names, server);
-    await measured.#run({});
+    await measured.#run({ seconds });
     server.pause();
     return measured;
   }
@@ -77,7 +76,7 @@ export class Measured {
   async run(seconds: number): Promise<Figures> {
     this.#server.resume();
     try {
-      await this.#run({ seconds: CATCH_UP_SECONDS });
+      await this.#run({});
       const { result: cost, stolen } = await undisturbed(() =>
         costOf(this.#server, () => this.#run({ seconds })),
       );
