@@ -62,7 +62,7 @@ export function putControlForward(pid: number): void {
 
 /** Lowers the priority of V8's helper threads in this process; where threads have no names and files, of none. */
 export function putHelpersBack(): void {
-  for (const thread of helperThreads()) stepBack(thread, HELPERS_NICER_BY);
+  for (const thread of helperThreads()) stepBackIfThere(thread, HELPERS_NICER_BY);
 }
 
 /** Lowers the priority of the thread that calls this, for work that can wait; Linux alone has priorities of threads. */
@@ -107,13 +107,23 @@ function schedule(calls: Scheduler, as: Scheduling): boolean {
   return calls.sched_setattr(new Uint8Array(attributes.buffer)) === 0;
 }
 
-/** Only root may raise a priority again, or who has a limit that says so (`LimitNICE=` of systemd): a helper tries it. */
+/** What `mayStepForward` has found out; null: nobody has asked. */
+let isForwardAllowed: boolean | null = null;
+
+/**
+ * Only root may raise a priority again, or who has a limit that says so (`LimitNICE=` of systemd): a helper tries it, once, because
+ * where it may not it stays a step further back.
+ */
 function mayStepForward(): boolean {
-  const [helper] = helperThreads();
-  if (helper === undefined) return false;
+  isForwardAllowed ??= helperThreads().slice(0, 1).some(stepsBackAndForward);
+  return isForwardAllowed;
+}
+
+function stepsBackAndForward(thread: number): boolean {
   try {
-    stepBack(helper, HELPERS_NICER_BY + 1);
-    stepBack(helper, HELPERS_NICER_BY);
+    const before = getPriority(thread);
+    setPriority(thread, before + 1);
+    setPriority(thread, before);
     return true;
   } catch {
     return false;
@@ -137,7 +147,7 @@ function stepBackIfThere(thread: number, by: number): void {
   try {
     stepBack(thread, by);
   } catch {
-    // It has just ended.
+    // It has just ended, or is further back already and may not come forward.
   }
 }
 
