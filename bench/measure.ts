@@ -67,7 +67,12 @@ export class Measured {
     mkdirSync(place.folder, { recursive: true });
     const server = await Server.start(peer.command(place), place.port, `${NAMES[0]}.${ZONE}`);
     const measured = new Measured(peer, place, names, server);
-    await measured.#run({ seconds });
+    try {
+      await measured.#run({ seconds });
+    } catch (error) {
+      await measured.stop();
+      throw error;
+    }
     server.pause();
     return measured;
   }

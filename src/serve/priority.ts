@@ -115,7 +115,8 @@ let isForwardAllowed: boolean | null = null;
  * where it may not it stays a step further back.
  */
 function mayStepForward(): boolean {
-  isForwardAllowed ??= helperThreads().slice(0, 1).some(stepsBackAndForward);
+  const [helper] = helperThreads();
+  isForwardAllowed ??= helper !== undefined && stepsBackAndForward(helper);
   return isForwardAllowed;
 }
 

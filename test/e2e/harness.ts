@@ -84,9 +84,10 @@ export class Program {
       // Only whole lines, as what one stream says in the middle of a line of the other would spoil both.
       let begun = "";
       stream.setEncoding("utf8").on("data", (text: string) => {
-        const end = text.lastIndexOf("\n") + 1;
-        if (end > 0) this.output += begun + text.slice(0, end);
-        begun = end > 0 ? text.slice(end) : begun + text;
+        begun += text;
+        const end = begun.lastIndexOf("\n") + 1;
+        this.output += begun.slice(0, end);
+        begun = begun.slice(end);
       });
       stream.on("end", () => {
         this.output += begun;
