@@ -4,6 +4,7 @@ import { flushCompileCache } from "node:module";
 import type { ToControl, ToDns } from "./book/messages.ts";
 import { startApi } from "./control/api/server.ts";
 import { explainTxt } from "./control/explain-txt.ts";
+import { onLongWork } from "./control/in-turns.ts";
 import { openLocalSocket } from "./control/local-socket.ts";
 import { openDesk } from "./control/open-desk.ts";
 import { Publisher } from "./control/publish.ts";
@@ -19,6 +20,7 @@ if (configFolder === undefined || stateFolder === undefined || process.send === 
 }
 
 const send = (message: ToDns): void => void process.send?.(message, undefined, undefined, () => undefined);
+onLongWork(() => send({ kind: "room" }));
 const publisher = new Publisher({
   folder: stateFolder,
   send,

@@ -6,6 +6,8 @@ import type { Challenges } from "./challenges.ts";
 export type ToDns =
   /** Control has started: everything is loaded. */
   | { readonly kind: "ready" }
+  /** There is work that answers wait for, or much of it: they are to leave it time for the next half a second. */
+  | { readonly kind: "room" }
   /** A whole book lies at `path`. */
   | { readonly kind: "adopt"; readonly version: number; readonly path: string }
   /** New plans for the book of that version, packed; dropped when dns serves another. */

@@ -20,9 +20,25 @@ const FED_MS = 3_000;
 const REST_MS = 5;
 let fedUntilMs = 0;
 
+/** Work that is done sooner is not worth any answer's wait. */
+const LONG_MS = 50;
+/** Room that was asked for is given for longer. */
+const ROOM_MS = 250;
+let askForRoom: () => void = () => undefined;
+
+/** Has `ask` called again and again while there is long work. */
+export function onLongWork(ask: () => void): void {
+  askForRoom = ask;
+}
+
 /** Does steps, and lets the event loop turn after every half a millisecond of them. */
 export async function inTurns<T>(steps: Steps<T>): Promise<T> {
+  let askMs = performance.now() + LONG_MS;
   for (;;) {
+    if (performance.now() >= askMs) {
+      askForRoom();
+      askMs = performance.now() + ROOM_MS;
+    }
     const isFed = performance.now() < fedUntilMs;
     const last = isFed ? takeTurn(steps) : givingWay(() => takeTurn(steps));
     if (last.done === true) return last.value;

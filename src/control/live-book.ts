@@ -60,7 +60,9 @@ export class LiveBook {
   shift(shift: Shift): void {
     if (isNothing(shift)) return;
     this.#pending = joinShifts(this.#pending, shift);
-    this.#flushing ??= setImmediate(() => this.flush());
+    if (this.#flushing !== null) return;
+    this.#options.publisher.makeRoom();
+    this.#flushing = setImmediate(() => this.flush());
   }
 
   /** Replans what has shifted, at once, and returns what has become different in answers. */

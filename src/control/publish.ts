@@ -138,6 +138,11 @@ export class Publisher {
     return outcome;
   }
 
+  /** Has answers leave time for plans that are about to be made. */
+  makeRoom(): void {
+    this.#options.send({ kind: "room" });
+  }
+
   /** Sends new plans, as a `PatchWriter` packs them, for the adopted book; dns answers by them at once, the disk follows. */
   patch(packed: Uint32Array): void {
     if (this.#plans === null || packed.length === 0) return;

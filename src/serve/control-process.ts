@@ -49,10 +49,10 @@ export class ControlProcess {
     const startedAt = performance.now();
     const child = fork(fileURLToPath(new URL("../control.ts", import.meta.url)), [...this.#arguments], {
       serialization: "advanced",
-      // A book of 100,000 services is compiled in less; a leak ends here and not with the machine. One thread collects
-      // garbage and optimises too: with V8's four others, control would have five processes' share of a busy core, and
-      // the slowest 0.1 % of answers during a start waited 20 ms instead of 7.
-      execArgv: ["--max-old-space-size=2048", "--single-threaded"],
+      // A book of 100,000 services is compiled in less; a leak ends here and not with the machine. The thread that works collects
+      // garbage too: with V8's four others, control would have five processes' share of a busy core. One of them compiles what has
+      // become hot: a failure makes code hot that has never run, and waited 60 ms for its compiler.
+      execArgv: ["--max-old-space-size=2048", "--single-threaded-gc", "--v8-pool-size=1"],
     });
     this.#child = child;
     if (child.pid !== undefined) putControlBack(child.pid);

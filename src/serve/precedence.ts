@@ -1,13 +1,16 @@
-/** Has a worker go before whoever else wants its core, as long as it leaves the others a third of it. */
+/** Has a worker go before whoever else wants its core, as long as it leaves the others a tenth of it. */
 
 import { goBeforeOthers, shortenSlice } from "./priority.ts";
 import type { SystemCalls } from "./system.ts";
 
-/** Used of a core: above the first a worker is one of many again, below the second it goes before them. */
-const BUSY_SHARE = 0.7;
-const SPARE_SHARE = 0.6;
-/** Over so long it is measured: a flood is not to hold others up, and who has just been flooded waits before it tries again. */
-const WINDOW_MS = { before: 10, among: 100 } as const;
+/** Used of a core: above the first a worker is one of many again, below the second, if it keeps up, it goes before them. */
+const BUSY_SHARE = 0.9;
+const SPARE_SHARE = 0.8;
+/**
+ * Over so long it is measured. A flood is not to hold others up for longer, and a worker that catches up after a pause of the
+ * machine has done so by then. One that has just been flooded waits before it tries again.
+ */
+const WINDOW_MS = { before: 50, among: 100 } as const;
 
 /** What is asked of the worker's surroundings. */
 export interface PrecedenceOptions {
@@ -29,6 +32,7 @@ export class Precedence {
   readonly #options: PrecedenceOptions;
   readonly #mayGoFirst: boolean;
   #isFirst = false;
+  #keepsUp = false;
   #lookedMs = 0;
   #usedUs = 0;
 
@@ -38,19 +42,25 @@ export class Precedence {
     shortenSlice(options.calls, "worker");
   }
 
-  /** To be called often, with the time now: by the clock of the machine, which may be set meanwhile. */
-  look(nowMs: number): void {
+  /**
+   * To be called after each batch that was received, with the time now, by the clock of the machine, which may be set meanwhile.
+   * `isBehind`: more may have come than the batch holds.
+   */
+  look(nowMs: number, isBehind: boolean): void {
     if (!this.#mayGoFirst) return;
+    this.#keepsUp ||= !isBehind;
     const passedMs = nowMs - this.#lookedMs;
     if (passedMs >= 0 && passedMs < (this.#isFirst ? WINDOW_MS.before : WINDOW_MS.among)) return;
     const usedUs = this.#options.usedUs();
     const share = ((usedUs - this.#usedUs) / (passedMs * 1_000)) * this.#options.workersOnCore;
     this.#lookedMs = nowMs;
     this.#usedUs = usedUs;
+    const keepsUp = this.#keepsUp;
+    this.#keepsUp = false;
     if (this.#isFirst && share > BUSY_SHARE) {
       this.#isFirst = false;
       shortenSlice(this.#options.calls, "worker");
-    } else if (!this.#isFirst && share < SPARE_SHARE) {
+    } else if (!this.#isFirst && share < SPARE_SHARE && keepsUp) {
       this.#isFirst = goBeforeOthers(this.#options.calls);
     }
   }

@@ -155,6 +155,9 @@ export class Serving {
         this.#parts.forwarder.open();
         this.#parts.due.control(true);
         return;
+      case "room":
+        this.#parts.udp.makeRoom();
+        return;
       case "adopt":
         this.#adopting = this.#adopt(message.version, message.path);
         return;

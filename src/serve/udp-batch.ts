@@ -5,7 +5,7 @@ import { FORWARD } from "../answer/forward.ts";
 import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import { Counter, count } from "../telemetry/counters.ts";
-import { Batch } from "./batch.ts";
+import { BATCH_PACKETS, Batch } from "./batch.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { Orders } from "./orders.ts";
 import type { Precedence } from "./precedence.ts";
@@ -49,9 +49,12 @@ export function serveBatches(service: BatchService): void {
   const wait = only !== undefined && batches.length === 1 ? waitForOne(only) : waitForAny(service, batches);
   const client = new Client();
   let mailRead = -1;
+  let isBehind = false;
   while (!service.orders.isStopped()) {
     service.heartbeat.beat();
+    if (!isBehind) service.orders.rest();
     wait();
+    isBehind = batches.some((batch) => batch.count === BATCH_PACKETS);
     // Read before the batch is answered, so that who was told of a change sees it in the next answer.
     const mail = service.orders.mail();
     if (mail !== mailRead) {
@@ -59,7 +62,7 @@ export function serveBatches(service: BatchService): void {
       service.readMail();
     }
     const nowMs = Date.now();
-    service.precedence.look(nowMs);
+    service.precedence.look(nowMs, isBehind);
     const moment = Math.trunc(nowMs / 1000);
     for (const [i, batch] of batches.entries()) {
       if (batch.count > 0) answerBatch(service, batch, i, client, moment);

@@ -67,6 +67,9 @@ const SHORT_LIFE_MS = 200;
 /** By then a worker that was asked to stop has stopped, because a batch loop looks every 100 ms. */
 const STOPPED_AFTER_MS = 250;
 
+/** Who asks for room does so again in less. */
+const ROOM_MS = 500;
+
 /** How often the workers' heartbeats are looked at. */
 const LOOK_MS = 1_000;
 /** A worker that serves and was found without a beat so often in a row hangs: it makes ten rounds between two looks. */
@@ -110,6 +113,7 @@ export class UdpWorkers {
   readonly #started: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #watch: NodeJS.Timeout = setInterval(() => this.#endHung(), LOOK_MS).unref();
   readonly #lateReplies: LateReplies | null;
+  #roomEnds: NodeJS.Timeout | null = null;
   #endpoints: readonly Endpoint[] = [];
   #book: ServedBook | null;
   #challenges: ServedBook | null;
@@ -159,6 +163,17 @@ export class UdpWorkers {
     this.#challenges = challenges;
     for (const hand of this.#hands) tell(hand, { kind: "challenges", challenges });
     this.#orders.announceMail();
+  }
+
+  /**
+   * For half a second, has workers that keep up leave more of their cores to others, and answer somewhat later. Where there are
+   * more cores than workers there is room already.
+   */
+  makeRoom(): void {
+    if (this.#options.workers < availableParallelism()) return;
+    this.#orders.askForRoom(true);
+    if (this.#roomEnds !== null) clearTimeout(this.#roomEnds);
+    this.#roomEnds = setTimeout(() => this.#orders.askForRoom(false), ROOM_MS).unref();
   }
 
   /** Ends all workers and closes their sockets, within 300 ms. */

@@ -123,8 +123,11 @@ describe("reports", () => {
     await dublin.report({ [EU_VIP]: "timeout" });
     expect(node.dns.addresses(WWW, GB)).toEqual([EU]);
     node.pass(1_000);
+    const before = node.dns.messages.length;
     await virginia.report({ [EU_VIP]: "timeout" });
     expect(node.dns.addresses(WWW, GB)).toEqual([EAST]);
+    // Answers are asked for time first.
+    expect(node.dns.messages.slice(before, before + 2).map(({ kind }) => kind)).toEqual(["room", "patch"]);
     expect(node.dns.addresses(WWW, GB, "AAAA")).toEqual(["2001:db8::1"]);
     expect(node.dns.count("adopt")).toBe(1);
     expect(node.lines(/judged/)).toEqual([

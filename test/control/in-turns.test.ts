@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
 import { expect, test, vi } from "vitest";
-import { inTurns } from "../../src/control/in-turns.ts";
+import { inTurns, onLongWork } from "../../src/control/in-turns.ts";
 import { systemCalls } from "../../src/serve/system.ts";
 import type { Steps } from "../../src/steps.ts";
 
@@ -51,6 +51,19 @@ test.skipIf(process.getuid?.() !== 0 || systemCalls() === null)(
     expect(scheduling()).toBe(`nice ${nice}`);
   },
 );
+
+test("answers are asked for room while there is long work, again and again, and not for short work", async () => {
+  let asked = 0;
+  onLongWork(() => {
+    asked += 1;
+  });
+  await inTurns(work(10));
+  const askedForShort = asked;
+  await inTurns(work(700));
+  onLongWork(() => undefined);
+  expect(askedForShort).toBe(0);
+  expect(asked).toBeGreaterThanOrEqual(2);
+});
 
 test("a step that throws ends the work", async () => {
   await expect(inTurns(failing())).rejects.toThrow("a test");

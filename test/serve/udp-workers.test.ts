@@ -1,5 +1,6 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { defaultAnswerOptions } from "../../src/answer/options.ts";
@@ -311,4 +312,35 @@ describe.skipIf(!BATCHES_WORK)(`UDP sockets that outlive workers${BATCHES_WORK ?
     expect(events.map((event) => event.kind)).toEqual(["lost", "lost", "lost"]);
     expect(lost).toBeLessThanOrEqual(3 * 64);
   });
+
+  test("workers that make room rest before each batch, where they have all cores", async () => {
+    const workers = await start({ mode: "batch", workers: availableParallelism() });
+    expect(await shortestMs(workers, 40)).toBeGreaterThan(39 * 0.3);
+  });
+
+  test.skipIf(availableParallelism() === 1)(
+    "workers do not rest where a core is left (needs two)",
+    async () => {
+      const workers = await start({ mode: "batch", workers: 1 });
+      expect(await shortestMs(workers, 4)).toBeLessThan(3 * 0.3);
+    },
+  );
 });
+
+/** Asks so many queries one after the other of workers that are to make room, 50 times; the shortest time that took. */
+async function shortestMs(workers: UdpWorkers, queries: number): Promise<number> {
+  const [at] = workers.addresses();
+  const socket = createSocket("udp4");
+  const times: number[] = [];
+  for (let run = 0; run < 50; run += 1) {
+    workers.makeRoom();
+    const fromMs = performance.now();
+    for (let i = 0; i < queries; i += 1) {
+      socket.send(query(i, Command.Echo), at!.port, at!.address.text);
+      await once(socket, "message");
+    }
+    times.push(performance.now() - fromMs);
+  }
+  socket.close();
+  return Math.min(...times);
+}
