@@ -3,14 +3,13 @@
 import { goBeforeOthers, shortenSlice } from "./priority.ts";
 import type { SystemCalls } from "./system.ts";
 
-/** Used of a core: above the first a worker is one of many again, below the second, if it keeps up, it goes before them. */
-const BUSY_SHARE = 0.9;
-const SPARE_SHARE = 0.8;
+/** Used of a core: above it a worker is one of many. */
+const SHARE_MAX = 0.9;
 /**
  * Over so long it is measured. A flood is not to hold others up for longer, and a worker that catches up after a pause of the
- * machine has done so by then. One that has just been flooded waits before it tries again.
+ * machine has done so by then.
  */
-const WINDOW_MS = { before: 50, among: 100 } as const;
+const WINDOW_MS = 50;
 
 /** What is asked of the worker's surroundings. */
 export interface PrecedenceOptions {
@@ -50,18 +49,16 @@ export class Precedence {
     if (!this.#mayGoFirst) return;
     this.#keepsUp ||= !isBehind;
     const passedMs = nowMs - this.#lookedMs;
-    if (passedMs >= 0 && passedMs < (this.#isFirst ? WINDOW_MS.before : WINDOW_MS.among)) return;
+    if (passedMs >= 0 && passedMs < WINDOW_MS) return;
     const usedUs = this.#options.usedUs();
     const share = ((usedUs - this.#usedUs) / (passedMs * 1_000)) * this.#options.workersOnCore;
+    // As one of many it has its share of a flood, and no more.
+    const goesFirst = share <= SHARE_MAX && (this.#isFirst || this.#keepsUp);
     this.#lookedMs = nowMs;
     this.#usedUs = usedUs;
-    const keepsUp = this.#keepsUp;
     this.#keepsUp = false;
-    if (this.#isFirst && share > BUSY_SHARE) {
-      this.#isFirst = false;
-      shortenSlice(this.#options.calls, "worker");
-    } else if (!this.#isFirst && share < SPARE_SHARE && keepsUp) {
-      this.#isFirst = goBeforeOthers(this.#options.calls);
-    }
+    if (goesFirst === this.#isFirst) return;
+    this.#isFirst = goesFirst && goBeforeOthers(this.#options.calls);
+    if (!goesFirst) shortenSlice(this.#options.calls, "worker");
   }
 }
