@@ -1,10 +1,11 @@
 /** One server under measurement: its cost at full load, its latency at half of it. */
 
 import { mkdirSync, rmSync } from "node:fs";
-import { coreTime, cpuNsOf } from "./cpu.ts";
+import { cpuNsOf } from "./cpu.ts";
 import { type Load, type LoadResult, runLoad } from "./load.ts";
 import type { Peer, Place } from "./peers.ts";
 import { Server } from "./server.ts";
+import { undisturbed } from "./undisturbed.ts";
 import { NAMES, ZONE } from "./zone.ts";
 
 /** What one run showed. */
@@ -33,10 +34,6 @@ export interface Figures {
 
 /** How long caches get to warm up again, and what runs by the clock to catch up, after a server has stood still. */
 const CATCH_UP_SECONDS = 0.3;
-
-/** A run from which the host takes more is done again, up to so many times in all; the one with the least counts. */
-const STOLEN_SHARE_MAX = 0.002;
-const TRIES = 4;
 
 /** A server that runs when it is measured, and stands still while others are. */
 export class Measured {
@@ -117,24 +114,6 @@ export class Measured {
 
   #run(change: Partial<Load>): Promise<LoadResult> {
     return runLoad(this.#place.programs.generator, { ...this.#load, ...change });
-  }
-}
-
-interface Undisturbed<T> {
-  readonly result: T;
-  readonly stolen: number;
-}
-
-/** Measures while the host leaves this machine alone, if it does within some tries. */
-async function undisturbed<T>(run: () => Promise<T>): Promise<Undisturbed<T>> {
-  let least: Undisturbed<T> | null = null;
-  for (let tries = 1; ; tries += 1) {
-    const before = coreTime();
-    const result = await run();
-    const now = coreTime();
-    const stolen = (now.stolen - before.stolen) / (now.all - before.all);
-    if (least === null || stolen < least.stolen) least = { result, stolen };
-    if (least.stolen <= STOLEN_SHARE_MAX || tries === TRIES) return least;
   }
 }
 

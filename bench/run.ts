@@ -161,7 +161,8 @@ function report(peers: readonly Peer[], turns: readonly Turn[]): readonly string
   const said = options.smoke
     ? []
     : [...verdictsOn(turns, LIMITS), ...slownessOf(turns, GEO, GDNSD, P999_US_MAX)];
-  const verdicts = [...said, disturbanceOf(turns)].map((line) => `* ${line}`);
+  const stolen = turns.flatMap((turn) => Array.from(turn.values(), (figures) => figures.stolen));
+  const verdicts = [...said, disturbanceOf(stolen)].map((line) => `* ${line}`);
   const text = [describeMachine(peers, new Date()), table, verdicts.join("\n")].join("\n\n");
   console.log(text);
   if (options.write !== undefined) writeSection(options.write, "servers", text);

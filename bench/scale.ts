@@ -24,7 +24,8 @@ import {
 } from "./scale-config.ts";
 import { ScaleNode } from "./scale-node.ts";
 import { Server } from "./server.ts";
-import { median } from "./table.ts";
+import { disturbanceOf, median } from "./table.ts";
+import { undisturbed } from "./undisturbed.ts";
 
 /** One figure, and what it may be; null: it is only told. */
 interface Finding {
@@ -40,7 +41,7 @@ const P999_MS_MAX = 10;
 const ORDINARY_P999_MS_MAX = 2;
 
 /** How often everything is done; figures are medians. */
-const ROUNDS = 5;
+const ROUNDS = 3;
 const PEAK_SECONDS = 3;
 /** Load before and after what is measured under it. */
 const CALM_MS = 1_000;
@@ -60,8 +61,11 @@ const TIMELINE_MS = 5;
 export async function scale(document: string | null): Promise<readonly string[]> {
   const folder = mkdtempSync(join(tmpdir(), "meridian-scale-"));
   try {
-    const findings = [...compiling(folder), ...(await underLoad(folder))];
-    const text = [describeMachine([], new Date()), tableOf(findings)].join("\n\n");
+    const compiled = compiling(folder);
+    const loaded = await underLoad(folder);
+    const findings = [...compiled, ...loaded.findings];
+    const disturbance = `* ${disturbanceOf(loaded.stolen)}`;
+    const text = [describeMachine([], new Date()), tableOf(findings), disturbance].join("\n\n");
     console.log(text);
     if (document !== null) writeSection(document, "scale", text);
     return findings
@@ -95,7 +99,9 @@ function compiling(folder: string): readonly Finding[] {
 }
 
 /** What clients see of a node that answers at half its peak while things change. */
-async function underLoad(folder: string): Promise<readonly Finding[]> {
+async function underLoad(
+  folder: string,
+): Promise<{ readonly findings: readonly Finding[]; readonly stolen: readonly number[] }> {
   const { generator, echo: echoProgram } = buildPrograms();
   const names = join(folder, "names");
   writeFileSync(names, STEERED_NAMES.map((name) => `${name}\n`).join(""));
@@ -121,7 +127,8 @@ async function underLoad(folder: string): Promise<readonly Finding[]> {
     const peak = await runLoad(generator, load);
     const half: Load = { ...load, seconds: PHASE_SECONDS_MAX, rate: peak.qps / 2 };
     const phases = await phasesUnder(generator, half, node, echoPort);
-    return [
+    const all = Object.values(phases).flat();
+    const findings = [
       { what: "answers at full load", value: peak.qps, unit: "/s", atMost: null },
       ...findingsIn(phases),
       {
@@ -131,9 +138,10 @@ async function underLoad(folder: string): Promise<readonly Finding[]> {
         atMost: 1024,
       },
       total("queries lost during the hot upgrade", phases.upgrades, "lost"),
-      total("queries lost in all", Object.values(phases).flat(), "lost"),
-      total("wrong replies", Object.values(phases).flat(), "wrong"),
+      total("queries lost in all", all, "lost"),
+      total("wrong replies", all, "wrong"),
     ];
+    return { findings, stolen: all.map(({ stolen }) => stolen) };
   } finally {
     await Promise.all([node.stop(), echo.stop()]);
   }
@@ -173,8 +181,8 @@ async function phasesUnder(
     console.error(`round ${round} of ${ROUNDS}`);
     phases.echoes.push(await during(generator, echoed, () => sleep(SWAPS * SWAP_EVERY_MS)));
     phases.calm.push(await during(generator, half, () => sleep(SWAPS * SWAP_EVERY_MS)));
-    phases.flips.push(await during(generator, half, () => node.report(FAILING_VIP_IDS, false)));
-    await node.report(FAILING_VIP_IDS, true);
+    const fail = (): Promise<void> => node.report(FAILING_VIP_IDS, false);
+    phases.flips.push(await during(generator, half, fail, () => node.report(FAILING_VIP_IDS, true)));
     phases.reloads.push(await during(generator, half, () => node.reload()));
     phases.swaps.push(await during(generator, half, () => swapBooks(node)));
     phases.flapping.push(await during(generator, half, () => flap(node)));
@@ -251,9 +259,26 @@ interface Phase {
   /** When it was begun, on the clock of `process.hrtime`, and how long it took. */
   readonly begunNs: number;
   readonly tookMs: number;
+  /** The share of the cores' time that the host took meanwhile. */
+  readonly stolen: number;
 }
 
-async function during(generator: string, load: Load, act: () => Promise<void>): Promise<Phase> {
+/** Does something under load, then undoes it; again, while the host of this machine is in the way. */
+async function during(
+  generator: string,
+  load: Load,
+  act: () => Promise<void>,
+  undo: () => Promise<void> = async () => undefined,
+): Promise<Phase> {
+  const { result, stolen } = await undisturbed(async () => {
+    const phase = await once(generator, load, act);
+    await undo();
+    return phase;
+  });
+  return { ...result, stolen };
+}
+
+async function once(generator: string, load: Load, act: () => Promise<void>): Promise<Omit<Phase, "stolen">> {
   const intervals: Interval[] = [];
   const timeline = { everyMs: TIMELINE_MS, onInterval: (interval: Interval) => intervals.push(interval) };
   const running = startLoad(generator, { ...load, timeline });

@@ -60,9 +60,8 @@ function ms(us: number): string {
   return `${(us / 1e3).toFixed(2)} ms`;
 }
 
-/** How much the host of this virtual machine disturbed the runs. */
-export function disturbanceOf(turns: readonly Turn[]): string {
-  const stolen = turns.flatMap((turn) => Array.from(turn.values(), (figures) => figures.stolen));
+/** How much the host of this virtual machine disturbed runs, from what it took of each. */
+export function disturbanceOf(stolen: readonly number[]): string {
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   return `the host took ${percent(median(stolen))} of the time of a run, and ${percent(Math.max(...stolen))} of the worst`;
 }

@@ -157,6 +157,8 @@ export class Dns {
         setImmediate(() => this.tell({ kind: "samples", request, ...drainSamples(this.#samples) }));
         break;
       }
+      case "room": // Of workers, of which there are none here.
+        break;
       case "due": // For the time when control is away.
         break;
       case "challenges":
