@@ -196,7 +196,8 @@ describe.skipIf(!has("unbound") || !has("named"))("a drill (needs unbound and na
       expect(failover.lastBeforeMs).toBeLessThanOrEqual(boundMs + (vantage === "dublin" ? 1_000 : 0));
     for (const { looks, uncertaintyMs } of watchers) {
       expect(looks).toBeGreaterThan(100);
-      expect(uncertaintyMs).toBeLessThan(50);
+      // Half of the shortest way to the node and back, of several: a busy machine makes them long.
+      expect(uncertaintyMs).toBeLessThan(250);
     }
   }
 

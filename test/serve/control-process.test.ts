@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { ControlProcess } from "../../src/serve/control-process.ts";
 
 /** A process has that many threads once V8 and libuv have started theirs. */
-const THREADS_MIN = 6;
+const THREADS_MIN = 4;
 
 test.runIf(process.platform === "linux")(
   "every thread of a control that starts runs below dns, and a control that has started a little below",
