@@ -20,12 +20,12 @@ if (configFolder === undefined || stateFolder === undefined || process.send === 
 }
 
 const send = (message: ToDns): void => void process.send?.(message, undefined, undefined, () => undefined);
-onLongWork(() => send({ kind: "room" }));
 const publisher = new Publisher({
   folder: stateFolder,
   send,
   onError: (cause) => log.error({ cause: String(cause) }, "the book on disk is behind the one in force"),
 });
+onLongWork(() => publisher.makeRoom());
 // Until there is a desk the files are about to be read, or looked at every five seconds.
 let reload: () => void = () => undefined;
 let stop: () => Promise<void> = async () => undefined;

@@ -23,7 +23,7 @@ let fedUntilMs = 0;
 /** Work that is done sooner is not worth any answer's wait. */
 const LONG_MS = 50;
 /** Room that was asked for is given for longer. */
-const ROOM_MS = 250;
+const ASK_EVERY_MS = 250;
 let askForRoom: () => void = () => undefined;
 
 /** Has `ask` called again and again while there is long work. */
@@ -37,7 +37,7 @@ export async function inTurns<T>(steps: Steps<T>): Promise<T> {
   for (;;) {
     if (performance.now() >= askMs) {
       askForRoom();
-      askMs = performance.now() + ROOM_MS;
+      askMs = performance.now() + ASK_EVERY_MS;
     }
     const isFed = performance.now() < fedUntilMs;
     const last = isFed ? takeTurn(steps) : givingWay(() => takeTurn(steps));

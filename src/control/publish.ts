@@ -138,7 +138,7 @@ export class Publisher {
     return outcome;
   }
 
-  /** Has answers leave time for plans that are about to be made. */
+  /** Has answers leave time, for half a second, to plans that are about to be made and to long work. */
   makeRoom(): void {
     this.#options.send({ kind: "room" });
   }

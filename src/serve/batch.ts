@@ -11,7 +11,7 @@ import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
  * Packets in a batch. Its two system calls cost 0.9 µs by themselves, and the code of the answer is out of the nearest cache
  * when they are done: shared by 64 packets instead of 32, that is 2 to 3 % of a packet's 3 µs. 128 are no better.
  */
-export const BATCH_PACKETS = 64;
+const BATCH_PACKETS = 64;
 
 /** Room for one packet: more than any query needs, and what `Answer` may use on UDP. */
 export const PACKET_OCTETS = 4096;

@@ -115,8 +115,7 @@ let isForwardAllowed: boolean | null = null;
  * where it may not it stays a step further back.
  */
 function mayStepForward(): boolean {
-  const [helper] = helperThreads();
-  isForwardAllowed ??= helper !== undefined && stepsBackAndForward(helper);
+  isForwardAllowed ??= helperThreads().slice(0, 1).some(stepsBackAndForward);
   return isForwardAllowed;
 }
 

@@ -5,7 +5,7 @@ import { FORWARD } from "../answer/forward.ts";
 import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import { Counter, count } from "../telemetry/counters.ts";
-import { BATCH_PACKETS, Batch } from "./batch.ts";
+import { Batch } from "./batch.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { Orders } from "./orders.ts";
 import type { Precedence } from "./precedence.ts";
@@ -54,7 +54,7 @@ export function serveBatches(service: BatchService): void {
     service.heartbeat.beat();
     if (!isBehind) service.orders.rest();
     wait();
-    isBehind = batches.some((batch) => batch.count === BATCH_PACKETS);
+    isBehind = batches.some(({ count, packets }) => count === packets.length);
     // Read before the batch is answered, so that who was told of a change sees it in the next answer.
     const mail = service.orders.mail();
     if (mail !== mailRead) {
