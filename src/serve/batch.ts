@@ -79,13 +79,16 @@ export class Batch {
     for (let i = 0; i < BATCH_PACKETS; i += 1) this.#layOut(view, i);
   }
 
-  /** Receives into `packets`: none when nothing came in the time that `flags` and the socket allow. */
-  receive(flags: number): void {
+  /**
+   * Receives into `packets`: none when nothing came in the time that `flags` and the socket allow. True: all are full, so that
+   * more may have come.
+   */
+  receive(flags: number): boolean {
     const received = this.#calls.recvmmsg(this.#socket.fd, this.#headers, BATCH_PACKETS, flags, 0);
     this.count = Math.max(received, 0);
-    if (received >= 0) return;
+    if (received >= 0) return received === BATCH_PACKETS;
     const errno = this.#calls.errno();
-    if (errno === Linux.EAGAIN || errno === Linux.EINTR) return;
+    if (errno === Linux.EAGAIN || errno === Linux.EINTR) return false;
     throw new SystemCallError("receive from", `UDP socket ${this.#socket.fd}`, errno);
   }
 

@@ -53,8 +53,7 @@ export function serveBatches(service: BatchService): void {
   while (!service.orders.isStopped()) {
     service.heartbeat.beat();
     if (!isBehind) service.orders.rest();
-    wait();
-    isBehind = batches.some(({ count, packets }) => count === packets.length);
+    isBehind = wait();
     // Read before the batch is answered, so that who was told of a change sees it in the next answer.
     const mail = service.orders.mail();
     if (mail !== mailRead) {
@@ -64,8 +63,10 @@ export function serveBatches(service: BatchService): void {
     const nowMs = Date.now();
     service.precedence.look(nowMs, isBehind);
     const moment = Math.trunc(nowMs / 1000);
-    for (const [i, batch] of batches.entries()) {
-      if (batch.count > 0) answerBatch(service, batch, i, client, moment);
+    // By number, here and in `waitForAny`: iterators left 170 octets a round to be collected, three times a second, and these are 35.
+    for (let i = 0; i < batches.length; i += 1) {
+      const batch = batches[i];
+      if (batch !== undefined && batch.count > 0) answerBatch(service, batch, i, client, moment);
     }
   }
   for (const [i, batch] of batches.entries()) answerRest(service, batch, i, client);
@@ -81,17 +82,24 @@ function answerRest(service: BatchService, batch: Batch, socket: number, client:
   }
 }
 
+/** Receives, and says whether more may have come than there is room for. */
+type Wait = () => boolean;
+
 /** One socket: a blocking receive is all that is needed. */
-function waitForOne(batch: Batch): () => void {
+function waitForOne(batch: Batch): Wait {
   return () => batch.receive(Linux.MSG_WAITFORONE);
 }
 
 /** Several sockets: polls them, then receives from those that are ready, one batch of each so that all get a turn. */
-function waitForAny(service: BatchService, batches: readonly Batch[]): () => void {
+function waitForAny(service: BatchService, batches: readonly Batch[]): Wait {
   const polled = new Poll(service.calls, service.sockets);
   return () => {
-    if (!polled.wait(RECEIVE_TIMEOUT_MS)) return;
-    for (const [i, batch] of batches.entries()) if (polled.isReady(i)) batch.receive(Linux.MSG_DONTWAIT);
+    let isBehind = false;
+    if (!polled.wait(RECEIVE_TIMEOUT_MS)) return isBehind;
+    for (let i = 0; i < batches.length; i += 1) {
+      if (polled.isReady(i) && batches[i]?.receive(Linux.MSG_DONTWAIT) === true) isBehind = true;
+    }
+    return isBehind;
   };
 }
 
