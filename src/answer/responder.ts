@@ -12,6 +12,7 @@ import { Reply } from "./reply.ts";
 import { Sampler } from "./sampler.ts";
 import { Signatures, type SigningState } from "./signatures.ts";
 import type { Transport } from "./transport.ts";
+import { warmUp } from "./warm-up.ts";
 
 /**
  * Answers a query in place: `packet` holds it in its first `length` octets, and holds the response afterwards. The
@@ -44,6 +45,8 @@ export interface Responder {
   adopt(book: ServedBook): void;
   /** Starts using other challenges; null: there are none. */
   adoptChallenges(challenges: ServedBook | null): void;
+  /** Answers queries of every kind from the book that it has, of which nobody learns, so that those of clients find the way paved. */
+  warmUp(moment: number): void;
 }
 
 const NO_EXPLANATION = new Uint8Array(0);
@@ -72,7 +75,10 @@ export function createResponder(
     rateLimit: options.rateLimit === null ? null : new RateLimit(options.rateLimit),
     sampler: samples === null ? null : new Sampler(samples, options.sampleEvery),
   };
-  const adopt = ({ memory, signing }: ServedBook): void => {
+  let served = book;
+  const adopt = (next: ServedBook): void => {
+    const { memory, signing } = next;
+    served = next;
     state.book = new Book(memory);
     state.signatures = signing === null ? null : new Signatures(signing, counters);
   };
@@ -93,6 +99,9 @@ export function createResponder(
       state.challenges = next === null ? null : new Book(next.memory);
       state.challengeSignatures =
         next === null || next.signing === null ? null : new Signatures(next.signing, counters);
+    },
+    warmUp: (moment) => {
+      if (served !== null) warmUp(createResponder, served, options, moment);
     },
   };
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { Socket } from "node:dgram";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type * as ResponderModule from "../answer/responder.ts";
-import type { Answer, Responder } from "../answer/responder.ts";
+import type { Answer, Responder, ServedBook } from "../answer/responder.ts";
 import { Counter, count } from "../telemetry/counters.ts";
 import { Budget } from "./budget.ts";
 import { describeCrash, guard } from "./guard.ts";
@@ -28,11 +28,14 @@ class UdpWorker {
   /** How late replies go out; until something is served there are none, and where there are batches the parent sends them. */
   #reply: SendReply = () => {};
   readonly #budget = new Budget();
+  #isWarm = false;
 
   constructor(port: MessagePort, start: WorkerStart, responder: Responder) {
     this.#port = port;
     this.#start = start;
     this.#responder = responder;
+    if (start.book !== null) this.#adopt(start.book);
+    responder.adoptChallenges(start.challenges);
     port.on("message", (message: ToWorker) => this.#obey(message));
     this.#tell({ kind: "ready" });
   }
@@ -40,7 +43,7 @@ class UdpWorker {
   #obey(message: ToWorker): void {
     switch (message.kind) {
       case "book":
-        this.#responder.adopt(message.book);
+        this.#adopt(message.book);
         this.#tell({ kind: "taken" });
         break;
       case "challenges":
@@ -59,11 +62,20 @@ class UdpWorker {
     }
   }
 
+  /** Warms up with the first book: without one nobody could be answered, and later ones are adopted between two answers. */
+  #adopt(book: ServedBook): void {
+    this.#responder.adopt(book);
+    if (this.#isWarm) return;
+    this.#isWarm = true;
+    try {
+      this.#responder.warmUp(Math.trunc(Date.now() / 1000));
+    } catch (error) {
+      this.#tellCrash(error, true);
+    }
+  }
+
   #serve(post: Post): void {
-    const answer = guard(this.#responder.answer, (error, isFirst) => {
-      count(this.#start.counters, Counter.crashes);
-      if (isFirst) this.#tell({ kind: "crash", stack: describeCrash(error) });
-    });
+    const answer = guard(this.#responder.answer, (error, isFirst) => this.#tellCrash(error, isFirst));
     switch (post.kind) {
       case "batch":
         this.#serveBatches(post.sockets, answer);
@@ -72,6 +84,11 @@ class UdpWorker {
         void this.#serveDatagrams(post, answer);
         break;
     }
+  }
+
+  #tellCrash(error: unknown, isFirst: boolean): void {
+    count(this.#start.counters, Counter.crashes);
+    if (isFirst) this.#tell({ kind: "crash", stack: describeCrash(error) });
   }
 
   /** Keeps the thread until the end, so it reads the messages itself. */
@@ -142,6 +159,4 @@ const linked = new LinkedModules();
 const { createResponder } = linked.load(start.responder) as typeof ResponderModule;
 // With the answer, because a spare that has to load it first would let a dead worker's sockets wait.
 const { serveBatches } = linked.load(new URL("./udp-batch.ts", import.meta.url).href) as typeof UdpBatch;
-const responder = createResponder(start.book, start.counters, start.options, start.samples);
-responder.adoptChallenges(start.challenges);
-new UdpWorker(parentPort, start, responder);
+new UdpWorker(parentPort, start, createResponder(null, start.counters, start.options, start.samples));

@@ -45,6 +45,7 @@ export function createResponder(book: ServedBook | null, counters: Float64Array)
       adopted = next;
     },
     adoptChallenges: () => {},
+    warmUp: () => {},
   };
 }
 
