@@ -1,4 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { defaultExclude, defineConfig, type ViteUserConfig } from "vitest/config";
+
+// Commands and nodes that tests start find even their first file compiled: a third of what a short command takes.
+process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("node_modules/.cache/meridian", import.meta.url));
 
 /** Suites that ask as fast as they can: another at their side would be measured with them. */
 const LOADED = ["control", "failover", "overload", "rate-limit", "store", "upgrade", "weights", "worker"].map(
