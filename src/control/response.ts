@@ -21,7 +21,7 @@ export function beginResponse(
 /** Ends a response: a request with an OPT gets one (RFC 6891 §6.1.1). */
 export function endResponse(writer: MessageWriter, message: Message | null): Uint8Array {
   const opt = message === null ? null : optOf(message);
-  return (opt === null ? writer : writer.opt(udpLengthMax, (opt.ttlSeconds & EdnsBits.DO) !== 0)).octets;
+  return (opt === null ? writer : writer.opt(udpLengthMax, opt.ttlSeconds & EdnsBits.DO)).octets;
 }
 
 /** A response of a header, and the question where there is one that can be read. */

@@ -42,7 +42,7 @@ export function exchange(
 ): void {
   const id = randomInt(0x10000);
   const writer = new MessageWriter(id, HeaderBits.RD, udpLengthMin);
-  const query = { id, question, octets: writer.question(question).opt(udpLengthMax, false).octets };
+  const query = { id, question, octets: writer.question(question).opt(udpLengthMax, 0).octets };
   if (peer.transport === "tcp") askOverTcp(attempt, peer, query, onResponse);
   else askOverUdp(attempt, peer, query, onResponse);
 }

@@ -4,7 +4,7 @@
 
 import { copyOf, putU16, putU32, u8, u16, u32 } from "./bytes.ts";
 import { RRType } from "./codes.ts";
-import { EdnsBits, fixedRRLength, headerLength } from "./format.ts";
+import { fixedRRLength, headerLength } from "./format.ts";
 import { type Name, nameLengthMax } from "./name.ts";
 
 /** Octets of an OPT without options. */
@@ -186,6 +186,9 @@ function expandName(octets: Uint8Array, at: number, end: number): { name: Name; 
   }
 }
 
+/** An option of an OPT (RFC 6891 §6.1.2). */
+export type EdnsOptionData = readonly [code: number, data: ArrayLike<number>];
+
 /** Puts a message together, up to a size. */
 export class MessageWriter {
   readonly #octets: Uint8Array;
@@ -194,7 +197,7 @@ export class MessageWriter {
   /** Where names stand that a pointer can lead to, case preserved (RFC 5936 §3.4). */
   readonly #offsets = new Map<string, number>();
 
-  /** `sizeMax` octets are the most that the message can be; an OPT, and what it is signed with, come on top. */
+  /** `sizeMax` octets are the most that the message can be; an OPT without options, and what it is signed with, come on top. */
   constructor(id: number, flags: number, sizeMax: number) {
     this.#octets = new Uint8Array(sizeMax + OPT_OCTETS);
     this.#sizeMax = sizeMax;
@@ -238,13 +241,21 @@ export class MessageWriter {
     return true;
   }
 
-  /** Adds an OPT (RFC 6891 §6.1.2), behind all other RRs: what we can take over UDP, and DO as the request has it. */
-  opt(udpPayloadSize: number, dnssecOk: boolean): this {
+  /** Adds an OPT (RFC 6891 §6.1.2), behind all other RRs: what can be taken over UDP, flags (`EdnsBits`), options. */
+  opt(udpPayloadSize: number, flags: number, options: readonly EdnsOptionData[] = []): this {
     const octets = this.#octets;
+    let end = this.#at + OPT_OCTETS;
     putU16(octets, this.#at + 1, RRType.OPT);
     putU16(octets, this.#at + 3, udpPayloadSize);
-    putU16(octets, this.#at + 7, dnssecOk ? EdnsBits.DO : 0);
-    this.#at += OPT_OCTETS;
+    putU16(octets, this.#at + 7, flags);
+    for (const [code, data] of options) {
+      putU16(octets, end, code);
+      putU16(octets, end + 2, data.length);
+      octets.set(data, end + 4);
+      end += 4 + data.length;
+    }
+    putU16(octets, this.#at + 9, end - this.#at - OPT_OCTETS);
+    this.#at = end;
     putU16(octets, 10, u16(octets, 10) + 1);
     return this;
   }

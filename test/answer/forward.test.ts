@@ -7,6 +7,7 @@ import { type Admission, compileBook } from "../../src/book/compile.ts";
 import { Counter, counterRow, newCounters } from "../../src/telemetry/counters.ts";
 import { parseAddress, parsePrefix } from "../../src/wire/address.ts";
 import { TsigError } from "../../src/wire/codes.ts";
+import { EdnsBits } from "../../src/wire/format.ts";
 import { type Message, MessageWriter, readMessage } from "../../src/wire/message.ts";
 import { type Name, parseName } from "../../src/wire/name.ts";
 import { Packet } from "../../src/wire/packet.ts";
@@ -204,7 +205,7 @@ describe("a key that is not known", () => {
 
   test("of a query with EDNS is told behind the OPT", () => {
     const plain = new MessageWriter(7, 0, 512).question({ qname: nameOf("example."), qtype: 6, qclass: 1 });
-    const query = new TsigSigner(KEY, null).sign(plain.opt(4096, true).octets, 1);
+    const query = new TsigSigner(KEY, null).sign(plain.opt(4096, EdnsBits.DO).octets, 1);
     const message = refuse(query, Transport.Udp);
     expect(message.additionals.map(({ type }) => type)).toEqual([41, 250]);
     expect(tsigOf(message).error).toBe(TsigError.BadKey);

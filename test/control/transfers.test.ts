@@ -9,6 +9,7 @@ import { Clerk } from "../../src/control/clerk.ts";
 import type { Snapshot } from "../../src/control/snapshot.ts";
 import { parseAddress, parsePrefix } from "../../src/wire/address.ts";
 import { Opcode, Rcode, RRClass, RRType, TsigError } from "../../src/wire/codes.ts";
+import { EdnsBits } from "../../src/wire/format.ts";
 import { type Message, MessageWriter, readMessage } from "../../src/wire/message.ts";
 import { type Name, nameKey, parseName } from "../../src/wire/name.ts";
 import { findTsig, type Tsig, type TsigKey, TsigSigner, verifyTsig } from "../../src/wire/tsig.ts";
@@ -109,7 +110,7 @@ interface Asked {
 function query(qtype: number, asked: Asked = {}): Uint8Array {
   const { key = KEY, zone: apex = "example.", qclass = RRClass.IN, at = NOW, edns = false } = asked;
   const writer = new MessageWriter(4711, 0, 512).question({ qname: name(apex), qtype, qclass });
-  return new TsigSigner(key, null).sign((edns ? writer.opt(1232, true) : writer).octets, at);
+  return new TsigSigner(key, null).sign((edns ? writer.opt(1232, EdnsBits.DO) : writer).octets, at);
 }
 
 /** With the SOA of the version that the client has. */

@@ -1,6 +1,7 @@
 import { decode, encode } from "dns-packet";
 import { describe, expect, test } from "vitest";
 import { RRClass, RRType } from "../../src/wire/codes.ts";
+import { EdnsBits } from "../../src/wire/format.ts";
 import { MessageWriter, readMessage } from "../../src/wire/message.ts";
 import { formatName, type Name, parseName } from "../../src/wire/name.ts";
 import { fc } from "../fast-check.ts";
@@ -99,9 +100,29 @@ describe("a writer", () => {
   test.each([true, false])("has an OPT behind its RRs, with DO: %s (RFC 6891 §6.1.2)", (dnssecOk) => {
     const question = { qname: name("a.example."), qtype: RRType.A, qclass: RRClass.IN };
     const { additionals } = decode(
-      Buffer.from(new MessageWriter(9, 0, 512).question(question).opt(1232, dnssecOk).octets),
+      Buffer.from(
+        new MessageWriter(9, 0, 512).question(question).opt(1232, dnssecOk ? EdnsBits.DO : 0).octets,
+      ),
     );
     expect(additionals).toMatchObject([{ type: "OPT", udpPayloadSize: 1232, flag_do: dnssecOk }]);
+  });
+
+  test("has options in its OPT", () => {
+    const question = { qname: name("a.example."), qtype: RRType.A, qclass: RRClass.IN };
+    const writer = new MessageWriter(9, 0, 512).question(question);
+    const { additionals } = decode(
+      Buffer.from(
+        writer.opt(1232, 0, [
+          [10, [1, 2]],
+          [65_280, []],
+        ]).octets,
+      ),
+    );
+    const options = [
+      { code: 10, data: Buffer.of(1, 2) },
+      { code: 65_280, data: Buffer.alloc(0) },
+    ];
+    expect(additionals).toMatchObject([{ type: "OPT", options }]);
   });
 
   test("compresses names without changing their case (RFC 5936 §3.4), as an independent decoder reads", () => {
