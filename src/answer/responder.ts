@@ -45,8 +45,8 @@ export interface Responder {
   adopt(book: ServedBook): void;
   /** Starts using other challenges; null: there are none. */
   adoptChallenges(challenges: ServedBook | null): void;
-  /** Answers queries of every kind from the book that it has, of which nobody learns, so that those of clients find the way paved. */
-  warmUp(moment: number): void;
+  /** Answers queries of every kind from a book, and counts none, so that those of clients find the way paved. */
+  warmUp(book: ServedBook, moment: number): void;
 }
 
 const NO_EXPLANATION = new Uint8Array(0);
@@ -75,10 +75,7 @@ export function createResponder(
     rateLimit: options.rateLimit === null ? null : new RateLimit(options.rateLimit),
     sampler: samples === null ? null : new Sampler(samples, options.sampleEvery),
   };
-  let served = book;
-  const adopt = (next: ServedBook): void => {
-    const { memory, signing } = next;
-    served = next;
+  const adopt = ({ memory, signing }: ServedBook): void => {
     state.book = new Book(memory);
     state.signatures = signing === null ? null : new Signatures(signing, counters);
   };
@@ -100,8 +97,8 @@ export function createResponder(
       state.challengeSignatures =
         next === null || next.signing === null ? null : new Signatures(next.signing, counters);
     },
-    warmUp: (moment) => {
-      if (served !== null) warmUp(createResponder, served, options, moment);
+    warmUp: (first, moment) => {
+      warmUp(createResponder, first, options, moment);
     },
   };
 }

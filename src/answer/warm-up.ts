@@ -20,7 +20,9 @@ import { counterRow, newCounters } from "../telemetry/counters.ts";
 import { newSampleRings, sampleRing } from "../telemetry/samples.ts";
 import { word } from "../wire/bytes.ts";
 import { EdnsOption, Opcode, RRClass, RRType } from "../wire/codes.ts";
-import { EdnsBits, HeaderBits, udpLengthMax } from "../wire/format.ts";
+import { EdnsBits, HeaderBits, udpLengthMax, udpLengthMin } from "../wire/format.ts";
+import { type EdnsOptionData, MessageWriter } from "../wire/message.ts";
+import { type Name, rootName } from "../wire/name.ts";
 import { Packet } from "../wire/packet.ts";
 import { clientCookieLength } from "../wire/query.ts";
 import { Client } from "./client.ts";
@@ -50,20 +52,25 @@ const ODD_QTYPES = [RRType.AXFR, RRType.IXFR, RRType.NXNAME, RRType.OPT, 65_280]
 const ODD_CLASSES = [RRClass.CH, RRClass.ANY, 65_280] as const;
 const ODD_OPCODES = [Opcode.Status, Opcode.Notify, Opcode.Update, Opcode.DnsStatefulOperations] as const;
 
-const CLIENT_COOKIE: Uint8Array = new Uint8Array(clientCookieLength);
+/** EDNS of a query: its flags, and its options. */
+type Edns = readonly [flags: number, ...options: readonly EdnsOptionData[]];
+
+const WITH_DO: Edns = [EdnsBits.DO];
+const WITH_SUBNET: Edns = [0, subnetOf(1, 24, [198, 51, 100])];
+const WITH_COOKIE: Edns = [0, [EdnsOption.Cookie, new Uint8Array(clientCookieLength)]];
 /** EDNS as clients send it: bare, with DO and with CO, with options that are answered and one that is not known. */
-const OPTS: readonly Uint8Array[] = [
-  optOf(0),
-  optOf(EdnsBits.DO),
-  optOf(EdnsBits.DO | EdnsBits.CO, subnetOf(1, 0, [])),
-  optOf(0, subnetOf(1, 24, [198, 51, 100])),
-  optOf(0, [EdnsOption.NSID, []], [EdnsOption.Padding, [0, 0]], [65_280, [0]]),
-  optOf(0, [EdnsOption.Cookie, [...CLIENT_COOKIE, ...CLIENT_COOKIE]]),
+const EDNS: readonly Edns[] = [
+  [0],
+  WITH_DO,
+  WITH_SUBNET,
+  [EdnsBits.DO | EdnsBits.CO, subnetOf(1, 0, [])],
+  [0, [EdnsOption.NSID, []], [EdnsOption.Padding, [0, 0]], [65_280, [0]]],
+  [0, [EdnsOption.Cookie, new Uint8Array(2 * clientCookieLength)]],
 ];
 /** From all over the IPv4 and IPv6 space, because tries of locations have many ways through them. */
-const SUBNETS: readonly Uint8Array[] = Array.from({ length: 32 }, (_, i) => [
-  optOf(0, subnetOf(1, 24, [8 * i, 37 * i, 11 * i])),
-  optOf(0, subnetOf(2, 56, [0x20 + (i >> 3), 32 * i, 37 * i, 11 * i, i, i, i])),
+const SUBNETS: readonly Edns[] = Array.from({ length: 32 }, (_, i): Edns[] => [
+  [0, subnetOf(1, 24, [8 * i, 37 * i, 11 * i])],
+  [0, subnetOf(2, 56, [0x20 + (i >> 3), 32 * i, 37 * i, 11 * i, i, i, i])],
 ]).flat();
 
 /**
@@ -116,10 +123,10 @@ function askAll(owners: readonly Owner[], ask: Ask): void {
     for (const qtype of QTYPES) {
       for (const qname of [name, below("no-such-name", name)]) {
         ask(queryFor(qname, qtype));
-        ask(queryFor(qname, qtype, optOf(EdnsBits.DO)));
+        ask(queryFor(qname, qtype, WITH_DO));
       }
     }
-    for (const opt of isSteered ? [...OPTS, ...SUBNETS] : OPTS) ask(queryFor(name, RRType.A, opt));
+    for (const edns of isSteered ? [...EDNS, ...SUBNETS] : EDNS) ask(queryFor(name, RRType.A, edns));
     ask(queryFor(below("_acme-challenge", name), RRType.TXT));
     ask(queryFor(below("_explain", name), RRType.TXT));
   }
@@ -127,16 +134,16 @@ function askAll(owners: readonly Owner[], ask: Ask): void {
 }
 
 /** What clients seldom ask, or should not. */
-function askOddly(name: Uint8Array, ask: Ask): void {
+function askOddly(name: Name, ask: Ask): void {
   for (const qtype of ODD_QTYPES) ask(queryFor(name, qtype));
-  for (const qclass of ODD_CLASSES) ask(queryFor(name, RRType.TXT, NO_OPT, { qclass }));
-  for (const opcode of ODD_OPCODES) ask(queryFor(name, RRType.SOA, NO_OPT, { flags: opcode << 11 }));
-  ask(queryFor(name, RRType.A, NO_OPT, { flags: HeaderBits.QR }));
-  ask(queryFor(Uint8Array.of(0), RRType.NS));
+  for (const qclass of ODD_CLASSES) ask(queryFor(name, RRType.TXT, null, { qclass }));
+  for (const opcode of ODD_OPCODES) ask(queryFor(name, RRType.SOA, null, { flags: opcode << 11 }));
+  ask(queryFor(name, RRType.A, null, { flags: HeaderBits.QR }));
+  ask(queryFor(rootName, RRType.NS));
   // Who has a cookie of ours shows it.
-  const reply = ask(queryFor(name, RRType.A, optOf(0, [EdnsOption.Cookie, CLIENT_COOKIE])));
-  ask(queryFor(name, RRType.A, optOf(0, [EdnsOption.Cookie, reply.slice(-COOKIES_LENGTH)])));
-  const whole = queryFor(name, RRType.A, optOf(0, subnetOf(1, 24, [198, 51, 100])));
+  const reply = ask(queryFor(name, RRType.A, WITH_COOKIE));
+  ask(queryFor(name, RRType.A, [0, [EdnsOption.Cookie, reply.slice(-COOKIES_LENGTH)]]));
+  const whole = queryFor(name, RRType.A, WITH_SUBNET);
   for (let length = 0; length < whole.length; length += 1) ask(whole.subarray(0, length));
   // EDNS of a version that does not exist, and each count of the header off by one.
   for (const at of [whole.length - 16, 5, 7, 9, 11])
@@ -145,7 +152,7 @@ function askOddly(name: Uint8Array, ask: Ask): void {
 
 /** A name that is asked for, in wire form. */
 interface Owner {
-  readonly name: Uint8Array;
+  readonly name: Name;
   readonly isSteered: boolean;
 }
 
@@ -158,7 +165,7 @@ function ownersIn(book: Book): readonly Owner[] {
     const kind = kindOf(book, node);
     if (!owners.has(kind)) {
       const at = octetsAt + word(words, node + Node.name);
-      const name = octets.slice(at, at + word(words, node + Node.nameLength));
+      const name = octets.slice(at, at + word(words, node + Node.nameLength)) as Name;
       owners.set(kind, { name, isSteered: word(words, node + Node.service) !== 0 });
     }
     node += NODE_WORDS + word(words, node + Node.rrsetCount) * RRSET_WORDS;
@@ -169,7 +176,7 @@ function ownersIn(book: Book): readonly Owner[] {
 /** What an answer at a node depends on: equal for nodes whose answers go through the same code. */
 function kindOf({ words, servicesAt }: Book, node: number): string {
   const kind = [word(words, node + Node.kind)];
-  for (const field of [Node.cut, Node.wildcard, Node.parentSide])
+  for (const field of [Node.cut, Node.wildcard, Node.types, Node.parentSide])
     kind.push(Math.sign(word(words, node + field)));
   const service = word(words, node + Node.service);
   if (service !== 0) {
@@ -190,48 +197,23 @@ interface Header {
   readonly flags?: number;
 }
 
-const NO_OPT: Uint8Array = new Uint8Array(0);
-
 function queryFor(
-  qname: Uint8Array,
+  qname: Name,
   qtype: number,
-  opt: Uint8Array = NO_OPT,
+  edns: Edns | null = null,
   { qclass = RRClass.IN, flags = HeaderBits.RD }: Header = {},
 ): Uint8Array {
-  const counts = [0, 1, 0, 0, 0, 0, 0, Math.sign(opt.length)];
-  return Uint8Array.from([0, 0, ...two(flags), ...counts, ...qname, ...two(qtype), ...two(qclass), ...opt]);
-}
-
-function optOf(
-  flags: number,
-  ...options: readonly (readonly [code: number, data: Iterable<number>])[]
-): Uint8Array {
-  const rdata = options.flatMap(([code, data]) => [...two(code), ...two([...data].length), ...data]);
-  return Uint8Array.from([
-    0,
-    ...two(RRType.OPT),
-    ...two(udpLengthMax),
-    0,
-    0,
-    ...two(flags),
-    ...two(rdata.length),
-    ...rdata,
-  ]);
+  const writer = new MessageWriter(0, flags, udpLengthMin).question({ qname, qtype, qclass });
+  if (edns === null) return writer.octets;
+  const [ednsFlags, ...options] = edns;
+  return writer.opt(udpLengthMax, ednsFlags, options).octets;
 }
 
 /** A Client Subnet option (RFC 7871 §6). */
-function subnetOf(
-  family: 1 | 2,
-  length: number,
-  address: readonly number[],
-): readonly [number, readonly number[]] {
+function subnetOf(family: 1 | 2, length: number, address: readonly number[]): EdnsOptionData {
   return [EdnsOption.ClientSubnet, [0, family, length, 0, ...address]];
 }
 
-function below(label: string, name: Uint8Array): Uint8Array {
-  return Uint8Array.from([label.length, ...Buffer.from(label), ...name]);
-}
-
-function two(word: number): readonly [number, number] {
-  return [word >> 8, word & 0xff];
+function below(label: string, name: Name): Name {
+  return Uint8Array.from([label.length, ...Buffer.from(label), ...name]) as Name;
 }

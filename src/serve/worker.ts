@@ -68,7 +68,7 @@ class UdpWorker {
     if (this.#isWarm) return;
     this.#isWarm = true;
     try {
-      this.#responder.warmUp(Math.trunc(Date.now() / 1000));
+      this.#responder.warmUp(book, Math.trunc(Date.now() / 1000));
     } catch (error) {
       this.#tellCrash(error, true);
     }

@@ -38,7 +38,7 @@ async function isStillCompiled(isWarm: boolean): Promise<boolean> {
   const { Client } = load("answer/client.ts") as typeof ClientModule;
   const { Packet } = load("wire/packet.ts") as typeof PacketModule;
   const responder = createResponder(server.served, server.counters, server.options);
-  if (isWarm) responder.warmUp(1_000);
+  if (isWarm) responder.warmUp(server.served, 1_000);
   const client = new Client();
   const packet = new Packet(new Uint8Array(1_232));
   const ask = (query: Uint8Array): void => {

@@ -27,16 +27,26 @@ export const Command = {
   Toil: 8,
   /** Leave it to control. */
   Forward: 9,
+  /** Reply with how many books it has warmed up with, and the first octet of the last, after the command. */
+  Warmth: 10,
 } as const;
 
 const COMMAND_AT = 12;
 
+/** The first octet of a book that a warm-up throws at. */
+export const CHILLING = 0xff;
+
 /** As in `answer/responder.ts`. */
 export function createResponder(book: ServedBook | null, counters: Float64Array): Responder {
   let adopted = book;
+  const warmedWith: number[] = [];
   return {
     answer: (packet, length, client, transport, moment) => {
       count(counters, Counter.queriesUdp + transport);
+      if (packet.octets[COMMAND_AT] === Command.Warmth) {
+        packet.octets.set([warmedWith.length, warmedWith.at(-1) ?? 0], COMMAND_AT + 1);
+        return COMMAND_AT + 3;
+      }
       return obey(packet.octets, length, client, moment, adopted);
     },
     explain: (packet, length, client, _transport, moment) =>
@@ -45,8 +55,16 @@ export function createResponder(book: ServedBook | null, counters: Float64Array)
       adopted = next;
     },
     adoptChallenges: () => {},
-    warmUp: () => {},
+    warmUp: (first) => {
+      const octet = firstOctet(first);
+      warmedWith.push(octet);
+      if (octet === CHILLING) throw new Error("a chill");
+    },
   };
+}
+
+function firstOctet({ memory }: ServedBook): number {
+  return new Uint8Array(memory)[0] ?? 0;
 }
 
 function obey(
@@ -66,7 +84,7 @@ function obey(
     case Command.Die:
       return process.exit(1);
     case Command.Book:
-      packet[COMMAND_AT + 1] = book === null ? 0 : (new Uint8Array(book.memory)[0] ?? 0);
+      packet[COMMAND_AT + 1] = book === null ? 0 : firstOctet(book);
       return COMMAND_AT + 2;
     case Command.Client:
       packet[COMMAND_AT + 1] = client.family;

@@ -17,7 +17,7 @@ import {
   sumCounters,
 } from "../../src/telemetry/counters.ts";
 import { EchoForwarder } from "./echo-forwarder.ts";
-import { Command } from "./toy-responder.ts";
+import { CHILLING, Command } from "./toy-responder.ts";
 import { ask, endpoint, Load, query } from "./udp-client.ts";
 import { until } from "./until.ts";
 
@@ -218,6 +218,33 @@ for (const mode of ["batch", "datagram"] as const) {
       expect(await books()).toEqual(new Set([2]));
       await ask(at!, query(1, Command.Die), 50);
       expect(await books()).toEqual(new Set([2]));
+    });
+
+    test("a worker warms up with its first book, and with no later one", async () => {
+      const cold = await start({ mode });
+      const warm = await start({ mode, book: bookWith(1) });
+      const warmth = async (workers: UdpWorkers): Promise<readonly number[]> => [
+        ...(await ask(workers.addresses()[0]!, query(1, Command.Warmth)))!.packet.subarray(13),
+      ];
+      expect(await warmth(cold)).toEqual([0, 0]);
+      expect(await warmth(warm)).toEqual([1, 1]);
+      for (const workers of [cold, warm]) {
+        await workers.adopt(bookWith(2));
+        await workers.adopt(bookWith(3));
+      }
+      expect(await warmth(cold)).toEqual([1, 2]);
+      expect(await warmth(warm)).toEqual([1, 1]);
+    });
+
+    test("a warm-up that throws is told, and the worker serves", async () => {
+      const counters = newCounters(udpRows(1));
+      const events: UdpEvent[] = [];
+      const onEvent = (event: UdpEvent): void => void events.push(event);
+      const workers = await start({ mode, counters, onEvent, book: bookWith(CHILLING) });
+      const reply = await ask(workers.addresses()[0]!, query(1, Command.Book));
+      expect(reply?.packet[13]).toBe(CHILLING);
+      expect(counted(counters, "crashes")).toBe(udpRows(1));
+      expect(events[0]).toMatchObject({ kind: "crash", stack: expect.stringContaining("a chill") });
     });
 
     test("the moment is Unix time in seconds", async () => {
