@@ -99,9 +99,10 @@ function requireOwnFamily(options: Options, { address }: Endpoint): void {
 }
 
 /**
- * IP_PMTUDISC_OMIT: ignore what ICMP says of path MTUs and do not set DF. Otherwise a forged "fragmentation needed"
- * makes us send fragments, whose second half an attacker can replace (Herzberg and Shulman, "Fragmentation
- * Considered Poisonous", 2013; RFC 9715 §3.1). NSD, Unbound, BIND and PowerDNS do the same.
+ * IP_PMTUDISC_PROBE: set DF, and ignore what ICMP says of path MTUs. Where a response comes in fragments an attacker can replace the
+ * second (Herzberg and Shulman, "Fragmentation Considered Poisonous", 2013), and by a forged "fragmentation needed" make a server
+ * send them. Ours fit all paths that IPv6 can take, and leave IPv4 routers no choice (RFC 9715 §3.1). IP_PMTUDISC_OMIT, which other
+ * servers set, lets routers fragment, and has Linux choose an id for each packet (RFC 6864 §4.1): 2.5 % of what an answer costs.
  */
 function setUdpOptions(options: Options, { address }: Endpoint): void {
   const wildcard = isWildcard(address);
@@ -115,11 +116,11 @@ function setUdpOptions(options: Options, { address }: Endpoint): void {
     options.try(Linux.SOL_SOCKET, Linux.SO_SNDBUF, octets);
   }
   if (address.family === 4) {
-    options.try(Linux.IPPROTO_IP, Linux.IP_MTU_DISCOVER, int32(Linux.IP_PMTUDISC_OMIT));
+    options.try(Linux.IPPROTO_IP, Linux.IP_MTU_DISCOVER, int32(Linux.IP_PMTUDISC_PROBE));
     if (wildcard) options.require("IP_PKTINFO", Linux.IPPROTO_IP, Linux.IP_PKTINFO, int32(1));
     return;
   }
-  options.try(Linux.IPPROTO_IPV6, Linux.IPV6_MTU_DISCOVER, int32(Linux.IP_PMTUDISC_OMIT));
+  options.try(Linux.IPPROTO_IPV6, Linux.IPV6_MTU_DISCOVER, int32(Linux.IP_PMTUDISC_PROBE));
   if (wildcard) options.require("IPV6_RECVPKTINFO", Linux.IPPROTO_IPV6, Linux.IPV6_RECVPKTINFO, int32(1));
 }
 
