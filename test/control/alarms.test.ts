@@ -1,7 +1,7 @@
 /** A whole node's control tells of what is wrong, by real HTTP, at a clock that the test moves. */
 
 import { chmodSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { listAlarms, listDestinations, testDestination } from "../../src/command/alarm.ts";
 import { Receiver } from "../alarm/receivers.ts";
 import { TestApi } from "./api/test-api.ts";
@@ -324,13 +324,12 @@ describe("the API", () => {
 async function printed({ tokens }: TestApi, command: () => Promise<void>): Promise<readonly string[]> {
   const lines: string[] = [];
   const write = process.stdout.write;
-  process.env["MERIDIAN_TOKEN"] = tokens.admin;
+  vi.stubEnv("MERIDIAN_TOKEN", tokens.admin);
   process.stdout.write = (text: string | Uint8Array): boolean => lines.push(String(text).trimEnd()) > 0;
   try {
     await command();
   } finally {
     process.stdout.write = write;
-    delete process.env["MERIDIAN_TOKEN"];
   }
   return lines;
 }

@@ -1,14 +1,12 @@
 /** Certificates for tests, made by openssl as they are needed: no key is kept anywhere. */
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll } from "vitest";
 import type { TlsFiles } from "../../src/config/node.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "meridian-tls-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let made = 0;
 

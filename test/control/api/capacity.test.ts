@@ -1,6 +1,6 @@
 /** What a region's death would do, asked over real HTTP, and shown by the command. */
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { capacity } from "../../../src/command/capacity.ts";
 import type { ShareView } from "../../../src/control/api/plan-view.ts";
 import { CONFIG, Folder, GB, JP, Node } from "../test-node.ts";
@@ -117,7 +117,7 @@ test("`meridian capacity` prints a line for each region", async () => {
   await tell(api, { "us-east": 0.25, "eu-west": 0.5, "ap-south": 0 });
   const printed: string[] = [];
   const write = process.stdout.write;
-  process.env["MERIDIAN_TOKEN"] = api.tokens.reader;
+  vi.stubEnv("MERIDIAN_TOKEN", api.tokens.reader);
   process.stdout.write = (text: string | Uint8Array): boolean => printed.push(String(text)) > 0;
   try {
     await capacity({ api: api.url });
