@@ -13,6 +13,7 @@ import type { Forwarder } from "./forwarder.ts";
 import { describeCrash } from "./guard.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { LateReplies } from "./late-replies.ts";
+import type { ModuleTexts } from "./linked.ts";
 import { Orders } from "./orders.ts";
 import type { SocketSet } from "./socket-set.ts";
 import { batchPosts, datagramPosts, datagramWorkers } from "./udp-posts.ts";
@@ -114,6 +115,8 @@ export class UdpWorkers {
   readonly #watch: NodeJS.Timeout = setInterval(() => this.#endHung(), LOOK_MS).unref();
   readonly #lateReplies: LateReplies | null;
   #roomEnds: NodeJS.Timeout | null = null;
+  /** What all workers run; null until the first has read it. */
+  #modules: ModuleTexts | null = null;
   #endpoints: readonly Endpoint[] = [];
   #book: ServedBook | null;
   #challenges: ServedBook | null;
@@ -188,9 +191,9 @@ export class UdpWorkers {
     this.#options.sockets?.closeUdp();
   }
 
-  /** Sockets come last: what is bound beside a predecessor's sockets gets queries at once, and somebody must read it. */
+  /** The first worker reads for all. Sockets come last: what is bound beside a predecessor's sockets gets queries at once, and somebody must read it. */
   async #begin(): Promise<void> {
-    for (let i = udpRows(this.#workers); i > 0; i -= 1) this.#startWorker();
+    this.#startWorker();
     await Promise.race([this.#loaded.promise, this.#started.promise]);
     const { sockets, endpoints } = this.#options;
     const opened = await (sockets === null
@@ -209,6 +212,8 @@ export class UdpWorkers {
     const { samples } = this.#options;
     const start: WorkerStart = {
       responder: (this.#options.responder ?? new URL("../answer/responder.ts", import.meta.url)).href,
+      loop: new URL("./udp-batch.ts", import.meta.url).href,
+      modules: this.#modules,
       book: this.#book,
       options: this.#options.options,
       challenges: this.#challenges,
@@ -246,6 +251,10 @@ export class UdpWorkers {
 
   #hear(hand: Hand, message: FromWorker): void {
     switch (message.kind) {
+      case "read":
+        this.#modules = message.modules;
+        while (this.#freeRows.length > 0) this.#startWorker();
+        break;
       case "ready":
         hand.state = "spare";
         if (this.#count("spare") === udpRows(this.#workers)) this.#loaded.resolve();

@@ -3,12 +3,16 @@
 import type { AnswerOptions } from "../answer/options.ts";
 import type { ServedBook } from "../answer/responder.ts";
 import type { Endpoint } from "../config/node.ts";
+import type { ModuleTexts } from "./linked.ts";
 import type { UdpSocket } from "./sockets.ts";
 
 /** What a worker is started with. */
 export interface WorkerStart {
-  /** URL of a module with `createResponder`, as in `answer/responder.ts`. */
+  /** URL of a module with `createResponder`, as in `answer/responder.ts`, and of `udp-batch.ts`. */
   readonly responder: string;
+  readonly loop: string;
+  /** Both, and what they import; null: to be read, and told. */
+  readonly modules: ModuleTexts | null;
   readonly book: ServedBook | null;
   readonly options: AnswerOptions;
   readonly challenges: ServedBook | null;
@@ -56,10 +60,11 @@ export interface ReturnAddress {
 }
 
 /**
- * From a worker. `ready`: loaded, and spare. `taken`: it reads the next book that it was told of, and no earlier one.
+ * From a worker. `read`: the modules that the others run too. `ready`: loaded, and spare. `taken`: it reads the next book that it was told of, and no earlier one.
  * `forward`: control is to answer. `crash`: an answer threw; one a second is told, with its stack.
  */
 export type FromWorker =
+  | { readonly kind: "read"; readonly modules: ModuleTexts }
   | { readonly kind: "ready" }
   | { readonly kind: "serving" }
   | { readonly kind: "taken" }

@@ -9,7 +9,7 @@ import { Counter, count } from "../telemetry/counters.ts";
 import { Budget } from "./budget.ts";
 import { describeCrash, guard } from "./guard.ts";
 import { BEAT_MS, Heartbeat } from "./heartbeat.ts";
-import { LinkedModules } from "./linked.ts";
+import { LinkedModules, readModules } from "./linked.ts";
 import { Orders } from "./orders.ts";
 import { Precedence } from "./precedence.ts";
 import type { UdpSocket } from "./sockets.ts";
@@ -155,8 +155,10 @@ function threadUsedUs(): number {
 
 assert(parentPort !== null, "this file is a worker thread's");
 const start: WorkerStart = workerData;
-const linked = new LinkedModules();
+const modules = start.modules ?? readModules(start.responder, start.loop);
+if (start.modules === null) parentPort.postMessage({ kind: "read", modules } satisfies FromWorker);
+const linked = new LinkedModules(modules);
 const { createResponder } = linked.load(start.responder) as typeof ResponderModule;
 // With the answer, because a spare that has to load it first would let a dead worker's sockets wait.
-const { serveBatches } = linked.load(new URL("./udp-batch.ts", import.meta.url).href) as typeof UdpBatch;
+const { serveBatches } = linked.load(start.loop) as typeof UdpBatch;
 new UdpWorker(parentPort, start, createResponder(null, start.counters, start.options, start.samples));

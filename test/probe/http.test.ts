@@ -2,11 +2,10 @@
 
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { getCACertificates, setDefaultCACertificates } from "node:tls";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { HttpExpectation } from "../../src/config/check.ts";
 import { probeHttp } from "../../src/probe/http.ts";
-import { closedPort, listen, listenTls, pem } from "./servers.ts";
+import { closedPort, listen, listenTls, useTestCa } from "./servers.ts";
 import { expecting, httpSpec, tls } from "./specs.ts";
 
 const never = new AbortController().signal;
@@ -253,7 +252,7 @@ describe("a probe that is given up", () => {
 });
 
 describe("with TLS", () => {
-  beforeAll(() => setDefaultCACertificates([...getCACertificates("default"), pem("ca.pem")]));
+  useTestCa();
 
   const serve = answering("HTTP/1.1 200 OK\r\n\r\n");
 

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import type { Server as HttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import { createServer as createTlsServer } from "node:tls";
-import { onTestFinished } from "vitest";
+import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from "node:tls";
+import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { pinOf } from "../../src/serve/certificate.ts";
 
 /** Serves every connection with `serve` until the test ends, and returns the port. */
@@ -32,6 +32,13 @@ export async function closedPort(): Promise<number> {
 /** The text of a certificate or key. */
 export function pem(name: string): string {
   return readFileSync(fileOf(name), "utf8");
+}
+
+/** Has this process trust the CA of `certificates/make.sh` while a suite runs. */
+export function useTestCa(): void {
+  const before = getCACertificates("default");
+  beforeAll(() => setDefaultCACertificates([...before, pem("ca.pem")]));
+  afterAll(() => setDefaultCACertificates(before));
 }
 
 /** The file of a certificate made by `certificates/make.sh`. */

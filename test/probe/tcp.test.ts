@@ -2,13 +2,12 @@
 
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { Worker } from "node:worker_threads";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { TlsProbeSpec } from "../../src/config/check.ts";
 import type { Outcome } from "../../src/health/report.ts";
 import { probeTcp } from "../../src/probe/tcp.ts";
-import { closedPort, listen, listenTls, pem } from "./servers.ts";
+import { closedPort, listen, listenTls, useTestCa } from "./servers.ts";
 import { tcpSpec, tls } from "./specs.ts";
 
 const never = new AbortController().signal;
@@ -100,7 +99,7 @@ test.each<[string, (socket: Socket) => void, string, string]>([
 });
 
 describe("with TLS", () => {
-  beforeAll(() => setDefaultCACertificates([...getCACertificates("default"), pem("ca.pem")]));
+  useTestCa();
 
   const year = 8_760 * 3_600_000;
   const peer = { host: "www.gslb.example", tls };

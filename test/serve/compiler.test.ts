@@ -7,7 +7,7 @@ import type * as ClientModule from "../../src/answer/client.ts";
 import type * as ResponderModule from "../../src/answer/responder.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { inlineHotPath } from "../../src/serve/compiler.ts";
-import { LinkedModules } from "../../src/serve/linked.ts";
+import { LinkedModules, readModules } from "../../src/serve/linked.ts";
 import type * as PacketModule from "../../src/wire/packet.ts";
 import { queryOf, queryWith } from "../answer/harness.ts";
 import { tortureServer } from "../conformance/torture-server.ts";
@@ -32,11 +32,15 @@ const WAYS: readonly Uint8Array[] = [
 async function isStillCompiled(isWarm: boolean): Promise<boolean> {
   const server = tortureServer();
   // One set of modules, as in a worker: V8 tells objects of the same class apart where the class was loaded twice.
-  const linked = new LinkedModules();
-  const load = (path: string): unknown => linked.load(new URL(`../../src/${path}`, import.meta.url).href);
-  const { createResponder } = load("answer/responder.ts") as typeof ResponderModule;
-  const { Client } = load("answer/client.ts") as typeof ClientModule;
-  const { Packet } = load("wire/packet.ts") as typeof PacketModule;
+  const [responderUrl, clientUrl, packetUrl] = [
+    "answer/responder.ts",
+    "answer/client.ts",
+    "wire/packet.ts",
+  ].map((path) => new URL(`../../src/${path}`, import.meta.url).href) as [string, string, string];
+  const linked = new LinkedModules(readModules(responderUrl, clientUrl, packetUrl));
+  const { createResponder } = linked.load(responderUrl) as typeof ResponderModule;
+  const { Client } = linked.load(clientUrl) as typeof ClientModule;
+  const { Packet } = linked.load(packetUrl) as typeof PacketModule;
   const responder = createResponder(server.served, server.counters, server.options);
   if (isWarm) responder.warmUp(server.served, 1_000);
   const client = new Client();

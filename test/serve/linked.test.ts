@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { FORWARD } from "../../src/answer/forward.ts";
 import type * as Responder from "../../src/answer/responder.ts";
 import { Transport } from "../../src/answer/transport.ts";
-import { LinkedModules } from "../../src/serve/linked.ts";
+import { LinkedModules, readModules } from "../../src/serve/linked.ts";
 import { counterRow, newCounters } from "../../src/telemetry/counters.ts";
 import { Packet } from "../../src/wire/packet.ts";
 import { makeSeeds, PACKET_MAX, writeMutant } from "../conformance/fuzz.ts";
@@ -16,16 +16,20 @@ import { randomFrom } from "../e2e/random.ts";
 const folder = mkdtempSync(join(tmpdir(), "meridian-linked-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+function load(url: string): Readonly<Record<string, unknown>> {
+  return new LinkedModules(readModules(url)).load(url);
+}
+
 /** Writes modules and loads the one called `main.ts`. */
 function linked(sources: Readonly<Record<string, string>>): Readonly<Record<string, unknown>> {
   for (const [name, source] of Object.entries(sources)) writeFileSync(join(folder, name), source);
-  return new LinkedModules().load(pathToFileURL(join(folder, "main.ts")).href);
+  return load(pathToFileURL(join(folder, "main.ts")).href);
 }
 
 test("a linked responder answers as one that was imported: 20,000 mutated queries, octet by octet", () => {
   const server = tortureServer();
   const url = new URL("../../src/answer/responder.ts", import.meta.url).href;
-  const { createResponder } = new LinkedModules().load(url) as typeof Responder;
+  const { createResponder } = load(url) as typeof Responder;
   const counters = counterRow(newCounters(1), 0);
   const responder = createResponder(server.served, counters, server.options);
   const random = randomFrom(7);

@@ -1,7 +1,10 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { availableParallelism } from "node:os";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { defaultAnswerOptions } from "../../src/answer/options.ts";
 import type { ServedBook } from "../../src/answer/responder.ts";
@@ -314,6 +317,26 @@ for (const mode of ["batch", "datagram"] as const) {
       expect(events).toEqual(
         new Array(4).fill({ kind: "lost", reason: "it ended", isHung: false, wasServing: true }),
       );
+    });
+
+    test("a worker that is started later runs what the first has read, whatever the files are by then", async () => {
+      const folder = mkdtempSync(join(tmpdir(), "meridian-udp-"));
+      const responder = pathToFileURL(join(folder, "responder.ts"));
+      const source = readFileSync(RESPONDER, "utf8");
+      writeFileSync(
+        responder,
+        source.replaceAll("../..", relative(folder, join(import.meta.dirname, "../.."))),
+      );
+      const events: UdpEvent[] = [];
+      const workers = await start({ mode, responder, onEvent: (event) => events.push(event) });
+      rmSync(folder, { recursive: true });
+      const [at] = workers.addresses();
+      for (let death = 1; death <= udpRows(1); death += 1) {
+        await ask(at!, query(1, Command.Die), 20);
+        await until(() => events.length === death);
+        await untilAnswered(at!);
+      }
+      expect(events.map(({ kind }) => kind)).toEqual(["lost", "lost"]);
     });
   });
 }
