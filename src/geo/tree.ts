@@ -62,8 +62,8 @@ export class TreeBuilder {
 /** The same tree with the numbers found at the old ones in `numbers`; leaves that become equal are merged. */
 export function mapLeaves(tree: AddressTree, numbers: Uint32Array): AddressTree {
   const { pairs } = tree;
-  const builder = new TreeBuilder(0);
   const mapped = new Uint32Array(pairs.length / 2);
+  const builder = new TreeBuilder(mapped.length);
   for (let node = 0; node < mapped.length; node += 1) {
     const left = mapEntry(word(pairs, 2 * node), mapped, numbers);
     const right = mapEntry(word(pairs, 2 * node + 1), mapped, numbers);

@@ -34,6 +34,8 @@ const FANOUT = 16;
 /** Bits that the tables at the beginning look at: they stand for the three nodes that every lookup would pass. */
 const TABLE_BITS = 12;
 const TABLE_WORDS = 1 << TABLE_BITS;
+/** What is under way at a time: a table, and a node for each 4 bits of an IPv6 address. */
+const STARTS_MAX = TABLE_WORDS + 32 * FANOUT;
 
 const CLASS_LIMIT = 1 << 22;
 
@@ -119,13 +121,6 @@ function onesIn16(bits: number): number {
   return (octets + (octets >>> 8)) & 0x1f;
 }
 
-/** A tree entry that a node of the trie has an entry for. */
-interface Start {
-  readonly value: number;
-  readonly entry: number;
-  readonly depth: number;
-}
-
 /** Writes a binary tree of classes as a trie. */
 class TrieWriter {
   readonly #tree: AddressTree;
@@ -133,6 +128,11 @@ class TrieWriter {
   #family: keyof ScopeBits = "ipv4";
   #words = new Uint32Array(4 * TABLE_WORDS);
   #used = 2 * TABLE_WORDS;
+  /** A stack of what the tables and nodes under way have an entry for: a tree entry, how many bits down it is, and its first value. */
+  readonly #entries = new Uint32Array(STARTS_MAX);
+  readonly #depths = new Uint32Array(STARTS_MAX);
+  readonly #values = new Uint32Array(STARTS_MAX);
+  #top = 0;
 
   constructor(tree: AddressTree, leastScope: (classNumber: number) => ScopeBits) {
     this.#tree = tree;
@@ -148,12 +148,15 @@ class TrieWriter {
 
   /** Writes the table at `at` for the tree whose root is `entry`; a leaf above its depth fills many places. */
   #table(entry: number, at: number): void {
-    const starts: Start[] = [];
-    this.#spread({ value: 0, entry, depth: 0 }, TABLE_WORDS, starts);
-    for (const [i, start] of starts.entries()) {
-      const written = this.#entry(start.entry, start.depth);
-      this.#words.fill(written, at + start.value, at + (starts[i + 1]?.value ?? TABLE_WORDS));
+    const from = this.#top;
+    this.#spread(entry, 0, 0, TABLE_WORDS);
+    const to = this.#top;
+    for (let i = from; i < to; i += 1) {
+      const written = this.#entry(word(this.#entries, i), word(this.#depths, i));
+      const end = i + 1 < to ? word(this.#values, i + 1) : TABLE_WORDS;
+      this.#words.fill(written, at + word(this.#values, i), at + end);
     }
+    this.#top = from;
   }
 
   /** The trie's entry for a tree entry `depth` bits down, its node written behind all others. */
@@ -162,31 +165,33 @@ class TrieWriter {
       const classNumber = entry - LEAF;
       return LEAF + ((classNumber << 8) | Math.max(depth, this.#leastScope(classNumber)[this.#family]));
     }
-    const starts: Start[] = [];
-    this.#spread({ value: 0, entry, depth }, FANOUT, starts);
-    const node = this.#allot(1 + starts.length);
+    const from = this.#top;
+    this.#spread(entry, depth, 0, FANOUT);
+    const to = this.#top;
+    const node = this.#allot(1 + to - from);
     let bitmap = 0;
-    for (const [i, start] of starts.entries()) {
-      const written = this.#entry(start.entry, start.depth);
-      this.#words[node + 1 + i] = written;
-      bitmap |= 1 << start.value;
+    for (let i = from; i < to; i += 1) {
+      const written = this.#entry(word(this.#entries, i), word(this.#depths, i));
+      this.#words[node + 1 + i - from] = written;
+      bitmap |= 1 << word(this.#values, i);
     }
     this.#words[node] = bitmap;
+    this.#top = from;
     return node;
   }
 
-  /** Collects what lies under a tree entry that stands for `width` values: leaves, and what is 4 bits down. */
-  #spread(start: Start, width: number, starts: Start[]): void {
-    if (isLeaf(start.entry) || width === 1) {
-      starts.push(start);
+  /** Puts on the stack what lies under a tree entry that stands for `width` values: leaves, and what is as many bits down. */
+  #spread(entry: number, depth: number, value: number, width: number): void {
+    if (isLeaf(entry) || width === 1) {
+      this.#entries[this.#top] = entry;
+      this.#depths[this.#top] = depth;
+      this.#values[this.#top] = value;
+      this.#top += 1;
       return;
     }
-    const { value, entry, depth } = start;
     const half = width / 2;
-    const left = word(this.#tree.pairs, 2 * entry);
-    const right = word(this.#tree.pairs, 2 * entry + 1);
-    this.#spread({ value, entry: left, depth: depth + 1 }, half, starts);
-    this.#spread({ value: value + half, entry: right, depth: depth + 1 }, half, starts);
+    this.#spread(word(this.#tree.pairs, 2 * entry), depth + 1, value, half);
+    this.#spread(word(this.#tree.pairs, 2 * entry + 1), depth + 1, value + half, half);
   }
 
   #allot(words: number): number {
