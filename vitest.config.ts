@@ -9,8 +9,8 @@ const LOADED = ["control", "failover", "overload", "rate-limit", "store", "upgra
   (name) => `test/e2e/${name}.test.ts`,
 );
 
-/** Suites that start threads or processes of their own: each has a process to itself. All others are loaded into few, which takes half as long. */
-const STARTING = ["conformance", "demo", "e2e", "serve"].map((folder) => `test/${folder}/**`);
+/** Suites of whole servers, each in a process of its own. All others share a few, which load and compile what they import once. */
+const SERVERS = ["conformance", "demo", "e2e", "serve"].map((folder) => `test/${folder}/**`);
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -28,7 +28,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "shared",
           include: ["test/*/**/*.test.ts"],
-          exclude: [...defaultExclude, ...STARTING],
+          exclude: [...defaultExclude, ...SERVERS],
           isolate: false,
           sequence: { groupOrder: 0 },
         },
@@ -37,7 +37,7 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: "together",
-          include: ["test/*.test.ts", ...STARTING.map((folder) => `${folder}/*.test.ts`)],
+          include: ["test/*.test.ts", ...SERVERS.map((folder) => `${folder}/*.test.ts`)],
           exclude: [...defaultExclude, ...LOADED],
           sequence: { groupOrder: 0 },
         },

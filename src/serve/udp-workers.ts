@@ -191,7 +191,10 @@ export class UdpWorkers {
     this.#options.sockets?.closeUdp();
   }
 
-  /** The first worker reads for all. Sockets come last: what is bound beside a predecessor's sockets gets queries at once, and somebody must read it. */
+  /**
+   * The first worker reads the modules for all. Sockets come last: what is bound beside a predecessor's sockets gets queries at
+   * once, and somebody must read it.
+   */
   async #begin(): Promise<void> {
     this.#startWorker();
     await Promise.race([this.#loaded.promise, this.#started.promise]);
@@ -212,7 +215,6 @@ export class UdpWorkers {
     const { samples } = this.#options;
     const start: WorkerStart = {
       responder: (this.#options.responder ?? new URL("../answer/responder.ts", import.meta.url)).href,
-      loop: new URL("./udp-batch.ts", import.meta.url).href,
       modules: this.#modules,
       book: this.#book,
       options: this.#options.options,

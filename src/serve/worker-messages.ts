@@ -8,10 +8,9 @@ import type { UdpSocket } from "./sockets.ts";
 
 /** What a worker is started with. */
 export interface WorkerStart {
-  /** URL of a module with `createResponder`, as in `answer/responder.ts`, and of `udp-batch.ts`. */
+  /** URL of a module with `createResponder`, as in `answer/responder.ts`. */
   readonly responder: string;
-  readonly loop: string;
-  /** Both, and what they import; null: to be read, and told. */
+  /** All that is to be linked; null: to be read, and told. */
   readonly modules: ModuleTexts | null;
   readonly book: ServedBook | null;
   readonly options: AnswerOptions;
@@ -60,8 +59,8 @@ export interface ReturnAddress {
 }
 
 /**
- * From a worker. `read`: the modules that the others run too. `ready`: loaded, and spare. `taken`: it reads the next book that it was told of, and no earlier one.
- * `forward`: control is to answer. `crash`: an answer threw; one a second is told, with its stack.
+ * From a worker. `read`: the modules that the others run too. `ready`: loaded, and spare. `taken`: it reads the next book that it
+ * was told of, and no earlier one. `forward`: control is to answer. `crash`: an answer threw; one a second is told, with its stack.
  */
 export type FromWorker =
   | { readonly kind: "read"; readonly modules: ModuleTexts }

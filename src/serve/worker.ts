@@ -155,10 +155,11 @@ function threadUsedUs(): number {
 
 assert(parentPort !== null, "this file is a worker thread's");
 const start: WorkerStart = workerData;
-const modules = start.modules ?? readModules(start.responder, start.loop);
+const loop = new URL("./udp-batch.ts", import.meta.url).href;
+const modules = start.modules ?? readModules(start.responder, loop);
 if (start.modules === null) parentPort.postMessage({ kind: "read", modules } satisfies FromWorker);
 const linked = new LinkedModules(modules);
 const { createResponder } = linked.load(start.responder) as typeof ResponderModule;
 // With the answer, because a spare that has to load it first would let a dead worker's sockets wait.
-const { serveBatches } = linked.load(start.loop) as typeof UdpBatch;
+const { serveBatches } = linked.load(loop) as typeof UdpBatch;
 new UdpWorker(parentPort, start, createResponder(null, start.counters, start.options, start.samples));

@@ -32,15 +32,12 @@ const WAYS: readonly Uint8Array[] = [
 async function isStillCompiled(isWarm: boolean): Promise<boolean> {
   const server = tortureServer();
   // One set of modules, as in a worker: V8 tells objects of the same class apart where the class was loaded twice.
-  const [responderUrl, clientUrl, packetUrl] = [
-    "answer/responder.ts",
-    "answer/client.ts",
-    "wire/packet.ts",
-  ].map((path) => new URL(`../../src/${path}`, import.meta.url).href) as [string, string, string];
-  const linked = new LinkedModules(readModules(responderUrl, clientUrl, packetUrl));
-  const { createResponder } = linked.load(responderUrl) as typeof ResponderModule;
-  const { Client } = linked.load(clientUrl) as typeof ClientModule;
-  const { Packet } = linked.load(packetUrl) as typeof PacketModule;
+  const urlOf = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
+  const paths = ["answer/responder.ts", "answer/client.ts", "wire/packet.ts"];
+  const linked = new LinkedModules(readModules(...paths.map(urlOf)));
+  const { createResponder } = linked.load(urlOf("answer/responder.ts")) as typeof ResponderModule;
+  const { Client } = linked.load(urlOf("answer/client.ts")) as typeof ClientModule;
+  const { Packet } = linked.load(urlOf("wire/packet.ts")) as typeof PacketModule;
   const responder = createResponder(server.served, server.counters, server.options);
   if (isWarm) responder.warmUp(server.served, 1_000);
   const client = new Client();
