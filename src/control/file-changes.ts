@@ -1,6 +1,7 @@
 /** Changes of what is declared: files are loaded, judged by the plans that they lead to, put in force, and only then on record. */
 
 import { createHash } from "node:crypto";
+import { formatQuantity } from "../config/units.ts";
 import type { Problem } from "../problem.ts";
 import type { AppliedFiles } from "./applied.ts";
 import { MERIDIAN } from "./author.ts";
@@ -186,7 +187,12 @@ export class FileChanges {
       return { kind: "refused", problems };
     }
     const { zones, config } = value;
-    const detail = `${prefix}${zones.length} zones, ${config.services.length} services, ${config.members.size} members`;
+    const parts = [
+      formatQuantity(zones.length, "zone"),
+      formatQuantity(config.services.length, "service"),
+      formatQuantity(config.members.size, "member"),
+    ];
+    const detail = prefix + parts.join(", ");
     const deeds = this.#ledger.deeds(event, detail, request, broken);
     if (!dryRun) {
       await keep();

@@ -46,7 +46,7 @@ describe("a node with source: api", () => {
     expect((await api.get("/v1/audit")).body.entries[0]).toMatchObject({
       event: "files-applied",
       author: "anna",
-      detail: "1 zones, 3 services, 2 members",
+      detail: "1 zone, 3 services, 2 members",
     });
     expect((await api.get("/v1/snapshots")).body.snapshots[0]).toMatchObject({
       version: 2,
@@ -110,7 +110,7 @@ describe("a node with source: api", () => {
     });
     expect([dryRun.status, dryRun.body.changes]).toEqual([
       200,
-      [{ event: "files-applied", detail: "1 zones, 3 services, 2 members" }],
+      [{ event: "files-applied", detail: "1 zone, 3 services, 2 members" }],
     ]);
     const back = await api.post("/v1/snapshots/1/rollback?dryRun=true", { reason: "a test" });
     expect(back.body).toMatchObject({ dryRun: true, changes: [{ event: "files-rolled-back" }] });
@@ -303,7 +303,7 @@ describe("a node with source: api", () => {
     });
     expect((await api.get("/v1/audit")).body.entries[0]).toMatchObject({
       event: "files-rolled-back",
-      detail: "to version 2: 1 zones, 3 services, 2 members",
+      detail: "to version 2: 1 zone, 3 services, 2 members",
     });
   });
 });

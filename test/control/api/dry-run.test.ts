@@ -32,7 +32,7 @@ describe("a dry run", () => {
       {},
       { event: "challenges-set", detail: "_acme-challenge.www.test.example." },
     ],
-    ["POST", "/v1/reload", undefined, { event: "files-loaded", detail: "1 zones, 3 services, 2 members" }],
+    ["POST", "/v1/reload", undefined, { event: "files-loaded", detail: "1 zone, 3 services, 2 members" }],
     ["POST", "/v1/tokens", { name: "bob", role: "reader" }, { event: "token-added", detail: "bob (reader)" }],
     ["DELETE", "/v1/tokens/rita", undefined, { event: "token-removed", detail: "rita" }],
   ])("of %s %s says what would go on record, and changes nothing", async (method, path, body, change) => {
