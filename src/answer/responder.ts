@@ -3,7 +3,7 @@
 import { Book } from "../book/book.ts";
 import type { Packet } from "../wire/packet.ts";
 import { Query } from "../wire/query.ts";
-import { type AnswerState, answer } from "./answer.ts";
+import { answer } from "./answer.ts";
 import type { Client } from "./client.ts";
 import { Cookies } from "./cookie.ts";
 import { type AnswerOptions, defaultAnswerOptions } from "./options.ts";
@@ -11,6 +11,7 @@ import { RateLimit } from "./rate-limit.ts";
 import { Reply } from "./reply.ts";
 import { Sampler } from "./sampler.ts";
 import { Signatures, type SigningState } from "./signatures.ts";
+import type { AnswerState } from "./state.ts";
 import type { Transport } from "./transport.ts";
 import { warmUp } from "./warm-up.ts";
 
