@@ -1,12 +1,10 @@
 /** Runs drills, one at a time: orders what fails, looks after guards, puts everything back, and keeps what was seen. */
 
-import type { Logger } from "pino";
 import type { Config, VipId } from "../config/config.ts";
 import type { DeclaredDrill, DrillSpec } from "../config/drills.ts";
 import { formatDuration } from "../config/units.ts";
 import { describeDrill, describeEnding } from "../drill/describe.ts";
 import type { DrillEnding, DrillPhase, DrillRecord } from "../drill/drill.ts";
-import type { Watcher } from "../drill/observation.ts";
 import { type DrillReport, drillReport } from "../drill/report.ts";
 import type { Verdict } from "../health/verdict.ts";
 import type { Problem } from "../problem.ts";
@@ -15,6 +13,7 @@ import { MERIDIAN } from "./author.ts";
 import { ERRORS_OVER_MS, type Violation, violationOf } from "./drill-guards.ts";
 import { failures } from "./drill-orders.ts";
 import { DrillOverrides, type DrillOverridesOptions, overrideInPlaceOf } from "./drill-overrides.ts";
+import { DrillRecords, type DrillRecordsOptions } from "./drill-records.ts";
 import { objection, type RehearsedDrill, rehearseDrill } from "./drill-rehearsal.ts";
 import { addressesOf, gone, overrideIdOf, ruledAs, sceneOf } from "./drill-scene.ts";
 import { DrillSchedules, nextOf } from "./drill-schedule.ts";
@@ -25,7 +24,7 @@ import type { ProfileWindow } from "./profile.ts";
 import { RunningDrill } from "./running-drill.ts";
 import type { Attempt, Review } from "./safety.ts";
 import { beyondScope } from "./scope.ts";
-import type { DrillStore, NewAuditEntry, Scope } from "./store.ts";
+import type { Scope } from "./store.ts";
 import { ifAvailable, StoreUnavailable } from "./store-file.ts";
 import type { Watchers } from "./watchers.ts";
 
@@ -41,8 +40,7 @@ const LOOK_MS = 200;
 /** So much of a drill's name is in its id, which agents take up to 64 characters of. */
 const NAME_MAX = 40;
 
-export interface DrillsOptions extends DrillOverridesOptions {
-  readonly store: DrillStore;
+export interface DrillsOptions extends DrillOverridesOptions, DrillRecordsOptions {
   readonly watchers: Watchers;
   readonly edition: () => Edition | null;
   readonly facts: () => Facts;
@@ -52,8 +50,6 @@ export interface DrillsOptions extends DrillOverridesOptions {
   readonly review: (attempt: Attempt) => Promise<Review>;
   /** The traffic that says how many clients would be moved; null: none is kept. */
   readonly traffic: () => Promise<Iterable<ProfileWindow> | null>;
-  readonly audit: (entry: Omit<NewAuditEntry, "version">) => void;
-  readonly log: Logger;
 }
 
 /** Who wants a drill, and why. */
@@ -71,6 +67,7 @@ export type DrillOutcome =
 export class Drills {
   readonly #options: DrillsOptions;
   readonly #overrides: DrillOverrides;
+  readonly #records: DrillRecords;
   readonly #schedules = new DrillSchedules();
   #running: RunningDrill | null = null;
   /** Whether it is known which drill was left by a control that died, if any. */
@@ -80,6 +77,7 @@ export class Drills {
   constructor(options: DrillsOptions) {
     this.#options = options;
     this.#overrides = new DrillOverrides(options);
+    this.#records = new DrillRecords(options);
   }
 
   /** Whether one is under way. */
@@ -100,12 +98,9 @@ export class Drills {
 
   /** What a drill has shown, until now where it is under way. */
   report(record: DrillRecord): DrillReport {
-    const { store, watchers } = this.#options;
-    if (this.#running?.record.id === record.id) return drillReport(record, watchers.seen(record.id));
-    const kept = store.report(record.id);
-    const { watchers: seen }: { readonly watchers: readonly Watcher[] } =
-      kept === null ? { watchers: [] } : JSON.parse(kept);
-    return drillReport(record, seen);
+    const { id } = record;
+    const isUnderWay = this.#running?.record.id === id;
+    return drillReport(record, isUnderWay ? this.#options.watchers.seen(id) : this.#records.seen(id));
   }
 
   /** Tries a drill on a copy; nothing changes. */
@@ -172,7 +167,11 @@ export class Drills {
     // On disk before anything is ordered: whoever comes after this process knows what to put back.
     store.save(record);
     watchers.order(record.id, [this.#run(record, config).watch]);
-    this.#tell(record, "drill-begun", `${describeDrill(spec)} for ${formatDuration(spec.durationMs)}`);
+    this.#records.tell(
+      record,
+      "drill-begun",
+      `${describeDrill(spec)} for ${formatDuration(spec.durationMs)}`,
+    );
     return { kind: "begun", record };
   }
 
@@ -237,13 +236,11 @@ export class Drills {
   }
 
   async #beginBySchedule(spec: DeclaredDrill): Promise<void> {
-    const { audit, log, nowMs } = this.#options;
     const by = { author: MERIDIAN, reason: "its schedule" };
     const outcome = await this.begin({ spec, ...by }).catch(refusedBy);
     if (outcome.kind === "begun") return;
-    const detail = `${spec.name}: ${outcome.problems.map(({ message }) => message).join("; ")}`;
-    log.error(`drill not begun: ${detail}`);
-    this.#onRecord(() => audit({ atMs: nowMs(), ...by, event: "drill-refused", detail }));
+    const why = outcome.problems.map(({ message }) => message).join("; ");
+    this.#records.tellRefused(by, `${spec.name}: ${why}`);
   }
 
   #run(record: DrillRecord, config: Config): RunningDrill {
@@ -338,14 +335,14 @@ export class Drills {
     if (!isBack) return;
     if (ending.kind === "guard") await this.#overrides.bringUp(running);
     running.note({ kind: "ended", atMs: this.#options.nowMs(), ending });
-    this.#save(running);
+    this.#records.save(running.record);
     const event = ending.kind === "on-time" ? "drill-ended" : "drill-aborted";
-    this.#tell(running.record, event, describeEnding(ending));
+    this.#records.tell(running.record, event, describeEnding(ending));
   }
 
   /** Brings up what is held down for the drill's sake, and sees whether all is as before. */
   async #restore(running: RunningDrill, nowMs: number): Promise<void> {
-    const { watchers, store } = this.#options;
+    const { watchers } = this.#options;
     const { record } = running;
     const { ending } = record;
     if (ending !== null && running.timeOf("ended") === null) await this.#takeBack(running, ending);
@@ -363,8 +360,7 @@ export class Drills {
     const dueMs = restoredMs === null ? endedMs + running.restoresWithinMs : restoredMs + cachesMs;
     if (nowMs < dueMs) return;
     this.#pass(running, "over");
-    const report = JSON.stringify({ watchers: watchers.seen(record.id) });
-    this.#onRecord(() => store.saveReport(record.id, report));
+    this.#records.keepSeen(record.id, watchers.seen(record.id));
     watchers.forget(record.id);
     this.#running = null;
     if (this.#timer !== null) clearInterval(this.#timer);
@@ -375,27 +371,7 @@ export class Drills {
 
   #pass(running: RunningDrill, phase: DrillPhase): void {
     running.record = { ...running.record, phase };
-    this.#save(running);
-  }
-
-  #save(running: RunningDrill): void {
-    this.#onRecord(() => this.#options.store.save(running.record));
-  }
-
-  #tell(record: DrillRecord, event: "drill-begun" | "drill-ended" | "drill-aborted", detail: string): void {
-    const { audit, nowMs, log } = this.#options;
-    const { id, author, reason } = record;
-    log.info(`drill ${id}: ${event}: ${detail}`);
-    this.#onRecord(() => audit({ atMs: nowMs(), author, reason, event, detail: `${id}: ${detail}` }));
-  }
-
-  /** A store that fails must not keep a drill from its end. */
-  #onRecord(write: () => void): void {
-    try {
-      write();
-    } catch (cause) {
-      this.#options.log.error({ cause: String(cause) }, "a drill is not on record");
-    }
+    this.#records.save(running.record);
   }
 }
 
