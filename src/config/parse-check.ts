@@ -1,9 +1,10 @@
 /** The section `checks`: how members are probed, and when they are judged. */
 
 import type { Check, Failback, ProbeSpec, Quorum } from "./check.ts";
+import type { CheckFields } from "./check-fields.ts";
 import type { CheckId } from "./config.ts";
 import { keys } from "./keys.ts";
-import { type CheckFields, parseProbes } from "./parse-probe.ts";
+import { parseProbes } from "./parse-probe.ts";
 import type { Reader } from "./read.ts";
 import { formatDuration, type Range } from "./units.ts";
 

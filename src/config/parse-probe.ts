@@ -1,30 +1,22 @@
 /** What a probe of a check does, from the keys of its type. */
 
-import { isTransfer, Rcode, RRType, rrTypeCode } from "../wire/codes.ts";
-import { formatName } from "../wire/name.ts";
-import type {
-  DnsProbeSpec,
-  HttpExpectation,
-  HttpProbeSpec,
-  JsonExpectation,
-  LoadSource,
-  ProbeSpec,
-  SingleProbeSpec,
-  TlsProbeSpec,
-} from "./check.ts";
+import type { ProbeSpec, SingleProbeSpec } from "./check.ts";
+import {
+  type CheckFields,
+  type CheckKey,
+  type ExpectFields,
+  type ExpectKey,
+  parseHost,
+  parsePort,
+  parseTls,
+  requiredPort,
+} from "./check-fields.ts";
 import type { CheckId } from "./config.ts";
 import { keys } from "./keys.ts";
-import { compilePattern } from "./pattern.ts";
+import { parseDns } from "./parse-dns-probe.ts";
+import { parseHttp } from "./parse-http-probe.ts";
 import { type Fields, formatChoice, type Reader } from "./read.ts";
-import { portRange } from "./units.ts";
 import { quote } from "./yaml.ts";
-
-type CheckKey = (typeof keys)["checks.*"][number];
-type ExpectKey = (typeof keys)["checks.*.expect"][number];
-type ExpectFields = Fields<ExpectKey>;
-
-/** The values of one check. */
-export type CheckFields = Fields<CheckKey>;
 
 const checkTypes = ["http", "https", "http2", "tcp", "tls", "dns", "grpc", "icmp", "calculated"] as const;
 type CheckType = (typeof checkTypes)[number];
@@ -67,14 +59,6 @@ const typesOfExpectation: Partial<Record<ExpectKey, readonly CheckType[]>> = {
 };
 
 const latencyRange = { least: 1, most: 3_600_000 };
-const validForRange = { least: 0, most: 8_760 * 3_600_000 };
-const fullRange = { least: 0.001, most: 1_000_000_000 };
-const fieldRange = { least: -1e15, most: 1e15 };
-
-/** What RCODEs are called in presentation form, as dig shows them. */
-const rcodes: ReadonlyMap<string, number> = new Map(
-  Object.entries(Rcode).map(([name, code]) => [name.toUpperCase(), code]),
-);
 
 const hexadecimal = /^([0-9A-Fa-f]{2}\s*)+$/;
 const hexadecimalWords = "octets in hexadecimal digits such as 50 49 4e 47";
@@ -177,142 +161,6 @@ function parseSingle(check: CheckFields, type: Exclude<CheckType, "calculated">)
   }
 }
 
-function parsePort(check: CheckFields, usual: number): number {
-  return check.optional("port")?.wholeNumber(portRange) ?? usual;
-}
-
-function requiredPort(check: CheckFields): number {
-  return check.required("port")?.wholeNumber(portRange) ?? Number.NaN;
-}
-
-function parseHost(check: CheckFields): string | null {
-  return check.optional("host")?.matching(/^[A-Za-z0-9._-]+$/, "a host name without a port") ?? null;
-}
-
-function parseTls(check: CheckFields, expect: ExpectFields | null): TlsProbeSpec {
-  return {
-    insecure: check.optional("insecure")?.boolean() ?? false,
-    validForMs: expect?.optional("validFor")?.duration(validForRange) ?? 0,
-  };
-}
-
-function parseHttp(
-  check: CheckFields,
-  expect: ExpectFields | null,
-  type: "http" | "https" | "http2",
-): Omit<HttpProbeSpec, "latencyMs" | "inverted"> {
-  const method = check.optional("method")?.oneOf(["GET", "HEAD"]) ?? "GET";
-  const load = check.optional("load");
-  const source = load === null ? null : parseLoad(load);
-  if (method === "HEAD") {
-    const bodily = (["body", "pattern", "json"] as const).map((key) => expect?.optional(key));
-    for (const reader of [...bodily, source?.from === "json" ? load : null])
-      reader?.problemAtKey("a response to HEAD has no body, expected the method GET");
-  }
-  return {
-    kind: "http",
-    version: type === "http2" ? 2 : 1,
-    tls: type === "http" ? null : parseTls(check, expect),
-    port: parsePort(check, type === "http" ? 80 : 443),
-    method,
-    path:
-      check.optional("path")?.matching(/^\/[!-~]*$/, "a path that starts with a slash, without spaces") ??
-      "/",
-    host: parseHost(check),
-    headers: parseHeaders(check.optional("headers"), true),
-    expect: parseHttpExpectation(expect),
-    load: source,
-  };
-}
-
-function parseHttpExpectation(expect: ExpectFields | null): HttpExpectation {
-  const pattern = expect?.optional("pattern") ?? null;
-  const text = pattern?.text("a pattern") ?? null;
-  if (text !== null && compilePattern(text) === null)
-    pattern?.expected(
-      "a pattern that is matched in linear time: without lookaround, back references and large counts",
-    );
-  return {
-    codes: parseCodes(expect?.optional("codes") ?? null),
-    headers: parseHeaders(expect?.optional("headers") ?? null, false),
-    body: expect?.optional("body")?.text() ?? null,
-    pattern: text,
-    json: parseFields(expect?.optional("json") ?? null),
-  };
-}
-
-/** What fields must be, by their paths. */
-function parseFields(reader: Reader | null): Readonly<Record<string, JsonExpectation>> {
-  const fields = new Map<string, JsonExpectation>();
-  for (const { name, key, value } of reader?.entries() ?? []) {
-    if (key.matching(jsonPath, jsonPathWords) !== null) fields.set(name, parseField(value));
-  }
-  return Object.fromEntries(fields);
-}
-
-const jsonPath = /^[^.]+(\.[^.]+)*$/;
-const jsonPathWords = "the path of a field, keys with dots between them such as queue.depth";
-
-function parseField(reader: Reader): JsonExpectation {
-  if (reader.kind !== "map")
-    return { kind: "is", text: reader.text("a text, or bounds such as { below: 100 }") ?? "" };
-  const bounds = reader.fields(keys["checks.*.expect.json.*"]);
-  const above = bounds.optional("above")?.number(fieldRange) ?? null;
-  const below = bounds.optional("below")?.number(fieldRange) ?? null;
-  if (bounds.given.length === 0) reader.expected('the key "above" or "below" or both');
-  if (above !== null && below !== null && above >= below) reader.expected("a number between the two bounds");
-  return { kind: "between", above, below };
-}
-
-function parseLoad(reader: Reader): LoadSource | null {
-  const load = reader.fields(keys["checks.*.load"]);
-  const header = load.optional("header");
-  const json = load.optional("json");
-  const full = load.optional("full")?.number(fullRange) ?? 1;
-  if (reader.kind === "map" && (header === null) === (json === null))
-    reader.problemAtKey('expected one of the keys "header" and "json"');
-  const name =
-    header?.matching(headerName, headerNameWords) ?? json?.matching(jsonPath, jsonPathWords) ?? null;
-  return name === null ? null : { from: header === null ? "json" : "header", name, full };
-}
-
-// A token, and printable ASCII (RFC 9110 §5.1, §5.5).
-const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const headerNameWords = "the name of a header";
-const headerValue = /^[ -~]+$/;
-
-/** Names and values of headers; those of a request leave Host to the key of that name. */
-function parseHeaders(reader: Reader | null, ofRequest: boolean): Readonly<Record<string, string>> {
-  const headers = new Map<string, string>();
-  const seen = new Set<string>();
-  for (const { name, key, value } of reader?.entries() ?? []) {
-    const text = value.matching(headerValue, "a text of printable ASCII");
-    if (key.matching(headerName, headerNameWords) === null || text === null) continue;
-    const folded = name.toLowerCase();
-    if (ofRequest && folded === "host")
-      key.problem('expected the key "host" of the check for the Host header');
-    if (seen.has(folded)) key.problem(`${quote(name)} is there already, and case does not matter in headers`);
-    seen.add(folded);
-    headers.set(name, text);
-  }
-  return Object.fromEntries(headers);
-}
-
-/** A list of codes and ranges of them. */
-function parseCodes(reader: Reader | null): readonly (readonly [number, number])[] {
-  if (reader === null) return [[200, 299]];
-  return reader.items("a list of status codes", "status code").flatMap((item) => {
-    const text = item.matching(
-      /^[1-5]\d\d(-[1-5]\d\d)?$/,
-      "a status code such as 204 or a range such as 200-299",
-    );
-    if (text === null) return [];
-    const [low = "", high = low] = text.split("-");
-    if (low > high) item.problem(`expected the lower code first, ${high}-${low}`);
-    return [[Number(low), Number(high)]];
-  });
-}
-
 /** A text in UTF-8, as hexadecimal digits. */
 function hexOf(reader: Reader | null): string | null {
   const text = reader?.text("a text or { hex: 0d0a }") ?? null;
@@ -329,51 +177,6 @@ function parseExpectedOctets(expect: ExpectFields | null): string | null {
   const hex = expect?.optional("hex") ?? null;
   if (text !== null && hex !== null) hex.problemAtKey('expected only one of the keys "text" and "hex"');
   return hexOf(text) ?? parseHex(hex);
-}
-
-function parseDns(
-  check: CheckFields,
-  expect: ExpectFields | null,
-): Omit<DnsProbeSpec, "latencyMs" | "inverted"> {
-  const qname = check.required("qname")?.domainName() ?? null;
-  const qtype = parseQtype(check.optional("qtype"));
-  const codes = expect?.optional("rcodes") ?? null;
-  const answers = expect?.optional("answers") ?? null;
-  return {
-    kind: "dns",
-    port: parsePort(check, 53),
-    transport: check.optional("transport")?.oneOf(["udp", "tcp"]) ?? "udp",
-    qname: qname === null ? "." : formatName(qname),
-    qtype,
-    rcodes: codes === null ? [Rcode.NoError] : parseRcodes(codes),
-    answers: answers === null ? [] : parseAnswers(answers, qtype),
-  };
-}
-
-function parseQtype(reader: Reader | null): number {
-  const text = reader?.text("an RR type") ?? "A";
-  const code = rrTypeCode(text);
-  // Neither a zone nor everything there is makes one small response.
-  const single = code !== null && code !== RRType.ANY && code !== RRType.OPT && !isTransfer(code);
-  if (!single) reader?.expected("an RR type such as A or SOA");
-  return code ?? RRType.A;
-}
-
-function parseRcodes(reader: Reader): readonly number[] {
-  return reader.items("a list of RCODEs", "RCODE").flatMap((item) => {
-    const name = item.oneOf([...rcodes.keys()].filter((rcode) => (rcodes.get(rcode) ?? 0) <= 10));
-    const code = name === null ? undefined : rcodes.get(name);
-    return code === undefined ? [] : [code];
-  });
-}
-
-function parseAnswers(reader: Reader, qtype: number): readonly string[] {
-  if (qtype !== RRType.A && qtype !== RRType.AAAA) {
-    reader.problemAtKey("expected only with the qtype A or AAAA");
-    return [];
-  }
-  const family = qtype === RRType.A ? 4 : 6;
-  return reader.items("a list of addresses", "address").flatMap((item) => item.address(family)?.text ?? []);
 }
 
 function parseCalculated(
