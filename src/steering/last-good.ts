@@ -1,7 +1,8 @@
 /** The last plans that were up, for services that are to be answered so while nothing is. */
 
 import type { Service, VipId } from "../config/config.ts";
-import { childrenIn, type LocalPolicy, localKey, membersOf } from "./local.ts";
+import { childrenIn, type LocalPolicy, membersOf } from "./local.ts";
+import { localKey } from "./local-key.ts";
 import type { Plan } from "./plan.ts";
 
 /** A plan that was up. */

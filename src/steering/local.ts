@@ -1,10 +1,10 @@
 /** A policy with the client's location resolved away: what is left to decide depends on facts alone. */
 
-import type { Member, Pool, RegionId, VantageId } from "../config/config.ts";
+import type { Member, RegionId, VantageId } from "../config/config.ts";
 
 /**
- * What a policy comes to for one location. Built only by the functions below, which keep one normal form, so that
- * locations whose clients are treated alike get equal keys, and with that are one class:
+ * What a policy comes to for one location. Built only by the functions of `make-local.ts`, which keep one normal form, so that
+ * locations whose clients are treated alike get equal keys (`local-key.ts`), and with that are one class:
  *
  *   1. What has no member is left out; a policy with nothing left is a `first` of nothing.
  *   2. A choice among one is that one, unless it has a weight that an override could set to zero.
@@ -35,6 +35,9 @@ export interface LocalMember extends Traced {
   /** The vantages that speak for the clients about it (`health/nearby.ts`), sorted; none: only the quorum does. */
   readonly nearby: readonly VantageId[];
 }
+
+/** Where no vantage speaks for the clients. */
+export const NOBODY: readonly VantageId[] = [];
 
 /** Members by their own weights. */
 export interface LocalPool extends Traced {
@@ -96,97 +99,6 @@ export interface RegionPart {
   readonly use: LocalPolicy;
 }
 
-/**
- * The canonical form: two locations with equal keys get equal plans, whatever the facts. Only the keys of choices are
- * quoted; all other names are of letters, digits, ".", "-" and "_".
- */
-export function localKey(local: LocalPolicy): string {
-  switch (local.kind) {
-    case "member":
-      return local.nearby.length === 0 ? local.member.id : `${local.member.id}@${local.nearby.join(",")}`;
-    case "pool":
-      return `pool${minUpKey(local)}(${local.members.map(localKey).join(" ")})`;
-    case "weighted": {
-      const choices = local.choices.map(choiceKey);
-      return `weighted${minUpKey(local)}(${[...(local.scope === null ? [] : [local.scope]), ...choices].join(" ")})`;
-    }
-    case "first":
-      return `first${minUpKey(local)}(${local.alternatives.map(localKey).join(" ")})`;
-    case "fastest": {
-      const regions = local.regions.map(({ region, use }) => `${region}:${localKey(use)}`);
-      return `fastest${minUpKey(local)}(${local.cell} ${regions.join(" ")})`;
-    }
-    case "sticky":
-      return `sticky${minUpKey(local)}(${localKey(local.of)})`;
-    case "spread":
-      return `spread${minUpKey(local)}(${local.count} ${localKey(local.of)})`;
-  }
-}
-
-/** A whole policy, by rule 6. */
-export function withoutIdleVantages(local: LocalPolicy): LocalPolicy {
-  const areIdle = hasVantages(local) && (membersOf(local).size < 2 || needsAll(local, false));
-  return areIdle ? withoutPlaces(local, { keepCells: true }) : local;
-}
-
-/** More than sums are rounded by when they are compared with `minUp`. */
-const ROUNDING = 1e-6;
-
-/** Whether it is down as soon as one of its members that weighs anything is. `isWhole`: so much is asked for above it. */
-function needsAll(local: LocalPolicy, isWhole: boolean): boolean {
-  switch (local.kind) {
-    case "member":
-      return true;
-    case "pool":
-      return isWhole || local.minUp >= 1;
-    case "weighted":
-      return (isWhole || local.minUp >= 1) && local.choices.every(({ use }) => needsAll(use, isWhole));
-    case "first":
-    case "fastest": {
-      const children = childrenIn(local);
-      const missesOne = isWhole || local.minUp * children.length > children.length - 1 + ROUNDING;
-      return missesOne && children.every((child) => needsAll(child, isWhole));
-    }
-    case "sticky":
-    case "spread":
-      return needsAll(local.of, isWhole || local.minUp >= 1);
-  }
-}
-
-function hasVantages(local: LocalPolicy): boolean {
-  if (local.kind === "member") return local.nearby.length > 0;
-  if (local.kind === "pool") return local.members.some(hasVantages);
-  return childrenIn(local).some(hasVantages);
-}
-
-/** The key without the cells that round-trip times are looked up for, and the vantages that are near. */
-export function keyAnywhere(local: LocalPolicy): string {
-  return localKey(withoutPlaces(local, { keepCells: false }));
-}
-
-function withoutPlaces(local: LocalPolicy, which: { readonly keepCells: boolean }): LocalPolicy {
-  const without = (child: LocalPolicy): LocalPolicy => withoutPlaces(child, which);
-  switch (local.kind) {
-    case "member":
-      return { ...local, nearby: NOBODY };
-    case "pool":
-      return { ...local, members: local.members.map((member) => ({ ...member, nearby: NOBODY })) };
-    case "weighted":
-      return { ...local, choices: local.choices.map((choice) => ({ ...choice, use: without(choice.use) })) };
-    case "first":
-      return { ...local, alternatives: local.alternatives.map(without) };
-    case "fastest":
-      return {
-        ...local,
-        cell: which.keepCells ? local.cell : "anywhere",
-        regions: local.regions.map(({ region, use }) => ({ region, use: without(use) })),
-      };
-    case "sticky":
-    case "spread":
-      return { ...local, of: without(local.of) };
-  }
-}
-
 /** The local policies that one is directly made of, in its order; a pool's members are not. */
 export function childrenIn(local: LocalPolicy): readonly LocalPolicy[] {
   switch (local.kind) {
@@ -212,125 +124,6 @@ export function rankedIn(local: LocalPolicy): readonly RegionId[] {
   return [...new Set(childrenIn(local).flatMap(rankedIn))];
 }
 
-function choiceKey({ key, weight, use }: LocalChoice): string {
-  return `${JSON.stringify(key)}*${weight}:${localKey(use)}`;
-}
-
-function minUpKey({ minUp }: { readonly minUp: number }): string {
-  return minUp === 0 ? "" : `[${minUp}]`;
-}
-
-/** Where no vantage speaks for the clients. */
-const NOBODY: readonly VantageId[] = [];
-
-/** The member itself. */
-export function localMember(
-  member: Member,
-  via: readonly string[],
-  nearby: readonly VantageId[] = NOBODY,
-): LocalMember {
-  return { kind: "member", member, nearby, via };
-}
-
-/** The members of a pool, with the vantages that speak for the clients about a region. */
-export function localPool(
-  pool: Pool,
-  via: readonly string[],
-  nearbyOf: (region: RegionId) => readonly VantageId[] = () => NOBODY,
-): LocalPolicy {
-  return poolWith(
-    pool.members.map((member) => localMember(member, [], nearbyOf(member.region))),
-    pool.minUp,
-    via,
-  );
-}
-
-function poolWith(members: readonly LocalMember[], minUp: number, via: readonly string[]): LocalPolicy {
-  const [only] = members;
-  if (only === undefined) return nothing(via);
-  return members.length === 1 ? reachedVia(via, only) : { kind: "pool", minUp, members, via };
-}
-
-/** Choices by weight. */
-export function localWeighted(
-  choices: readonly LocalChoice[],
-  scope: string | null,
-  minUp: number,
-  via: readonly string[],
-): LocalPolicy {
-  const present = choices.filter((choice) => !isNothing(choice.use));
-  return present.length === 0 ? nothing(via) : { kind: "weighted", minUp, scope, choices: present, via };
-}
-
-/** Alternatives in order. */
-export function localFirst(
-  alternatives: readonly LocalPolicy[],
-  minUp: number,
-  via: readonly string[],
-): LocalPolicy {
-  const distinct = distinctOf(alternatives);
-  const oneIsEnough = minUp * distinct.length <= 1;
-  const flat =
-    oneIsEnough && distinct.some(isPlainOrder) ? distinctOf(distinct.flatMap(writtenOut)) : distinct;
-  const [only] = flat;
-  if (only !== undefined && flat.length === 1) return reachedVia(via, only);
-  return { kind: "first", minUp: oneIsEnough ? 0 : minUp, alternatives: flat, via };
-}
-
-/** Without those that are nothing or were there before. */
-function distinctOf(alternatives: readonly LocalPolicy[]): readonly LocalPolicy[] {
-  const something = alternatives.filter((alternative) => !isNothing(alternative));
-  if (something.length < 2) return something;
-  const byKey = new Map<string, LocalPolicy>();
-  for (const alternative of something) {
-    const key = localKey(alternative);
-    if (!byKey.has(key)) byKey.set(key, alternative);
-  }
-  return [...byKey.values()];
-}
-
-function isPlainOrder(local: LocalPolicy): local is LocalFirst {
-  return local.kind === "first" && local.minUp === 0;
-}
-
-function writtenOut(local: LocalPolicy): readonly LocalPolicy[] {
-  if (!isPlainOrder(local)) return [local];
-  return local.alternatives.map((alternative) => reachedVia(local.via, alternative));
-}
-
-/** Regions in the order of their round-trip times to a cell. */
-export function localFastest(
-  regions: readonly RegionPart[],
-  cell: string,
-  minUp: number,
-  via: readonly string[],
-): LocalPolicy {
-  const [only] = regions;
-  if (only === undefined) return nothing(via);
-  if (regions.length === 1) return reachedVia(via, only.use);
-  return { kind: "fastest", minUp: minUp * regions.length <= 1 ? 0 : minUp, cell, regions, via };
-}
-
-/** What `of` comes to, by the client's prefix. */
-export function localSticky(of: LocalPolicy, minUp: number, via: readonly string[]): LocalPolicy {
-  return membersOf(of).size < 2 ? reachedVia(via, of) : { kind: "sticky", minUp, of, via };
-}
-
-/** What `of` comes to, `count` VIPs at a time. */
-export function localSpread(
-  of: LocalPolicy,
-  count: number,
-  minUp: number,
-  via: readonly string[],
-): LocalPolicy {
-  const members = [...membersOf(of)];
-  const ipv4 = members.filter((member) => member.ipv4 !== null).length;
-  const ipv6 = members.filter((member) => member.ipv6 !== null).length;
-  const most = Math.min(count, Math.max(ipv4, ipv6));
-  if (members.length < 2 || (most < 2 && minUp === 0)) return reachedVia(via, of);
-  return { kind: "spread", minUp, count: most, of, via };
-}
-
 /** Whether an answer can hold several VIPs. */
 export function hasSpread(local: LocalPolicy): boolean {
   return local.kind === "spread" || childrenIn(local).some(hasSpread);
@@ -345,15 +138,6 @@ export function hasSticky(local: LocalPolicy): boolean {
 export function weightsIn(node: Exclude<LocalPolicy, LocalMember>): readonly number[] | null {
   if (node.kind === "pool") return node.members.map(({ member }) => member.weight);
   return node.kind === "weighted" ? node.choices.map(({ weight }) => weight) : null;
-}
-
-function nothing(via: readonly string[]): LocalFirst {
-  return { kind: "first", minUp: 0, alternatives: [], via };
-}
-
-/** Whether no member is left: the policy has no answer for this location. */
-function isNothing(local: LocalPolicy): boolean {
-  return local.kind === "first" && local.alternatives.length === 0;
 }
 
 /** The same policy, with more of the way to it. */
@@ -383,34 +167,4 @@ function collectLeaves(local: LocalPolicy, leaves: Map<Member, LocalMember>): vo
 export function regionsOf(local: LocalPolicy, regions: Iterable<RegionId>): readonly RegionId[] {
   const present = new Set([...membersOf(local)].map((member) => member.region));
   return [...regions].filter((region) => present.has(region));
-}
-
-/** The policy as it would be if only the members of some regions were there. */
-export function keptTo(regions: readonly RegionId[], local: LocalPolicy): LocalPolicy {
-  switch (local.kind) {
-    case "member":
-      return regions.includes(local.member.region) ? local : nothing(local.via);
-    case "pool":
-      return poolWith(
-        local.members.filter(({ member }) => regions.includes(member.region)),
-        local.minUp,
-        local.via,
-      );
-    case "weighted": {
-      const choices = local.choices.map((choice) => ({ ...choice, use: keptTo(regions, choice.use) }));
-      return localWeighted(choices, local.scope, local.minUp, local.via);
-    }
-    case "first": {
-      const alternatives = local.alternatives.map((alternative) => keptTo(regions, alternative));
-      return localFirst(alternatives, local.minUp, local.via);
-    }
-    case "fastest": {
-      const parts = local.regions.filter(({ region }) => regions.includes(region));
-      return localFastest(parts, local.cell, local.minUp, local.via);
-    }
-    case "sticky":
-      return localSticky(keptTo(regions, local.of), local.minUp, local.via);
-    case "spread":
-      return localSpread(keptTo(regions, local.of), local.count, local.minUp, local.via);
-  }
 }

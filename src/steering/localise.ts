@@ -6,10 +6,10 @@ import { distanceKm } from "../geo/distance.ts";
 import type { Location } from "../geo/location.ts";
 import { heardOf } from "../health/nearby.ts";
 import { cellOf } from "./cell.ts";
+import { type LocalChoice, type LocalPolicy, reachedVia, regionsOf } from "./local.ts";
+import { withoutIdleVantages } from "./local-key.ts";
 import {
   keptTo,
-  type LocalChoice,
-  type LocalPolicy,
   localFastest,
   localFirst,
   localMember,
@@ -17,10 +17,7 @@ import {
   localSpread,
   localSticky,
   localWeighted,
-  reachedVia,
-  regionsOf,
-  withoutIdleVantages,
-} from "./local.ts";
+} from "./make-local.ts";
 import { memberOf, poolOf, regionOf } from "./references.ts";
 import { formatPercent } from "./words.ts";
 

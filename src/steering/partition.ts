@@ -4,7 +4,8 @@ import type { Config } from "../config/config.ts";
 import type { Policy } from "../config/policy.ts";
 import type { Location } from "../geo/location.ts";
 import { middleOfSquare } from "./cell.ts";
-import { hasSticky, type LocalPolicy, localKey } from "./local.ts";
+import { hasSticky, type LocalPolicy } from "./local.ts";
+import { localKey } from "./local-key.ts";
 import { localise } from "./localise.ts";
 import { shapeOf } from "./shape.ts";
 

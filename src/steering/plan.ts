@@ -3,7 +3,8 @@
 import type { Config, Service, VipId } from "../config/config.ts";
 import { type Evaluation, evaluate, hasDownNearby } from "./evaluate.ts";
 import type { Facts } from "./facts.ts";
-import { type LocalPolicy, localPool } from "./local.ts";
+import type { LocalPolicy } from "./local.ts";
+import { localPool } from "./make-local.ts";
 import { poolOf } from "./references.ts";
 import { type Spread, spreadsOf } from "./spread.ts";
 import { type Sticky, stickyOf } from "./sticky.ts";

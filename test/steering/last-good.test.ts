@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { VipId } from "../../src/config/config.ts";
 import { LastGood } from "../../src/steering/last-good.ts";
 import type { LocalPolicy } from "../../src/steering/local.ts";
-import { localPool } from "../../src/steering/local.ts";
+import { localPool } from "../../src/steering/make-local.ts";
 import type { Plan } from "../../src/steering/plan.ts";
 import { WORLD } from "./world.ts";
 

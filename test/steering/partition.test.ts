@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Policy } from "../../src/config/policy.ts";
 import type { Location } from "../../src/geo/location.ts";
-import { localKey } from "../../src/steering/local.ts";
+import { localKey } from "../../src/steering/local-key.ts";
 import { localise } from "../../src/steering/localise.ts";
 import { CLASSES_MAX, onGrid, Partitions, partition, TooManyClasses } from "../../src/steering/partition.ts";
 import { BLIND, shapeOf } from "../../src/steering/shape.ts";
