@@ -3,7 +3,8 @@
 import { RRType } from "../wire/codes.ts";
 import { nameKey } from "../wire/name.ts";
 import type { RRset, Zone, ZoneNode } from "../zone/zone.ts";
-import { type BookContent, compileBook } from "./compile.ts";
+import { compileBook } from "./compile.ts";
+import type { BookContent } from "./content.ts";
 
 /** All challenges, with what else there is to answer at their names. */
 export interface Challenges extends Pick<BookContent, "version" | "signing"> {

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { declaredTexts } from "../control/snapshot.ts";
+import { declaredTexts } from "../control/check-folder.ts";
 import { type ApiOptions, askApi, printAnswer } from "./api-call.ts";
 import { complain, complainOf, print } from "./console.ts";
 

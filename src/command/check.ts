@@ -1,7 +1,8 @@
 /** `meridian check`: everything that is wrong with a folder at once, or what its services promise. */
 
+import { checkFolder } from "../control/check-folder.ts";
 import { formatVerification, type Verification } from "../control/rules.ts";
-import { checkFolder, type Snapshot } from "../control/snapshot.ts";
+import type { Snapshot } from "../control/snapshot.ts";
 import { failoverBound, formatBound } from "../health/bound.ts";
 import { flipBound, formatFlipBound } from "../health/flip-bound.ts";
 import { complainOf, plural, print } from "./console.ts";

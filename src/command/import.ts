@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
-import { checkFolder } from "../control/snapshot.ts";
+import { checkFolder } from "../control/check-folder.ts";
 import { formatNote, type Translation } from "../import/draft.ts";
 import { importGdnsd } from "../import/gdnsd.ts";
 import { importOctodns } from "../import/octodns.ts";

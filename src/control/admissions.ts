@@ -1,6 +1,6 @@
 /** From where dns takes what it leaves to control; everything else it refuses by itself. */
 
-import type { Admission } from "../book/compile.ts";
+import type { Admission } from "../book/content.ts";
 import type { Config } from "../config/config.ts";
 import type { Prefix } from "../wire/address.ts";
 

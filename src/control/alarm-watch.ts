@@ -1,7 +1,7 @@
 /** What is wrong now: alarms follow from the state of a node, so that none is lost and none stays behind. */
 
 import { type Alarm, alarm, keyOf } from "../alarm/alarm.ts";
-import type { ClassPlans } from "../book/compile.ts";
+import type { ClassPlans } from "../book/content.ts";
 import type { AlarmConfig } from "../config/alarms.ts";
 import type { Config, PoolId, Service } from "../config/config.ts";
 import { formatQuantity } from "../config/units.ts";

@@ -1,6 +1,6 @@
 /** Cohorts: services that always have the same plans, so that whatever is worked out for one holds for all. */
 
-import type { ReachableMember } from "../book/compile.ts";
+import type { ReachableMember } from "../book/content.ts";
 import type { Config, Member, Service } from "../config/config.ts";
 import type { Policy } from "../config/policy.ts";
 import { childrenIn, hasSpread, type LocalPolicy, membersOf } from "../steering/local.ts";

@@ -9,7 +9,7 @@ import { parseZoneInSteps } from "../zone/parse.ts";
 import { formatRdata } from "../zone/rdata.ts";
 import type { ZoneNode, ZoneNodes } from "../zone/zone.ts";
 import { unifiedDiff } from "./line-diff.ts";
-import { originOf } from "./snapshot.ts";
+import { originOf } from "./zone-loader.ts";
 
 /** So many differences are listed; all are counted. */
 const LISTED_MAX = 1_000;

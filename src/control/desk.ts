@@ -2,7 +2,7 @@
 
 import type { WebSocket } from "ws";
 import type { Alarm } from "../alarm/alarm.ts";
-import type { ClassPlans } from "../book/compile.ts";
+import type { ClassPlans } from "../book/content.ts";
 import type { RegionId, Service, VipId } from "../config/config.ts";
 import type { Location } from "../geo/location.ts";
 import type { VantageState } from "../health/matrix.ts";

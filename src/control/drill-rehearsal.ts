@@ -1,6 +1,6 @@
 /** Rehearses a drill on a copy of the plans: who would move, where to, and why it may not begin. */
 
-import type { ClassPlans } from "../book/compile.ts";
+import type { ClassPlans } from "../book/content.ts";
 import type { Config, PoolId, RegionId, VantageId, VipId } from "../config/config.ts";
 import type { DrillAction, DrillSpec } from "../config/drills.ts";
 import { formatDuration } from "../config/units.ts";

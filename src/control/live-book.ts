@@ -1,6 +1,7 @@
 /** The book in force: keeps its plans in step with the facts, and puts another in its place. */
 
-import { type BookDirectory, type ClassPlans, compileInSteps } from "../book/compile.ts";
+import { type BookDirectory, compileInSteps } from "../book/compile.ts";
+import type { ClassPlans } from "../book/content.ts";
 import type { Checked, Problem } from "../problem.ts";
 import { type Answer, LastGood } from "../steering/last-good.ts";
 import type { Plan } from "../steering/plan.ts";

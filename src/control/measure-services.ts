@@ -1,6 +1,6 @@
 /** How services stand, for metrics. */
 
-import type { ClassPlans } from "../book/compile.ts";
+import type { ClassPlans } from "../book/content.ts";
 import type { Config, VipId } from "../config/config.ts";
 import { failoverBound } from "../health/bound.ts";
 import type { Plan } from "../steering/plan.ts";

@@ -1,6 +1,6 @@
 /** How a change passes services from one way of answering to another. */
 
-import type { ClassPlans } from "../book/compile.ts";
+import type { ClassPlans } from "../book/content.ts";
 import type { Config, Service } from "../config/config.ts";
 import type { Facts } from "../steering/facts.ts";
 import type { Cohort } from "./cohort.ts";

@@ -1,6 +1,7 @@
 /** Makes the plans of all services, and after each change of the facts only those that depend on it again. */
 
-import type { BookContent, BookDirectory, ClassPlans } from "../book/compile.ts";
+import type { BookDirectory } from "../book/compile.ts";
+import type { BookContent, ClassPlans } from "../book/content.ts";
 import { PatchWriter } from "../book/patch.ts";
 import { PREFIX_BITS } from "../book/pick.ts";
 import type { Config, RegionId, Service, VantageId, VipId } from "../config/config.ts";

@@ -1,6 +1,6 @@
 /** Which zones are signed with which keys: config, zones and key files put together. */
 
-import type { ZoneSigning } from "../book/compile.ts";
+import type { ZoneSigning } from "../book/content.ts";
 import type { Config, DnssecZone } from "../config/config.ts";
 import { DELETE_CDNSKEY, DELETE_CDS } from "../dnssec/dnskey.ts";
 import { type KeyPlan, type KeyState, planOf, settled } from "../dnssec/rollover.ts";

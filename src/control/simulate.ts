@@ -1,7 +1,8 @@
 /** Replays a profile of traffic against two ways to steer, and says what is different. */
 
 import { Replay } from "../answer/replay.ts";
-import { type BookContent, compileInSteps } from "../book/compile.ts";
+import { compileInSteps } from "../book/compile.ts";
+import type { BookContent } from "../book/content.ts";
 import type { Config, RegionId, Service } from "../config/config.ts";
 import type { Atlas } from "../geo/atlas.ts";
 import { cellOf, type Networks } from "../steering/cell.ts";

@@ -1,18 +1,14 @@
 /** Loads everything that operators declare, all of it sound or none of it used. */
 
-import { basename, join, relative, resolve } from "node:path";
-import type { ZoneSigning } from "../book/compile.ts";
+import { join, relative, resolve } from "node:path";
+import type { ZoneSigning } from "../book/content.ts";
 import type { Config } from "../config/config.ts";
-import type { NodeConfig, TlsFiles } from "../config/node.ts";
 import type { Policy } from "../config/policy.ts";
 import type { Atlas } from "../geo/atlas.ts";
-import { type LabelledPrefix, parseLabels } from "../geo/labels.ts";
 import { checkBounds } from "../health/bound.ts";
 import type { Checked, Problem } from "../problem.ts";
-import { readCertificate } from "../serve/certificate.ts";
 import { finish, type Steps } from "../steps.ts";
 import { parsePrefix } from "../wire/address.ts";
-import { type Name, parseName, rootName } from "../wire/name.ts";
 import { parseZoneInSteps } from "../zone/parse.ts";
 import type { Zone } from "../zone/zone.ts";
 import { type Addresses, addressFilesOf, loadAddresses } from "./alarm-addresses.ts";
@@ -21,13 +17,13 @@ import { CONFIG_FILE, lastGoodConfig, loadConfig, parseConfigText } from "./conf
 import { crossCheck } from "./cross-check.ts";
 import { DISK, FileReader, type FileSource, type FileStamp, type GivenFiles, Remembered } from "./files.ts";
 import { GeoLoader, type GeoSource, type NamedNetworks } from "./geo-loader.ts";
-import { Planner } from "./planner.ts";
+import { loadLabels } from "./load-labels.ts";
 import { policiesIn } from "./policy-walk.ts";
 import type { LoadedFiles } from "./recorder.ts";
-import { type Verification, verify } from "./rules.ts";
 import { signZones, type ZoneKeys } from "./signing.ts";
 import { transferProblems } from "./transfer-check.ts";
 import { loadTsigKeys, type TsigKeys } from "./tsig-keys.ts";
+import { originOf, ZoneLoader } from "./zone-loader.ts";
 
 /** What operators declare, frozen. Overrides and facts are not in it. */
 export interface Snapshot {
@@ -54,78 +50,6 @@ export interface Loaded extends Checked<Snapshot> {
   readonly files: LoadedFiles;
   /** What is wrong, but not so that the snapshot could not be used: a broken geo file while an older one is kept. */
   readonly warnings: readonly Problem[];
-}
-
-/** A folder that was checked. */
-export interface CheckedFolder extends Checked<Snapshot> {
-  /** What its tests and invariants came to; null: something else was wrong before. */
-  readonly verification: Verification | null;
-  /** The file of each certificate that can be used, and what its key is known by. */
-  readonly pins: ReadonlyMap<string, string>;
-}
-
-/** Checks the files in a folder, as a node would that starts with them. */
-export function checkFolder(folder: string): CheckedFolder {
-  const { value, problems } = new Loader(folder).load();
-  const config = value?.config ?? loadConfig(resolve(folder)).value;
-  const certificates = config === null ? { pins: new Map(), problems: [] } : checkCertificates(config.node);
-  const { pins } = certificates;
-  if (value === null || certificates.problems.length > 0)
-    return { value: null, problems: [...problems, ...certificates.problems], verification: null, pins };
-  const planner = Planner.of(value);
-  if (planner.value === null) return { value: null, problems: planner.problems, verification: null, pins };
-  const verification = finish(verify({ snapshot: value, planner: planner.value }));
-  const isSound = verification.problems.length === 0;
-  return { value: isSound ? value : null, problems: verification.problems, verification, pins };
-}
-
-/**
- * The pins of a node's certificates, and what is wrong with them. They are not part of a snapshot: whoever serves with them reads them by
- * itself when they change, and a broken one must not keep zones from being loaded.
- */
-function checkCertificates({ tls, https, apiTls }: NodeConfig): Pick<CheckedFolder, "pins" | "problems"> {
-  const pairs = new Map([tls, https, apiTls].flatMap((files) => (files ? [[filesKey(files), files]] : [])));
-  const pins = new Map<string, string>();
-  const problems: Problem[] = [];
-  for (const files of pairs.values()) {
-    const read = readCertificate(files);
-    problems.push(...read.problems);
-    if (read.value !== null) pins.set(files.certificate, read.value.pin);
-  }
-  return { pins, problems };
-}
-
-/** Two sections may name the same files. */
-function filesKey({ certificate, key }: TlsFiles): string {
-  return `${certificate} ${key}`;
-}
-
-/**
- * What a folder declares, to be sent to a node: the texts of its config, of its zones with what they include, and of its labels, by their
- * paths in the folder. Secrets and geo databases belong to the node.
- */
-export function declaredTexts(folder: string): Checked<Readonly<Record<string, string>>> {
-  const root = resolve(folder);
-  const reader = new FileReader();
-  const { value: config, problems } = loadConfig(root, reader);
-  if (config === null) return { value: null, problems };
-  const zones = finish(new ZoneLoader().load(config, reader));
-  const labels = loadLabels(config, (path) => reader.text(path));
-  const texts = new Map(
-    [...reader.stamps.keys()].map((path) => [relative(root, path), reader.text(path) ?? ""]),
-  );
-  const outside = [...texts.keys()].filter((path) => path.startsWith("../"));
-  const wrong = [
-    ...zones.problems,
-    ...labels.problems,
-    ...outside.map((path) => ({
-      file: config.file,
-      line: 0,
-      column: 0,
-      message: `${resolve(root, path)} is not in ${root}, expected files that can be sent under their paths in it`,
-    })),
-  ];
-  return { value: wrong.length === 0 ? Object.fromEntries(texts) : null, problems: wrong };
 }
 
 /** The files of one attempt to load, told apart by what becomes of them. */
@@ -346,55 +270,6 @@ function localFilesOf(config: Config): readonly string[] {
   ].filter((file) => file !== null);
 }
 
-interface Zones {
-  readonly value: readonly Zone[];
-  readonly problems: readonly Problem[];
-}
-
-/** Remembers each zone until one of its files has changed. */
-class ZoneLoader {
-  #remembered: ReadonlyMap<string, Remembered<Checked<Zone>>> = new Map();
-
-  *load(config: Config, reader: FileReader): Steps<Zones> {
-    this.#remembered = new Map(
-      config.zones.map((file) => [file, this.#remembered.get(file) ?? new Remembered<Checked<Zone>>()]),
-    );
-    const checked: Checked<Zone>[] = [];
-    for (const file of config.zones) {
-      const remembered = this.#remembered.get(file) ?? new Remembered<Checked<Zone>>();
-      const parse = (own: FileReader): Steps<Checked<Zone>> =>
-        parseZoneInSteps(file, originOf(file), (path) => own.text(path));
-      checked.push(yield* remembered.inSteps(reader, parse));
-    }
-    const problems = checked.flatMap((zone) => zone.problems);
-    if (config.zones.length === 0) {
-      problems.push({ file: config.file, line: 0, column: 0, message: "no zones, expected at least one" });
-    }
-    return { value: checked.flatMap((zone) => zone.value ?? []), problems };
-  }
-}
-
-/** A file named for its apex, as in `zones/gslb.example.zone`, needs no `$ORIGIN`. */
-export function originOf(file: string): Name | null {
-  if (!file.endsWith(".zone")) return null;
-  const parsed = parseName(basename(file, ".zone"), rootName);
-  return parsed.kind === "name" ? parsed.name : null;
-}
-
-function loadLabels(
-  config: Config,
-  read: (path: string) => string | null,
-): Checked<readonly LabelledPrefix[]> {
-  const checked = config.geo.labels.map((file) => {
-    const text = read(file);
-    return text === null ? { value: null, problems: [unreadable(file)] } : parseLabels(file, text);
-  });
-  return {
-    value: checked.flatMap((labels) => labels.value ?? []),
-    problems: checked.flatMap((labels) => labels.problems),
-  };
-}
-
 /** The networks that policies of services, and invariants, tell apart. */
 function networksIn(config: Config): NamedNetworks {
   const seen = new Set<Policy>();
@@ -416,8 +291,4 @@ function networksIn(config: Config): NamedNetworks {
     if (match.by === "asn") asns.add(match.asn);
   }
   return { prefixes: [...prefixes].map(parsePrefix).filter((prefix) => prefix !== null), asns };
-}
-
-function unreadable(file: string): Problem {
-  return { file, line: 0, column: 0, message: "cannot be read, expected a file that this user may read" };
 }

@@ -7,13 +7,8 @@ import { createResponder, type ServedBook } from "../../src/answer/responder.ts"
 import { type Round, signAhead, signPatched } from "../../src/answer/sign-ahead.ts";
 import { Transport } from "../../src/answer/transport.ts";
 import { inspectBook } from "../../src/book/book.ts";
-import {
-  type Admission,
-  type BookService,
-  type ClassPlans,
-  type CompiledBook,
-  compileBook,
-} from "../../src/book/compile.ts";
+import { type CompiledBook, compileBook } from "../../src/book/compile.ts";
+import type { Admission, BookService, ClassPlans } from "../../src/book/content.ts";
 import type { HttpsParameters, Service, Vip, VipId } from "../../src/config/config.ts";
 import { SignatureTable } from "../../src/dnssec/signature-table.ts";
 import type { Signing } from "../../src/dnssec/signer.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { inspectBook, plansChecksum, plansOf } from "../../src/book/book.ts";
-import { type BookContent, compileBook } from "../../src/book/compile.ts";
+import { compileBook } from "../../src/book/compile.ts";
+import type { BookContent } from "../../src/book/content.ts";
 import { FORMAT, HEADER_WORDS, Header, PLAN_SERVFAIL } from "../../src/book/layout.ts";
 import { applyPatches, PatchWriter, planWords } from "../../src/book/patch.ts";
 import type { MemberId, VipId } from "../../src/config/config.ts";

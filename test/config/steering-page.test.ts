@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse as parseYaml, stringify } from "yaml";
-import { checkFolder } from "../../src/control/snapshot.ts";
+import { checkFolder } from "../../src/control/check-folder.ts";
 import { COUNTRIES } from "../../src/geo/countries.ts";
 import { NOWHERE } from "../../src/geo/location.ts";
 import { localise } from "../../src/steering/localise.ts";

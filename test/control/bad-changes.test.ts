@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { checkFolder } from "../../src/control/snapshot.ts";
+import { checkFolder } from "../../src/control/check-folder.ts";
 import { formatProblem, type Problem } from "../../src/problem.ts";
 import { writeMmdb } from "../geo/mmdb-file.ts";
 import { Folder, Node } from "./test-node.ts";

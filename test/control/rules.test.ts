@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { checkFolder } from "../../src/control/check-folder.ts";
 import type { Action } from "../../src/control/override.ts";
 import { formatVerification } from "../../src/control/rules.ts";
-import { checkFolder } from "../../src/control/snapshot.ts";
 import { CONFIG, Folder, GB, Node, ZONE } from "./test-node.ts";
 
 const TWO_REGIONS = `

@@ -1,6 +1,7 @@
 import { chmodSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { checkFolder, Loader } from "../../src/control/snapshot.ts";
+import { checkFolder } from "../../src/control/check-folder.ts";
+import { Loader } from "../../src/control/snapshot.ts";
 import { parseAddress } from "../../src/wire/address.ts";
 import { writeMmdb } from "../geo/mmdb-file.ts";
 import { CONFIG, Folder, GB, ZONE } from "./test-node.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { checkFolder } from "../../src/control/snapshot.ts";
+import { checkFolder } from "../../src/control/check-folder.ts";
 import { formatNote, type Translation } from "../../src/import/draft.ts";
 import { importGdnsd } from "../../src/import/gdnsd.ts";
 import { importOctodns } from "../../src/import/octodns.ts";

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { pino } from "pino";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { runAgent } from "../../../src/agent.ts";
-import { checkFolder } from "../../../src/control/snapshot.ts";
+import { checkFolder } from "../../../src/control/check-folder.ts";
 import { parseTrust, type TrustOptions } from "../../../src/probe/trust.ts";
 import { readCertificate } from "../../../src/serve/certificate.ts";
 import { HAS_OPENSSL, makeCertificate } from "../../serve/certificates.ts";
