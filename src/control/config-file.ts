@@ -6,7 +6,7 @@ import type { Config } from "../config/config.ts";
 import { parseConfig } from "../config/parse.ts";
 import { COUNTRIES } from "../geo/countries.ts";
 import type { Checked } from "../problem.ts";
-import { FileReader, readIfThere } from "./files.ts";
+import { FileReader, readIfThere, unreadable } from "./files.ts";
 
 /** The name of the config file in an operator's folder. */
 export const CONFIG_FILE = "meridian.yaml";
@@ -26,8 +26,7 @@ export function loadConfig(folder: string, reader: FileReader = new FileReader()
   const file = join(folder, CONFIG_FILE);
   const text = reader.text(file);
   if (text !== null) return parseConfigText(file, text, folder);
-  const message = "cannot be read, expected a file that this user may read";
-  return { value: null, problems: [{ file, line: 0, column: 0, message }] };
+  return { value: null, problems: [unreadable(file)] };
 }
 
 /** Parses the text of a config as if it lay in `folder`. */

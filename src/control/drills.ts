@@ -1,4 +1,4 @@
-/** Runs drills, one at a time: orders what fails, looks after guards, puts everything back, and keeps what was seen. */
+/** Runs drills, one at a time: orders what fails, looks after guards, and puts everything back. */
 
 import type { Config, VipId } from "../config/config.ts";
 import type { DeclaredDrill, DrillSpec } from "../config/drills.ts";

@@ -3,6 +3,7 @@
 import { hash } from "node:crypto";
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
+import type { Problem } from "../problem.ts";
 import type { Steps } from "../steps.ts";
 
 /** What tells two states of a file apart without reading it; `absent` where there is none. */
@@ -102,6 +103,11 @@ function isCurrent(stamps: ReadonlyMap<string, FileStamp>, reader: FileReader): 
   // All are asked for, so that a change of any of them is noticed from now on.
   const changed = [...stamps].filter(([path, stamp]) => reader.stamp(path) !== stamp);
   return changed.length === 0;
+}
+
+/** What is wrong where a file that is needed has no text. */
+export function unreadable(file: string): Problem {
+  return { file, line: 0, column: 0, message: "cannot be read, expected a file that this user may read" };
 }
 
 /** The text of a file; null where it cannot be read. */

@@ -2,7 +2,8 @@
 
 import type { Config } from "../config/config.ts";
 import { type LabelledPrefix, parseLabels } from "../geo/labels.ts";
-import type { Checked, Problem } from "../problem.ts";
+import type { Checked } from "../problem.ts";
+import { unreadable } from "./files.ts";
 
 /** `read` gives the text of a file; null: it cannot be read. */
 export function loadLabels(
@@ -17,8 +18,4 @@ export function loadLabels(
     value: checked.flatMap((labels) => labels.value ?? []),
     problems: checked.flatMap((labels) => labels.problems),
   };
-}
-
-function unreadable(file: string): Problem {
-  return { file, line: 0, column: 0, message: "cannot be read, expected a file that this user may read" };
 }

@@ -1,6 +1,6 @@
 /** The canonical form of a local policy, by which locations make a class. */
 
-import { childrenIn, type LocalChoice, type LocalPolicy, membersOf, NOBODY } from "./local.ts";
+import { type LocalChoice, type LocalPolicy, NOBODY } from "./local.ts";
 
 /**
  * The canonical form: two locations with equal keys get equal plans, whatever the facts. Only the keys of choices are
@@ -29,48 +29,13 @@ export function localKey(local: LocalPolicy): string {
   }
 }
 
-/** A whole policy, by rule 6. */
-export function withoutIdleVantages(local: LocalPolicy): LocalPolicy {
-  const areIdle = hasVantages(local) && (membersOf(local).size < 2 || needsAll(local, false));
-  return areIdle ? withoutPlaces(local, { keepCells: true }) : local;
-}
-
-/** More than sums are rounded by when they are compared with `minUp`. */
-const ROUNDING = 1e-6;
-
-/** Whether it is down as soon as one of its members that weighs anything is. `isWhole`: so much is asked for above it. */
-function needsAll(local: LocalPolicy, isWhole: boolean): boolean {
-  switch (local.kind) {
-    case "member":
-      return true;
-    case "pool":
-      return isWhole || local.minUp >= 1;
-    case "weighted":
-      return (isWhole || local.minUp >= 1) && local.choices.every(({ use }) => needsAll(use, isWhole));
-    case "first":
-    case "fastest": {
-      const children = childrenIn(local);
-      const missesOne = isWhole || local.minUp * children.length > children.length - 1 + ROUNDING;
-      return missesOne && children.every((child) => needsAll(child, isWhole));
-    }
-    case "sticky":
-    case "spread":
-      return needsAll(local.of, isWhole || local.minUp >= 1);
-  }
-}
-
-function hasVantages(local: LocalPolicy): boolean {
-  if (local.kind === "member") return local.nearby.length > 0;
-  if (local.kind === "pool") return local.members.some(hasVantages);
-  return childrenIn(local).some(hasVantages);
-}
-
 /** The key without the cells that round-trip times are looked up for, and the vantages that are near. */
 export function keyAnywhere(local: LocalPolicy): string {
   return localKey(withoutPlaces(local, { keepCells: false }));
 }
 
-function withoutPlaces(local: LocalPolicy, which: { readonly keepCells: boolean }): LocalPolicy {
+/** The same policy without its vantages, and without its cells unless they are kept. */
+export function withoutPlaces(local: LocalPolicy, which: { readonly keepCells: boolean }): LocalPolicy {
   const without = (child: LocalPolicy): LocalPolicy => withoutPlaces(child, which);
   switch (local.kind) {
     case "member":

@@ -7,7 +7,6 @@ import type { Location } from "../geo/location.ts";
 import { heardOf } from "../health/nearby.ts";
 import { cellOf } from "./cell.ts";
 import { type LocalChoice, type LocalPolicy, reachedVia, regionsOf } from "./local.ts";
-import { withoutIdleVantages } from "./local-key.ts";
 import {
   keptTo,
   localFastest,
@@ -17,6 +16,7 @@ import {
   localSpread,
   localSticky,
   localWeighted,
+  withoutIdleVantages,
 } from "./make-local.ts";
 import { memberOf, poolOf, regionOf } from "./references.ts";
 import { formatPercent } from "./words.ts";

@@ -2,6 +2,7 @@
 
 import type { Member, Pool, RegionId, VantageId } from "../config/config.ts";
 import {
+  childrenIn,
   type LocalChoice,
   type LocalFirst,
   type LocalMember,
@@ -11,7 +12,10 @@ import {
   type RegionPart,
   reachedVia,
 } from "./local.ts";
-import { localKey } from "./local-key.ts";
+import { localKey, withoutPlaces } from "./local-key.ts";
+
+/** More than sums are rounded by when they are compared with `minUp`. */
+const ROUNDING = 1e-6;
 
 /** The member itself. */
 export function localMember(
@@ -158,4 +162,37 @@ export function keptTo(regions: readonly RegionId[], local: LocalPolicy): LocalP
     case "spread":
       return localSpread(keptTo(regions, local.of), local.count, local.minUp, local.via);
   }
+}
+
+/** A whole policy, by rule 6. */
+export function withoutIdleVantages(local: LocalPolicy): LocalPolicy {
+  const areIdle = hasVantages(local) && (membersOf(local).size < 2 || needsAll(local, false));
+  return areIdle ? withoutPlaces(local, { keepCells: true }) : local;
+}
+
+/** Whether it is down as soon as one of its members that weighs anything is. `isWhole`: so much is asked for above it. */
+function needsAll(local: LocalPolicy, isWhole: boolean): boolean {
+  switch (local.kind) {
+    case "member":
+      return true;
+    case "pool":
+      return isWhole || local.minUp >= 1;
+    case "weighted":
+      return (isWhole || local.minUp >= 1) && local.choices.every(({ use }) => needsAll(use, isWhole));
+    case "first":
+    case "fastest": {
+      const children = childrenIn(local);
+      const missesOne = isWhole || local.minUp * children.length > children.length - 1 + ROUNDING;
+      return missesOne && children.every((child) => needsAll(child, isWhole));
+    }
+    case "sticky":
+    case "spread":
+      return needsAll(local.of, isWhole || local.minUp >= 1);
+  }
+}
+
+function hasVantages(local: LocalPolicy): boolean {
+  if (local.kind === "member") return local.nearby.length > 0;
+  if (local.kind === "pool") return local.members.some(hasVantages);
+  return childrenIn(local).some(hasVantages);
 }
