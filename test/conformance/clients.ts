@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { RRType, rrTypeCode } from "../../src/wire/codes.ts";
 import type { Name } from "../../src/wire/name.ts";
-import { freePort, type Lab, report } from "../e2e/harness.ts";
+import { freePort, type Lab, type Program, report } from "../e2e/harness.ts";
 import { namedOptions } from "../e2e/named.ts";
 import { trustAnchors } from "../e2e/validators.ts";
 import { rdataHex } from "../zone/texts.ts";
@@ -25,11 +25,11 @@ export interface Heard {
 
 const NOTHING: Heard = { rcode: "nothing", answers: [], isSecure: null };
 
-/** Runs a client, and returns what it said. */
-async function run(lab: Lab, program: string, args: readonly string[]): Promise<string> {
+/** Runs a client to its end. */
+async function run(lab: Lab, program: string, args: readonly string[]): Promise<Program> {
   const client = lab.start(program, program, args);
   await client.ended;
-  return client.output;
+  return client;
 }
 
 /** Runs something for each question, some at a time. */
@@ -60,9 +60,12 @@ function readAnswers(lines: readonly string[]): readonly string[] {
   return [...new Set(rrs)].toSorted();
 }
 
-/** Replies printed one after the other, each with its header, then the RRs of the answer section. */
-function readReplies(output: string): readonly Heard[] {
-  return output
+/**
+ * Replies printed one after the other, each with its header, then the RRs of the answer section. On standard error kdig
+ * ends a warning with an empty line, which comes in the midst of another reply's RRs.
+ */
+function readReplies({ stdout }: Program): readonly Heard[] {
+  return stdout
     .split(/^;; ->>HEADER<<-/m)
     .slice(1)
     .map((text) => {
@@ -74,7 +77,7 @@ function readReplies(output: string): readonly Heard[] {
 }
 
 /** Expects that a client complains of no reply. */
-function expectNoComplaint(output: string): void {
+function expectNoComplaint({ output }: Program): void {
   const lines = output.split("\n").filter((line) => /malformed|mismatch|warning|error:|failed/i.test(line));
   expect(lines.filter((line) => !line.includes("truncated reply"))).toEqual([]);
 }
@@ -89,9 +92,9 @@ export async function askDig(
   const file = join(lab.folder, `questions-${port}`);
   writeFileSync(file, questions.map(({ name, type }) => `${name} ${type}\n`).join(""));
   const all = ["+norecurse", "+noidnin", "+noidnout", "+time=2", ...options];
-  const output = await run(lab, "dig", ["@127.0.0.1", "-p", String(port), ...all, "-f", file]);
-  expectNoComplaint(output);
-  return readReplies(output);
+  const dig = await run(lab, "dig", ["@127.0.0.1", "-p", String(port), ...all, "-f", file]);
+  expectNoComplaint(dig);
+  return readReplies(dig);
 }
 
 /** All questions in one call. */
@@ -103,9 +106,9 @@ export async function askKdig(
 ): Promise<readonly Heard[]> {
   const asked = questions.flatMap(({ name, type }) => ["-q", name, "-t", type]);
   const all = ["+norecurse", "+noidn", "+time=2", "+edns", ...options];
-  const output = await run(lab, "kdig", ["@127.0.0.1", "-p", String(port), ...all, ...asked]);
-  expectNoComplaint(output);
-  return readReplies(output);
+  const kdig = await run(lab, "kdig", ["@127.0.0.1", "-p", String(port), ...all, ...asked]);
+  expectNoComplaint(kdig);
+  return readReplies(kdig);
 }
 
 /** A call for each question. */
@@ -117,8 +120,8 @@ export function askDrill(
 ): Promise<readonly Heard[]> {
   return forEach(questions, async ({ name, type }) => {
     const args = [...options, "-a", "-o", "rd", "-p", String(port), name, type, "@127.0.0.1"];
-    const output = await run(lab, "drill", args);
-    return readReplies(output)[0] ?? { ...NOTHING, rcode: output };
+    const drill = await run(lab, "drill", args);
+    return readReplies(drill)[0] ?? { ...NOTHING, rcode: drill.output };
   });
 }
 
@@ -136,7 +139,7 @@ export function askDelv(
     const args = ["@127.0.0.1", "-p", String(port), ...validation, name, type];
     const first = await run(lab, "delv", args);
     // On a loaded machine it may be out of time before it has begun.
-    const output = first.includes("timed out") ? await run(lab, "delv", args) : first;
+    const { output } = first.output.includes("timed out") ? await run(lab, "delv", args) : first;
     // What it has cached of a name that does not exist it prints as a negative RRset of type ANY.
     const isNxDomain = /ncache nxdomain|\\-ANY/.test(output);
     const isDenied = isNxDomain || /ncache nxrrset|^; negative response/m.test(output);

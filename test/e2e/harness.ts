@@ -62,6 +62,8 @@ export class Program {
   readonly startedMs: number = performance.now();
   /** Standard output and error, line by line as they came. */
   output = "";
+  /** Standard output alone. */
+  stdout = "";
   /** Resolves when the process has ended and all that it said is here. */
   readonly ended: Promise<void>;
   /** Nobody writes to its output any more; a process that took over from it writes there too. */
@@ -83,15 +85,17 @@ export class Program {
       if (stream === null) continue;
       // Only whole lines, as what one stream says in the middle of a line of the other would spoil both.
       let begun = "";
+      const tell = (text: string): void => {
+        this.output += text;
+        if (stream === this.#child.stdout) this.stdout += text;
+      };
       stream.setEncoding("utf8").on("data", (text: string) => {
         begun += text;
         const end = begun.lastIndexOf("\n") + 1;
-        this.output += begun.slice(0, end);
+        tell(begun.slice(0, end));
         begun = begun.slice(end);
       });
-      stream.on("end", () => {
-        this.output += begun;
-      });
+      stream.on("end", () => tell(begun));
     }
     this.ended = once(this.#child, "close").then(() => {
       this.#isSilent = true;
