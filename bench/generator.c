@@ -312,9 +312,15 @@ int main(int argc, char **argv) {
     inet_pton(AF_INET, argv[1], &s->sin_addr);
     server_length = sizeof *s;
   }
-  /* Loopback only: a load generator must never leave the machine by a slip of the keyboard. */
-  if (server.ss_family == AF_INET && (ntohl(((struct sockaddr_in *)&server)->sin_addr.s_addr) >> 24) != 127) {
-    fprintf(stderr, "only 127.0.0.0/8 and ::1\n");
+  /* A load generator must never leave the machine by a slip of the keyboard: 198.18/15 is for benchmarks (RFC 2544). */
+  if (server.ss_family == AF_INET) {
+    uint32_t address = ntohl(((struct sockaddr_in *)&server)->sin_addr.s_addr);
+    if (address >> 24 != 127 && address >> 17 != (198 << 8 | 18) >> 1) {
+      fprintf(stderr, "only 127.0.0.0/8, 198.18.0.0/15 and ::1\n");
+      return 2;
+    }
+  } else if (memcmp(&((struct sockaddr_in6 *)&server)->sin6_addr, &in6addr_loopback, 16) != 0) {
+    fprintf(stderr, "only 127.0.0.0/8, 198.18.0.0/15 and ::1\n");
     return 2;
   }
   struct pollfd polls[SOCKETS_MAX];

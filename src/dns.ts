@@ -32,6 +32,8 @@ import { StreamServer, type StreamServerOptions } from "./serve/stream-server.ts
 import { keptErrorOf, type Outcome } from "./serve/successor.ts";
 import { systemCalls } from "./serve/system.ts";
 import { type UdpEvent, UdpWorkers, udpRows } from "./serve/udp-workers.ts";
+import { passedLinks } from "./serve/xdp/passed-links.ts";
+import { takeInterfaces } from "./serve/xdp/take-interfaces.ts";
 import { Counter, count, counterRow, newCounters } from "./telemetry/counters.ts";
 import { newSampleRings, sampleRing } from "./telemetry/samples.ts";
 
@@ -115,6 +117,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   });
   const predecessor = takesOver() ? new Predecessor() : null;
   const passed = inheritedCount(process.env, process.pid);
+  const links = passedLinks(process.env);
   const sockets = socketsFor(node, passed, log);
   const least = (await predecessor?.book) ?? 0;
   await serveLastBook(host, node.stateFolder, log);
@@ -171,6 +174,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     void udp.adopt(host.book);
     udp.adoptChallenges(host.challenges);
   }
+  const workers = udp;
   const endpoints = udp.addresses();
   const streamServer = await startStreams(udp, {
     endpoints,
@@ -210,9 +214,14 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
     log,
   });
   if (predecessor !== null && sockets !== null) predecessor.succeed(sockets.calls, keptErrorOf(passed));
-  // One control at a time: the store and the address of the API are its own.
-  if (predecessor === null) serving.begin();
-  else void predecessor.gone.then(() => serving.begin());
+  const begin = (): void => {
+    serving.begin();
+    if (sockets !== null)
+      void takeInterfaces(node.xdp, { calls: sockets.calls, links, endpoints, udp: workers, log });
+  };
+  // One control at a time: the store and the address of the API are its own; and so are the queues of interfaces.
+  if (predecessor === null) begin();
+  else void predecessor.gone.then(begin);
   const listening = endpoints.map(formatEndpoint);
   const tls = streamServer.addresses(Transport.Tls).map(formatEndpoint);
   const https = streamServer.addresses(Transport.Https).map(formatEndpoint);

@@ -31,6 +31,7 @@ export const keys = {
     "listen",
     "workers",
     "udp",
+    "xdp",
     "tcp",
     "tls",
     "https",

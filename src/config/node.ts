@@ -11,6 +11,8 @@ export interface NodeConfig {
   readonly workers: number;
   /** How UDP is read: system calls in batches, `node:dgram`, or batches where they work. */
   readonly udp: "auto" | "batch" | "datagram";
+  /** Names of interfaces whose queries are taken before the kernel's network stack has seen them. */
+  readonly xdp: readonly string[];
   readonly tcp: {
     readonly maxConnections: number;
     readonly maxConnectionsPerClient: number;

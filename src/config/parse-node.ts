@@ -47,6 +47,9 @@ const auditRange = { least: 30 * 24 * 3_600_000, most: 10 * 366 * 24 * 3_600_000
 const entriesRange = { least: 10_000, most: 100_000_000 };
 const boundTermRange = { least: 1, most: 60_000 };
 
+/** What Linux allows, without what would be another folder, or end a name in a list. */
+const interfaceName = /^(?!\.{1,2}$)[^\s/:,]{1,15}$/;
+
 /** The section `node`; null where it is not given. Relative paths start at `folder`. */
 export function parseNode(reader: Reader | null, folder: string, defaults: NodeDefaults): NodeConfig {
   const node = reader?.fields(keys.node);
@@ -69,6 +72,7 @@ export function parseNode(reader: Reader | null, folder: string, defaults: NodeD
     listen: listen.parse(node?.optional("listen") ?? null, ports.dns),
     workers: node?.optional("workers")?.wholeNumber(workersRange) ?? defaults.cores,
     udp: node?.optional("udp")?.oneOf(["auto", "batch", "datagram"]) ?? "auto",
+    xdp: parseInterfaces(node?.optional("xdp") ?? null, node?.optional("udp") ?? null),
     tcp: {
       maxConnections: tcp?.optional("maxConnections")?.wholeNumber(connectionsRange) ?? 1000,
       maxConnectionsPerClient: tcp?.optional("maxConnectionsPerClient")?.wholeNumber(connectionsRange) ?? 20,
@@ -122,16 +126,34 @@ export function parseGeo(reader: Reader | null, folder: string): GeoConfig {
   };
 }
 
-/** A list of files, each named once; null where it is not given. */
+/** A list of files, each named once; empty where it is not given. */
 export function parsePaths(reader: Reader | null, folder: string): readonly string[] {
-  const paths = new Set<string>();
-  for (const item of reader?.items("a list of files") ?? []) {
-    const path = parsePath(item, folder);
-    if (path === null) continue;
-    if (paths.has(path)) item.problem("this file is in the list already");
-    paths.add(path);
+  return parseDistinct(reader, "file", (item) => parsePath(item, folder));
+}
+
+/** A list of network interfaces, each named once; empty where it is not given. */
+function parseInterfaces(reader: Reader | null, udp: Reader | null): readonly string[] {
+  const names = parseDistinct(reader, "interface", (item) =>
+    item.matching(interfaceName, "the name of a network interface such as eth0"),
+  );
+  if (names.length > 0 && udp?.text() === "datagram")
+    udp.problem('expected auto or batch with "xdp", which comes in batches, found "datagram"');
+  return names;
+}
+
+function parseDistinct(
+  reader: Reader | null,
+  what: string,
+  parse: (item: Reader) => string | null,
+): readonly string[] {
+  const found = new Set<string>();
+  for (const item of reader?.items(`a list of ${what}s`) ?? []) {
+    const one = parse(item);
+    if (one === null) continue;
+    if (found.has(one)) item.problem(`this ${what} is in the list already`);
+    found.add(one);
   }
-  return [...paths];
+  return [...found];
 }
 
 /** A path; a relative one starts at `folder`. */

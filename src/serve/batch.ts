@@ -1,17 +1,20 @@
-/** The memory that a socket's packets are received into, answered in, and sent from, many with one system call. */
+/** Packets that are received, answered in place and sent together. Of a socket: many with one system call. */
 
 import type { Client } from "../answer/client.ts";
+import type { Endpoint } from "../config/node.ts";
+import type { IpAddress } from "../wire/address.ts";
 import { u8, word } from "../wire/bytes.ts";
 import { Packet } from "../wire/packet.ts";
-import { readSockaddr, SOCKADDR_IN, SOCKADDR_IN6 } from "./endpoint.ts";
+import { readSockaddr, SOCKADDR_IN, SOCKADDR_IN6, sockaddrOf } from "./endpoint.ts";
 import type { UdpSocket } from "./sockets.ts";
 import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
+import type { ReturnAddress } from "./worker-messages.ts";
 
 /**
  * Packets in a batch. Its two system calls cost 0.9 µs by themselves, and the code of the answer is out of the nearest cache
  * when they are done: shared by 64 packets instead of 32, that is 2 to 3 % of a packet's 3 µs. 128 are no better.
  */
-const BATCH_PACKETS = 64;
+export const BATCH_PACKETS = 64;
 
 /** Room for one packet: more than any query needs, and what `Answer` may use on UDP. */
 export const PACKET_OCTETS = 4096;
@@ -54,12 +57,55 @@ const IOVEC_LENGTH = IOVECS_AT / 4 + 8 / 4;
 const INTERFACE_V4 = CONTROLS_AT / 4 + 16 / 4;
 const INTERFACE_V6 = CONTROLS_AT / 4 + 32 / 4;
 
-/** What one socket received at once, and its responses. */
-export class Batch {
-  /** Room for a packet each, filled from the first on by `receive`. */
+/** The envelope of a packet that a socket would have received from `client`, at `local` of the machine's addresses. */
+export function envelopeOf({ wildcard, family }: UdpSocket, client: Endpoint, local: IpAddress): Uint8Array {
+  const envelope = new Uint8Array(NAME + CONTROL + 1);
+  envelope.set(sockaddrOf(client));
+  if (!wildcard) return envelope;
+  const control = new DataView(envelope.buffer, NAME, CONTROL);
+  control.setUint32(0, family === 4 ? 28 : 36, true);
+  control.setUint32(8, family === 4 ? Linux.IPPROTO_IP : Linux.IPPROTO_IPV6, true);
+  control.setUint32(12, family === 4 ? Linux.IP_PKTINFO : Linux.IPV6_PKTINFO, true);
+  envelope.set(local.bytes, NAME + (family === 4 ? 20 : 16));
+  envelope[NAME + CONTROL] = CONTROL;
+  return envelope;
+}
+
+/** What came at once, and its responses. */
+export interface Batch {
+  /** To be waited for, by poll(2), until there is something to receive. */
+  readonly fd: number;
+  /** The packets received, from the first on. */
   readonly packets: readonly Packet[];
   /** Packets received and not yet sent. */
+  readonly count: number;
+  /**
+   * Receives into `packets`: none when nothing came in the time that `flags` and the socket allow. True: all are full, so that
+   * more may have come.
+   */
+  receive(flags: number): boolean;
+  /** The octets of the query in packet `i`. */
+  queryLength(i: number): number;
+  /** Reads who sent packet `i`. */
+  readClient(i: number, client: Client): void;
+  /** From where packet `i` came, and to which address of ours: what it takes to reply to it later. */
+  returnAddress(i: number): ReturnAddress;
+  /** Says how many octets of packet `i` to send; 0: none. */
+  setResponseLength(i: number, length: number): void;
+  /**
+   * Sends the responses and makes room for the next batch; returns how many could not be sent. A response that
+   * does not fit the send buffer is dropped: waiting for one client's link would make all others wait.
+   */
+  send(): number;
+}
+
+/** Batches of one socket. */
+export class SocketBatch implements Batch {
+  readonly fd: number;
+  /** Room for a packet each. */
+  readonly packets: readonly Packet[];
   count: number = 0;
+  readonly #index: number;
   readonly #calls: SystemCalls;
   readonly #socket: UdpSocket;
   readonly #memory: ArrayBuffer = new ArrayBuffer(MEMORY_OCTETS);
@@ -67,7 +113,10 @@ export class Batch {
   readonly #words: Uint32Array = new Uint32Array(this.#memory);
   readonly #headers: number;
 
-  constructor(calls: SystemCalls, socket: UdpSocket) {
+  /** `index` is the socket's own in the post of its worker. */
+  constructor(calls: SystemCalls, socket: UdpSocket, index: number) {
+    this.fd = socket.fd;
+    this.#index = index;
     this.#calls = calls;
     this.#socket = socket;
     this.#headers = calls.addressOf(this.#memory);
@@ -79,10 +128,6 @@ export class Batch {
     for (let i = 0; i < BATCH_PACKETS; i += 1) this.#layOut(view, i);
   }
 
-  /**
-   * Receives into `packets`: none when nothing came in the time that `flags` and the socket allow. True: all are full, so that
-   * more may have come.
-   */
   receive(flags: number): boolean {
     const received = this.#calls.recvmmsg(this.#socket.fd, this.#headers, BATCH_PACKETS, flags, 0);
     this.count = Math.max(received, 0);
@@ -92,23 +137,20 @@ export class Batch {
     throw new SystemCallError("receive from", `UDP socket ${this.#socket.fd}`, errno);
   }
 
-  /** The octets of the query in packet `i`. */
   queryLength(i: number): number {
     return word(this.#words, i * HEADER_WORDS + RECEIVED_LENGTH);
   }
 
-  /** Reads who sent packet `i`. */
   readClient(i: number, client: Client): void {
     readSockaddr(this.#octets, NAMES_AT + i * NAME, client);
   }
 
-  /** From where packet `i` came, and to which address of ours: what it takes to reply to it later. */
-  envelope(i: number): Uint8Array {
+  returnAddress(i: number): ReturnAddress {
     const envelope = new Uint8Array(NAME + CONTROL + 1);
     envelope.set(this.#octets.subarray(NAMES_AT + i * NAME, NAMES_AT + (i + 1) * NAME));
     envelope.set(this.#octets.subarray(CONTROLS_AT + i * CONTROL, CONTROLS_AT + (i + 1) * CONTROL), NAME);
     envelope[NAME + CONTROL] = word(this.#words, i * HEADER_WORDS + CONTROL_LENGTH);
-    return envelope;
+    return { socket: this.#index, envelope };
   }
 
   /** Sends one message by an envelope that a batch of the same socket gave; returns how many could not be sent. */
@@ -122,15 +164,10 @@ export class Batch {
     return this.send();
   }
 
-  /** Says how many octets of packet `i` to send; 0: none. */
   setResponseLength(i: number, length: number): void {
     this.#words[i * IOVEC_WORDS + IOVEC_LENGTH] = length;
   }
 
-  /**
-   * Sends the responses and makes room for the next batch; returns how many could not be sent. A response that
-   * does not fit the send buffer is dropped: waiting for one client's link would make all others wait.
-   */
   send(): number {
     if (this.#socket.wildcard) this.#clearInterfaces();
     let unsent = 0;

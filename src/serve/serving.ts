@@ -74,6 +74,7 @@ export class Serving {
     });
     this.#upgrade = new Upgrade({
       sockets: () => sockets?.handOver() ?? [],
+      links: () => parts.udp.links(),
       saveBook: () => this.#saveBook(),
       retire: (successorPid) => this.#retire(successorPid),
     });

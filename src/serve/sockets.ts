@@ -10,6 +10,7 @@ export interface UdpSocket {
   readonly family: 4 | 6;
   /** Whether queries come to any address, so that each one's own must be asked for and replied from. */
   readonly wildcard: boolean;
+  readonly endpoint: Endpoint;
 }
 
 /** A blocked worker looks for orders this often. */
@@ -65,8 +66,9 @@ export function adoptTcpSocket(calls: SystemCalls, fd: number, endpoint: Endpoin
   return fd;
 }
 
-function udpSocket(fd: number, { address }: Endpoint): UdpSocket {
-  return { fd, family: address.family, wildcard: isWildcard(address) };
+function udpSocket(fd: number, endpoint: Endpoint): UdpSocket {
+  const { address } = endpoint;
+  return { fd, family: address.family, wildcard: isWildcard(address), endpoint };
 }
 
 function openSocket(

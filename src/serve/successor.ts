@@ -3,6 +3,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Challenges } from "../book/challenges.ts";
 import { FIRST_FD, PREDECESSOR } from "./inherited.ts";
+import type { XdpLink } from "./xdp/bpf.ts";
+import { linksEnvironment } from "./xdp/passed-links.ts";
 
 /** What a predecessor says to its successor. That the channel ends says: its control has, store and API are free. */
 export type ToSuccessor =
@@ -31,7 +33,7 @@ const REASON_LENGTH = 4_000;
 /**
  * A new process of the same command, from the code that is on disk now, with our sockets:
  *
- *     0 and 1 as ours   2 a pipe to us   3.. sockets   then our standard error   then the channel
+ *     0 and 1 as ours   2 a pipe to us   3.. sockets   then our standard error   then the channel   then links
  *
  * While it starts, what it writes to standard error comes here, to be told as the reason if it fails; once it serves
  * it uses ours.
@@ -40,11 +42,24 @@ export class Successor {
   readonly outcome: Promise<Outcome>;
   readonly #child: ChildProcess;
 
-  constructor(sockets: readonly number[]) {
+  constructor(sockets: readonly number[], links: ReadonlyMap<string, XdpLink>) {
     const { LISTEN_PID: _pid, LISTEN_FDNAMES: _names, WATCHDOG_PID: _watched, ...environment } = process.env;
     this.#child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
-      stdio: ["inherit", "inherit", "pipe", ...sockets, 2, "ipc"],
-      env: { ...environment, LISTEN_FDS: String(sockets.length), [PREDECESSOR]: String(process.pid) },
+      stdio: [
+        "inherit",
+        "inherit",
+        "pipe",
+        ...sockets,
+        2,
+        "ipc",
+        ...Array.from(links.values(), ({ fd }) => fd),
+      ],
+      env: {
+        ...environment,
+        ...linksEnvironment(links, keptErrorOf(sockets.length) + 2),
+        LISTEN_FDS: String(sockets.length),
+        [PREDECESSOR]: String(process.pid),
+      },
       serialization: "advanced",
     });
     this.outcome = this.#begin();

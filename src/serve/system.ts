@@ -48,10 +48,17 @@ export interface SystemCalls {
   readonly poll: (entries: number, count: number, timeoutMs: number) => number;
   /** Sets how the calling thread is scheduled; `attributes` is a sched_attr. */
   readonly sched_setattr: (attributes: Uint8Array) => number;
+  /** Makes and uses programs and maps of eBPF; `attributes` is a bpf_attr. */
+  readonly bpf: (command: number, attributes: Uint8Array) => number;
+  /** Memory that is shared with the kernel, or with nobody where `fd` is -1; returns its address. */
+  readonly mmap: (fd: number, flags: number, length: number, offset: number) => number;
+  readonly munmap: (address: number, length: number) => number;
   /** Why the calling thread's last call did not work. */
   readonly errno: () => number;
   /** Where a buffer begins. Whoever passes the number on keeps the buffer alive: the collector cannot see it. */
   readonly addressOf: (buffer: ArrayBuffer) => number;
+  /** What is at an address. It must stay there as long as this is used. */
+  readonly memoryAt: (address: number, length: number) => ArrayBuffer;
 }
 
 /** Numbers of Linux, the same on x64 and arm64. */
@@ -79,11 +86,20 @@ export const Linux = {
   IPV6_MTU_DISCOVER: 23,
   IPV6_V6ONLY: 26,
   IPV6_RECVPKTINFO: 49,
+  IPV6_PKTINFO: 50,
   MSG_DONTWAIT: 0x40,
   MSG_WAITFORONE: 0x10000,
   POLLIN: 1,
+  PROT_READ: 1,
+  PROT_WRITE: 2,
+  MAP_SHARED: 1,
+  MAP_PRIVATE: 2,
+  MAP_ANONYMOUS: 0x20,
+  MAP_POPULATE: 0x8000,
+  EPERM: 1,
   EINTR: 4,
   EAGAIN: 11,
+  EBUSY: 16,
 } as const;
 
 /** A system call that did not work. */
@@ -116,9 +132,11 @@ function load(): SystemCalls | null {
   try {
     const koffi: typeof import("koffi") = createRequire(import.meta.url)("koffi");
     const libc = koffi.load(null);
-    // The C library has no function for this one before glibc 2.41.
+    // The C library has no function for the one before glibc 2.41, and none for the other.
     const setattr = process.arch === "x64" ? 314 : 274;
-    const syscall = libc.func("long syscall(long number, int thread, void *attributes, uint flags)");
+    const bpf = process.arch === "x64" ? 321 : 280;
+    const syscall = libc.func("long syscall(long number, int which, void *attributes, uint flagsOrLength)");
+    const mmap = libc.func("mmap", "intptr_t", ["uintptr_t", "ulong", "int", "int", "int", "long"]);
     return {
       socket: libc.func("socket", "int", ["int", "int", "int"]),
       bind: libc.func("bind", "int", ["int", "void *", "uint32"]),
@@ -133,8 +151,13 @@ function load(): SystemCalls | null {
       sendmmsg: libc.func("sendmmsg", "int", ["int", "uintptr_t", "uint32", "int"]),
       poll: libc.func("poll", "int", ["uintptr_t", "ulong", "int"]),
       sched_setattr: (attributes) => syscall(setattr, 0, attributes, 0),
+      bpf: (command, attributes) => syscall(bpf, command, attributes, attributes.length),
+      mmap: (fd, flags, length, offset) =>
+        mmap(0, length, Linux.PROT_READ | Linux.PROT_WRITE, flags, fd, offset),
+      munmap: libc.func("munmap", "int", ["uintptr_t", "ulong"]),
       errno: () => koffi.errno(),
       addressOf: (buffer) => Number(koffi.address(buffer)),
+      memoryAt: (address, length) => koffi.view(address, length),
     };
   } catch {
     return null;

@@ -5,18 +5,22 @@ import { FORWARD } from "../answer/forward.ts";
 import type { Answer } from "../answer/responder.ts";
 import { Transport } from "../answer/transport.ts";
 import { Counter, count } from "../telemetry/counters.ts";
-import { Batch } from "./batch.ts";
+import { type Batch, SocketBatch } from "./batch.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { Orders } from "./orders.ts";
 import type { Precedence } from "./precedence.ts";
 import { RECEIVE_TIMEOUT_MS, type UdpSocket } from "./sockets.ts";
 import { Linux, SystemCallError, type SystemCalls } from "./system.ts";
 import type { ReturnAddress } from "./worker-messages.ts";
+import type { XdpQueue } from "./xdp/queue.ts";
+import { XdpBatch } from "./xdp/xdp-batch.ts";
 
 /** What the loop works with. */
 export interface BatchService {
   readonly calls: SystemCalls;
   readonly sockets: readonly UdpSocket[];
+  /** Queues of interfaces, beside the sockets; others only after `readMail`. */
+  readonly queues: () => readonly XdpQueue[];
   /** Does not throw. */
   readonly answer: Answer;
   readonly orders: Orders;
@@ -44,9 +48,10 @@ const LAST_BATCHES = 512;
  * when a socket cannot be read.
  */
 export function serveBatches(service: BatchService): void {
-  const batches = service.sockets.map((socket) => new Batch(service.calls, socket));
-  const [only] = batches;
-  const wait = only !== undefined && batches.length === 1 ? waitForOne(only) : waitForAny(service, batches);
+  const ofSockets = service.sockets.map((socket, i) => new SocketBatch(service.calls, socket, i));
+  let queues = service.queues();
+  let batches = withQueues(service, ofSockets);
+  let wait = waitFor(service, batches);
   const client = new Client();
   let mailRead = -1;
   let isBehind = false;
@@ -59,6 +64,11 @@ export function serveBatches(service: BatchService): void {
     if (mail !== mailRead) {
       mailRead = mail;
       service.readMail();
+      if (service.queues() !== queues) {
+        queues = service.queues();
+        batches = withQueues(service, ofSockets);
+        wait = waitFor(service, batches);
+      }
     }
     const nowMs = Date.now();
     service.precedence.look(nowMs, isBehind);
@@ -66,19 +76,23 @@ export function serveBatches(service: BatchService): void {
     // By number, here and in `waitForAny`: iterators left 170 octets a round to be collected, three times a second, and these are 35.
     for (let i = 0; i < batches.length; i += 1) {
       const batch = batches[i];
-      if (batch !== undefined && batch.count > 0) answerBatch(service, batch, i, client, moment);
+      if (batch !== undefined && batch.count > 0) answerBatch(service, batch, client, moment);
     }
   }
-  for (const [i, batch] of batches.entries()) answerRest(service, batch, i, client);
+  for (const batch of batches) answerRest(service, batch, client);
 }
 
-/** Empties a socket's queue, for it may be closed now; where a successor reads it too, it never gets empty. */
-function answerRest(service: BatchService, batch: Batch, socket: number, client: Client): void {
+function withQueues(service: BatchService, ofSockets: readonly Batch[]): readonly Batch[] {
+  return [...ofSockets, ...service.queues().map((queue) => new XdpBatch(service, queue))];
+}
+
+/** Empties a socket or queue, for it may be closed now; a socket that a successor reads too never gets empty. */
+function answerRest(service: BatchService, batch: Batch, client: Client): void {
   const moment = Math.trunc(Date.now() / 1000);
   for (let i = 0; i < LAST_BATCHES; i += 1) {
     batch.receive(Linux.MSG_DONTWAIT);
     if (batch.count === 0) return;
-    answerBatch(service, batch, socket, client, moment);
+    answerBatch(service, batch, client, moment);
   }
 }
 
@@ -86,13 +100,15 @@ function answerRest(service: BatchService, batch: Batch, socket: number, client:
 type Wait = () => boolean;
 
 /** One socket: a blocking receive is all that is needed. */
-function waitForOne(batch: Batch): Wait {
-  return () => batch.receive(Linux.MSG_WAITFORONE);
+function waitFor(service: BatchService, batches: readonly Batch[]): Wait {
+  const [only] = batches;
+  if (only === undefined || batches.length > 1) return waitForAny(service, batches);
+  return () => only.receive(Linux.MSG_WAITFORONE);
 }
 
-/** Several sockets: polls them, then receives from those that are ready, one batch of each so that all get a turn. */
+/** Several sockets and queues: polls them, then receives from those that are ready, one batch of each so that all get a turn. */
 function waitForAny(service: BatchService, batches: readonly Batch[]): Wait {
-  const polled = new Poll(service.calls, service.sockets);
+  const polled = new Poll(service.calls, batches);
   return () => {
     let isBehind = false;
     if (!polled.wait(RECEIVE_TIMEOUT_MS)) return isBehind;
@@ -104,13 +120,7 @@ function waitForAny(service: BatchService, batches: readonly Batch[]): Wait {
 }
 
 /** Answers what `batch` holds and sends it. */
-function answerBatch(
-  service: BatchService,
-  batch: Batch,
-  socket: number,
-  client: Client,
-  moment: number,
-): void {
+function answerBatch(service: BatchService, batch: Batch, client: Client, moment: number): void {
   for (let i = 0; i < batch.count; i += 1) {
     const packet = batch.packets[i];
     if (packet === undefined) break; // Never: the kernel fills at most as many as there are.
@@ -119,7 +129,7 @@ function answerBatch(
     batch.setResponseLength(i, Math.max(length, 0));
     if (length === FORWARD) {
       const octets = packet.octets.slice(0, batch.queryLength(i));
-      service.forward(octets, client, { socket, envelope: batch.envelope(i) });
+      service.forward(octets, client, batch.returnAddress(i));
     }
   }
   const unsent = batch.send();
@@ -137,17 +147,17 @@ class Poll {
   readonly #address: number;
   readonly #count: number;
 
-  constructor(calls: SystemCalls, sockets: readonly UdpSocket[]) {
-    const memory = new ArrayBuffer(Math.max(sockets.length, 1) * 8);
+  constructor(calls: SystemCalls, batches: readonly Batch[]) {
+    const memory = new ArrayBuffer(Math.max(batches.length, 1) * 8);
     const fds = new Int32Array(memory);
     this.#entries = new Int16Array(memory);
-    for (const [i, socket] of sockets.entries()) {
-      fds[i * 2] = socket.fd;
+    for (const [i, { fd }] of batches.entries()) {
+      fds[i * 2] = fd;
       this.#entries[i * 4 + 2] = Linux.POLLIN;
     }
     this.#calls = calls;
     this.#address = calls.addressOf(memory);
-    this.#count = sockets.length;
+    this.#count = batches.length;
   }
 
   /** False when nothing came; an interrupted wait counts as that. */
@@ -156,10 +166,10 @@ class Poll {
     if (ready >= 0) return ready > 0;
     const errno = this.#calls.errno();
     if (errno === Linux.EINTR) return false;
-    throw new SystemCallError("wait for", `${this.#count} UDP sockets`, errno);
+    throw new SystemCallError("wait for", `${this.#count} sockets and queues`, errno);
   }
 
-  /** Whether socket `i` has something to receive, or an error to tell. */
+  /** Whether batch `i` has something to receive, or an error to tell. */
   isReady(i: number): boolean {
     return this.#entries[i * 4 + 3] !== 0;
   }

@@ -30,7 +30,11 @@ export async function batchPosts(
   );
   const ofEndpoints = endpoints.map((endpoint) => sockets.takeUdp(endpoint, workers));
   const posts = Array.from({ length: workers }, (_, worker): Post => {
-    return { kind: "batch", sockets: ofEndpoints.flatMap((all) => shareOf(worker, workers, all)) };
+    return {
+      kind: "batch",
+      sockets: ofEndpoints.flatMap((all) => shareOf(worker, workers, all)),
+      queues: [],
+    };
   });
   return { posts, endpoints };
 }

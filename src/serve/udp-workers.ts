@@ -18,6 +18,8 @@ import { Orders } from "./orders.ts";
 import type { SocketSet } from "./socket-set.ts";
 import { batchPosts, datagramPosts, datagramWorkers } from "./udp-posts.ts";
 import type { FromWorker, Post, ReturnAddress, ToWorker, WorkerStart } from "./worker-messages.ts";
+import type { XdpLink } from "./xdp/bpf.ts";
+import type { XdpInterface } from "./xdp/interfaces.ts";
 
 /** How UDP is served. */
 export interface UdpOptions {
@@ -68,6 +70,9 @@ const SHORT_LIFE_MS = 200;
 /** By then a worker that was asked to stop has stopped, because a batch loop looks every 100 ms. */
 const STOPPED_AFTER_MS = 250;
 
+/** By then the kernel has put what it had in hand into the queues of interfaces. */
+const DIVERTED_AFTER_MS = 20;
+
 /** Who asks for room does so again in less. */
 const ROOM_MS = 500;
 
@@ -84,7 +89,7 @@ interface Hand {
   readonly heartbeat: Heartbeat;
   state: "loading" | "spare" | "starting" | "serving";
   post: Post | null;
-  /** Called by turns, for each book that it was told of and has taken. */
+  /** Called by turns, for each book, and all queues, that it was told of and has taken. */
   readonly onTaken: (() => void)[];
   /** Why it died. */
   reason: string;
@@ -117,7 +122,9 @@ export class UdpWorkers {
   #roomEnds: NodeJS.Timeout | null = null;
   /** What all workers run; null until the first has read it. */
   #modules: ModuleTexts | null = null;
+  #posts: readonly Post[] = [];
   #endpoints: readonly Endpoint[] = [];
+  #interfaces: readonly XdpInterface[] = [];
   #book: ServedBook | null;
   #challenges: ServedBook | null;
   #isStopping = false;
@@ -169,6 +176,24 @@ export class UdpWorkers {
   }
 
   /**
+   * Has workers answer what comes to interfaces too; their queues are dealt out, and end with the workers. Resolves when all read
+   * them. To be called once at most, with workers that read batches.
+   */
+  async takeInterfaces(interfaces: readonly XdpInterface[]): Promise<void> {
+    this.#interfaces = interfaces;
+    const posts = this.#posts.filter((post) => post.kind === "batch");
+    for (const [i, queue] of interfaces.flatMap(({ queues }) => queues).entries())
+      posts[i % posts.length]?.queues.push(queue);
+    const taken = [...this.#hands].map((hand) => {
+      if (hand.post?.kind !== "batch") return null;
+      tell(hand, { kind: "queues", queues: hand.post.queues });
+      return new Promise<void>((resolve) => hand.onTaken.push(resolve));
+    });
+    this.#orders.announceMail();
+    await Promise.all(taken);
+  }
+
+  /**
    * For half a second, has workers that keep up leave more of their cores to others, and answer somewhat later. Where there are
    * more cores than workers there is room already.
    */
@@ -179,16 +204,24 @@ export class UdpWorkers {
     this.#roomEnds = setTimeout(() => this.#orders.askForRoom(false), ROOM_MS).unref();
   }
 
+  /** The links of the interfaces, by name. */
+  links(): ReadonlyMap<string, XdpLink> {
+    return new Map(this.#interfaces.flatMap(({ name, link }) => (link === null ? [] : [[name, link]])));
+  }
+
   /** Ends all workers and closes their sockets, within 300 ms. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     clearInterval(this.#watch);
+    for (const one of this.#interfaces) one.divert();
+    if (this.#interfaces.length > 0) await sleep(DIVERTED_AFTER_MS);
     const exits = [...this.#hands].map((hand) => new Promise((resolve) => hand.worker.once("exit", resolve)));
     for (const hand of this.#hands) tell(hand, { kind: "stop" });
     this.#orders.stop();
     await Promise.race([Promise.all(exits), sleep(STOPPED_AFTER_MS)]);
     await Promise.all([...this.#hands].map((hand) => hand.worker.terminate()));
     this.#options.sockets?.closeUdp();
+    for (const one of this.#interfaces) one.close();
   }
 
   /**
@@ -203,6 +236,7 @@ export class UdpWorkers {
       ? datagramPosts(endpoints, this.#workers)
       : batchPosts(sockets, endpoints, this.#workers));
     this.#endpoints = opened.endpoints;
+    this.#posts = opened.posts;
     this.#vacant.push(...opened.posts);
     this.#fillPosts();
     await this.#started.promise;

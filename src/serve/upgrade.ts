@@ -1,11 +1,14 @@
 /** The hot upgrade: a new process serves on this one's sockets before this one stops. */
 
 import { type Outcome, type PassedChange, Successor } from "./successor.ts";
+import type { XdpLink } from "./xdp/bpf.ts";
 
 /** What a node does in an upgrade. */
 export interface UpgradeSteps {
   /** The sockets to hand over. */
   sockets(): readonly number[];
+  /** The links to hand over, by the names of interfaces. */
+  links(): ReadonlyMap<string, XdpLink>;
   /** Brings the book on disk up to date, and says its version. */
   saveBook(): Promise<number>;
   /** The successor serves: stop reading, and end control. */
@@ -48,7 +51,7 @@ export class Upgrade {
   async run(): Promise<Outcome> {
     const over = Promise.withResolvers<void>();
     this.#over = over.promise;
-    const successor = new Successor(this.#steps.sockets());
+    const successor = new Successor(this.#steps.sockets(), this.#steps.links());
     this.#successor = successor;
     const version = await this.#steps.saveBook();
     successor.send({ kind: "load", version });

@@ -5,6 +5,7 @@ import type { ServedBook } from "../answer/responder.ts";
 import type { Endpoint } from "../config/node.ts";
 import type { ModuleTexts } from "./linked.ts";
 import type { UdpSocket } from "./sockets.ts";
+import type { XdpQueue } from "./xdp/queue.ts";
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -30,10 +31,11 @@ export interface WorkerStart {
 /** What one worker serves. */
 export type Post = BatchPost | DatagramPost;
 
-/** Open sockets; they outlive the worker. */
-interface BatchPost {
+/** Open sockets, and queues of interfaces; they outlive the worker. */
+export interface BatchPost {
   readonly kind: "batch";
   readonly sockets: readonly UdpSocket[];
+  readonly queues: XdpQueue[];
 }
 
 /** Endpoints for the worker to bind; `shared`: other workers bind them too. */
@@ -50,6 +52,8 @@ export type ToWorker =
   /** To workers that read datagrams alone. */
   | { readonly kind: "reply"; readonly to: ReturnAddress; readonly message: Uint8Array }
   | { readonly kind: "serve"; readonly post: Post }
+  /** To workers that read batches: all queues of theirs, from now on. */
+  | { readonly kind: "queues"; readonly queues: readonly XdpQueue[] }
   | { readonly kind: "stop" };
 
 /** Where a packet came from and to, in the form of the socket that it came in by, which is one of its post. */
@@ -59,8 +63,8 @@ export interface ReturnAddress {
 }
 
 /**
- * From a worker. `read`: the modules that the others run too. `ready`: loaded, and spare. `taken`: it reads the next book that it
- * was told of, and no earlier one. `forward`: control is to answer. `crash`: an answer threw; one a second is told, with its stack.
+ * From a worker. `read`: the modules that the others run too. `ready`: loaded, and spare. `taken`: it reads the next book, or the queues, that it
+ * was told of, and none from before. `forward`: control is to answer. `crash`: an answer threw; one a second is told, with its stack.
  */
 export type FromWorker =
   | { readonly kind: "read"; readonly modules: ModuleTexts }

@@ -12,12 +12,12 @@ import { BEAT_MS, Heartbeat } from "./heartbeat.ts";
 import { LinkedModules, readModules } from "./linked.ts";
 import { Orders } from "./orders.ts";
 import { Precedence } from "./precedence.ts";
-import type { UdpSocket } from "./sockets.ts";
 import { systemCalls } from "./system.ts";
 import type * as UdpBatch from "./udp-batch.ts";
 import type { ForwardPacket } from "./udp-batch.ts";
 import { replyBy, type SendReply, serveDatagrams } from "./udp-datagram.ts";
-import type { DatagramPost, FromWorker, Post, ToWorker, WorkerStart } from "./worker-messages.ts";
+import type { BatchPost, DatagramPost, FromWorker, Post, ToWorker, WorkerStart } from "./worker-messages.ts";
+import type { XdpQueue } from "./xdp/queue.ts";
 
 /** One worker thread. */
 class UdpWorker {
@@ -28,6 +28,7 @@ class UdpWorker {
   /** How late replies go out; until something is served there are none, and where there are batches the parent sends them. */
   #reply: SendReply = () => {};
   readonly #budget = new Budget();
+  #queues: readonly XdpQueue[] = [];
   #isWarm = false;
 
   constructor(port: MessagePort, start: WorkerStart, responder: Responder) {
@@ -55,6 +56,10 @@ class UdpWorker {
       case "serve":
         this.#serve(message.post);
         break;
+      case "queues":
+        this.#queues = message.queues;
+        this.#tell({ kind: "taken" });
+        break;
       case "stop":
         for (const socket of this.#sockets) socket.close();
         this.#port.close();
@@ -78,7 +83,7 @@ class UdpWorker {
     const answer = guard(this.#responder.answer, (error, isFirst) => this.#tellCrash(error, isFirst));
     switch (post.kind) {
       case "batch":
-        this.#serveBatches(post.sockets, answer);
+        this.#serveBatches(post, answer);
         break;
       case "datagram":
         void this.#serveDatagrams(post, answer);
@@ -92,7 +97,8 @@ class UdpWorker {
   }
 
   /** Keeps the thread until the end, so it reads the messages itself. */
-  #serveBatches(sockets: readonly UdpSocket[], answer: Answer): void {
+  #serveBatches({ sockets, queues }: BatchPost, answer: Answer): void {
+    this.#queues = queues;
     const calls = systemCalls();
     assert(calls !== null, "a worker has the system calls with which the parent opened its sockets");
     const precedence = new Precedence({
@@ -104,6 +110,7 @@ class UdpWorker {
     serveBatches({
       calls,
       sockets,
+      queues: () => this.#queues,
       answer,
       orders: new Orders(this.#start.orders),
       heartbeat: new Heartbeat(this.#start.heartbeat),

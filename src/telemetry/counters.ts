@@ -11,6 +11,8 @@ const COUNTER_NAMES = [
   "queriesTcp",
   "queriesTls",
   "queriesHttps",
+  /** Of those over UDP. */
+  "queriesXdp",
   "dropped",
   "formErr",
   "badVers",
@@ -103,7 +105,12 @@ export function counterRow(counters: SharedArrayBuffer, thread: number): Float64
 
 /** Adds one to a cell. */
 export function count(row: Float64Array, cell: number): void {
-  row[cell] = (row[cell] ?? 0) + 1;
+  add(row, cell, 1);
+}
+
+/** Adds to a cell. */
+export function add(row: Float64Array, cell: number, amount: number): void {
+  row[cell] = (row[cell] ?? 0) + amount;
 }
 
 /** The sums over all rows. */

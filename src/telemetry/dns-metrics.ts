@@ -24,6 +24,7 @@ export const DNS_METRICS: readonly Family[] = [
     tls: [Cell.queriesTls],
     https: [Cell.queriesHttps],
   }),
+  count("xdp_queries_total", "Packets over UDP that were taken by XDP.", Cell.queriesXdp),
   counts("responses_total", "Responses by RCODE.", "rcode", RCODES),
   count("nodata_responses_total", "Responses without an answer for a name that exists.", Cell.noData),
   count("referrals_total", "Responses that name the servers of a delegated zone.", Cell.referrals),

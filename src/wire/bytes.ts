@@ -68,6 +68,11 @@ export function word(words: Uint32Array, at: number): number {
   return words[at]!;
 }
 
+/** The 16 bits at index `at`. */
+export function half(halves: Uint16Array, at: number): number {
+  return halves[at]!;
+}
+
 /** The signed word at index `at`: a function of its own, so that V8 knows each kind of array where it is read. */
 export function int32(words: Int32Array, at: number): number {
   return words[at]!;

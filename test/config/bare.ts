@@ -24,6 +24,7 @@ export const BARE_CONFIG: Config = {
     listen: [endpoint],
     workers: 1,
     udp: "auto",
+    xdp: [],
     tcp: { maxConnections: 1, maxConnectionsPerClient: 1, maxWastedPerClient: 1, idleTimeoutMs: 1_000 },
     tls: null,
     https: null,

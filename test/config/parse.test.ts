@@ -158,7 +158,8 @@ describe("a config with every key", () => {
         { address: expect.objectContaining({ text: "127.0.0.1" }), port: 0 },
       ],
       workers: 4,
-      udp: "datagram",
+      udp: "batch",
+      xdp: ["eth0", "eth1"],
       tcp: { maxConnections: 5000, maxConnectionsPerClient: 50, maxWastedPerClient: 5, idleTimeoutMs: 1500 },
       nsid: "ams-1.dns",
       tls: {
@@ -520,6 +521,7 @@ describe("a config with next to nothing", () => {
       ],
       workers: 8,
       udp: "auto",
+      xdp: [],
       tcp: {
         maxConnections: 1000,
         maxConnectionsPerClient: 20,

@@ -75,6 +75,18 @@ describe("node, geo and zones", () => {
       ["node: { workers: 0 }", ['1:18: node.workers: expected a whole number from 1 to 256, found "0"']],
       ["node: { workers: 1.5 }", ['1:18: node.workers: expected a whole number from 1 to 256, found "1.5"']],
       ["node: { udp: bacth }", ['1:14: node.udp: expected auto, batch or datagram, found "bacth"']],
+      ["node: { xdp: [eth0, eth1, eth0] }", ["1:27: node.xdp[2]: this interface is in the list already"]],
+      [
+        "node: { xdp: [a/b, ..] }",
+        [
+          '1:15: node.xdp[0]: expected the name of a network interface such as eth0, found "a/b"',
+          '1:20: node.xdp[1]: expected the name of a network interface such as eth0, found ".."',
+        ],
+      ],
+      [
+        "node: { udp: datagram, xdp: [eth0] }",
+        ['1:14: node.udp: expected auto or batch with "xdp", which comes in batches, found "datagram"'],
+      ],
       [
         "node: { tcp: { idleTimeout: 5 } }",
         [`1:29: node.tcp.idleTimeout: expected ${duration}, from 100ms to 1h, found "5"`],

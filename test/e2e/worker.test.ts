@@ -1,10 +1,9 @@
 /** The worker thread of a real node ends under load: another takes over its socket. */
 
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { WebSocket } from "ws";
-import { has, RATE, report, until, useLab } from "./harness.ts";
+import { has, RATE, report, useLab } from "./harness.ts";
+import { Inspector } from "./inspector.ts";
 import { buildGenerator, Load } from "./load.ts";
 import { layOut, startNode } from "./site.ts";
 
@@ -39,46 +38,3 @@ describe.skipIf(!has("cc"))("a worker thread that ends under load (needs cc)", (
     expect(lost).toBeLessThanOrEqual(BATCH);
   });
 });
-
-/** Ends threads of another process by the debugger's protocol: nothing of ours needs a way to do that. */
-class Inspector {
-  readonly #socket: WebSocket;
-  readonly #sessions: string[] = [];
-  #id = 0;
-
-  private constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.on("message", (text) => {
-      const { method, params } = JSON.parse(String(text));
-      if (method === "NodeWorker.attachedToWorker") this.#sessions.push(params.sessionId);
-    });
-  }
-
-  /** Connects, and waits until both threads of a node with one worker are known. */
-  static async open(url: string): Promise<Inspector> {
-    const socket = new WebSocket(url);
-    await once(socket, "open");
-    const inspector = new Inspector(socket);
-    inspector.#send("NodeWorker.enable", { waitForDebuggerOnStart: false });
-    await until("the debugger sees the worker and its spare", () => inspector.#sessions.length === 2);
-    return inspector;
-  }
-
-  threads(): readonly string[] {
-    return [...this.#sessions];
-  }
-
-  end(sessionId: string): void {
-    const evaluate = { id: 1, method: "Runtime.evaluate", params: { expression: "process.exit(1)" } };
-    this.#send("NodeWorker.sendMessageToWorker", { sessionId, message: JSON.stringify(evaluate) });
-  }
-
-  close(): void {
-    this.#socket.close();
-  }
-
-  #send(method: string, params: object): void {
-    this.#id += 1;
-    this.#socket.send(JSON.stringify({ id: this.#id, method, params }));
-  }
-}

@@ -1,7 +1,7 @@
 /** What leaves our sockets, as the wire has it. */
 
 import { expect, test } from "vitest";
-import { Batch } from "../../src/serve/batch.ts";
+import { SocketBatch } from "../../src/serve/batch.ts";
 import { AF_INET, endpointOf, SOCKADDR_IN, sockaddrOf } from "../../src/serve/endpoint.ts";
 import { openUdpSocket } from "../../src/serve/sockets.ts";
 import { Linux, systemCalls } from "../../src/serve/system.ts";
@@ -28,7 +28,11 @@ test.skipIf(calls === null || wire < 0)(
   () => {
     if (calls === null) return;
     calls.bind(wire, sockaddrOf(endpoint(ADDRESS)), SOCKADDR_IN);
-    const heard = new Batch(calls, { fd: wire, family: 4, wildcard: false });
+    const heard = new SocketBatch(
+      calls,
+      { fd: wire, family: 4, wildcard: false, endpoint: endpoint(ADDRESS) },
+      0,
+    );
     // Until it was bound it heard all that ran beside it.
     while (heard.receive(Linux.MSG_DONTWAIT));
     const { fd } = openUdpSocket(calls, endpoint(ADDRESS));

@@ -4,6 +4,7 @@ import {
   copyFolded,
   copyOf,
   fold,
+  half,
   int32,
   putU16,
   putU32,
@@ -61,6 +62,10 @@ test("fold changes ASCII capital letters alone (RFC 4343 §3)", () => {
     const isCapital = octet >= 65 && octet <= 90;
     expect(fold(octet)).toBe(isCapital ? octet + 32 : octet);
   }
+});
+
+test("half reads 16 bits", () => {
+  expect(half(Uint16Array.of(7, 0xffff), 1)).toBe(0xffff);
 });
 
 test("int32 reads one signed word", () => {
