@@ -4,10 +4,13 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { GENERATOR_CORE, putFirst } from "./cores.ts";
+import { addressOf, type Link } from "./link.ts";
 
-/** What to ask, how fast and for how long. Every server listens on 127.0.0.1. */
+/** What to ask, how fast and for how long. */
 export interface Load {
   readonly port: number;
+  /** By which the server is asked; left out: over loopback. */
+  readonly link?: Link | null;
   /** File of the qnames, asked by turns. */
   readonly names: string;
   /** Whether queries carry ECS, and replies must echo it. */
@@ -71,7 +74,8 @@ export function runLoad(generator: string, load: Load): Promise<LoadResult> {
 
 /** Starts a load. */
 export function startLoad(generator: string, load: Load): RunningLoad {
-  const child = spawn("taskset", ["-c", String(GENERATOR_CORE), generator, ...argumentsFor(load)], {
+  const command = [...(load.link?.client ?? []), generator, ...argumentsFor(load)];
+  const child = spawn("taskset", ["-c", String(GENERATOR_CORE), ...command], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   putFirst(child);
@@ -92,6 +96,7 @@ async function resultOf(child: ChildProcessByStdio<null, Readable, null>, load: 
 
 function argumentsFor({
   port,
+  link = null,
   names,
   ecs,
   signed,
@@ -115,7 +120,7 @@ function argumentsFor({
     ...(timeline === undefined ? {} : { timeline: String(timeline.everyMs) }),
   };
   return [
-    "127.0.0.1",
+    addressOf(link),
     String(port),
     ...Object.entries(options).flatMap(([key, value]) => [`--${key}`, value]),
   ];

@@ -48,6 +48,7 @@ export class Measured {
     this.#server = server;
     this.#load = {
       port: place.port,
+      link: place.link,
       names,
       ecs: peer.ecs,
       signed: peer.signed ?? false,
@@ -62,7 +63,7 @@ export class Measured {
   /** Starts a peer, and loads it for so long, so that compilers and caches warm up. */
   static async start(peer: Peer, place: Place, names: string, seconds: number): Promise<Measured> {
     mkdirSync(place.folder, { recursive: true });
-    const server = await Server.start(peer.command(place), place.port, `${NAMES[0]}.${ZONE}`);
+    const server = await Server.start(peer.command(place), place.port, `${NAMES[0]}.${ZONE}`, place.link);
     const measured = new Measured(peer, place, names, server);
     try {
       await measured.#run({ seconds });

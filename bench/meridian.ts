@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { addressOf, INTERFACE } from "./link.ts";
 import type { Place } from "./peers.ts";
 import { masterFile, NAMES, VIPS, ZONE } from "./zone.ts";
 
@@ -20,15 +21,17 @@ export interface Variant {
   readonly signed?: boolean;
   /** Usually one. */
   readonly workers?: number;
+  /** Whether queries are taken by XDP; usually not. */
+  readonly xdp?: boolean;
 }
 
 /** Writes a folder that `meridian serve` can use, and says how to start it. */
 export function writeMeridian(
-  place: Pick<Place, "folder" | "port" | "database" | "labels" | "tls">,
+  place: Pick<Place, "folder" | "port" | "link" | "database" | "labels" | "tls">,
   kind: Kind,
-  { udp = "batch", signed = false, workers = 1 }: Variant = {},
+  { udp = "batch", signed = false, workers = 1, xdp = false }: Variant = {},
 ): readonly string[] {
-  const { folder, port, database, labels, tls } = place;
+  const { folder, port, link, database, labels, tls } = place;
   mkdirSync(folder, { recursive: true });
   // With few names the highest limit there is would be in the way of the load.
   const rateLimit = labels.length < NAMES.length ? "" : "  rateLimit: { answers: 1000 }\n";
@@ -39,10 +42,10 @@ export function writeMeridian(
   writeFileSync(
     join(folder, "meridian.yaml"),
     `node:
-  listen: ["127.0.0.1:${port}"]
+  listen: ["${addressOf(link)}:${port}"]
   workers: ${workers}
   udp: ${udp}
-${rateLimit}  api: { listen: "127.0.0.1:0" }
+${xdp ? `  xdp: [${INTERFACE}]\n` : ""}${rateLimit}  api: { listen: "127.0.0.1:0" }
   state: var
 ${tls === null ? "" : `  tls: { listen: ["127.0.0.1:${tls.port}"], certificate: ${tls.certificate}, key: ${tls.key} }`}
 geo: { database: ${JSON.stringify(database)} }

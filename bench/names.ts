@@ -72,6 +72,7 @@ async function keep(peer: Peer, count: number): Promise<Kept> {
     programs: buildPrograms(),
     labels,
     tls: null,
+    link: null,
   };
   mkdirSync(place.folder);
   const command = peer.command(place);

@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { addressOf, type Link } from "./link.ts";
 import { writeMeridian } from "./meridian.ts";
 import type { Programs } from "./programs.ts";
 import { SERVER_PATH } from "./server.ts";
@@ -21,6 +22,8 @@ export interface Peer {
   readonly sockets?: number;
   /** The addresses of right answers; null: it sends the query back. */
   readonly answers: readonly string[] | null;
+  /** Does it take queries by XDP, and so needs a link? Left out: no. */
+  readonly xdp?: boolean;
   /** What must be on the machine; null: it comes with the bench. */
   readonly needs: { readonly program: string; readonly packages: readonly string[] } | null;
   /** Writes its files into `folder` and says how to start it. */
@@ -31,8 +34,10 @@ export interface Peer {
 export interface Place {
   /** An empty folder of its own. */
   readonly folder: string;
-  /** UDP on 127.0.0.1. */
+  /** UDP at `addressOf(link)`. */
   readonly port: number;
+  /** By what it is asked; null: over loopback. */
+  readonly link: Link | null;
   /** The geo database, in MaxMind's shape. */
   readonly database: string;
   /** Of the names that are served. */
@@ -51,6 +56,23 @@ export interface Tls {
 
 const REGIONAL = Object.values(VIPS);
 
+/** What of Meridian is measured by XDP too. */
+const XDP_VARIANTS: readonly Peer[] = [
+  { kind: "static" as const },
+  { kind: "geo" as const },
+  { kind: "geo" as const, cookies: true },
+  { kind: "geo" as const, signed: true },
+].map(({ kind, cookies = false, signed = false }) => ({
+  name: `Meridian ${kind}${cookies ? ", cookies" : ""}${signed ? ", signed" : ""}, XDP`,
+  ecs: true,
+  cookies,
+  signed,
+  xdp: true,
+  answers: REGIONAL,
+  needs: null,
+  command: (place) => writeMeridian(place, kind, { signed, xdp: true }),
+}));
+
 /** The servers, in the order of the table. */
 export const PEERS: readonly Peer[] = [
   {
@@ -58,7 +80,7 @@ export const PEERS: readonly Peer[] = [
     ecs: true,
     answers: null,
     needs: null,
-    command: ({ programs, port }) => [programs.echo, "127.0.0.1", String(port)],
+    command: ({ programs, port, link }) => [programs.echo, addressOf(link), String(port)],
   },
   ...(["batch", "datagram"] as const).flatMap((udp) =>
     (["static", "geo", "weighted", "nested"] as const).map(
@@ -95,6 +117,7 @@ export const PEERS: readonly Peer[] = [
     needs: null,
     command: (place) => writeMeridian(place, "geo", { signed: true }),
   },
+  ...XDP_VARIANTS,
   {
     name: "gdnsd geoip",
     ecs: true,
@@ -176,11 +199,11 @@ export function packagedVersion({ needs }: Peer): string | null {
   }
 }
 
-function gdnsd({ folder, port, database, labels }: Place): readonly string[] {
+function gdnsd({ folder, port, link, database, labels }: Place): readonly string[] {
   for (const sub of ["zones", "geoip", "run", "state"]) mkdirSync(join(folder, sub), { recursive: true });
   writeFileSync(
     join(folder, "config"),
-    `options => { listen => 127.0.0.1:${port}, udp_threads => 1, tcp_threads => 1, run_dir => ${folder}/run, state_dir => ${folder}/state }
+    `options => { listen => ${addressOf(link)}:${port}, udp_threads => 1, tcp_threads => 1, run_dir => ${folder}/run, state_dir => ${folder}/state }
 service_types => {}
 plugins => { geoip => {
   maps => { world => { geoip2_db => ${database}, datacenters => [us, eu, ap], map => { EU => [eu, us], AF => [eu, us], AS => [ap, us], OC => [ap, us], default => [us, eu] } } }
@@ -192,7 +215,7 @@ plugins => { geoip => {
   return ["gdnsd", "-c", folder, "start"];
 }
 
-function knot({ folder, port, database, labels }: Place, signed: boolean): readonly string[] {
+function knot({ folder, port, link, database, labels }: Place, signed: boolean): readonly string[] {
   for (const sub of ["run", "db"]) mkdirSync(join(folder, sub), { recursive: true });
   const places = [
     ["EU", VIPS.eu],
@@ -208,7 +231,7 @@ function knot({ folder, port, database, labels }: Place, signed: boolean): reado
   writeFileSync(join(folder, "zone"), masterFile(`5 A ${VIPS.us}`, labels));
   writeFileSync(
     join(folder, "knot.conf"),
-    `${knotServer({ folder, port })}
+    `${knotServer({ folder, port, link })}
     edns-client-subnet: on
 mod-geoip:
   - id: geo
@@ -240,12 +263,12 @@ function makeKnotKey(folder: string): void {
   execFileSync("keymgr", ["-c", join(folder, "knot.conf"), ZONE, ...key], { stdio: "ignore", env });
 }
 
-function knotStatic({ folder, port, labels }: Place): readonly string[] {
+function knotStatic({ folder, port, link, labels }: Place): readonly string[] {
   for (const sub of ["run", "db"]) mkdirSync(join(folder, sub), { recursive: true });
   writeFileSync(join(folder, "zone"), masterFile(`5 A ${VIPS.us}`, labels));
   writeFileSync(
     join(folder, "knot.conf"),
-    `${knotServer({ folder, port })}
+    `${knotServer({ folder, port, link })}
 zone:
   - domain: ${ZONE}
     file: ${folder}/zone
@@ -255,23 +278,23 @@ zone:
 }
 
 /** The sections that all configurations of Knot begin with; that of the server comes last. */
-function knotServer({ folder, port }: Pick<Place, "folder" | "port">): string {
+function knotServer({ folder, port, link }: Pick<Place, "folder" | "port" | "link">): string {
   return `database:
     storage: ${folder}/db
 server:
-    listen: 127.0.0.1@${port}
+    listen: ${addressOf(link)}@${port}
     rundir: ${folder}/run
     udp-workers: 1
     tcp-workers: 1
     background-workers: 1`;
 }
 
-function nsd({ folder, port, labels, tls }: Place): readonly string[] {
+function nsd({ folder, port, link, labels, tls }: Place): readonly string[] {
   writeFileSync(join(folder, "zone"), masterFile(`5 A ${VIPS.us}`, labels));
   writeFileSync(
     join(folder, "nsd.conf"),
     `server:
-  ip-address: 127.0.0.1@${port}
+  ip-address: ${addressOf(link)}@${port}
   server-count: 1
   rrl-ratelimit: 0
   username: ""
@@ -293,7 +316,10 @@ zone:
   return ["nsd", "-d", "-c", join(folder, "nsd.conf")];
 }
 
-function powerdns({ folder, port, database, labels }: Place, mode: "shared" | "yes"): readonly string[] {
+function powerdns(
+  { folder, port, link, database, labels }: Place,
+  mode: "shared" | "yes",
+): readonly string[] {
   const choose = `;if continent('EU') or continent('AF') then return '${VIPS.eu}' end if continent('AS') or continent('OC') then return '${VIPS.ap}' end return '${VIPS.us}'`;
   writeFileSync(join(folder, "zone"), masterFile(`5 IN LUA A "${choose}"`, labels));
   writeFileSync(join(folder, "named.conf"), `zone "${ZONE}" { type master; file "${folder}/zone"; };\n`);
@@ -307,7 +333,7 @@ geoip-zones-file=${folder}/geo.yaml
 geoip-database-files=mmdb:${database}
 enable-lua-records=${mode}
 edns-subnet-processing=yes
-local-address=127.0.0.1
+local-address=${addressOf(link)}
 local-port=${port}
 receiver-threads=1
 distributor-threads=1

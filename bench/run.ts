@@ -10,6 +10,7 @@ import { leaveServerCore } from "./cores.ts";
 import { writeDatabase } from "./database.ts";
 import { writeSection } from "./document.ts";
 import { geoTable } from "./geo.ts";
+import { Link } from "./link.ts";
 import { describeMachine } from "./machine.ts";
 import { type Figures, Measured } from "./measure.ts";
 import { namesTable } from "./names.ts";
@@ -25,7 +26,7 @@ const ECHO = "C echo";
 const GEO = "Meridian geo";
 const GDNSD = "gdnsd geoip";
 
-/** What an answer by continent, with ECS, and a static one may cost. */
+/** What an answer by continent, with ECS, and a static one may cost; by XDP where its rows are measured. */
 const LIMITS: readonly Limit[] = [
   { of: GEO, to: ECHO, atMost: 1.08 },
   { of: GEO, to: GDNSD, atMost: 1.03 },
@@ -35,6 +36,11 @@ const LIMITS: readonly Limit[] = [
   { of: "Meridian geo, signed", to: "Knot DNS geoip, signed", atMost: 0.9 },
   { of: "Meridian static", to: "NSD static", atMost: 1 },
 ];
+/** Over a link. */
+const XDP_LIMITS: readonly Limit[] = LIMITS.map((limit) => ({ ...limit, of: `${limit.of}, XDP` }));
+
+/** Servers that are no peers of XDP: what they show is in the other table. */
+const LOOPBACK_ONLY = /node:dgram|weighted|nested|workers|default|dns2/;
 
 /** How long a server is loaded before it is measured. V8 had compiled the last of what answers run through after five seconds. */
 const WARM_UP_SECONDS = 8;
@@ -62,6 +68,7 @@ const { values: options } = parseArgs({
     agent: { type: "boolean", default: false },
     geo: { type: "boolean", default: false },
     api: { type: "boolean", default: false },
+    xdp: { type: "boolean", default: false },
     write: { type: "string" },
   },
 });
@@ -92,9 +99,10 @@ async function compare(): Promise<readonly string[]> {
   const turns = options.smoke ? 1 : Number(options.turns);
   const peers = chosenPeers();
   const folder = mkdtempSync(join(tmpdir(), "meridian-bench-"));
+  const links: Link[] = [];
   try {
     const runs: Turn[] = [];
-    const start = startsIn(folder);
+    const start = startsIn(folder, links);
     for (let round = 1; round <= rounds; round += 1) {
       console.error(`round ${round} of ${rounds}`);
       const started: Measured[] = [];
@@ -107,6 +115,7 @@ async function compare(): Promise<readonly string[]> {
         }
       } finally {
         await Promise.all(started.map((one) => one.stop()));
+        for (const link of links.splice(0)) link.remove();
       }
     }
     return report(peers, runs);
@@ -119,8 +128,10 @@ async function compare(): Promise<readonly string[]> {
 function chosenPeers(): readonly Peer[] {
   const only = new RegExp(options.only, "i");
   const wanted = PEERS.filter(
-    ({ name, needs }) =>
-      only.test(name) && (!options.smoke || needs !== null || name === ECHO || name === GEO),
+    ({ name, needs, xdp = false }) =>
+      only.test(name) &&
+      (options.xdp ? !LOOPBACK_ONLY.test(name) : !xdp) &&
+      (!options.smoke || needs !== null || name === ECHO || name === GEO),
   );
   for (const { name, needs } of wanted.filter((peer) => !isInstalled(peer))) {
     console.error(`skipped ${name}: expected Debian packages ${needs?.packages.join(" and ")}`);
@@ -128,8 +139,8 @@ function chosenPeers(): readonly Peer[] {
   return wanted.filter(isInstalled);
 }
 
-/** Makes what all servers share, and returns how to start one. */
-function startsIn(folder: string): (peer: Peer) => Promise<Measured> {
+/** Makes what all servers share, and returns how to start one, with a link of its own where one was asked for. */
+function startsIn(folder: string, links: Link[]): (peer: Peer) => Promise<Measured> {
   const programs = buildPrograms();
   const database = join(folder, "country.mmdb");
   const names = join(folder, "names");
@@ -145,7 +156,9 @@ function startsIn(folder: string): (peer: Peer) => Promise<Measured> {
       programs,
       labels: NAMES,
       tls: null,
+      link: options.xdp ? new Link(String(starts)) : null,
     };
+    if (place.link !== null) links.push(place.link);
     return Measured.start(peer, place, names, options.smoke ? WARM_UP_SECONDS_SMOKE : WARM_UP_SECONDS);
   };
 }
@@ -160,12 +173,15 @@ function report(peers: readonly Peer[], turns: readonly Turn[]): readonly string
   // One turn says nothing about limits.
   const said = options.smoke
     ? []
-    : [...verdictsOn(turns, LIMITS), ...slownessOf(turns, GEO, GDNSD, P999_US_MAX)];
+    : [
+        ...verdictsOn(turns, options.xdp ? XDP_LIMITS : LIMITS),
+        ...slownessOf(turns, options.xdp ? `${GEO}, XDP` : GEO, GDNSD, P999_US_MAX),
+      ];
   const stolen = turns.flatMap((turn) => Array.from(turn.values(), (figures) => figures.stolen));
   const verdicts = [...said, disturbanceOf(stolen)].map((line) => `* ${line}`);
   const text = [describeMachine(peers, new Date()), table, verdicts.join("\n")].join("\n\n");
   console.log(text);
-  if (options.write !== undefined) writeSection(options.write, "servers", text);
+  if (options.write !== undefined) writeSection(options.write, options.xdp ? "xdp" : "servers", text);
   return peers.flatMap(({ name }) => {
     const figures = turns.flatMap((turn) => turn.get(name) ?? []);
     return faultOf(name, figures, options.smoke ? LOST_SHARE_MAX_SMOKE : LOST_SHARE_MAX) ?? [];

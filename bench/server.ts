@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SERVER_CORE } from "./cores.ts";
 import { cpuNsOf, familyOf } from "./cpu.ts";
+import type { Link } from "./link.ts";
 
 /** Where programs are looked for: Debian puts servers where users' paths do not look. */
 export const SERVER_PATH: string = `${process.env["PATH"]}:/usr/sbin`;
@@ -41,11 +42,19 @@ export class Server {
     }
   }
 
-  /** Starts a command and waits until it answers `qname` on 127.0.0.1:`port`, and has done what it does at its start. */
-  static async start(command: readonly string[], port: number, qname: string): Promise<Server> {
-    const server = new Server(command);
+  /**
+   * Starts a command and waits until it answers `qname` on `port`, at its end of a link or on loopback, and has done what it does
+   * at its start.
+   */
+  static async start(
+    command: readonly string[],
+    port: number,
+    qname: string,
+    link: Link | null = null,
+  ): Promise<Server> {
+    const server = new Server([...(link?.server ?? []), ...command]);
     try {
-      await server.#untilUp(port, qname);
+      await server.#untilUp(() => (link === null ? isAnswered(port, qname) : link.isAnswered(port, qname)));
       server.upMs = performance.now();
       await server.#untilAtRest();
     } catch (error) {
@@ -93,9 +102,9 @@ export class Server {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  async #untilUp(port: number, qname: string): Promise<void> {
+  async #untilUp(isUp: () => Promise<boolean>): Promise<void> {
     const giveUpAt = performance.now() + UP_MS_MAX;
-    while (!(await isAnswered(port, qname))) {
+    while (!(await isUp())) {
       if (this.#hasEnded() || performance.now() > giveUpAt) {
         throw new Error(`Cannot start ${this.#command.join(" ")}: expected answers, got\n${this.#said}`);
       }

@@ -73,6 +73,7 @@ async function runsOf(peer: Peer): Promise<readonly StreamRun[]> {
     database,
     programs: buildPrograms(),
     labels: NAMES,
+    link: null,
     tls,
   };
   mkdirSync(place.folder);
