@@ -25,7 +25,7 @@ export interface XdpQueue {
 
 /** A chunk has a frame: the kernel keeps 256 octets free before it, an answer needs 1,232 behind the headers. */
 export const CHUNK_OCTETS = 2048;
-/** So many fill 10 ms of one worker's work; more would be further from its caches. A power of two. */
+/** So many are 10 ms of one worker's work; an answer costs the same with a quarter of them. A power of two. */
 export const FRAMES = 4096;
 export const MEMORY_OCTETS: number = FRAMES * CHUNK_OCTETS + 4;
 /** What goes before a frame has two octets more, so that its IP header is on words. */
@@ -59,63 +59,104 @@ type QueueCalls = Pick<
 
 /** Opens queue `queue` of the interface with this index; all frames are the kernel's to fill. Throws a `SystemCallError`. */
 export function openQueue(calls: QueueCalls, index: number, queue: number): XdpQueue {
-  const subject = `queue ${queue}`;
-  const fd = calls.socket(AF_XDP, SOCK_RAW | Linux.SOCK_CLOEXEC, 0);
-  const check = (result: number, what: string): number => {
-    if (result < 0) throw new SystemCallError(what, subject, calls.errno());
-    return result;
-  };
-  check(fd, "open an XDP socket for");
-  const mapped: [address: number, length: number][] = [];
-  const map = (from: number, flags: number, length: number, offset: number): number => {
-    const address = check(calls.mmap(from, flags | Linux.MAP_POPULATE, length, offset), "map memory of");
-    mapped.push([address, length]);
-    return address;
-  };
+  const opening = new Opening(calls, `queue ${queue}`);
   try {
-    const memory = map(-1, Linux.MAP_PRIVATE | Linux.MAP_ANONYMOUS, MEMORY_OCTETS, 0);
-    const set = (option: number, value: Uint8Array): number =>
-      calls.setsockopt(fd, SOL_XDP, option, value, value.length);
-    check(set(Option.memory, memoryOption(memory)), "register the memory of");
+    const opened = opening.mapAll();
+    giveAll(new Ring(calls, opened.fill, ADDRESS_OCTETS));
+    opening.bind(index, queue);
+    return opened;
+  } catch (error) {
+    opening.undo();
+    throw error;
+  }
+}
+
+/** A queue that is being opened; each step throws a `SystemCallError`. */
+class Opening {
+  readonly #calls: QueueCalls;
+  readonly #subject: string;
+  readonly #fd: number;
+  readonly #mapped: [address: number, length: number][] = [];
+
+  constructor(calls: QueueCalls, subject: string) {
+    this.#calls = calls;
+    this.#subject = subject;
+    this.#fd = this.#check(calls.socket(AF_XDP, SOCK_RAW | Linux.SOCK_CLOEXEC, 0), "open an XDP socket for");
+  }
+
+  /** Makes the frames' memory and the rings, which must be there before the queue is bound. */
+  mapAll(): XdpQueue {
+    const memory = this.#map(-1, Linux.MAP_PRIVATE | Linux.MAP_ANONYMOUS, MEMORY_OCTETS, 0);
+    this.#check(this.#set(Option.memory, memoryOption(memory)), "register the memory of");
     const entries = new Uint8Array(Uint32Array.of(FRAMES).buffer);
     for (const ring of ["fill", "completion", "receive", "transmit"] as const)
-      check(set(Option[ring], entries), `make the ${ring} ring of`);
-    // Both spare time where the kernel knows them.
-    set(Option.budget, new Uint8Array(Uint32Array.of(SENT_AT_ONCE).buffer));
-    const buffer = new Uint8Array(Int32Array.of(BUFFER_OCTETS).buffer);
-    calls.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_SNDBUFFORCE, buffer, buffer.length);
-    const offsets = new BigUint64Array(16);
-    check(
-      calls.getsockopt(fd, SOL_XDP, Option.offsets, new Uint8Array(offsets.buffer), Uint32Array.of(128)),
-      "ask for the rings of",
-    );
-    const ring = (name: keyof typeof Page, nth: number, entry: number): RingMemory => {
-      const [producerAt = 0, consumerAt = 0, entriesAt = 0] = [...offsets.subarray(nth * 4)].map(Number);
-      const length = entriesAt + FRAMES * entry;
-      const address = map(fd, Linux.MAP_SHARED, length, Page[name]);
-      return { address, length, producerAt, consumerAt, entriesAt };
-    };
-    const opened: XdpQueue = {
-      fd,
+      this.#check(this.#set(Option[ring], entries), `make the ${ring} ring of`);
+    const offsets = this.#offsets();
+    return {
+      fd: this.#fd,
       memory,
-      receive: ring("receive", 0, DESCRIPTOR_OCTETS),
-      transmit: ring("transmit", 1, DESCRIPTOR_OCTETS),
-      fill: ring("fill", 2, ADDRESS_OCTETS),
-      completion: ring("completion", 3, ADDRESS_OCTETS),
+      receive: this.#mapRing("receive", DESCRIPTOR_OCTETS, offsets.subarray(0)),
+      transmit: this.#mapRing("transmit", DESCRIPTOR_OCTETS, offsets.subarray(4)),
+      fill: this.#mapRing("fill", ADDRESS_OCTETS, offsets.subarray(8)),
+      completion: this.#mapRing("completion", ADDRESS_OCTETS, offsets.subarray(12)),
     };
-    giveAll(new Ring(calls, opened.fill, ADDRESS_OCTETS));
+  }
+
+  bind(index: number, queue: number): void {
+    // Both spare time where the kernel knows them.
+    this.#set(Option.budget, new Uint8Array(Uint32Array.of(SENT_AT_ONCE).buffer));
+    const buffer = new Uint8Array(Int32Array.of(BUFFER_OCTETS).buffer);
+    this.#calls.setsockopt(this.#fd, Linux.SOL_SOCKET, Linux.SO_SNDBUFFORCE, buffer, buffer.length);
     const sockaddr = new Uint8Array(16);
     const view = new DataView(sockaddr.buffer);
     view.setUint16(0, AF_XDP, true);
     view.setUint16(2, COPY, true);
     view.setUint32(4, index, true);
     view.setUint32(8, queue, true);
-    check(calls.bind(fd, sockaddr, sockaddr.length), "bind an XDP socket to");
-    return opened;
-  } catch (error) {
-    for (const [address, length] of mapped) calls.munmap(address, length);
-    calls.close(fd);
-    throw error;
+    this.#check(this.#calls.bind(this.#fd, sockaddr, sockaddr.length), "bind an XDP socket to");
+  }
+
+  undo(): void {
+    for (const [address, length] of this.#mapped) this.#calls.munmap(address, length);
+    this.#calls.close(this.#fd);
+  }
+
+  /** Where in the rings their fields are: four numbers each, in the order of `struct xdp_mmap_offsets`. */
+  #offsets(): BigUint64Array {
+    const offsets = new BigUint64Array(16);
+    const octets = new Uint8Array(offsets.buffer);
+    const result = this.#calls.getsockopt(
+      this.#fd,
+      SOL_XDP,
+      Option.offsets,
+      octets,
+      Uint32Array.of(octets.length),
+    );
+    this.#check(result, "ask for the rings of");
+    return offsets;
+  }
+
+  #mapRing(name: keyof typeof Page, entryOctets: number, offsets: BigUint64Array): RingMemory {
+    const [producerAt = 0, consumerAt = 0, entriesAt = 0] = Array.from(offsets, Number);
+    const length = entriesAt + FRAMES * entryOctets;
+    const address = this.#map(this.#fd, Linux.MAP_SHARED, length, Page[name]);
+    return { address, length, producerAt, consumerAt, entriesAt };
+  }
+
+  #map(fd: number, flags: number, length: number, offset: number): number {
+    const address = this.#calls.mmap(fd, flags | Linux.MAP_POPULATE, length, offset);
+    this.#check(address, "map memory of");
+    this.#mapped.push([address, length]);
+    return address;
+  }
+
+  #set(option: number, value: Uint8Array): number {
+    return this.#calls.setsockopt(this.#fd, SOL_XDP, option, value, value.length);
+  }
+
+  #check(result: number, what: string): number {
+    if (result < 0) throw new SystemCallError(what, this.#subject, this.#calls.errno());
+    return result;
   }
 }
 
