@@ -235,15 +235,20 @@ export function useLab(): Lab {
   return lab;
 }
 
-/** Ports below those that the kernel gives to outgoing connections; files that run at a time begin apart. */
-let nextPort = 10_000 + (process.pid % 200) * 100;
+/**
+ * Ports below those that the kernel gives to outgoing connections. Files that run at a time have ranges apart, by the number of their
+ * worker; those that run one after the other begin apart.
+ */
+const PORTS = 2_500;
+const firstPort = 10_000 + (Number(process.env["VITEST_POOL_ID"] ?? 0) % 9) * PORTS;
+let portsTried = (process.pid % 25) * 100;
 
 /** A port that is free on every IPv4 loopback address, for UDP and TCP. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    nextPort += 1;
+    portsTried += 1;
     // Others may ask for one meanwhile.
-    const port = nextPort;
+    const port = firstPort + (portsTried % PORTS);
     if (await isFree(port)) return port;
   }
 }
