@@ -40,11 +40,11 @@ class Worker {
 }
 
 describe.runIf(mayGoFirst)("a worker (as root, or with a limit for real-time priorities)", () => {
-  test("goes before others while it leaves them a tenth of its core", () => {
+  test("goes before others while it leaves them a twentieth of its core", () => {
     const worker = new Worker(calls!);
     expect(worker.use(0.5, 1)).toBe(FIRST);
     expect(worker.use(0.5, 1_000)).toBe(FIRST);
-    expect(worker.use(0.89, 1_000)).toBe(FIRST);
+    expect(worker.use(0.94, 1_000)).toBe(FIRST);
   });
 
   test("goes before others while it catches up after a pause of the machine", () => {
@@ -76,8 +76,8 @@ describe.runIf(mayGoFirst)("a worker (as root, or with a limit for real-time pri
 
   test("counts those that share its core", () => {
     const worker = new Worker(calls!, 2);
-    expect(worker.use(0.39, 200)).toBe(FIRST);
-    expect(worker.use(0.46, 200)).toBe(ORDINARY);
+    expect(worker.use(0.46, 200)).toBe(FIRST);
+    expect(worker.use(0.49, 200)).toBe(ORDINARY);
   });
 
   test("goes on when the clock is set back", () => {
