@@ -1,12 +1,12 @@
 /** One server under measurement: its cost at full load, its latency at half of it. */
 
 import { mkdirSync, rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { cpuNsOf } from "./cpu.ts";
-import { type Load, type LoadResult, runLoad } from "./load.ts";
-import type { Peer, Place } from "./peers.ts";
-import { Server } from "./server.ts";
-import { undisturbed } from "./undisturbed.ts";
-import { NAMES, ZONE } from "./zone.ts";
+import { type Load, type LoadResult, runLoad, startLoad } from "./load.ts";
+import { namesOf, type Peer, type Place } from "./peers.ts";
+import { isAnswered, Server } from "./server.ts";
+import { type Undisturbed, undisturbed } from "./undisturbed.ts";
 
 /** What one run showed. */
 export interface Figures {
@@ -35,12 +35,20 @@ export interface Figures {
 /** How long caches get to warm up again, and what runs by the clock to catch up, after a server has stood still. */
 const CATCH_UP_SECONDS = 0.3;
 
+/** How long it is loaded to see its peak, where that is all that is asked. */
+const PEAK_SECONDS = 0.5;
+/** How long a server may take to read a name that has been added, and how often it is asked for it. */
+const ADDED_MS_MAX = 60_000;
+const ADDED_LOOK_MS = 250;
+
 /** A server that runs when it is measured, and stands still while others are. */
 export class Measured {
   readonly peer: Peer;
   readonly #place: Place;
   readonly #server: Server;
   readonly #load: Load;
+  #namesAdded = 0;
+  #lastAdded: string | null = null;
 
   private constructor(peer: Peer, place: Place, names: string, server: Server) {
     this.peer = peer;
@@ -63,7 +71,7 @@ export class Measured {
   /** Starts a peer, and loads it for so long, so that compilers and caches warm up. */
   static async start(peer: Peer, place: Place, names: string, seconds: number): Promise<Measured> {
     mkdirSync(place.folder, { recursive: true });
-    const server = await Server.start(peer.command(place), place.port, `${NAMES[0]}.${ZONE}`, place.link);
+    const server = await Server.start(peer.command(place), place.port, namesOf(peer)[0] ?? "", place.link);
     const measured = new Measured(peer, place, names, server);
     try {
       await measured.#run({ seconds });
@@ -107,10 +115,63 @@ export class Measured {
     }
   }
 
+  /** What it shows at half of its peak for so long. */
+  halfFor(seconds: number): Promise<Undisturbed<LoadResult>> {
+    return this.#half(seconds, () => sleep(seconds * 1e3));
+  }
+
+  /**
+   * The same while so many names are added, one so long after the other. A name need not have been read when the next one comes, but
+   * the last one is, in the end.
+   */
+  async halfWhileNamesAreAdded(names: number, everyMs: number): Promise<Undisturbed<LoadResult>> {
+    return this.#half((names * everyMs) / 1e3, async () => {
+      for (let i = 0; i < names; i += 1) await Promise.all([this.#addName(), sleep(everyMs)]);
+    });
+  }
+
+  async #half(seconds: number, meanwhile: () => Promise<void>): Promise<Undisturbed<LoadResult>> {
+    this.#server.resume();
+    try {
+      await this.#run({});
+      const { qps } = await this.#run({ seconds: PEAK_SECONDS });
+      const load = { ...this.#load, seconds: 2 * seconds, rate: qps / 2 };
+      return await undisturbed(async () => {
+        const running = startLoad(this.#place.programs.generator, load);
+        await meanwhile();
+        running.stop();
+        const result = await running.result;
+        await this.#untilAdded();
+        return result;
+      });
+    } finally {
+      this.#server.pause();
+    }
+  }
+
+  async #addName(): Promise<void> {
+    this.#namesAdded += 1;
+    this.#lastAdded = (await this.peer.addName?.(this.#place, `added-${this.#namesAdded}`)) ?? null;
+  }
+
   async stop(): Promise<void> {
     this.#server.resume();
     await this.#server.stop();
     rmSync(this.#place.folder, { recursive: true, force: true });
+  }
+
+  /** Until the name that was added last is answered. */
+  async #untilAdded(): Promise<void> {
+    const { port, link } = this.#place;
+    const name = this.#lastAdded;
+    if (name === null) return;
+    const giveUpAt = performance.now() + ADDED_MS_MAX;
+    while (!(await (link === null ? isAnswered(port, name) : link.isAnswered(port, name)))) {
+      if (performance.now() > giveUpAt) {
+        throw new Error(`${this.peer.name}: expected an answer for ${name}, which was added`);
+      }
+      await sleep(ADDED_LOOK_MS);
+    }
   }
 
   #run(change: Partial<Load>): Promise<LoadResult> {

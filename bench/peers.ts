@@ -1,13 +1,14 @@
 /** The servers that are measured, each serving the same names with the same answers. */
 
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { addressOf, type Link } from "./link.ts";
 import { writeMeridian } from "./meridian.ts";
 import type { Programs } from "./programs.ts";
 import { SERVER_PATH } from "./server.ts";
-import { masterFile, VIPS, ZONE } from "./zone.ts";
+import { masterFile, NAMES, VIPS, ZONE } from "./zone.ts";
 
 /** One server in one configuration. */
 export interface Peer {
@@ -20,6 +21,8 @@ export interface Peer {
   readonly cookies?: boolean;
   /** From how many sockets it is asked; left out: one. */
   readonly sockets?: number;
+  /** What it is asked for; left out: the 1,000 names that all serve. */
+  readonly names?: readonly string[];
   /** The addresses of right answers; null: it sends the query back. */
   readonly answers: readonly string[] | null;
   /** Does it take queries by XDP, and so needs a link? Left out: no. */
@@ -28,6 +31,8 @@ export interface Peer {
   readonly needs: { readonly program: string; readonly packages: readonly string[] } | null;
   /** Writes its files into `folder` and says how to start it. */
   command(place: Place): readonly string[];
+  /** Adds a name to a zone, and has it read what it serves again; returns the name. Left out: it is not done. */
+  addName?(place: Place, label: string): Promise<string>;
 }
 
 /** Where a peer runs. */
@@ -54,6 +59,7 @@ export interface Tls {
   readonly key: string;
 }
 
+const ALL_NAMES = NAMES.map((label) => `${label}.${ZONE}`);
 const REGIONAL = Object.values(VIPS);
 
 /** What of Meridian is measured by XDP too. */
@@ -180,6 +186,11 @@ export const PEERS: readonly Peer[] = [
   },
 ];
 
+/** What a peer is asked for. */
+export function namesOf({ names = ALL_NAMES }: Peer): readonly string[] {
+  return names;
+}
+
 /** Whether the program that a peer needs is on this machine. */
 export function isInstalled({ needs }: Peer): boolean {
   return needs === null || SERVER_PATH.split(":").some((folder) => existsSync(join(folder, needs.program)));
@@ -199,7 +210,8 @@ export function packagedVersion({ needs }: Peer): string | null {
   }
 }
 
-function gdnsd({ folder, port, link, database, labels }: Place): readonly string[] {
+/** Writes gdnsd's files, and says how to start it. */
+export function gdnsd({ folder, port, link, database, labels }: Place): readonly string[] {
   for (const sub of ["zones", "geoip", "run", "state"]) mkdirSync(join(folder, sub), { recursive: true });
   writeFileSync(
     join(folder, "config"),
@@ -211,8 +223,20 @@ plugins => { geoip => {
 } }
 `,
   );
-  writeFileSync(join(folder, "zones", ZONE), masterFile("5 DYNA geoip!www", labels));
+  writeGdnsdZone(folder, labels);
   return ["gdnsd", "-c", folder, "start"];
+}
+
+/** Adds a name to gdnsd's zone, and has all zones read again. */
+export async function gdnsdAddName({ folder, labels }: Place, label: string): Promise<string> {
+  writeGdnsdZone(folder, [...labels, label]);
+  const env = { ...process.env, PATH: SERVER_PATH };
+  await promisify(execFile)("gdnsdctl", ["-c", folder, "reload-zones"], { env });
+  return `${label}.${ZONE}`;
+}
+
+function writeGdnsdZone(folder: string, labels: readonly string[]): void {
+  writeFileSync(join(folder, "zones", ZONE), masterFile("5 DYNA geoip!www", labels));
 }
 
 function knot({ folder, port, link, database, labels }: Place, signed: boolean): readonly string[] {

@@ -1,26 +1,20 @@
 /** `npm run bench`: measures Meridian beside other servers, each alone on one core, and prints a table. */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { agentTable } from "./agent.ts";
 import { apiTable } from "./api.ts";
 import { leaveServerCore } from "./cores.ts";
-import { writeDatabase } from "./database.ts";
 import { writeSection } from "./document.ts";
 import { geoTable } from "./geo.ts";
-import { Link } from "./link.ts";
+import { latencyTable } from "./latency.ts";
 import { describeMachine } from "./machine.ts";
-import { type Figures, Measured } from "./measure.ts";
+import type { Figures, Measured } from "./measure.ts";
 import { namesTable } from "./names.ts";
 import { isInstalled, PEERS, type Peer } from "./peers.ts";
-import { freePort } from "./ports.ts";
-import { buildPrograms } from "./programs.ts";
 import { scale } from "./scale.ts";
+import { Stand } from "./stand.ts";
 import { streamsTable } from "./streams.ts";
 import { disturbanceOf, faultOf, type Limit, slownessOf, type Turn, tableOf, verdictsOn } from "./table.ts";
-import { NAMES, ZONE } from "./zone.ts";
 
 const ECHO = "C echo";
 const GEO = "Meridian geo";
@@ -67,6 +61,7 @@ const { values: options } = parseArgs({
     streams: { type: "boolean", default: false },
     agent: { type: "boolean", default: false },
     geo: { type: "boolean", default: false },
+    latency: { type: "boolean", default: false },
     api: { type: "boolean", default: false },
     xdp: { type: "boolean", default: false },
     write: { type: "string" },
@@ -86,6 +81,7 @@ function chosen(): Promise<readonly string[]> {
   if (options.streams) return streamsTable(document);
   if (options.agent) return agentTable(document);
   if (options.geo) return geoTable(document);
+  if (options.latency) return latencyTable(document);
   if (options.api) return apiTable(document);
   return compare();
 }
@@ -98,29 +94,27 @@ async function compare(): Promise<readonly string[]> {
   const rounds = options.smoke ? 1 : Number(options.rounds);
   const turns = options.smoke ? 1 : Number(options.turns);
   const peers = chosenPeers();
-  const folder = mkdtempSync(join(tmpdir(), "meridian-bench-"));
-  const links: Link[] = [];
+  const warmUp = options.smoke ? WARM_UP_SECONDS_SMOKE : WARM_UP_SECONDS;
+  const stand = new Stand(options.xdp);
   try {
     const runs: Turn[] = [];
-    const start = startsIn(folder, links);
     for (let round = 1; round <= rounds; round += 1) {
       console.error(`round ${round} of ${rounds}`);
-      const started: Measured[] = [];
       try {
-        for (const peer of peers) started.push(await start(peer));
+        const started: Measured[] = [];
+        for (const peer of peers) started.push(await stand.start(peer, warmUp));
         for (let turn = 0; turn < turns; turn += 1) {
           const figures = new Map<string, Figures>();
           for (const one of started) figures.set(one.peer.name, await one.run(TURN_SECONDS));
           runs.push(figures);
         }
       } finally {
-        await Promise.all(started.map((one) => one.stop()));
-        for (const link of links.splice(0)) link.remove();
+        await stand.clear();
       }
     }
     return report(peers, runs);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    stand.remove();
   }
 }
 
@@ -137,30 +131,6 @@ function chosenPeers(): readonly Peer[] {
     console.error(`skipped ${name}: expected Debian packages ${needs?.packages.join(" and ")}`);
   }
   return wanted.filter(isInstalled);
-}
-
-/** Makes what all servers share, and returns how to start one, with a link of its own where one was asked for. */
-function startsIn(folder: string, links: Link[]): (peer: Peer) => Promise<Measured> {
-  const programs = buildPrograms();
-  const database = join(folder, "country.mmdb");
-  const names = join(folder, "names");
-  writeDatabase(database);
-  writeFileSync(names, NAMES.map((name) => `${name}.${ZONE}\n`).join(""));
-  let starts = 0;
-  return async (peer) => {
-    starts += 1;
-    const place = {
-      folder: join(folder, String(starts)),
-      port: await freePort(),
-      database,
-      programs,
-      labels: NAMES,
-      tls: null,
-      link: options.xdp ? new Link(String(starts)) : null,
-    };
-    if (place.link !== null) links.push(place.link);
-    return Measured.start(peer, place, names, options.smoke ? WARM_UP_SECONDS_SMOKE : WARM_UP_SECONDS);
-  };
 }
 
 /** Prints the table, writes it where it was asked for, and returns what is wrong. */

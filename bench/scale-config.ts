@@ -48,10 +48,10 @@ export const STEERED_NAMES: readonly string[] = zoneNumbers().flatMap((zone) => 
   ),
 ]);
 
-/** Writes the folder of a node that listens on these ports of 127.0.0.1, with one worker. */
-export function writeScale(folder: string, dnsPort: number, apiPort: number): void {
+/** Writes the folder of a node with these lines in its section `node`, and one worker. */
+export function writeScale(folder: string, lines: readonly string[]): void {
   for (const zone of zoneNumbers()) writeFileSync(zoneFile(folder, zone), masterFile([]));
-  writeFileSync(join(folder, "meridian.yaml"), configText(dnsPort, apiPort));
+  writeFileSync(join(folder, "meridian.yaml"), configText(lines));
 }
 
 /** Adds a name to the first zone, and returns it once the file is written. */
@@ -60,13 +60,11 @@ export function addName(folder: string, label: string): string {
   return `${label}.${apexOf(0)}`;
 }
 
-function configText(dnsPort: number, apiPort: number): string {
+function configText(lines: readonly string[]): string {
   const regions = Object.entries(REGIONS).map(([name, at]) => `  ${name}: { at: [${at}] }`);
+  const node = [...lines, "workers: 1", `state: ${STATE}`];
   return `node:
-  listen: ["127.0.0.1:${dnsPort}"]
-  workers: 1
-  api: { listen: "127.0.0.1:${apiPort}" }
-  state: ${STATE}
+${node.map((line) => `  ${line}`).join("\n")}
 zones: [${zoneNumbers().map((zone) => `${apexOf(zone)}.zone`)}]
 regions:
 ${regions.join("\n")}

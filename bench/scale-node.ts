@@ -46,7 +46,7 @@ export class ScaleNode {
   /** Starts a node in an empty folder, and has every vantage call every VIP up. */
   static async start(folder: string): Promise<ScaleNode> {
     const ports = { dns: await freePort(), api: await freePort() };
-    writeScale(folder, ports.dns, ports.api);
+    writeScale(folder, [`listen: ["127.0.0.1:${ports.dns}"]`, `api: { listen: "127.0.0.1:${ports.api}" }`]);
     const tokens = new Map(VANTAGES.map((vantage) => [vantage, addToken(folder, vantage)]));
     const command = [process.execPath, CLI, "serve", "--config", folder];
     const server = await Server.start(command, ports.dns, STEERED_NAMES[0] ?? "");

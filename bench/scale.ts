@@ -80,7 +80,7 @@ export async function scale(document: string | null): Promise<readonly string[]>
 function compiling(folder: string): readonly Finding[] {
   const place = join(folder, "compiling");
   mkdirSync(place);
-  writeScale(place, 0, 0);
+  writeScale(place, [`listen: ["127.0.0.1:0"]`]);
   const [loaded, loadMs] = timed(() => new Loader(place).load());
   const { value: snapshot } = loaded;
   if (snapshot === null) throw new Error(loaded.problems.map(formatProblem).join("\n"));

@@ -3,7 +3,7 @@
 import { coreTime } from "./cpu.ts";
 
 /** A run from which the host takes more is done again, up to so many times in all; the one with the least counts. */
-const STOLEN_SHARE_MAX = 0.002;
+const STOLEN_SHARE_MAX = 0.001;
 const TRIES = 4;
 
 /** What a run showed. */
