@@ -15,7 +15,7 @@ export function describeMachine(peers: readonly Peer[], today: Date): string {
   return [
     `* ${today.toISOString().slice(0, 10)}, ${cpus().length} cores of ${cpu?.model ?? "an unknown CPU"}, Linux ${release()}`,
     `* Node ${process.versions.node}, koffi ${npmVersion("koffi")}, dns2 ${npmVersion("dns2")}`,
-    ...(packaged.length === 0 ? [] : [`* ${packaged.join(", ")}, from Debian`]),
+    ...(packaged.length === 0 ? [] : [`* ${[...new Set(packaged)].join(", ")}, from Debian`]),
   ].join("\n");
 }
 
