@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { cpuNsOf } from "./cpu.ts";
 import { type Load, type LoadResult, runLoad, startLoad } from "./load.ts";
 import { namesOf, type Peer, type Place } from "./peers.ts";
-import { isAnswered, Server } from "./server.ts";
+import { Server } from "./server.ts";
 import { type Undisturbed, undisturbed } from "./undisturbed.ts";
 
 /** What one run showed. */
@@ -124,10 +124,16 @@ export class Measured {
    * The same while so many names are added, one so long after the other. A name need not have been read when the next one comes, but
    * the last one is, in the end.
    */
-  async halfWhileNamesAreAdded(names: number, everyMs: number): Promise<Undisturbed<LoadResult>> {
+  halfWhileNamesAreAdded(names: number, everyMs: number): Promise<Undisturbed<LoadResult>> {
     return this.#half((names * everyMs) / 1e3, async () => {
       for (let i = 0; i < names; i += 1) await Promise.all([this.#addName(), sleep(everyMs)]);
     });
+  }
+
+  async stop(): Promise<void> {
+    this.#server.resume();
+    await this.#server.stop();
+    rmSync(this.#place.folder, { recursive: true, force: true });
   }
 
   async #half(seconds: number, meanwhile: () => Promise<void>): Promise<Undisturbed<LoadResult>> {
@@ -154,19 +160,12 @@ export class Measured {
     this.#lastAdded = (await this.peer.addName?.(this.#place, `added-${this.#namesAdded}`)) ?? null;
   }
 
-  async stop(): Promise<void> {
-    this.#server.resume();
-    await this.#server.stop();
-    rmSync(this.#place.folder, { recursive: true, force: true });
-  }
-
   /** Until the name that was added last is answered. */
   async #untilAdded(): Promise<void> {
-    const { port, link } = this.#place;
     const name = this.#lastAdded;
     if (name === null) return;
     const giveUpAt = performance.now() + ADDED_MS_MAX;
-    while (!(await (link === null ? isAnswered(port, name) : link.isAnswered(port, name)))) {
+    while (!(await this.#server.answers(name))) {
       if (performance.now() > giveUpAt) {
         throw new Error(`${this.peer.name}: expected an answer for ${name}, which was added`);
       }

@@ -22,14 +22,18 @@ const REST_MS_MAX = 15_000;
 export class Server {
   readonly #child: ChildProcess;
   readonly #command: readonly string[];
+  readonly #port: number;
+  readonly #link: Link | null;
   /** The process that serves; undefined: it could not be started. */
   #pid: number | undefined;
   #said = "";
   /** When it first answered, by `performance.now`. */
   upMs = 0;
 
-  private constructor(command: readonly string[]) {
+  private constructor(command: readonly string[], port: number, link: Link | null) {
     this.#command = command;
+    this.#port = port;
+    this.#link = link;
     this.#child = spawn("taskset", ["-c", String(SERVER_CORE), ...command], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, PATH: SERVER_PATH },
@@ -52,9 +56,9 @@ export class Server {
     qname: string,
     link: Link | null = null,
   ): Promise<Server> {
-    const server = new Server([...(link?.server ?? []), ...command]);
+    const server = new Server([...(link?.server ?? []), ...command], port, link);
     try {
-      await server.#untilUp(() => (link === null ? isAnswered(port, qname) : link.isAnswered(port, qname)));
+      await server.#untilUp(qname);
       server.upMs = performance.now();
       await server.#untilAtRest();
     } catch (error) {
@@ -62,6 +66,11 @@ export class Server {
       throw error;
     }
     return server;
+  }
+
+  /** Whether a query for A gets a response without an error. */
+  answers(qname: string): Promise<boolean> {
+    return this.#link === null ? isAnswered(this.#port, qname) : this.#link.isAnswered(this.#port, qname);
   }
 
   /** Its process, and all below it. */
@@ -102,9 +111,9 @@ export class Server {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  async #untilUp(isUp: () => Promise<boolean>): Promise<void> {
+  async #untilUp(qname: string): Promise<void> {
     const giveUpAt = performance.now() + UP_MS_MAX;
-    while (!(await isUp())) {
+    while (!(await this.answers(qname))) {
       if (this.#hasEnded() || performance.now() > giveUpAt) {
         throw new Error(`Cannot start ${this.#command.join(" ")}: expected answers, got\n${this.#said}`);
       }
