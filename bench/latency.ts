@@ -8,20 +8,17 @@ import type { Measured } from "./measure.ts";
 import { CLI } from "./meridian.ts";
 import { gdnsd, gdnsdAddName, isInstalled, PEERS, type Peer } from "./peers.ts";
 import { ADDRESSES, addName, STEERED_NAMES, writeScale } from "./scale-config.ts";
-import { Stand } from "./stand.ts";
-import { disturbanceOf, median } from "./table.ts";
-import type { Undisturbed } from "./undisturbed.ts";
-import { labelsOf, ZONE } from "./zone.ts";
+import { measureInTurns, type Schedule } from "./stand.ts";
+import { disturbanceOf, faultOf, median, slownessOf, thousands } from "./table.ts";
+import { labelsOf, qnamesOf, VIPS } from "./zone.ts";
 
-const ROUNDS = 2;
-const TURNS = 4;
-const WARM_UP_SECONDS = 8;
+const SCHEDULE: Schedule = { rounds: 2, turns: 4, warmUpSeconds: 8, linked: true };
 const REST_SECONDS = 2;
 /** Of those to which names are added: so many a turn, one so long after the other. */
 const ADDS = 2;
 const ADD_EVERY_MS = 5_000;
 /** What the slowest one of a thousand answers may take. */
-const P999_MS_MAX = 2;
+const P999_US_MAX = 2_000;
 
 const LABELS = labelsOf(STEERED_NAMES.length);
 const MANY = `${STEERED_NAMES.length.toLocaleString("en")} names, one more every ${ADD_EVERY_MS / 1e3} s`;
@@ -46,8 +43,8 @@ const MERIDIAN_MANY: readonly Peer[] = [false, true].map((xdp) => ({
 const GDNSD_MANY: Peer = {
   name: `gdnsd: ${MANY}`,
   ecs: true,
-  names: LABELS.map((label) => `${label}.${ZONE}`),
-  answers: ["192.0.2.1", "192.0.2.2", "192.0.2.3"],
+  names: qnamesOf(LABELS),
+  answers: Object.values(VIPS),
   needs: { program: "gdnsd", packages: ["gdnsd"] },
   command: (place) => gdnsd({ ...place, labels: LABELS }),
   addName: (place, label) => gdnsdAddName({ ...place, labels: LABELS }, label),
@@ -67,75 +64,49 @@ const PAIRS: readonly (readonly [of: string, than: string])[] = [
   ...MERIDIAN_MANY.flatMap(({ name }) => [[name, GDNSD_MANY.name] as const, [name, "gdnsd geoip"] as const]),
 ];
 
-type Run = Undisturbed<LoadResult>;
+type Run = LoadResult & { readonly stolen: number };
+type Turn = ReadonlyMap<string, Run>;
 
 /** Measures, prints, writes into `document` if one is given, and returns what went wrong. */
 export async function latencyTable(document: string | null): Promise<readonly string[]> {
   const peers = SERVERS.filter(isInstalled);
-  const runs = new Map<string, Run[]>(peers.map(({ name }) => [name, []]));
-  const stand = new Stand(true);
-  try {
-    for (let round = 1; round <= ROUNDS; round += 1) {
-      console.error(`round ${round} of ${ROUNDS}`);
-      try {
-        const started: Measured[] = [];
-        for (const peer of peers) started.push(await stand.start(peer, WARM_UP_SECONDS));
-        for (let turn = 0; turn < TURNS; turn += 1) {
-          for (const one of started) {
-            const run =
-              one.peer.addName === undefined
-                ? one.halfFor(REST_SECONDS)
-                : one.halfWhileNamesAreAdded(ADDS, ADD_EVERY_MS);
-            runs.get(one.peer.name)?.push(await run);
-          }
-        }
-      } finally {
-        await stand.clear();
-      }
-    }
-  } finally {
-    stand.remove();
-  }
-  const stolen = [...runs.values()].flat().map((run) => run.stolen);
-  const said = [...verdictsOn(runs), disturbanceOf(stolen)].map((line) => `* ${line}`).join("\n");
-  const text = [describeMachine(peers, new Date()), tableOf(runs), said].join("\n\n");
+  const turns = await measureInTurns(peers, SCHEDULE, runOf);
+  const stolen = turns.flatMap((turn) => Array.from(turn.values(), (run) => run.stolen));
+  const verdicts = PAIRS.flatMap(([of, than]) => slownessOf(turns, of, than, P999_US_MAX));
+  const said = [...new Set(verdicts), disturbanceOf(stolen)].map((line) => `* ${line}`).join("\n");
+  const text = [describeMachine(peers, new Date()), tableOf(turns, peers), said].join("\n\n");
   console.log(text);
   if (document !== null) writeSection(document, "latency", text);
-  return [...runs].flatMap(([name, of]) => {
-    const faults = sumOf(of, "wrong") + sumOf(of, "lost");
-    return faults === 0 ? [] : [`${name}: ${faults} queries lost or answered wrongly`];
-  });
+  return peers.flatMap(({ name }) => faultOf(name, runsOf(turns, name), 0) ?? []);
 }
 
-function verdictsOn(runs: ReadonlyMap<string, readonly Run[]>): readonly string[] {
-  const slowest = (name: string): number => medianOf(runs.get(name) ?? [], "p999us") / 1e3;
-  const verdict = (of: string, ms: number, limit: string): string =>
-    `${of}: p99.9 of ${slowest(of).toFixed(2)} ms, at most ${limit}: ${slowest(of) <= ms ? "kept" : "MISSED"}`;
-  const own = [...new Set(PAIRS.map(([of]) => of))];
-  return [
-    ...own.map((of) => verdict(of, P999_MS_MAX, `${P999_MS_MAX} ms`)),
-    ...PAIRS.filter(([, than]) => runs.has(than)).map(([of, than]) =>
-      verdict(of, slowest(than), `that of ${than}, ${slowest(than).toFixed(2)} ms`),
-    ),
-  ];
+async function runOf(one: Measured): Promise<Run> {
+  const { result, stolen } = await (one.peer.addName === undefined
+    ? one.halfFor(REST_SECONDS)
+    : one.halfWhileNamesAreAdded(ADDS, ADD_EVERY_MS));
+  return { ...result, stolen };
 }
 
-function tableOf(runs: ReadonlyMap<string, readonly Run[]>): string {
-  const rows = Array.from(runs, ([name, of]) => {
-    const us = (["p50us", "p99us", "p999us", "maxus"] as const).map((what) => whole(medianOf(of, what)));
-    const p999s = of.map(({ result }) => result.p999us);
-    const range = `${whole(Math.min(...p999s))} to ${whole(Math.max(...p999s))}`;
-    const [p50, p99, p999, most] = us;
+function runsOf(turns: readonly Turn[], name: string): readonly Run[] {
+  return turns.flatMap((turn) => turn.get(name) ?? []);
+}
+
+function tableOf(turns: readonly Turn[], peers: readonly Peer[]): string {
+  const rows = peers.map(({ name }) => {
+    const runs = runsOf(turns, name);
+    const middle = (of: (run: Run) => number): string => thousands(median(runs.map(of)));
+    const sum = (of: (run: Run) => number): number => runs.reduce((all, run) => all + of(run), 0);
+    const p999s = runs.map(({ p999us }) => p999us);
     return [
       name,
-      whole(medianOf(of, "qps")),
-      p50,
-      p99,
-      p999,
-      range,
-      most,
-      sumOf(of, "lost"),
-      sumOf(of, "wrong"),
+      middle(({ qps }) => qps),
+      middle(({ p50us }) => p50us),
+      middle(({ p99us }) => p99us),
+      middle(({ p999us }) => p999us),
+      `${thousands(Math.min(...p999s))} to ${thousands(Math.max(...p999s))}`,
+      middle(({ maxus }) => maxus),
+      sum(({ lost }) => lost),
+      sum(({ wrong }) => wrong),
     ];
   });
   return [HEAD, HEAD.map((_, i) => (i === 0 ? "---" : "---:")), ...rows]
@@ -154,15 +125,3 @@ const HEAD = [
   "lost",
   "wrong",
 ];
-
-function medianOf(runs: readonly Run[], what: "qps" | "p50us" | "p99us" | "p999us" | "maxus"): number {
-  return median(runs.map(({ result }) => result[what]));
-}
-
-function sumOf(runs: readonly Run[], what: "lost" | "wrong"): number {
-  return runs.reduce((sum, { result }) => sum + result[what], 0);
-}
-
-function whole(value: number): string {
-  return Math.round(value).toLocaleString("en");
-}

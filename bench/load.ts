@@ -1,6 +1,7 @@
 /** Runs the load generator. */
 
 import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { GENERATOR_CORE, putFirst } from "./cores.ts";
@@ -65,6 +66,11 @@ export interface RunningLoad {
   readonly result: Promise<LoadResult>;
   /** Ends it before its time. */
   stop(): void;
+}
+
+/** Writes the file of the qnames. */
+export function writeNames(file: string, names: readonly string[]): void {
+  writeFileSync(file, names.map((name) => `${name}\n`).join(""));
 }
 
 /** Runs a load to its end. */

@@ -85,9 +85,7 @@ export class Measured {
 
   /** Its cost at full load and its latencies at half of it, each for so long. */
   async run(seconds: number): Promise<Figures> {
-    this.#server.resume();
-    try {
-      await this.#run({});
+    return this.#awake(async () => {
       const { result: cost, stolen } = await undisturbed(() =>
         costOf(this.#server, () => this.#run({ seconds })),
       );
@@ -110,9 +108,7 @@ export class Measured {
         by: full.by,
         stolen: Math.max(stolen, stolenAtHalf),
       };
-    } finally {
-      this.#server.pause();
-    }
+    });
   }
 
   /** What it shows at half of its peak for so long. */
@@ -137,12 +133,10 @@ export class Measured {
   }
 
   async #half(seconds: number, meanwhile: () => Promise<void>): Promise<Undisturbed<LoadResult>> {
-    this.#server.resume();
-    try {
-      await this.#run({});
+    return this.#awake(async () => {
       const { qps } = await this.#run({ seconds: PEAK_SECONDS });
       const load = { ...this.#load, seconds: 2 * seconds, rate: qps / 2 };
-      return await undisturbed(async () => {
+      return undisturbed(async () => {
         const running = startLoad(this.#place.programs.generator, load);
         await meanwhile();
         running.stop();
@@ -150,6 +144,15 @@ export class Measured {
         await this.#untilAdded();
         return result;
       });
+    });
+  }
+
+  /** Has it go on, and catch up, for as long as something is done. */
+  async #awake<T>(work: () => Promise<T>): Promise<T> {
+    this.#server.resume();
+    try {
+      await this.#run({});
+      return await work();
     } finally {
       this.#server.pause();
     }

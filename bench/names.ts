@@ -1,19 +1,19 @@
 /** `npm run bench -- --names`: what ten to a million static names cost to load, to keep and to answer, beside other servers. */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ownOctetsOf } from "./cpu.ts";
 import { writeDatabase } from "./database.ts";
 import { writeSection } from "./document.ts";
-import { runLoad } from "./load.ts";
+import { runLoad, writeNames } from "./load.ts";
 import { describeMachine } from "./machine.ts";
 import { costOf } from "./measure.ts";
 import { isInstalled, PEERS, type Peer } from "./peers.ts";
 import { freePort } from "./ports.ts";
 import { buildPrograms } from "./programs.ts";
 import { Server } from "./server.ts";
-import { labelsOf, ZONE } from "./zone.ts";
+import { labelsOf, qnamesOf, ZONE } from "./zone.ts";
 
 const SERVERS: readonly string[] = ["Meridian static", "Knot DNS static", "NSD static"];
 const COUNTS: readonly number[] = [10, 1_000, 100_000, 1_000_000];
@@ -64,7 +64,7 @@ async function keep(peer: Peer, count: number): Promise<Kept> {
   writeDatabase(database);
   const labels = labelsOf(count);
   const names = join(folder, "asked");
-  writeFileSync(names, labels.map((label) => `${label}.${ZONE}\n`).join(""));
+  writeNames(names, qnamesOf(labels));
   const place = {
     folder: join(folder, "server"),
     port: await freePort(),

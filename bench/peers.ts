@@ -8,7 +8,7 @@ import { addressOf, type Link } from "./link.ts";
 import { writeMeridian } from "./meridian.ts";
 import type { Programs } from "./programs.ts";
 import { SERVER_PATH } from "./server.ts";
-import { masterFile, NAMES, VIPS, ZONE } from "./zone.ts";
+import { masterFile, NAMES, qnamesOf, VIPS, ZONE } from "./zone.ts";
 
 /** One server in one configuration. */
 export interface Peer {
@@ -59,7 +59,7 @@ export interface Tls {
   readonly key: string;
 }
 
-const ALL_NAMES = NAMES.map((label) => `${label}.${ZONE}`);
+const ALL_NAMES = qnamesOf(NAMES);
 const REGIONAL = Object.values(VIPS);
 
 /** What of Meridian is measured by XDP too. */

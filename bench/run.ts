@@ -8,11 +8,10 @@ import { writeSection } from "./document.ts";
 import { geoTable } from "./geo.ts";
 import { latencyTable } from "./latency.ts";
 import { describeMachine } from "./machine.ts";
-import type { Figures, Measured } from "./measure.ts";
 import { namesTable } from "./names.ts";
 import { isInstalled, PEERS, type Peer } from "./peers.ts";
 import { scale } from "./scale.ts";
-import { Stand } from "./stand.ts";
+import { measureInTurns } from "./stand.ts";
 import { streamsTable } from "./streams.ts";
 import { disturbanceOf, faultOf, type Limit, slownessOf, type Turn, tableOf, verdictsOn } from "./table.ts";
 
@@ -86,36 +85,16 @@ function chosen(): Promise<readonly string[]> {
   return compare();
 }
 
-/**
- * Starts every server in every round, and measures them in turns of a second, because a machine's speed changes within
- * seconds; returns what went wrong.
- */
+/** Measures every server at full load and at half of it, in turns of a second; returns what went wrong. */
 async function compare(): Promise<readonly string[]> {
-  const rounds = options.smoke ? 1 : Number(options.rounds);
-  const turns = options.smoke ? 1 : Number(options.turns);
   const peers = chosenPeers();
-  const warmUp = options.smoke ? WARM_UP_SECONDS_SMOKE : WARM_UP_SECONDS;
-  const stand = new Stand(options.xdp);
-  try {
-    const runs: Turn[] = [];
-    for (let round = 1; round <= rounds; round += 1) {
-      console.error(`round ${round} of ${rounds}`);
-      try {
-        const started: Measured[] = [];
-        for (const peer of peers) started.push(await stand.start(peer, warmUp));
-        for (let turn = 0; turn < turns; turn += 1) {
-          const figures = new Map<string, Figures>();
-          for (const one of started) figures.set(one.peer.name, await one.run(TURN_SECONDS));
-          runs.push(figures);
-        }
-      } finally {
-        await stand.clear();
-      }
-    }
-    return report(peers, runs);
-  } finally {
-    stand.remove();
-  }
+  const schedule = {
+    rounds: options.smoke ? 1 : Number(options.rounds),
+    turns: options.smoke ? 1 : Number(options.turns),
+    warmUpSeconds: options.smoke ? WARM_UP_SECONDS_SMOKE : WARM_UP_SECONDS,
+    linked: options.xdp,
+  };
+  return report(peers, await measureInTurns(peers, schedule, (one) => one.run(TURN_SECONDS)));
 }
 
 /** Those that were asked for and are installed; the others are named. */

@@ -8,7 +8,7 @@ import { residentOctetsOf } from "./cpu.ts";
 import { CLI } from "./meridian.ts";
 import { freePort } from "./ports.ts";
 import { addName, STATE, STEERED_NAMES, VANTAGES, VIP_IDS, writeScale } from "./scale-config.ts";
-import { isAnswered, Server } from "./server.ts";
+import { Server } from "./server.ts";
 import { BenchVantage } from "./vantage.ts";
 
 const run = promisify(execFile);
@@ -70,7 +70,7 @@ export class ScaleNode {
   async reload(): Promise<void> {
     this.#namesAdded += 1;
     const name = addName(this.#folder, `added-${this.#namesAdded}`);
-    while (!(await isAnswered(this.port, name)));
+    while (!(await this.#server.answers(name)));
   }
 
   /** Kills control, and waits until another one has loaded everything and takes reports. */

@@ -1,6 +1,6 @@
 /** `npm run bench -- --scale`: a node with 100,000 steered names: its book, its memory, and what changes cost. */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,7 +10,7 @@ import { Planner } from "../src/control/planner.ts";
 import { Loader } from "../src/control/snapshot.ts";
 import { formatProblem } from "../src/problem.ts";
 import { writeSection } from "./document.ts";
-import { type Interval, type Load, type LoadResult, runLoad, startLoad } from "./load.ts";
+import { type Interval, type Load, type LoadResult, runLoad, startLoad, writeNames } from "./load.ts";
 import { describeMachine } from "./machine.ts";
 import { freePort } from "./ports.ts";
 import { buildPrograms } from "./programs.ts";
@@ -104,7 +104,7 @@ async function underLoad(
 ): Promise<{ readonly findings: readonly Finding[]; readonly stolen: readonly number[] }> {
   const { generator, echo: echoProgram } = buildPrograms();
   const names = join(folder, "names");
-  writeFileSync(names, STEERED_NAMES.map((name) => `${name}\n`).join(""));
+  writeNames(names, STEERED_NAMES);
   const echoPort = await freePort();
   const echo = await Server.start(
     [echoProgram, "127.0.0.1", String(echoPort)],

@@ -143,7 +143,7 @@ function signal(pid: number, signal: NodeJS.Signals | 0): boolean {
 }
 
 /** Whether a query for A gets a response without an error within 100 ms. */
-export async function isAnswered(port: number, qname: string): Promise<boolean> {
+async function isAnswered(port: number, qname: string): Promise<boolean> {
   const labels = qname.split(".").flatMap((label) => [label.length, ...Buffer.from(label)]);
   const query = Buffer.from([0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, 1, 0, 1]);
   const socket = createSocket("udp4");

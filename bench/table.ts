@@ -5,6 +5,9 @@ import type { Figures } from "./measure.ts";
 /** Every server once, one soon after the other, by name. Ratios hold only within a turn, because a machine's speed changes. */
 export type Turn = ReadonlyMap<string, Figures>;
 
+/** How many queries were answered rightly. */
+type Outcome = Pick<Figures, "sent" | "lost" | "wrong" | "firstWrong">;
+
 /** A ratio of costs that must not be exceeded. */
 export interface Limit {
   readonly of: string;
@@ -42,7 +45,7 @@ export function verdictsOn(turns: readonly Turn[], limits: readonly Limit[]): re
 
 /** A line for each latency limit whose servers ran: p99.9 at half load, medians of the turns. */
 export function slownessOf(
-  turns: readonly Turn[],
+  turns: readonly ReadonlyMap<string, Pick<Figures, "p999us">>[],
   of: string,
   to: string,
   atMostUs: number,
@@ -67,7 +70,7 @@ export function disturbanceOf(stolen: readonly number[]): string {
 }
 
 /** Replies of a server that were wrong, or lost beyond this share of what was asked; null: none. */
-export function faultOf(name: string, figures: readonly Figures[], lostShareMax: number): string | null {
+export function faultOf(name: string, figures: readonly Outcome[], lostShareMax: number): string | null {
   const { sent, lost, wrong } = totalOf(figures);
   const firstWrong = figures.find((figure) => figure.wrong > 0)?.firstWrong;
   if (wrong > 0) return `${name}: ${wrong} wrong replies of ${sent}, the first: ${firstWrong}`;
@@ -118,12 +121,12 @@ function rowOf(name: string, figures: readonly Figures[], ratio: number | null):
   ];
 }
 
-function totalOf(figures: readonly Figures[]): {
+function totalOf(figures: readonly Outcome[]): {
   readonly sent: number;
   readonly lost: number;
   readonly wrong: number;
 } {
-  const sum = (of: (figure: Figures) => number): number =>
+  const sum = (of: (figure: Outcome) => number): number =>
     figures.reduce((all, figure) => all + of(figure), 0);
   return { sent: sum(({ sent }) => sent), lost: sum(({ lost }) => lost), wrong: sum(({ wrong }) => wrong) };
 }
@@ -135,6 +138,7 @@ function sharesOf(figures: readonly Figures[]): string {
   return counts.map((count) => ((100 * count) / all).toFixed(0)).join(" : ");
 }
 
-function thousands(value: number): string {
+/** As `12,345`. */
+export function thousands(value: number): string {
   return Math.round(value).toLocaleString("en");
 }

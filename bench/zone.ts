@@ -6,6 +6,10 @@ export const ZONE = "bench.test";
 export function labelsOf(count: number): readonly string[] {
   return Array.from({ length: count }, (_, i) => `n${i}`);
 }
+/** The owner names of labels. */
+export function qnamesOf(labels: readonly string[]): readonly string[] {
+  return labels.map((label) => `${label}.${ZONE}`);
+}
 /** As many names as servers are compared with each other. */
 export const NAMES: readonly string[] = labelsOf(1000);
 /** VIPs of the Americas and the rest, of Europe and Africa, of Asia and Oceania. */
