@@ -37,9 +37,6 @@ const CATCH_UP_SECONDS = 0.3;
 
 /** How long it is loaded to see its peak, where that is all that is asked. */
 const PEAK_SECONDS = 0.5;
-/** How long a server may take to read a name that has been added, and how often it is asked for it. */
-const ADDED_MS_MAX = 60_000;
-const ADDED_LOOK_MS = 250;
 
 /** A server that runs when it is measured, and stands still while others are. */
 export class Measured {
@@ -141,7 +138,7 @@ export class Measured {
         await meanwhile();
         running.stop();
         const result = await running.result;
-        await this.#untilAdded();
+        if (this.#lastAdded !== null) await this.#server.untilAnswers(this.#lastAdded);
         return result;
       });
     });
@@ -161,19 +158,6 @@ export class Measured {
   async #addName(): Promise<void> {
     this.#namesAdded += 1;
     this.#lastAdded = (await this.peer.addName?.(this.#place, `added-${this.#namesAdded}`)) ?? null;
-  }
-
-  /** Until the name that was added last is answered. */
-  async #untilAdded(): Promise<void> {
-    const name = this.#lastAdded;
-    if (name === null) return;
-    const giveUpAt = performance.now() + ADDED_MS_MAX;
-    while (!(await this.#server.answers(name))) {
-      if (performance.now() > giveUpAt) {
-        throw new Error(`${this.peer.name}: expected an answer for ${name}, which was added`);
-      }
-      await sleep(ADDED_LOOK_MS);
-    }
   }
 
   #run(change: Partial<Load>): Promise<LoadResult> {

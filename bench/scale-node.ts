@@ -69,8 +69,7 @@ export class ScaleNode {
   /** Changes a zone file, and waits until answers show it. */
   async reload(): Promise<void> {
     this.#namesAdded += 1;
-    const name = addName(this.#folder, `added-${this.#namesAdded}`);
-    while (!(await this.#server.answers(name)));
+    await this.#server.untilAnswers(addName(this.#folder, `added-${this.#namesAdded}`));
   }
 
   /** Kills control, and waits until another one has loaded everything and takes reports. */

@@ -10,7 +10,7 @@ import type { Link } from "./link.ts";
 
 /** Where programs are looked for: Debian puts servers where users' paths do not look. */
 export const SERVER_PATH: string = `${process.env["PATH"]}:/usr/sbin`;
-const UP_MS_MAX = 60_000;
+const ANSWER_MS_MAX = 60_000;
 const STOP_MS_MAX = 5_000;
 const STOP_LOOK_MS = 20;
 /** A server is at rest when it uses less than this share of its core. */
@@ -58,7 +58,7 @@ export class Server {
   ): Promise<Server> {
     const server = new Server([...(link?.server ?? []), ...command], port, link);
     try {
-      await server.#untilUp(qname);
+      await server.untilAnswers(qname);
       server.upMs = performance.now();
       await server.#untilAtRest();
     } catch (error) {
@@ -68,9 +68,14 @@ export class Server {
     return server;
   }
 
-  /** Whether a query for A gets a response without an error. */
-  answers(qname: string): Promise<boolean> {
-    return this.#link === null ? isAnswered(this.#port, qname) : this.#link.isAnswered(this.#port, qname);
+  /** Waits until a query for A gets a response without an error. Throws when none does for a minute, or the server has ended. */
+  async untilAnswers(qname: string): Promise<void> {
+    const giveUpAt = performance.now() + ANSWER_MS_MAX;
+    while (!(await this.#answers(qname))) {
+      if (this.#hasEnded() || performance.now() > giveUpAt) {
+        throw new Error(`${this.#command.join(" ")}: expected an answer for ${qname}, got\n${this.#said}`);
+      }
+    }
   }
 
   /** Its process, and all below it. */
@@ -107,17 +112,12 @@ export class Server {
     }
   }
 
-  #hasEnded(): boolean {
-    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  #answers(qname: string): Promise<boolean> {
+    return this.#link === null ? isAnswered(this.#port, qname) : this.#link.isAnswered(this.#port, qname);
   }
 
-  async #untilUp(qname: string): Promise<void> {
-    const giveUpAt = performance.now() + UP_MS_MAX;
-    while (!(await this.answers(qname))) {
-      if (this.#hasEnded() || performance.now() > giveUpAt) {
-        throw new Error(`Cannot start ${this.#command.join(" ")}: expected answers, got\n${this.#said}`);
-      }
-    }
+  #hasEnded(): boolean {
+    return this.#pid === undefined || !signal(this.#pid, 0);
   }
 
   async #untilAtRest(): Promise<void> {

@@ -83,6 +83,23 @@ class Assembler {
     }
   }
 
+  /**
+   * Leaves the frame to the kernel if it is longer or shorter than so much. A program may run only where the kernel can see that nothing
+   * is read behind the end of a frame.
+   */
+  leaveIf(comparison: "longer" | "shorter", octets: number): void {
+    this.add(Op.move, SCRATCH, FRAME, 0, 0);
+    this.add(Op.addImmediate, SCRATCH, 0, 0, octets);
+    const [greater, less] = comparison === "longer" ? [END, SCRATCH] : [SCRATCH, END];
+    this.add(Op.jumpIfAbove, greater, less, "pass", 0);
+  }
+
+  /** Leaves the frame to the kernel. */
+  leave(): void {
+    this.add(Op.moveImmediate, 0, 0, 0, XDP_PASS);
+    this.add(Op.exit, 0, 0, 0, 0);
+  }
+
   octets(): Uint8Array<ArrayBuffer> {
     const octets = new Uint8Array(this.#instructions.length * 8);
     const view = new DataView(octets.buffer);
@@ -115,10 +132,8 @@ export function assembleProgram(
   program.add(Op.move, ARGUMENT, 1, 0, 0);
   program.add(Op.load[4], FRAME, ARGUMENT, DATA, 0);
   program.add(Op.load[4], END, ARGUMENT, DATA_END, 0);
-  requireRoom(program, ETHERNET.octets + IPV4.octets + UDP.octets);
-  program.add(Op.move, SCRATCH, FRAME, 0, 0);
-  program.add(Op.addImmediate, SCRATCH, 0, 0, FRAME_OCTETS_MAX);
-  program.add(Op.jumpIfAbove, END, SCRATCH, "pass", 0);
+  program.leaveIf("shorter", ETHERNET.octets + IPV4.octets + UDP.octets);
+  program.leaveIf("longer", FRAME_OCTETS_MAX);
   program.require(ETHERNET.destination, mac);
   program.unless(ETHERNET.type, ETHERTYPE_IPV4, "ipv6");
   takeIpv4(
@@ -139,16 +154,8 @@ export function assembleProgram(
   program.add(Op.call, 0, 0, 0, HELPER_REDIRECT_MAP);
   program.add(Op.exit, 0, 0, 0, 0);
   program.label("pass");
-  program.add(Op.moveImmediate, 0, 0, 0, XDP_PASS);
-  program.add(Op.exit, 0, 0, 0, 0);
+  program.leave();
   return program.octets();
-}
-
-/** The kernel runs a program only where it can see that nothing is read behind the end of a frame. */
-function requireRoom(program: Assembler, octets: number): void {
-  program.add(Op.move, SCRATCH, FRAME, 0, 0);
-  program.add(Op.addImmediate, SCRATCH, 0, 0, octets);
-  program.add(Op.jumpIfAbove, SCRATCH, END, "pass", 0);
 }
 
 function takeIpv4(program: Assembler, endpoints: readonly Endpoint[]): void {
@@ -169,7 +176,7 @@ function takeIpv4(program: Assembler, endpoints: readonly Endpoint[]): void {
 
 function takeIpv6(program: Assembler, endpoints: readonly Endpoint[]): void {
   const ip = ETHERNET.octets;
-  requireRoom(program, ip + IPV6.octets + UDP.octets);
+  program.leaveIf("shorter", ip + IPV6.octets + UDP.octets);
   program.require(ip + IPV6.nextHeader, [PROTOCOL_UDP]);
   program.field(ip + IPV6.source, 1);
   program.add(Op.jumpIfWordEqual, FIELD, 0, "pass", 0xff);
@@ -192,8 +199,7 @@ function takeEndpoints(
     program.add(Op.jumpIfWordEqual, FIELD, 0, "take", littleEndian([port >>> 8, port & 0xff], 0, 2));
     program.label(next);
   }
-  program.add(Op.moveImmediate, 0, 0, 0, XDP_PASS);
-  program.add(Op.exit, 0, 0, 0, 0);
+  program.leave();
 }
 
 /** How fields of so many octets are loaded: where each load begins, and how much it loads. */
