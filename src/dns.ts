@@ -121,8 +121,7 @@ export async function runDns({ node, configFolder, log }: DnsOptions): Promise<R
   const sockets = socketsFor(node, passed, log);
   const least = (await predecessor?.book) ?? 0;
   await serveLastBook(host, node.stateFolder, log);
-  if (host.version < least)
-    throw new Error(`Cannot take over: book ${least} is served, and ${host.version} was found`);
+  if (host.version < least) throw new Error(`expected book ${least}, which is served, found ${host.version}`);
   const challenges = new ChallengeHost({
     path: join(node.stateFolder, "challenges"),
     host,
@@ -278,7 +277,9 @@ function socketsFor({ udp }: NodeConfig, passed: number, log: Logger): SocketSet
   const calls = systemCallsFor(udp);
   if (calls === null) {
     if (passed > 0)
-      throw new Error(`Cannot serve the ${passed} sockets that were passed by datagram: expected batches`);
+      throw new Error(
+        `expected "udp: auto" or "batch" for the ${passed} sockets that were passed, found no way to batches; a restart serves without them`,
+      );
     return null;
   }
   const { sockets, problems } = inspectInherited(calls, passed);

@@ -8,7 +8,7 @@ import { CONFIG_FILE, LAST_GOOD_FILE, lastGoodConfig, loadConfig } from "../cont
 import { type RunningDns, runDns, takesOver } from "../dns.ts";
 import { formatProblem, messageOf } from "../problem.ts";
 import { newLog } from "../telemetry/log.ts";
-import { complainOf } from "./console.ts";
+import { complain, complainOf } from "./console.ts";
 import { removePid, replaceFile, writePid, writeUpgradeReport } from "./running.ts";
 import { untilStopped } from "./stop.ts";
 
@@ -23,7 +23,7 @@ export async function serve(options: { readonly config: string; readonly state?:
   const node = nodeConfig(folder, lastState, log);
   if (node === null) return;
   const { stateFolder } = node;
-  const dns = await runDns({ node, configFolder: folder, log });
+  const dns = await runDns({ node, configFolder: folder, log }).catch((cause) => giveUp(cause, log));
   const pidless = "`meridian upgrade` does not find this node; `kill -USR2` asks for the same";
   keepOn(log, pidless, () => writePid(stateFolder));
   process.on("SIGHUP", () => dns.reload());
@@ -32,6 +32,22 @@ export async function serve(options: { readonly config: string; readonly state?:
   await dns.stop();
   keepOn(log, "the process id of this node is still in its state folder", () => removePid(stateFolder));
   log.info("dns stopped");
+}
+
+/** Why an endpoint cannot be listened at, for who has to mend it. */
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another program listens there",
+  EADDRNOTAVAIL: "this machine has no such address",
+  EACCES: "ports below 1024 take CAP_NET_BIND_SERVICE",
+};
+
+/** Says in a line what keeps a node from serving, and ends the process with all that it has begun. */
+function giveUp(cause: unknown, log: Logger): never {
+  const reason = REASONS[(cause as NodeJS.ErrnoException | null)?.code ?? ""];
+  complain(`Cannot serve: ${messageOf(cause)}${reason === undefined ? "" : ` (${reason})`}`);
+  // Where it is a mistake of ours, its place counts.
+  log.fatal({ err: cause }, "dns could not start");
+  process.exit(1);
 }
 
 async function upgrade(dns: RunningDns, stateFolder: string, log: Logger): Promise<void> {

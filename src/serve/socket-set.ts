@@ -92,7 +92,7 @@ export class SocketSet {
 export function systemCallsFor(mode: "auto" | "batch" | "datagram"): SystemCalls | null {
   const calls = mode === "datagram" ? null : systemCalls();
   if (mode === "batch" && calls === null) {
-    throw new Error("Cannot serve UDP in batches: it takes koffi, and Linux on x64 or arm64");
+    throw new Error('expected koffi, and Linux on x64 or arm64, for "udp: batch"');
   }
   return calls;
 }

@@ -196,8 +196,12 @@ describe("an upgrade that does not work", () => {
     const taken = await lab.socket("127.0.0.1");
     const endpoint = `"127.0.0.1:${taken.address().port}", "127.0.0.1:${site.port}"`;
     edit(site, `"127.0.0.1:${site.port}"`, endpoint);
-    await fails(/goes on.*[\s\S]*EADDRINUSE/);
+    await fails(/goes on.*: Cannot serve: bind EADDRINUSE \S+ \(another program listens there\)\n$/);
     edit(site, endpoint, `"127.0.0.1:${site.port}"`);
+
+    edit(site, "workers: 1", "workers: 1\n  udp: datagram");
+    await fails(/goes on.*: Cannot serve: expected "udp: auto" or "batch"/);
+    edit(site, "workers: 1\n  udp: datagram", "workers: 1");
 
     writeFileSync(join(code, "src/dns.ts"), "export function runDns( {");
     await fails(/goes on.*[\s\S]*SyntaxError/);
