@@ -8,7 +8,8 @@
  * Without --rate the loop is closed: as soon as a reply comes another query goes out, so the server is never idle and
  * never more than N behind. With --rate queries go out on a clock, and latency counts from when each was due to when the
  * kernel received the reply. While the generator itself waits for its core, as the kernel tells, the clock stands still:
- * that is not the server's delay, and a burst to make up for it would be. The sum of it is stalledMs.
+ * that is not the server's delay, and a burst to make up for it would be. The sum of it is stalledMs; the load lasts so much
+ * longer, so that as much is asked on a busy machine, but no more than twice as long.
  * ECS prefixes are drawn from the whole unicast space, /24 for IPv4 and /56 for IPv6; names by turns from FILE.
  *
  * A reply is right when its id, question and ECS match an open query, RCODE is NOERROR, and, with --type A or AAAA,
@@ -351,7 +352,7 @@ int main(int argc, char **argv) {
   clock_gettime(CLOCK_REALTIME, &real);
   int64_t real_ahead_ns = (int64_t)real.tv_sec * 1000000000 + real.tv_nsec - (int64_t)now_ns();
   waited = waited_ns();
-  uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9), interval_end = start + (uint64_t)timeline_ms * 1000000ull;
+  uint64_t start = now_ns(), length = (uint64_t)(seconds * 1e9), end = start + length, interval_end = start + (uint64_t)timeline_ms * 1000000ull;
   uint64_t oldest_check = start, last_received = start, last_turn = start;
   uint32_t next_name = 0;
   uint16_t next_id = 0;
@@ -359,9 +360,10 @@ int main(int argc, char **argv) {
   signal(SIGTERM, on_stop);
   for (;;) {
     uint64_t now = now_ns();
-    if (is_stopped && now < end) end = now;
     if (rate > 0) new_stall(last_turn, now);
     last_turn = now;
+    if (!is_stopped) end = start + length + (stalled < length ? stalled : length);
+    else if (now < end) end = now;
     int is_sending = now < end;
     if (!is_sending && (open_count == 0 || now > end + (uint64_t)tail_ms * 1000000ull)) break;
 

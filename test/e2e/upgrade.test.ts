@@ -73,8 +73,8 @@ describe.skipIf(!has("cc"))("a hot upgrade under load (needs cc)", () => {
     const { sent, lost, wrong, firstWrong } = await load.result();
     report(`${UPGRADES} upgrades at ${RATE} queries/s took ${tookMs.join(", ")} ms: ${lost} of ${sent} lost`);
     expect(new Set(pids).size).toBe(UPGRADES + 1);
-    // On a busy machine the generator itself comes late: a second's worth for each upgrade is enough.
-    expect(sent).toBeGreaterThan(UPGRADES * RATE);
+    // On a busy machine the generator itself comes late.
+    expect(sent).toBeGreaterThan(0.5 * RATE * seconds);
     expect({ lost, wrong, firstWrong }).toEqual({ lost: 0, wrong: 0, firstWrong: "" });
   });
 

@@ -126,8 +126,7 @@ describe.skipIf(!isPossible)(
       report(`an upgrade at ${LINK_RATE} queries/s by XDP: ${lost} of ${sent} lost`);
       expect({ lost, wrong }).toEqual({ lost: 0, wrong: 0 });
       await node.said(/API listens/, 30_000, from);
-      const isTaken = linked.takenBy(() => linked.ask(SERVER.ipv4, site.port, encodeQuery(8, QNAME, "A")));
-      expect(isTaken).toBe(1);
+      expect(linked.taken()).toBeGreaterThan(LINK_RATE);
     });
 
     test("leaves the interface as it was, however it ends", async () => {
