@@ -13,6 +13,7 @@ import { cpuNsOf, residentOctetsOf } from "./cpu.ts";
 import { writeSection } from "./document.ts";
 import { describeMachine } from "./machine.ts";
 import { CLI } from "./meridian.ts";
+import { markdownOf } from "./table.ts";
 
 const SIZES = [100, 1_000, 5_000];
 /** First probes, rechecks and the first, random wait are over by then. */
@@ -141,7 +142,7 @@ function tableOf(runs: readonly AgentRun[]): string {
     run.latestMs.toFixed(0),
     String(run.failures),
   ]);
-  return [head, head.map(() => "---:"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  return markdownOf(head, rows, []);
 }
 
 function faultsOf({ vips, share, residentMib, late, failures }: AgentRun): readonly string[] {

@@ -9,7 +9,7 @@ import { CLI } from "./meridian.ts";
 import { gdnsd, gdnsdAddName, isInstalled, PEERS, type Peer } from "./peers.ts";
 import { ADDRESSES, addName, STEERED_NAMES, writeScale } from "./scale-config.ts";
 import { measureInTurns, type Schedule } from "./stand.ts";
-import { disturbanceOf, faultOf, median, slownessOf, thousands } from "./table.ts";
+import { disturbanceOf, faultOf, markdownOf, median, runsOf, slownessOf, thousands } from "./table.ts";
 import { labelsOf, qnamesOf, VIPS } from "./zone.ts";
 
 const SCHEDULE: Schedule = { rounds: 2, turns: 4, warmUpSeconds: 8, linked: true };
@@ -17,8 +17,6 @@ const REST_SECONDS = 2;
 /** Of those to which names are added: so many a turn, one so long after the other. */
 const ADDS = 2;
 const ADD_EVERY_MS = 5_000;
-/** What the slowest one of a thousand answers may take. */
-const P999_US_MAX = 2_000;
 
 const LABELS = labelsOf(STEERED_NAMES.length);
 const MANY = `${STEERED_NAMES.length.toLocaleString("en")} names, one more every ${ADD_EVERY_MS / 1e3} s`;
@@ -72,7 +70,7 @@ export async function latencyTable(document: string | null): Promise<readonly st
   const peers = SERVERS.filter(isInstalled);
   const turns = await measureInTurns(peers, SCHEDULE, runOf);
   const stolen = turns.flatMap((turn) => Array.from(turn.values(), (run) => run.stolen));
-  const verdicts = PAIRS.flatMap(([of, than]) => slownessOf(turns, of, than, P999_US_MAX));
+  const verdicts = PAIRS.flatMap(([of, than]) => slownessOf(turns, of, than));
   const said = [...new Set(verdicts), disturbanceOf(stolen)].map((line) => `* ${line}`).join("\n");
   const text = [describeMachine(peers, new Date()), tableOf(turns, peers), said].join("\n\n");
   console.log(text);
@@ -85,10 +83,6 @@ async function runOf(one: Measured): Promise<Run> {
     ? one.halfFor(REST_SECONDS)
     : one.halfWhileNamesAreAdded(ADDS, ADD_EVERY_MS));
   return { ...result, stolen };
-}
-
-function runsOf(turns: readonly Turn[], name: string): readonly Run[] {
-  return turns.flatMap((turn) => turn.get(name) ?? []);
 }
 
 function tableOf(turns: readonly Turn[], peers: readonly Peer[]): string {
@@ -105,13 +99,11 @@ function tableOf(turns: readonly Turn[], peers: readonly Peer[]): string {
       middle(({ p999us }) => p999us),
       `${thousands(Math.min(...p999s))} to ${thousands(Math.max(...p999s))}`,
       middle(({ maxus }) => maxus),
-      sum(({ lost }) => lost),
-      sum(({ wrong }) => wrong),
+      String(sum(({ lost }) => lost)),
+      String(sum(({ wrong }) => wrong)),
     ];
   });
-  return [HEAD, HEAD.map((_, i) => (i === 0 ? "---" : "---:")), ...rows]
-    .map((cells) => `| ${cells.join(" | ")} |`)
-    .join("\n");
+  return markdownOf(HEAD, rows, [0]);
 }
 
 const HEAD = [

@@ -13,6 +13,7 @@ import { isInstalled, PEERS, type Peer } from "./peers.ts";
 import { freePort } from "./ports.ts";
 import { buildPrograms } from "./programs.ts";
 import { Server } from "./server.ts";
+import { markdownOf } from "./table.ts";
 import { labelsOf, qnamesOf, ZONE } from "./zone.ts";
 
 const SERVERS: readonly string[] = ["Meridian static", "Knot DNS static", "NSD static"];
@@ -118,7 +119,7 @@ function tableOf(kept: readonly Kept[]): string {
       String(faults),
     ];
   });
-  return [HEAD, RULE, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  return markdownOf(HEAD, rows, [1]);
 }
 
 const HEAD = [
@@ -132,4 +133,3 @@ const HEAD = [
   "answers/s",
   "lost, wrong",
 ];
-const RULE = HEAD.map((_, i) => (i === 1 ? "---" : "---:"));

@@ -13,7 +13,16 @@ import { isInstalled, PEERS, type Peer } from "./peers.ts";
 import { scale } from "./scale.ts";
 import { measureInTurns } from "./stand.ts";
 import { streamsTable } from "./streams.ts";
-import { disturbanceOf, faultOf, type Limit, slownessOf, type Turn, tableOf, verdictsOn } from "./table.ts";
+import {
+  disturbanceOf,
+  faultOf,
+  type Limit,
+  runsOf,
+  slownessOf,
+  type Turn,
+  tableOf,
+  verdictsOn,
+} from "./table.ts";
 
 const ECHO = "C echo";
 const GEO = "Meridian geo";
@@ -40,9 +49,6 @@ const WARM_UP_SECONDS = 8;
 const WARM_UP_SECONDS_SMOKE = 2;
 /** How long a server is measured at a time, at full load and at half of it. */
 const TURN_SECONDS = 0.5;
-
-/** What the slowest one of a thousand answers may take at half load. */
-const P999_US_MAX = 2_000;
 
 /** A larger share of lost queries is an error. */
 const LOST_SHARE_MAX = 0.001;
@@ -124,7 +130,7 @@ function report(peers: readonly Peer[], turns: readonly Turn[]): readonly string
     ? []
     : [
         ...verdictsOn(turns, options.xdp ? XDP_LIMITS : LIMITS),
-        ...slownessOf(turns, options.xdp ? `${GEO}, XDP` : GEO, GDNSD, P999_US_MAX),
+        ...slownessOf(turns, options.xdp ? `${GEO}, XDP` : GEO, GDNSD),
       ];
   const stolen = turns.flatMap((turn) => Array.from(turn.values(), (figures) => figures.stolen));
   const verdicts = [...said, disturbanceOf(stolen)].map((line) => `* ${line}`);
@@ -132,7 +138,7 @@ function report(peers: readonly Peer[], turns: readonly Turn[]): readonly string
   console.log(text);
   if (options.write !== undefined) writeSection(options.write, options.xdp ? "xdp" : "servers", text);
   return peers.flatMap(({ name }) => {
-    const figures = turns.flatMap((turn) => turn.get(name) ?? []);
-    return faultOf(name, figures, options.smoke ? LOST_SHARE_MAX_SMOKE : LOST_SHARE_MAX) ?? [];
+    const lostShareMax = options.smoke ? LOST_SHARE_MAX_SMOKE : LOST_SHARE_MAX;
+    return faultOf(name, runsOf(turns, name), lostShareMax) ?? [];
   });
 }

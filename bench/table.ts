@@ -8,6 +8,9 @@ export type Turn = ReadonlyMap<string, Figures>;
 /** How many queries were answered rightly. */
 type Outcome = Pick<Figures, "sent" | "lost" | "wrong" | "firstWrong">;
 
+/** What the slowest one of a thousand answers may take at half load. */
+const P999_US_MAX = 2_000;
+
 /** A ratio of costs that must not be exceeded. */
 export interface Limit {
   readonly of: string;
@@ -18,10 +21,25 @@ export interface Limit {
 /** The table of these servers, in this order; those that never ran are left out. */
 export function tableOf(turns: readonly Turn[], names: readonly string[], base: string): string {
   const rows = names.flatMap((name) => {
-    const figures = turns.flatMap((turn) => turn.get(name) ?? []);
+    const figures = runsOf(turns, name);
     return figures.length === 0 ? [] : [rowOf(name, figures, ratioOf(turns, name, base))];
   });
-  return [HEAD, RULE, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  return markdownOf(HEAD, rows, [0, HEAD.length - 1]);
+}
+
+/** What a server showed in all turns in which it ran. */
+export function runsOf<T>(turns: readonly ReadonlyMap<string, T>[], name: string): readonly T[] {
+  return turns.flatMap((turn) => turn.get(name) ?? []);
+}
+
+/** Rows under their headings; the columns `texts` hold text, all others numbers. */
+export function markdownOf(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  texts: readonly number[],
+): string {
+  const rule = head.map((_, i) => (texts.includes(i) ? "---" : "---:"));
+  return [head, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
 /** The median of the ratios of two servers' CPU per answer in the same turn; null: they never met. */
@@ -43,20 +61,19 @@ export function verdictsOn(turns: readonly Turn[], limits: readonly Limit[]): re
   });
 }
 
-/** A line for each latency limit whose servers ran: p99.9 at half load, medians of the turns. */
+/** A line for each latency limit of `of` whose servers ran: p99.9 at half load, medians of the turns. */
 export function slownessOf(
   turns: readonly ReadonlyMap<string, Pick<Figures, "p999us">>[],
   of: string,
   to: string,
-  atMostUs: number,
 ): readonly string[] {
-  const slowest = (name: string): number => median(turns.flatMap((turn) => turn.get(name)?.p999us ?? []));
+  const slowest = (name: string): number => median(runsOf(turns, name).map(({ p999us }) => p999us));
   const [own, other] = [slowest(of), slowest(to)];
   const said = (limit: string, atMost: number): readonly string[] => {
     if (Number.isNaN(own) || Number.isNaN(atMost)) return [];
     return [`${of}: p99.9 of ${ms(own)}, at most ${limit}: ${own <= atMost ? "kept" : "MISSED"}`];
   };
-  return [...said(ms(atMostUs), atMostUs), ...said(`that of ${to}, ${ms(other)}`, other)];
+  return [...said(ms(P999_US_MAX), P999_US_MAX), ...said(`that of ${to}, ${ms(other)}`, other)];
 }
 
 function ms(us: number): string {
@@ -100,7 +117,6 @@ const HEAD = [
   "p99.9 µs",
   "answers by VIP",
 ];
-const RULE = HEAD.map((_, i) => (i === 0 || i === HEAD.length - 1 ? "---" : "---:"));
 
 function rowOf(name: string, figures: readonly Figures[], ratio: number | null): readonly string[] {
   const middle = (of: (figure: Figures) => number): number => median(figures.map(of));

@@ -1,6 +1,14 @@
 import { describe, expect, test } from "vitest";
 import type { Figures } from "../../bench/measure.ts";
-import { disturbanceOf, faultOf, median, ratioOf, tableOf, verdictsOn } from "../../bench/table.ts";
+import {
+  disturbanceOf,
+  faultOf,
+  median,
+  ratioOf,
+  slownessOf,
+  tableOf,
+  verdictsOn,
+} from "../../bench/table.ts";
 
 const FIGURES: Figures = {
   cpuUs: 3,
@@ -66,6 +74,27 @@ describe("the table", () => {
       "| echo | 3.00 | 1.00 | 3.00 | 300,000 | 100 % | 0 | 0 | 100 | 200 | 300 | 75 : 25 |",
       "| ours | 3.30 | 1.10 | 3.00 | 300,000 | 100 % | 0 | 0 | 100 | 200 | 300 | 75 : 25 |",
     ]);
+  });
+});
+
+describe("the slowest answers", () => {
+  const slow = (p999us: Readonly<Record<string, number>>): ReadonlyMap<string, { readonly p999us: number }> =>
+    new Map(Object.entries(p999us).map(([name, us]) => [name, { p999us: us }]));
+
+  test("are held to two milliseconds and to another server's, by the medians of the turns", () => {
+    const turns = [
+      slow({ ours: 1_000, peer: 900 }),
+      slow({ ours: 9_000, peer: 800 }),
+      slow({ ours: 1_200, peer: 5_000 }),
+    ];
+    expect(slownessOf(turns, "ours", "peer")).toEqual([
+      "ours: p99.9 of 1.20 ms, at most 2.00 ms: kept",
+      "ours: p99.9 of 1.20 ms, at most that of peer, 0.90 ms: MISSED",
+    ]);
+    expect(slownessOf([slow({ ours: 2_001 })], "ours", "peer")).toEqual([
+      "ours: p99.9 of 2.00 ms, at most 2.00 ms: MISSED",
+    ]);
+    expect(slownessOf(turns, "absent", "peer")).toEqual([]);
   });
 });
 

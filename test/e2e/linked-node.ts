@@ -1,10 +1,10 @@
 /** A node at one end of a link between two network namespaces, asked from the other. */
 
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { INTERFACE, Link, type LinkOptions, SERVER } from "../../bench/link.ts";
+import { writeNames } from "../../bench/load.ts";
 import type { Lab, Program } from "./harness.ts";
 import { buildGenerator } from "./load.ts";
 import { editFile, layOut, type Site, VIPS } from "./site.ts";
@@ -48,7 +48,7 @@ export class LinkedNode {
     options: LinkOptions = {},
   ): Promise<LinkedNode> {
     const names = join(lab.folder, "names");
-    writeFileSync(names, `${qname}\n`);
+    writeNames(names, [qname]);
     const generator = await buildGenerator(lab);
     const site = await layOut(lab);
     const { port, folder } = site;

@@ -1,8 +1,8 @@
 /** Queries in a steady stream: runs the generator of the bench, which checks every reply and counts what is lost. */
 
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { writeNames } from "../../bench/load.ts";
 import { type Lab, type Program, RATE } from "./harness.ts";
 import { type Site, VIPS } from "./site.ts";
 
@@ -60,7 +60,7 @@ export class Load {
   constructor(lab: Lab, generator: string, { port }: Site, options: LoadOptions) {
     const { names, seconds, rate = RATE, seed = 1, window = 512, lostMs = 1_000 } = options;
     const file = join(lab.folder, "names.txt");
-    writeFileSync(file, names.map((name) => `${name}\n`).join(""));
+    writeNames(file, names);
     const settings = {
       names: file,
       seconds,
